@@ -1,0 +1,62 @@
+# twin_security
+#	make, make install, make installcheck	as with any PostgreSQL extension
+#	make format		lays the C code out with the pinned clang-format
+#	make bench		benchmarks, ratios within one run
+#
+# PARTS orders objects, install script and tests, and is the law of includes:
+# a part includes only common/ and the parts before it.
+
+EXTENSION = twin_security
+EXTENSION_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twin_security.control)
+PARTS = base keyring cipher module
+
+COMMON = $(patsubst %.c,%.o,$(wildcard src/common/*.c))
+MODULE_big = twin_security
+OBJS = $(COMMON) $(foreach part,$(PARTS),$(patsubst %.c,%.o,$(wildcard src/extension/$(part)/*.c)))
+
+EXTENSION_SCRIPT = sql/extension/twin_security--$(EXTENSION_VERSION).sql
+DATA_built = $(EXTENSION_SCRIPT)
+DATA = $(filter-out $(EXTENSION_SCRIPT),$(wildcard sql/extension/*.sql))
+DOCS = README.md
+
+PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/extension
+PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
+SHLIB_LINK = -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
+
+# Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
+REGRESS = $(filter-out module,$(PARTS)) privileges
+ifneq ($(TEST_SERVER),existing)
+REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf
+endif
+EXTRA_CLEAN = tmp_check sql/extension/twin_security--$(EXTENSION_VERSION).sql
+
+# No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# initdb refuses root, so the test programs run as postgres then.
+pg_regress_installcheck := bash test/as_postgres $(value pg_regress_installcheck)
+
+PART_SQL = $(wildcard $(foreach part,$(PARTS),src/extension/$(part)/*.sql src/extension/$(part)/*.sql.in))
+
+$(EXTENSION_SCRIPT): $(PART_SQL) src/extension/assemble.awk src/extension/cipher/type_list.h Makefile
+	@mkdir -p $(@D)
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION twin_security" to load this file. \quit'; \
+	for part in $(PARTS); do \
+		test ! -f src/extension/$$part/$$part.sql || \
+		awk -v part=src/extension/$$part -v list=src/extension/cipher/type_list.h -f src/extension/assemble.awk || exit 1; \
+	done; } > $@.new
+	mv $@.new $@
+
+# every object depends on every header: few files, and no wrong build ever
+$(OBJS): $(wildcard src/common/*.h src/extension/*/*.h)
+
+.PHONY: format bench
+format:
+	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch])
+
+bench: all
+	bash bench/run

@@ -1,0 +1,167 @@
+/*
+ * aead.c
+ *		AES-256-GCM over OpenSSL's EVP interface, and the nonce pool.
+ */
+#include "aead.h"
+
+#include "secret.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct AeadKey
+{
+	EVP_CIPHER_CTX *sealing;	/* NULL until first used */
+	EVP_CIPHER_CTX *opening;	/* NULL until first used */
+	uint8_t		key[AEAD_KEY_SIZE];
+};
+
+Status
+aead_new(const uint8_t key[AEAD_KEY_SIZE], AeadKey **result)
+{
+	AeadKey    *made = calloc(1, sizeof(AeadKey));
+
+	if (made == NULL)
+		return TSEC_NO_MEMORY;
+	memcpy(made->key, key, AEAD_KEY_SIZE);
+	*result = made;
+	return TSEC_OK;
+}
+
+void
+aead_free(AeadKey *key)
+{
+	if (key == NULL)
+		return;
+	EVP_CIPHER_CTX_free(key->sealing);
+	EVP_CIPHER_CTX_free(key->opening);
+	secret_wipe(key, sizeof(AeadKey));
+	free(key);
+}
+
+/* Makes a context that holds the expanded key. */
+static Status
+expand(const AeadKey *key, int encrypt, EVP_CIPHER_CTX **result)
+{
+	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+
+	if (context == NULL)
+		return TSEC_NO_MEMORY;
+	if (EVP_CipherInit_ex(context, EVP_aes_256_gcm(), NULL, key->key, NULL, encrypt) != 1)
+	{
+		EVP_CIPHER_CTX_free(context);
+		return TSEC_LIBRARY_FAILURE;
+	}
+	*result = context;
+	return TSEC_OK;
+}
+
+Status
+aead_seal(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, Bytes plain,
+		  uint8_t *cipher, uint8_t tag[AEAD_TAG_SIZE])
+{
+	int			written = 0;
+	int			rest = 0;
+
+	if (plain.length > AEAD_MAX_LENGTH || associated.length > AEAD_MAX_LENGTH)
+		return TSEC_TOO_LONG;
+	if (key->sealing == NULL)
+	{
+		Status		status = expand(key, 1, &key->sealing);
+
+		if (status != TSEC_OK)
+			return status;
+	}
+	if (EVP_EncryptInit_ex(key->sealing, NULL, NULL, NULL, nonce) != 1 ||
+		(associated.length > 0 &&
+		 EVP_EncryptUpdate(key->sealing, NULL, &written, associated.data, (int) associated.length) != 1) ||
+		(plain.length > 0 &&
+		 EVP_EncryptUpdate(key->sealing, cipher, &written, plain.data, (int) plain.length) != 1) ||
+		EVP_EncryptFinal_ex(key->sealing, cipher + plain.length, &rest) != 1 || rest != 0 ||
+		(plain.length > 0 && (size_t) written != plain.length) ||
+		EVP_CIPHER_CTX_ctrl(key->sealing, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_SIZE, tag) != 1)
+		return TSEC_LIBRARY_FAILURE;
+	return TSEC_OK;
+}
+
+Status
+aead_open(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, Bytes cipher,
+		  const uint8_t tag[AEAD_TAG_SIZE], uint8_t *plain)
+{
+	int			written = 0;
+	int			rest = 0;
+
+	if (cipher.length > AEAD_MAX_LENGTH || associated.length > AEAD_MAX_LENGTH)
+		return TSEC_TOO_LONG;
+	if (key->opening == NULL)
+	{
+		Status		status = expand(key, 0, &key->opening);
+
+		if (status != TSEC_OK)
+			return status;
+	}
+	if (EVP_DecryptInit_ex(key->opening, NULL, NULL, NULL, nonce) != 1 ||
+		(associated.length > 0 &&
+		 EVP_DecryptUpdate(key->opening, NULL, &written, associated.data, (int) associated.length) != 1) ||
+		(cipher.length > 0 &&
+		 EVP_DecryptUpdate(key->opening, plain, &written, cipher.data, (int) cipher.length) != 1) ||
+		EVP_CIPHER_CTX_ctrl(key->opening, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_SIZE, (void *) tag) != 1)
+	{
+		secret_wipe(plain, cipher.length);
+		return TSEC_LIBRARY_FAILURE;
+	}
+	if (EVP_DecryptFinal_ex(key->opening, plain + cipher.length, &rest) != 1)
+	{
+		secret_wipe(plain, cipher.length);
+		return TSEC_INTEGRITY;
+	}
+	return TSEC_OK;
+}
+
+Status
+random_bytes(uint8_t *buffer, size_t length)
+{
+	if (length > AEAD_MAX_LENGTH || RAND_bytes(buffer, (int) length) != 1)
+		return TSEC_NO_RANDOM;
+	return TSEC_OK;
+}
+
+/* Counts the forks between the first process and this one, so that no two share a pool. */
+static unsigned fork_generation = 1;
+static pthread_once_t fork_watch = PTHREAD_ONCE_INIT;
+
+static void
+note_fork(void)
+{
+	fork_generation++;
+}
+
+static void
+watch_forks(void)
+{
+	(void) pthread_atfork(NULL, NULL, note_fork);
+}
+
+Status
+nonce_take(NoncePool *pool, uint8_t nonce[AEAD_NONCE_SIZE])
+{
+	if (pool->left == 0 || pool->fork_generation != fork_generation)
+	{
+		Status		status;
+
+		(void) pthread_once(&fork_watch, watch_forks);
+		pool->left = 0;
+		status = random_bytes(pool->bytes, sizeof(pool->bytes));
+		if (status != TSEC_OK)
+			return status;
+		pool->fork_generation = fork_generation;
+		pool->left = NONCE_POOL_COUNT;
+	}
+	pool->left--;
+	memcpy(nonce, pool->bytes + (size_t) pool->left * AEAD_NONCE_SIZE, AEAD_NONCE_SIZE);
+	return TSEC_OK;
+}

@@ -1,0 +1,46 @@
+/*
+ * status_list.h
+ *		Every way a library call of this project can end, one line each.
+ *
+ * STATUS(name, SQLSTATE, HTTP status, message, hint)
+ *
+ * The extension turns a row into an SQL error (base/errors.c), the gateway
+ * into an HTTP answer; both read this one list.  A standard SQLSTATE wherever
+ * no caller branches; class TW, one hundred per part, where one does.
+ * Messages are lower case, without full stop, and name no secret.
+ *
+ * The file is included several times with different meanings of STATUS, so it
+ * has no include guard.
+ */
+
+/* clang-format off */
+STATUS(OK,                  "00000", 200, "no error", NULL)
+STATUS(NO_MEMORY,           "53200", 503, "out of memory in the cryptographic library", NULL)
+STATUS(LIBRARY_FAILURE,     "XX000", 500, "the cryptographic library failed", NULL)
+STATUS(NO_RANDOM,           "XX000", 500, "the system gave no random bytes", NULL)
+STATUS(TOO_LONG,            "54000", 413, "value is too long to be encrypted", "At most 1 GB minus the stored header can be held by one value.")
+STATUS(BAD_BASE64,          "22023", 400, "invalid base64", NULL)
+
+/* the key of the environment */
+STATUS(KEY_MISSING,         "55000", 503, "ENCRYPTION_KEY is not set", "Set it in the server's environment to base64 of 32 random bytes (twin.generate_key() makes one), or set twin_security.key_command, and restart.")
+STATUS(KEY_WHITESPACE,      "55000", 503, "ENCRYPTION_KEY contains white space", "Remove blanks and line ends around or inside the value.")
+STATUS(KEY_NOT_BASE64,      "55000", 503, "ENCRYPTION_KEY is not valid base64", "It must be canonical base64 of exactly 32 bytes; twin.generate_key() makes one.")
+STATUS(KEY_WRONG_LENGTH,    "55000", 503, "ENCRYPTION_KEY does not decode to exactly 32 bytes", "It must be base64 of exactly 32 bytes; twin.generate_key() makes one.")
+STATUS(KEY_ALL_ZERO,        "55000", 503, "ENCRYPTION_KEY is all zero bytes", "Use 32 random bytes; twin.generate_key() makes them.")
+STATUS(KEY_COMMAND_FAILED,  "55000", 503, "twin_security.key_command failed", "The command must exit with 0 and print one line: base64 of 32 bytes.")
+
+/* TW1xx: keyring */
+STATUS(WRONG_KEY,           "TW101", 503, "wrong key: ENCRYPTION_KEY is not the key that wrapped this database's keys", "Start the server with the key in force when the keys were made, or with that key in ENCRYPTION_KEY_PREVIOUS and call twin.rotate_master_key().")
+STATUS(KEY_DESTROYED,       "TW102", 410, "the key has been destroyed", NULL)
+STATUS(KEY_RETIRED,         "TW103", 410, "the key version has been retired", NULL)
+STATUS(KEY_EXHAUSTED,       "TW104", 503, "the key has sealed as many messages as it safely may", "Call twin.rotate_key().")
+STATUS(KEY_UNKNOWN,         "TW105", 500, "the value was sealed under a key this database does not hold", "Restore the extension's own tables from the dump the value came with.")
+STATUS(KEYRING_TAMPERED,    "TW106", 500, "a stored key does not pass its integrity check", "The keyring tables were altered; restore them from a backup.")
+
+/* TW2xx: cipher */
+STATUS(INTEGRITY,           "TW201", 500, "integrity check failed: the value was altered, moved or is not ours", NULL)
+STATUS(ARMOR_INVALID,       "22P02", 400, "invalid armored value", "A value that begins with the armor prefix must be a whole value as this extension prints it.")
+STATUS(VALUE_TRUNCATED,     "22P03", 400, "encrypted value is truncated or not one", NULL)
+STATUS(UNKNOWN_ALGORITHM,   "0A000", 400, "encrypted value uses an unknown algorithm", "It was written by a newer version of twin_security, or is damaged.")
+STATUS(UNKNOWN_FLAG,        "0A000", 400, "encrypted value carries an unknown flag", "It was written by a newer version of twin_security, or is damaged.")
+/* clang-format on */

@@ -1,0 +1,134 @@
+/*
+ * census.c
+ *		Which key versions the stored values of tables lie under.
+ *
+ * All tables of one call are read under one snapshot, so that a value another
+ * session moves from one table to another meanwhile is seen in exactly one.
+ */
+#include "cipher/private.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+PG_FUNCTION_INFO_V1(tsec_census);
+PG_FUNCTION_INFO_V1(tsec_holds_encrypted);
+PG_FUNCTION_INFO_V1(tsec_wait_for_writers);
+
+/* Whether values of a type can contain encrypted ones, however deep. */
+static bool
+holds_encrypted(Oid type)
+{
+	check_stack_depth();
+	type = getBaseType(type);
+	if (type_of_oid(type) != NULL)
+		return true;
+	if (OidIsValid(get_element_type(type)))
+		return holds_encrypted(get_element_type(type));
+	if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	shape = lookup_rowtype_tupdesc(type, -1);
+		bool		found = false;
+
+		for (int i = 0; i < shape->natts && !found; i++)
+			if (!TupleDescAttr(shape, i)->attisdropped)
+				found = holds_encrypted(TupleDescAttr(shape, i)->atttypid);
+		ReleaseTupleDesc(shape);
+		return found;
+	}
+	return false;
+}
+
+/* holds_encrypted(type oid) -> boolean */
+Datum
+tsec_holds_encrypted(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(holds_encrypted(PG_GETARG_OID(0)));
+}
+
+/* Reads one table's values; root is the table they are counted for. */
+static void
+count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
+{
+	TupleDesc	shape = RelationGetDescr(relation);
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	bool	   *wanted = palloc0(sizeof(bool) * shape->natts);
+	int			last = 0;
+
+	for (int i = 0; i < shape->natts; i++)
+		if (!TupleDescAttr(shape, i)->attisdropped && holds_encrypted(TupleDescAttr(shape, i)->atttypid))
+		{
+			wanted[i] = true;
+			last = i + 1;
+		}
+	if (last == 0)
+		return;
+
+	slot = table_slot_create(relation, NULL);
+	scan = table_beginscan(relation, snapshot, 0, NULL);
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		slot_getsomeattrs(slot, last);
+		for (int i = 0; i < last; i++)
+			if (wanted[i] && !slot->tts_isnull[i])
+				count_value(count, root, NameStr(TupleDescAttr(shape, i)->attname), slot->tts_values[i],
+							TupleDescAttr(shape, i)->atttypid);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	pfree(wanted);
+}
+
+/* census(relations regclass[]) -> (relation, column_name, key_id, values) */
+Datum
+tsec_census(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	KeyCount   *count = count_new();
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Datum	   *relations;
+	int			length;
+
+	deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &relations, NULL, &length);
+	for (int i = 0; i < length; i++)
+	{
+		Oid			root = DatumGetObjectId(relations[i]);
+		ListCell   *cell;
+
+		foreach(cell, find_all_inheritors(root, AccessShareLock, NULL))
+		{
+			Relation	relation = table_open(lfirst_oid(cell), NoLock);
+
+			if (RELKIND_HAS_TABLE_AM(relation->rd_rel->relkind) && !RELATION_IS_OTHER_TEMP(relation))
+				count_table(count, root, relation, snapshot);
+			table_close(relation, NoLock);
+		}
+	}
+	UnregisterSnapshot(snapshot);
+	count_emit(count, fcinfo);
+	return (Datum) 0;
+}
+
+/* wait_for_writers(relation): returns when every transaction that may have written to it before has ended */
+Datum
+tsec_wait_for_writers(PG_FUNCTION_ARGS)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, PG_GETARG_OID(0));
+	WaitForLockers(tag, ShareLock, false);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,24 @@
+/*
+ * cipher.h
+ *		The encrypted column types.
+ *
+ * What a user gets: columns whose values are sealed on every way in, print as
+ * armor on every way out, and open only through an explicit cast or
+ * twin.decrypt() by a role that holds a grant on the key.  The type modifier
+ * names the key.  A value without one (a literal, a parameter) is sealed under
+ * the built-in key "literal" until it reaches a column.
+ *
+ * Hard cases, each with its file:
+ *	 - a restore loads armor before any key exists			io.c
+ *	 - a cast must not turn an encrypt grant into a decrypt	casts.c
+ *	 - a value copied under another key or type must fail	value.c
+ *	 - equality and indexes without a key					equality.c
+ *	 - a column without a key must not come to be			ddl.c
+ *	 - a key must not be retired while values use it		census.c, constants.c
+ */
+#ifndef TSEC_CIPHER_H
+#define TSEC_CIPHER_H
+
+extern void cipher_init(void);
+
+#endif /* TSEC_CIPHER_H */

@@ -1,0 +1,139 @@
+/*
+ * ddl.c
+ *		No column without a key: what the event trigger checks after every DDL
+ *		command.  A column, domain or composite field of an encrypted type must
+ *		carry a modifier; a range over one cannot and is refused.  A modifier
+ *		whose key does not exist yet is a warning, because a restore creates
+ *		tables before it loads the keys.
+ */
+#include "cipher/private.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(tsec_check_ddl);
+
+/* The encrypted type inside a type (array, domain, range), with the modifier it is declared with. */
+static const EncryptedType *
+type_inside(Oid type, int32 declared, int32 *modifier)
+{
+	for (;;)
+	{
+		const EncryptedType *found;
+		Oid			inner;
+
+		type = getBaseTypeAndTypmod(type, &declared);
+		found = type_of_oid(type);
+		*modifier = declared;
+		if (found != NULL)
+			return found;
+		inner = get_element_type(type);
+		if (!OidIsValid(inner))
+		{
+			inner = get_range_subtype(type);
+			declared = NO_MODIFIER;
+		}
+		if (!OidIsValid(inner))
+			return NULL;
+		type = inner;
+	}
+}
+
+static void
+check_type(const char *kind, const char *name, Oid type, int32 declared)
+{
+	int32		modifier;
+	const EncryptedType *found = type_inside(type, declared, &modifier);
+
+	if (found == NULL)
+		return;
+	if (modifier < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+						errmsg("%s \"%s\" is of type twin.%s but names no key", kind, name, type_name(found)),
+						errhint("Name the key in the type, for example twin.%s(main).", type_name(found))));
+	if (keyring_name_of(modifier) == NULL)
+		ereport(WARNING, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						  errmsg("the key of %s \"%s\" does not exist yet", kind, name),
+						  errdetail("No key has the type modifier #%08x.", modifier),
+						  errhint("Values cannot be sealed before twin.create_key() made it or a restore brought it.")));
+}
+
+/* Checks the columns of what stores rows or describes them. */
+static void
+check_relation(Oid oid)
+{
+	Relation	relation = try_relation_open(oid, AccessShareLock);
+
+	if (relation == NULL)
+		return;
+	switch (relation->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+		case RELKIND_COMPOSITE_TYPE:
+			for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++)
+			{
+				Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), i);
+
+				if (!column->attisdropped)
+					check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod);
+			}
+			break;
+		default:
+			break;
+	}
+	relation_close(relation, NoLock);
+}
+
+/* Checks a domain, a range or a composite type. */
+static void
+check_type_object(Oid oid)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
+	Form_pg_type form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	if (form->typtype == TYPTYPE_DOMAIN || form->typtype == TYPTYPE_RANGE)
+		check_type(form->typtype == TYPTYPE_DOMAIN ? "domain" : "range", NameStr(form->typname), oid, -1);
+	else if (form->typtype == TYPTYPE_COMPOSITE)
+		check_relation(form->typrelid);
+	ReleaseSysCache(tuple);
+}
+
+/* check_ddl(): event trigger on ddl_command_end */
+Datum
+tsec_check_ddl(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("check_ddl can only be called as an event trigger")));
+	SPI_connect();
+	if (SPI_execute("SELECT classid, objid FROM pg_catalog.pg_event_trigger_ddl_commands()", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "twin_security: the DDL commands could not be read");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		null;
+		Oid			class = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null));
+		Oid			object = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null));
+
+		if (class == RelationRelationId)
+			check_relation(object);
+		else if (class == TypeRelationId)
+			check_type_object(object);
+	}
+	SPI_finish();
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,11 @@
+/*
+ * init.c
+ *		Starts the cipher.
+ */
+#include "cipher/private.h"
+
+void
+cipher_init(void)
+{
+	types_init();
+}

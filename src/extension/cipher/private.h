@@ -1,0 +1,101 @@
+/*
+ * private.h
+ *		What the files of the cipher share among themselves.
+ */
+#ifndef TSEC_CIPHER_PRIVATE_H
+#define TSEC_CIPHER_PRIVATE_H
+
+#include "cipher/cipher.h"
+#include "common/envelope.h"
+#include "keyring/keyring.h"
+
+/* ---- codec.c: a base type's value as bytes and back ---- */
+
+/* Bytes of one value: inside the value itself, in the small buffer, or allocated. */
+typedef struct Plain
+{
+	const uint8 *data;
+	size_t		length;
+	uint8		small[32];
+} Plain;
+
+typedef struct Codec
+{
+	Oid			base_type;
+	bool		is_bytes;		/* the encoding is the varlena's own bytes */
+	void		(*encode) (Datum value, Plain *plain);
+	Datum		(*decode) (const uint8 *data, size_t length);
+	/* Equal values give equal bytes; NULL where encode does that already. */
+	void		(*canonical) (Datum value, Plain *plain);
+} Codec;
+
+extern const Codec codec_text, codec_bytea, codec_jsonb, codec_numeric, codec_int8, codec_float8, codec_date,
+			codec_timestamptz, codec_bool, codec_uuid, codec_inet;
+
+/* ---- types.c ---- */
+
+/* One encrypted type. */
+typedef struct EncryptedType
+{
+	const char *base_name;
+	uint16		number;			/* authenticated with every value */
+	bool		searchable;
+	int			slot;			/* small number of the base type */
+	const Codec *codec;
+} EncryptedType;
+
+extern void types_init(void);
+
+/* The encrypted type with an OID, NULL when it is none of ours. */
+extern const EncryptedType *type_of_oid(Oid oid);
+extern Oid	type_oid(const EncryptedType *type);
+
+/* SQL name without schema, for messages. */
+extern const char *type_name(const EncryptedType *type);
+
+/* The encrypted type that a function takes as its nth argument or returns, kept in flinfo->fn_extra. */
+extern const EncryptedType *type_of_argument(FmgrInfo *flinfo, int n);
+extern const EncryptedType *type_of_result(FmgrInfo *flinfo);
+
+/* ---- value.c ---- */
+
+#define NO_MODIFIER (-1)
+
+/* Takes a stored value apart; raises when it is not well-formed or not of this type. */
+extern void value_parse(const EncryptedType *type, const struct varlena *stored, Envelope *envelope);
+
+/* Seals a base value under the key of a modifier (NO_MODIFIER: the literal key), checking the grant. */
+extern struct varlena *value_seal(const EncryptedType *type, Datum base, int32 modifier);
+
+/* Opens a value, checking the grant.  expected is the modifier the value's column declares, or NO_MODIFIER. */
+extern Datum value_open(const EncryptedType *type, const struct varlena *stored, int32 expected);
+
+/* Brings a value under the key of a modifier, checking the grants on both sides; the same value when it is there. */
+extern struct varlena *value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *stored,
+								   int32 modifier);
+
+/* Computes the blind tag of a base value. */
+extern void value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLIND_TAG_SIZE]);
+
+/* A value that can only be compared. */
+extern struct varlena *value_probe(const EncryptedType *type, Datum base);
+
+/* ---- equality.c ---- */
+
+extern Datum tsec_equal(PG_FUNCTION_ARGS);
+extern Datum tsec_tag_hash_extended(PG_FUNCTION_ARGS);
+
+/* ---- count.c: values per key version ---- */
+
+typedef struct KeyCount KeyCount;
+
+/* A new empty count, in the current memory context. */
+extern KeyCount *count_new(void);
+
+/* Adds the encrypted values inside a value of any type (array, composite, domain, range). */
+extern void count_value(KeyCount *count, Oid relation, const char *column, Datum value, Oid type);
+
+/* Writes (relation, column_name, key_id, values) rows. */
+extern void count_emit(KeyCount *count, FunctionCallInfo fcinfo);
+
+#endif /* TSEC_CIPHER_PRIVATE_H */

@@ -1,0 +1,249 @@
+/*
+ * value.c
+ *		Sealing and opening one value.
+ *
+ * Authenticated with the ciphertext: every header byte (algorithm, flags, key
+ * id, blind tag, nonce), the base type's number and the key's context.  So a
+ * value does not open after a changed bit, as another type, or under another
+ * key.  Where the expression tells which key the column declares, a value
+ * under any other key is refused as well: that is what stops a value copied
+ * from a neighbouring column.  A swap between rows of one column, or columns
+ * under one key, is not detected: a stated limit.
+ */
+#include "cipher/private.h"
+
+#include "common/secret.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#define ASSOCIATED_MAX (ENVELOPE_HEADER_MAX + 2 + KEY_CONTEXT_SIZE)
+
+/* Plaintexts up to this size are opened on the stack. */
+#define SMALL_PLAIN 64
+
+/* Puts together what is authenticated. */
+static Bytes
+associated_bytes(const EncryptedType *type, const Key *key, Bytes header, uint8 *buffer)
+{
+	memcpy(buffer, header.data, header.length);
+	bytes_put_u16(buffer + header.length, type->number);
+	memcpy(buffer + header.length + 2, key->context, KEY_CONTEXT_SIZE);
+	return bytes_of(buffer, header.length + 2 + KEY_CONTEXT_SIZE);
+}
+
+static uint8
+flags_of(const EncryptedType *type)
+{
+	return type->searchable ? ENVELOPE_HAS_BLIND_TAG : 0;
+}
+
+void
+value_parse(const EncryptedType *type, const struct varlena *stored, Envelope *envelope)
+{
+	base_check(envelope_parse(bytes_of(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)), envelope));
+	if (envelope->flags != flags_of(type))
+		base_throw_detail(TSEC_INTEGRITY, "The value is not one of type %s.", type_name(type));
+}
+
+/* Seals bytes with a key whose grants were checked. */
+static struct varlena *
+seal(const EncryptedType *type, Key *key, const uint8 *tag, Bytes plain)
+{
+	uint8		flags = flags_of(type);
+	size_t		size;
+	struct varlena *stored;
+	uint8	   *at;
+	uint8		nonce[AEAD_NONCE_SIZE];
+	uint8		associated[ASSOCIATED_MAX];
+	size_t		header;
+
+	if (plain.length > MaxAllocSize - VARHDRSZ - ENVELOPE_OVERHEAD_MAX)
+		base_throw(TSEC_TOO_LONG);
+	size = VARHDRSZ + envelope_size(flags, plain.length);
+	stored = palloc(size);
+	SET_VARSIZE(stored, size);
+	at = (uint8 *) VARDATA(stored);
+
+	keyring_begin_seal(key, nonce);
+	header = envelope_write_header(at, flags, key->id, tag, nonce);
+	base_check(aead_seal(key->aead, nonce, associated_bytes(type, key, bytes_of(at, header), associated), plain,
+						 at + header, at + header + plain.length));
+	return stored;
+}
+
+/* Opens into a buffer of the ciphertext's length; counts, and raises for what is not whole. */
+static void
+open_into(const EncryptedType *type, Key *key, const Envelope *envelope, uint8 *plain)
+{
+	uint8		associated[ASSOCIATED_MAX];
+	Status		status = aead_open(key->aead, envelope->nonce, associated_bytes(type, key, envelope->header, associated),
+								   envelope->cipher, envelope->tag, plain);
+
+	if (likely(status == TSEC_OK))
+		keyring_note_open(key);
+	else
+	{
+		if (status == TSEC_INTEGRITY)
+			keyring_note_failure(key);
+		base_throw_detail(status, "Key \"%s\", version %d.", keyring_name(key), key->version);
+	}
+}
+
+void
+value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLIND_TAG_SIZE])
+{
+	HmacKey    *key = keyring_index_key(type->slot, type->base_name);
+	uint8		digest[DIGEST_SIZE];
+	Plain		plain;
+
+	if (type->codec->canonical)
+		type->codec->canonical(base, &plain);
+	else
+		type->codec->encode(base, &plain);
+	base_check(hmac_sha256(key, bytes_of(plain.data, plain.length), digest));
+	memcpy(tag, digest, BLIND_TAG_SIZE);
+}
+
+struct varlena *
+value_probe(const EncryptedType *type, Datum base)
+{
+	uint8		flags = ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE;
+	size_t		size = VARHDRSZ + envelope_size(flags, 0);
+	struct varlena *probe = palloc(size);
+	uint8		tag[BLIND_TAG_SIZE];
+
+	value_blind_tag(type, base, tag);
+	SET_VARSIZE(probe, size);
+	(void) envelope_write_header((uint8 *) VARDATA(probe), flags, 0, tag, NULL);
+	return probe;
+}
+
+/* The key for a modifier, with the grant checked; without a modifier the literal key, which is everybody's. */
+static Key *
+key_to_seal_with(int32 modifier)
+{
+	Key		   *key;
+
+	if (modifier == NO_MODIFIER)
+		return keyring_literal_key();
+	key = keyring_sealing_key(modifier);
+	if (key->is_literal)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("no column may hold values under the key \"literal\"")));
+	keyring_require(key, KEY_ENCRYPT);
+	return key;
+}
+
+struct varlena *
+value_seal(const EncryptedType *type, Datum base, int32 modifier)
+{
+	uint8		tag[BLIND_TAG_SIZE];
+	Plain		plain;
+
+	/* first what may touch the keyring, then the key that is used: see keyring.h */
+	if (type->searchable)
+		value_blind_tag(type, base, tag);
+	type->codec->encode(base, &plain);
+	return seal(type, key_to_seal_with(modifier), tag, bytes_of(plain.data, plain.length));
+}
+
+/* Refuses a value that lies under another key than its column declares. */
+static void
+check_expected(const Key *key, int32 expected)
+{
+	if (likely(expected == NO_MODIFIER || key->modifier == expected))
+		return;
+	keyring_note_failure(unconstify(Key *, key));
+	base_throw_detail(TSEC_INTEGRITY, "The value lies under key \"%s\", which is not the key of its column.",
+					  keyring_name(key));
+}
+
+/* Makes the base value out of opened bytes that lie behind a varlena header. */
+static Datum
+finish_bytes(const EncryptedType *type, struct varlena *result, size_t length)
+{
+	SET_VARSIZE(result, VARHDRSZ + length);
+	/* the server's own message would quote the bytes */
+	if (type->codec == &codec_text && !pg_verifymbstr(VARDATA(result), (int) length, true))
+	{
+		secret_wipe(VARDATA(result), length);
+		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+						errmsg("the decrypted value is no text in this database's encoding")));
+	}
+	return PointerGetDatum(result);
+}
+
+Datum
+value_open(const EncryptedType *type, const struct varlena *stored, int32 expected)
+{
+	Envelope	envelope;
+	Key		   *key;
+	Datum		result;
+	uint8		small[SMALL_PLAIN];
+	uint8	   *plain;
+
+	value_parse(type, stored, &envelope);
+	key = keyring_opening_key(envelope.key_id);
+	keyring_require(key, KEY_DECRYPT);
+	check_expected(key, expected);
+
+	if (type->codec->is_bytes)
+	{
+		struct varlena *bytes = palloc(VARHDRSZ + envelope.cipher.length);
+
+		open_into(type, key, &envelope, (uint8 *) VARDATA(bytes));
+		return finish_bytes(type, bytes, envelope.cipher.length);
+	}
+	plain = envelope.cipher.length <= SMALL_PLAIN ? small : palloc(envelope.cipher.length);
+	open_into(type, key, &envelope, plain);
+	result = type->codec->decode(plain, envelope.cipher.length);
+	secret_wipe(plain, envelope.cipher.length);
+	if (plain != small)
+		pfree(plain);
+	return result;
+}
+
+struct varlena *
+value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *stored, int32 modifier)
+{
+	Envelope	envelope;
+	Key		   *source;
+	uint8	   *plain;
+	const uint8 *tag;
+	uint8		made_tag[BLIND_TAG_SIZE];
+	struct varlena *result;
+
+	value_parse(from, stored, &envelope);
+	source = keyring_find(envelope.key_id);
+	/* a key nobody knows here is a restore's business: the value stays as it came */
+	if (from == to && (modifier == NO_MODIFIER || source == NULL || (source->modifier == modifier && !source->is_literal)))
+		return stored;
+	source = keyring_opening_key(envelope.key_id);
+	keyring_require(source, KEY_DECRYPT);
+
+	plain = palloc(envelope.cipher.length + 1);
+	open_into(from, source, &envelope, plain);
+	tag = envelope.blind_tag;
+	if (to->searchable && tag == NULL)
+	{
+		Datum		base;
+
+		if (to->codec->is_bytes)
+		{
+			struct varlena *bytes = palloc(VARHDRSZ + envelope.cipher.length);
+
+			memcpy(VARDATA(bytes), plain, envelope.cipher.length);
+			base = finish_bytes(from, bytes, envelope.cipher.length);
+		}
+		else
+			base = to->codec->decode(plain, envelope.cipher.length);
+		value_blind_tag(to, base, made_tag);
+		tag = made_tag;
+	}
+
+	result = seal(to, key_to_seal_with(modifier), tag, bytes_of(plain, envelope.cipher.length));
+	secret_wipe(plain, envelope.cipher.length);
+	pfree(plain);
+	return result;
+}

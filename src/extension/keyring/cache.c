@@ -1,0 +1,456 @@
+/*
+ * cache.c
+ *		This session's view of the keyring: names, versions and contexts that
+ *		hold expanded keys.
+ *
+ * Entries are read on first need and all dropped, keys wiped, when another
+ * transaction changed the keyring.  The news comes two ways: relcache
+ * invalidation of twin_internal.keys (sent by a trigger on the tables, reaches
+ * standbys through WAL), and, with preloading, a generation number in shared
+ * memory that is looked at on every use, so that a revocation also reaches a
+ * statement that is already running.
+ */
+#include "keyring/private.h"
+
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "common/secret.h"
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#define MEMO_COUNT 64
+
+PG_FUNCTION_INFO_V1(tsec_keyring_changed);
+
+struct KeyName
+{
+	NameData	name;			/* hash key */
+	KeyRow		row;
+	List	   *grants;
+	GrantMemo	memo;
+	struct KeyEntry *primary;	/* NULL until asked for */
+};
+
+typedef struct KeyEntry
+{
+	Key			key;			/* first: its id is the hash key */
+	VersionRow	row;
+	struct KeyEntry *next;		/* all entries, for wiping */
+} KeyEntry;
+
+/* What the last lookups by id and by modifier found; NULL = nothing known. */
+typedef struct KeyMemo
+{
+	uint32		wanted;
+	bool		answered;
+	KeyEntry   *entry;
+} KeyMemo;
+
+typedef struct KeyringShared
+{
+	pg_atomic_uint64 generation;
+} KeyringShared;
+
+static KeyringShared *shared = NULL;
+static uint64 shared_seen = 0;
+static uint64 local_generation = 1;
+static bool stale = true;
+static bool changed_here = false;
+
+static MemoryContext cache_context = NULL;
+static HTAB *names = NULL;
+static HTAB *versions = NULL;
+static KeyEntry *all_entries = NULL;
+static HmacKey *index_keys[KEYRING_INDEX_SLOTS];
+static KeyMemo by_id[MEMO_COUNT];
+static KeyMemo by_modifier[MEMO_COUNT];
+
+static void
+initialise_shared(void *memory)
+{
+	pg_atomic_init_u64(&((KeyringShared *) memory)->generation, 1);
+}
+
+static const SharedArea area = {
+	"twin_security keyring", sizeof(KeyringShared), initialise_shared, (void **) &shared
+};
+
+static void
+note_relation_change(Datum argument, Oid relation)
+{
+	if (relation == InvalidOid || relation == catalog_signal_relation_known())
+		stale = true;
+}
+
+/* After a commit that changed the keyring, tells the sessions that are in the middle of a statement. */
+static void
+note_transaction_end(XactEvent event, void *argument)
+{
+	if (!changed_here)
+		return;
+	if (event == XACT_EVENT_COMMIT && shared != NULL)
+		pg_atomic_fetch_add_u64(&shared->generation, 1);
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
+		changed_here = false;
+		stale = true;
+	}
+}
+
+/* Frees every context that holds a key; OpenSSL wipes them. */
+static void
+wipe_contexts(void)
+{
+	for (KeyEntry *entry = all_entries; entry != NULL; entry = entry->next)
+	{
+		aead_free(entry->key.aead);
+		entry->key.aead = NULL;
+	}
+	all_entries = NULL;
+	for (int i = 0; i < KEYRING_INDEX_SLOTS; i++)
+	{
+		hmac_free(index_keys[i]);
+		index_keys[i] = NULL;
+	}
+}
+
+static void
+wipe_at_exit(int code, Datum argument)
+{
+	wipe_contexts();
+}
+
+void
+cache_init(void)
+{
+	base_register_area(&area);
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	RegisterXactCallback(note_transaction_end, NULL);
+}
+
+/* Drops everything when there is news.  Every lookup begins here. */
+static inline void
+refresh(void)
+{
+	HASHCTL		control = {0};
+
+	if (likely(!stale && (shared == NULL || pg_atomic_read_u64(&shared->generation) == shared_seen)))
+		return;
+
+	if (cache_context == NULL)
+	{
+		cache_context = AllocSetContextCreate(TopMemoryContext, "twin_security keyring", ALLOCSET_SMALL_SIZES);
+		before_shmem_exit(wipe_at_exit, (Datum) 0);
+	}
+	wipe_contexts();
+	memset(by_id, 0, sizeof(by_id));
+	memset(by_modifier, 0, sizeof(by_modifier));
+	names = versions = NULL;
+	MemoryContextReset(cache_context);
+	local_generation++;
+	catalog_forget();
+	(void) catalog_signal_relation();
+
+	control.hcxt = cache_context;
+	control.keysize = NAMEDATALEN;
+	control.entrysize = sizeof(KeyName);
+	names = hash_create("twin_security key names", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	control.keysize = sizeof(uint32);
+	control.entrysize = sizeof(KeyEntry);
+	versions = hash_create("twin_security key versions", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	/* from here on news counts again; whatever arrives while rows are read makes this stale once more */
+	if (shared != NULL)
+		shared_seen = pg_atomic_read_u64(&shared->generation);
+	stale = false;
+}
+
+uint64
+keyring_generation(void)
+{
+	refresh();
+	return local_generation;
+}
+
+/* Keeps a row under its name. */
+static KeyName *
+remember_name(const KeyRow *row)
+{
+	List	   *grants;
+	MemoryContext old = MemoryContextSwitchTo(cache_context);
+	KeyName    *name;
+	bool		found;
+
+	grants = catalog_read_grants(NameStr(row->name));
+	MemoryContextSwitchTo(old);
+	name = hash_search(names, &row->name, HASH_ENTER, &found);
+	if (!found)
+	{
+		name->row = *row;
+		name->grants = grants;
+		name->primary = NULL;
+		memset(&name->memo, 0, sizeof(name->memo));
+	}
+	return name;
+}
+
+KeyName *
+cache_key_by_name(const char *wanted)
+{
+	NameData	key = {{0}};
+	KeyName    *name;
+	KeyRow		row;
+
+	refresh();
+	strlcpy(NameStr(key), wanted, NAMEDATALEN);
+	name = hash_search(names, &key, HASH_FIND, NULL);
+	if (name == NULL && catalog_read_key_by_name(wanted, &row))
+		name = remember_name(&row);
+	return name;
+}
+
+/* Keeps a version; NULL when its name's row is gone. */
+static KeyEntry *
+remember_version(const VersionRow *row)
+{
+	KeyName    *name = cache_key_by_name(NameStr(row->name));
+	KeyMeter   *meter = meter_of(row->id);
+	KeyEntry   *entry;
+	bool		found;
+
+	if (name == NULL)
+		return NULL;
+	entry = hash_search(versions, &row->id, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->key.modifier = name->row.modifier;
+		entry->key.version = row->version;
+		entry->key.is_literal = strcmp(name->row.kind, "literal") == 0;
+		memcpy(entry->key.context, name->row.context, KEY_CONTEXT_SIZE);
+		entry->key.aead = NULL;
+		entry->key.name = name;
+		entry->key.meter = meter;
+		entry->row = *row;
+		entry->next = all_entries;
+		all_entries = entry;
+	}
+	return entry;
+}
+
+static KeyEntry *
+find_version(uint32 id)
+{
+	KeyMemo    *memo = &by_id[id % MEMO_COUNT];
+	KeyEntry   *entry;
+	VersionRow	row;
+
+	refresh();
+	if (likely(memo->answered && memo->wanted == id))
+		return memo->entry;
+	entry = hash_search(versions, &id, HASH_FIND, NULL);
+	if (entry == NULL && catalog_read_version(id, &row))
+		entry = remember_version(&row);
+	memo->wanted = id;
+	memo->entry = entry;
+	memo->answered = true;
+	return entry;
+}
+
+Key *
+keyring_find(uint32 id)
+{
+	KeyEntry   *entry = find_version(id);
+
+	return entry ? &entry->key : NULL;
+}
+
+/* Opens a version's wrapped key, or says why not. */
+static void
+unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
+{
+	const KeyRow *parent = &entry->key.name->row;
+	WrapBinding binding = {.id = entry->row.id, .modifier = parent->modifier, .kind = parent->kind};
+	Status		status;
+
+	if (entry->row.state == KEY_STATE_DESTROYED)
+		status = TSEC_KEY_DESTROYED;
+	else if (entry->row.state == KEY_STATE_RETIRED)
+		status = TSEC_KEY_RETIRED;
+	else if (!entry->row.has_wrapped)
+		status = TSEC_KEYRING_TAMPERED;
+	else
+	{
+		memcpy(binding.context, parent->context, KEY_CONTEXT_SIZE);
+		status = wrap_open(&binding, bytes_of(entry->row.wrapped, WRAPPED_SIZE),
+						   bytes_of(entry->row.wrapping_id, MASTER_ID_SIZE), key);
+	}
+	if (status != TSEC_OK)
+	{
+		secret_wipe(key, AEAD_KEY_SIZE);
+		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(parent->name), entry->row.version);
+	}
+}
+
+static void
+make_ready(KeyEntry *entry)
+{
+	uint8		key[AEAD_KEY_SIZE];
+	Status		status;
+
+	if (likely(entry->key.aead != NULL))
+		return;
+	unwrap(entry, key);
+	status = aead_new(key, &entry->key.aead);
+	secret_wipe(key, sizeof(key));
+	base_check(status);
+}
+
+Key *
+keyring_opening_key(uint32 id)
+{
+	KeyEntry   *entry = find_version(id);
+
+	if (unlikely(entry == NULL))
+		base_throw_detail(TSEC_KEY_UNKNOWN, "The key's id is %d.", (int32) id);
+	make_ready(entry);
+	return &entry->key;
+}
+
+static KeyEntry *
+primary_of(KeyName *name)
+{
+	VersionRow	row;
+
+	if (name->primary == NULL)
+	{
+		if (!catalog_read_primary(NameStr(name->row.name), &row))
+			base_throw_detail(TSEC_KEY_DESTROYED, "Key \"%s\".", NameStr(name->row.name));
+		name->primary = remember_version(&row);
+	}
+	return name->primary;
+}
+
+/* Raises for a key that ought to exist from CREATE EXTENSION on. */
+static TSEC_NORETURN void
+throw_no_builtin_key(void)
+{
+	(void) master_require();
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("the built-in keys have not been made"),
+					errdetail("There was no ENCRYPTION_KEY when the extension was created."),
+					errhint("Restore the keys from a dump, or call twin.create_builtin_keys().")));
+}
+
+Key *
+keyring_sealing_key(int32 modifier)
+{
+	KeyMemo    *memo = &by_modifier[(uint32) modifier % MEMO_COUNT];
+	KeyRow		row;
+
+	refresh();
+	if (unlikely(!memo->answered || memo->wanted != (uint32) modifier))
+	{
+		KeyEntry   *entry;
+
+		if (!catalog_read_key_by_modifier(modifier, &row))
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+							errmsg("the column's key does not exist"),
+							errdetail("No key has the type modifier #%08x.", modifier),
+							errhint("Create the key with twin.create_key().")));
+		entry = primary_of(remember_name(&row));
+		memo->wanted = (uint32) modifier;
+		memo->entry = entry;
+		memo->answered = true;
+	}
+	make_ready(memo->entry);
+	return &memo->entry->key;
+}
+
+Key *
+keyring_literal_key(void)
+{
+	KeyName    *name = cache_key_by_name(KEY_NAME_LITERAL);
+	KeyEntry   *entry;
+
+	if (name == NULL)
+		throw_no_builtin_key();
+	entry = primary_of(name);
+	make_ready(entry);
+	return &entry->key;
+}
+
+HmacKey *
+keyring_index_key(int slot, const char *base_type)
+{
+	uint8		key[AEAD_KEY_SIZE];
+	char		wanted[NAMEDATALEN];
+	KeyName    *name;
+	Status		status;
+
+	Assert(slot >= 0 && slot < KEYRING_INDEX_SLOTS);
+	refresh();
+	if (likely(index_keys[slot] != NULL))
+		return index_keys[slot];
+	snprintf(wanted, sizeof(wanted), KEY_NAME_INDEX_PREFIX "%s", base_type);
+	name = cache_key_by_name(wanted);
+	if (name == NULL)
+		throw_no_builtin_key();
+	unwrap(primary_of(name), key);
+	status = hmac_new(bytes_of(key, sizeof(key)), &index_keys[slot]);
+	secret_wipe(key, sizeof(key));
+	base_check(status);
+	return index_keys[slot];
+}
+
+bool
+keyring_allows(const Key *key, KeyPrivilege privilege)
+{
+	return key->is_literal || grants_allow(key->name->grants, &key->name->memo, privilege);
+}
+
+void
+keyring_require(const Key *key, KeyPrivilege privilege)
+{
+	if (unlikely(!keyring_allows(key, privilege)))
+		grants_refuse(keyring_name(key), privilege);
+}
+
+bool
+cache_allows(KeyName *name, KeyPrivilege privilege)
+{
+	return grants_allow(name->grants, &name->memo, privilege);
+}
+
+const char *
+keyring_name(const Key *key)
+{
+	return NameStr(key->name->row.name);
+}
+
+const char *
+keyring_name_of(int32 modifier)
+{
+	KeyRow		row;
+
+	refresh();
+	if (!catalog_read_key_by_modifier(modifier, &row))
+		return NULL;
+	return NameStr(remember_name(&row)->row.name);
+}
+
+/* keyring_changed(): trigger after any change of the keyring's tables */
+Datum
+tsec_keyring_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("keyring_changed can only be called as a trigger")));
+	if (OidIsValid(catalog_signal_relation()))
+		CacheInvalidateRelcacheByRelid(catalog_signal_relation());
+	changed_here = true;
+	stale = true;
+	return PointerGetDatum(NULL);
+}

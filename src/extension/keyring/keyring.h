@@ -1,0 +1,90 @@
+/*
+ * keyring.h
+ *		The keys of this database, ready to be used.
+ *
+ * A Key pointer is good until the next call into the keyring that may read
+ * the catalog (keyring_opening_key, keyring_sealing_key, ...): any of these
+ * may find that another session changed the keyring and drop everything.
+ * Ask, use, forget; never store one.
+ */
+#ifndef TSEC_KEYRING_H
+#define TSEC_KEYRING_H
+
+#include "base/base.h"
+#include "common/aead.h"
+#include "common/digest.h"
+
+#define KEY_CONTEXT_SIZE 16
+
+/* Names of the keys that exist without anybody creating them. */
+#define KEY_NAME_LITERAL "literal"
+#define KEY_NAME_ENVIRONMENT "environment"
+#define KEY_NAME_INDEX_PREFIX "index."
+
+typedef enum KeyPrivilege
+{
+	KEY_ENCRYPT = 1,
+	KEY_DECRYPT = 2,
+	KEY_MASK = 4				/* comes with KEY_DECRYPT */
+} KeyPrivilege;
+
+typedef struct KeyName KeyName; /* private */
+typedef struct KeyMeter KeyMeter;	/* private */
+
+/* One version of a key. */
+typedef struct Key
+{
+	uint32		id;				/* stands in every value sealed under it */
+	int32		modifier;		/* of the key's name */
+	int			version;
+	bool		is_literal;		/* the built-in key of values without a column */
+	uint8		context[KEY_CONTEXT_SIZE];	/* authenticated with every value */
+	AeadKey    *aead;			/* NULL until opening or sealing */
+	KeyMeter   *meter;
+	KeyName    *name;
+} Key;
+
+extern void keyring_init(void);
+
+/* Number that changes whenever cached knowledge about keys became void; for caches of other parts. */
+extern uint64 keyring_generation(void);
+
+/*
+ * The version a stored value names, with its key unwrapped.  Raises when the
+ * database does not hold it, or it was retired or destroyed, or the master
+ * key is missing or wrong.  Checks no privilege.
+ */
+extern Key *keyring_opening_key(uint32 id);
+
+/* The primary version of the key a type modifier stands for, unwrapped.  Raises likewise.  Checks no privilege. */
+extern Key *keyring_sealing_key(int32 modifier);
+
+/* The primary version of the key of values without a column. */
+extern Key *keyring_literal_key(void);
+
+/* The version a stored value names, without unwrapping anything; NULL when this database does not hold it. */
+extern Key *keyring_find(uint32 id);
+
+/* The index key of a base type, for blind tags.  slot is the caller's stable small number for the type. */
+extern HmacKey *keyring_index_key(int slot, const char *base_type);
+
+#define KEYRING_INDEX_SLOTS 32
+
+/* Whether the current role may use a key, and the same raising 42501. */
+extern bool keyring_allows(const Key *key, KeyPrivilege privilege);
+extern void keyring_require(const Key *key, KeyPrivilege privilege);
+
+extern const char *keyring_name(const Key *key);
+
+/* Type modifiers: folds and hashes a name; finds the name of a modifier (NULL when no such key exists). */
+extern int32 keyring_modifier_of(const char *name);
+extern const char *keyring_name_of(int32 modifier);
+
+/* Counts one message before it is sealed; raises TW104 when the key is exhausted.  The nonce comes along. */
+extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_SIZE]);
+
+/* Counts one value opened, or one that failed its integrity check. */
+extern void keyring_note_open(Key *key);
+extern void keyring_note_failure(Key *key);
+
+#endif /* TSEC_KEYRING_H */

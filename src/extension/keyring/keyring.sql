@@ -1,0 +1,371 @@
+/*
+ * keyring.sql
+ *		Named keys, their versions and states, grants, and the whole-value functions.
+ *
+ * Every key is 32 random bytes, wrapped (AES-256-GCM) under a key derived from
+ * ENCRYPTION_KEY.  The tables travel with a dump: without ENCRYPTION_KEY they are worthless.
+ */
+
+CREATE TABLE twin_internal.keys (
+	key_name name PRIMARY KEY,
+	modifier integer NOT NULL UNIQUE,
+	kind text NOT NULL CHECK (kind IN ('data', 'literal', 'index', 'environment')),
+	algorithm smallint NOT NULL DEFAULT 1 CHECK (algorithm = 1),
+	context uuid NOT NULL UNIQUE DEFAULT pg_catalog.gen_random_uuid(),
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE twin_internal.keys IS 'one row per key; the name and the context never change';
+
+CREATE TABLE twin_internal.key_versions (
+	key_id integer PRIMARY KEY,
+	key_name name NOT NULL REFERENCES twin_internal.keys ON DELETE CASCADE,
+	version integer NOT NULL CHECK (version > 0),
+	state text NOT NULL CHECK (state IN ('published', 'primary', 'decrypt-only', 'retired', 'destroyed')),
+	wrapped bytea CHECK (pg_catalog.length(wrapped) = 61),
+	wrapping_id bytea CHECK (pg_catalog.length(wrapping_id) = 16),
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	UNIQUE (key_name, version)
+);
+COMMENT ON TABLE twin_internal.key_versions IS 'one row per version of a key, with the wrapped key; key_id stands in every value sealed under it';
+CREATE UNIQUE INDEX key_versions_primary ON twin_internal.key_versions (key_name) WHERE state = 'primary';
+CREATE UNIQUE INDEX key_versions_published ON twin_internal.key_versions (key_name) WHERE state = 'published';
+
+/* Updated in place and outside of any transaction by the server code, never by SQL: a rollback must not lower a count. */
+CREATE TABLE twin_internal.key_usage (
+	key_id integer PRIMARY KEY REFERENCES twin_internal.key_versions ON DELETE CASCADE,
+	messages bigint NOT NULL
+);
+COMMENT ON TABLE twin_internal.key_usage IS 'messages reserved under a key version, never fewer than were sealed';
+
+CREATE TABLE twin_internal.key_grants (
+	key_name name NOT NULL REFERENCES twin_internal.keys ON DELETE CASCADE,
+	grantee regrole NOT NULL,
+	privilege text NOT NULL CHECK (privilege IN ('encrypt', 'decrypt', 'mask')),
+	PRIMARY KEY (key_name, grantee, privilege)
+);
+COMMENT ON TABLE twin_internal.key_grants IS 'who may use a key, and for what';
+
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.keys', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_versions', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_usage', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_grants',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid = grantee)');
+
+/* Any change of these tables reaches the caches of every session, also on a standby. */
+CREATE FUNCTION twin_internal.keyring_changed() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_keyring_changed';
+COMMENT ON FUNCTION twin_internal.keyring_changed() IS 'tells every session to read the keyring again';
+
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin_internal.keys
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin_internal.key_versions
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin_internal.key_grants
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
+
+/*
+ * A restore runs CREATE EXTENSION, which makes the built-in keys, and then loads the dumped ones under the same
+ * names.  As long as nothing was ever sealed in this database, the dumped key takes the fresh one's place.
+ */
+CREATE FUNCTION twin_internal.replace_unused_key() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM twin_internal.key_usage WHERE messages > 0) THEN
+		DELETE FROM twin_internal.keys WHERE key_name = NEW.key_name;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.replace_unused_key() IS 'lets a restored key take the place of the one CREATE EXTENSION made';
+CREATE TRIGGER replace_unused_key BEFORE INSERT ON twin_internal.keys
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_unused_key();
+
+CREATE FUNCTION twin_internal.key_modifier(key_name text) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_key_modifier';
+COMMENT ON FUNCTION twin_internal.key_modifier(text) IS 'the type modifier that stands for a key name: 31 bits of SHA-256';
+
+CREATE FUNCTION twin_internal.wrap_new_key(modifier integer, kind text, context uuid,
+	OUT key_id integer, OUT wrapped bytea, OUT wrapping_id bytea) RETURNS record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_wrap_new_key';
+COMMENT ON FUNCTION twin_internal.wrap_new_key(integer, text, uuid) IS 'makes a random key and wraps it; the key itself is never returned';
+
+CREATE FUNCTION twin_internal.rewrap_key(key_id integer, modifier integer, kind text, context uuid,
+	INOUT wrapped bytea, INOUT wrapping_id bytea) RETURNS record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_rewrap_key';
+COMMENT ON FUNCTION twin_internal.rewrap_key(integer, integer, text, uuid, bytea, bytea) IS 'wraps a key under the present ENCRYPTION_KEY';
+
+CREATE FUNCTION twin_internal.master_key_id() RETURNS bytea
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_master_key_id';
+COMMENT ON FUNCTION twin_internal.master_key_id() IS 'public fingerprint of the present ENCRYPTION_KEY; raises when there is none';
+
+CREATE FUNCTION twin_internal.master_key_present() RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_master_key_present';
+COMMENT ON FUNCTION twin_internal.master_key_present() IS 'whether an ENCRYPTION_KEY was given at all; a malformed one raises';
+
+/* Adds a version to a key whose row the caller has locked. */
+CREATE FUNCTION twin_internal.add_key_version(of_key name, in_state text) RETURNS twin_internal.key_versions
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	parent twin_internal.keys;
+	made twin_internal.key_versions;
+BEGIN
+	SELECT * INTO STRICT parent FROM twin_internal.keys k WHERE k.key_name = of_key;
+	made.key_name := of_key;
+	made.state := in_state;
+	made.created_at := clock_timestamp();
+	SELECT coalesce(max(v.version), 0) + 1 INTO made.version FROM twin_internal.key_versions v WHERE v.key_name = of_key;
+	SELECT w.key_id, w.wrapped, w.wrapping_id INTO made.key_id, made.wrapped, made.wrapping_id
+		FROM twin_internal.wrap_new_key(parent.modifier, parent.kind, parent.context) w;
+	IF parent.kind = 'environment' THEN
+		made.wrapped := NULL;	/* the key is ENCRYPTION_KEY itself; only its messages are counted here */
+	END IF;
+	INSERT INTO twin_internal.key_versions SELECT made.*;
+	INSERT INTO twin_internal.key_usage VALUES (made.key_id, 0);
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.add_key_version(name, text) IS 'makes and stores one more version of a key';
+
+CREATE FUNCTION twin_internal.make_key(named name, of_kind text) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	taken name;
+	made twin_internal.key_versions;
+BEGIN
+	SELECT k.key_name INTO taken FROM twin_internal.keys k
+		WHERE k.key_name = named OR k.modifier = twin_internal.key_modifier(named);
+	IF taken = named THEN
+		RAISE EXCEPTION 'key "%" already exists', named USING ERRCODE = '42710';
+	ELSIF taken IS NOT NULL THEN
+		RAISE EXCEPTION 'the name "%" has the same type modifier as key "%"', named, taken
+			USING ERRCODE = '42710', HINT = 'Choose another name.';
+	END IF;
+	INSERT INTO twin_internal.keys (key_name, modifier, kind)
+		VALUES (named, twin_internal.key_modifier(named), of_kind);
+	made := twin_internal.add_key_version(named, 'primary');
+	RETURN made.key_id;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.make_key(name, text) IS 'stores a new key of any kind with its first version';
+
+CREATE FUNCTION twin.generate_key() RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_generate_key';
+COMMENT ON FUNCTION twin.generate_key() IS 'base64 of 32 random bytes, fit for ENCRYPTION_KEY';
+
+CREATE FUNCTION twin.create_key(key_name text) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+	IF key_name !~ '^[a-z_][a-z0-9_.-]{0,62}$' OR key_name ~ '^index\.' OR key_name IN ('literal', 'environment') THEN
+		RAISE EXCEPTION 'invalid key name "%"', key_name
+			USING ERRCODE = '42602',
+				  DETAIL = 'A key name is 1 to 63 lower-case letters, digits, "_", "." or "-", begins with a letter or "_", '
+						   'and is neither "literal" nor "environment" nor in "index.".';
+	END IF;
+	RETURN twin_internal.make_key(key_name, 'data');
+END
+$$;
+COMMENT ON FUNCTION twin.create_key(text) IS 'creates a named column key and returns the id of its first version';
+
+/* Locks a key's row for the functions below, with one error for a name nobody gave. */
+CREATE FUNCTION twin_internal.lock_key(wanted text) RETURNS twin_internal.keys
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_key twin_internal.keys;
+BEGIN
+	SELECT * INTO found_key FROM twin_internal.keys k WHERE k.key_name::text = wanted FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'key "%" does not exist', wanted
+			USING ERRCODE = '42704', HINT = 'See twin.keys, or create it with twin.create_key().';
+	END IF;
+	RETURN found_key;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.lock_key(text) IS 'finds and locks a key by name';
+
+/*
+ * Two steps, so that every session and every replica can open what the new version seals before anything is sealed
+ * under it: the first call publishes, the second makes the published version primary.
+ */
+CREATE FUNCTION twin.rotate_key(key_name text) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	target twin_internal.keys := twin_internal.lock_key(key_name);
+	made twin_internal.key_versions;
+	promoted integer;
+BEGIN
+	IF target.kind NOT IN ('data', 'literal') THEN
+		RAISE EXCEPTION 'key "%" is not rotated this way', target.key_name
+			USING ERRCODE = '22023', HINT = 'Only column keys and the key "literal" have rotating versions.';
+	END IF;
+	IF NOT EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_name = target.key_name AND v.state = 'primary') THEN
+		RAISE EXCEPTION 'key "%" has been destroyed', target.key_name USING ERRCODE = 'TW102';
+	END IF;
+	SELECT v.version INTO promoted FROM twin_internal.key_versions v
+		WHERE v.key_name = target.key_name AND v.state = 'published';
+	IF FOUND THEN
+		UPDATE twin_internal.key_versions v SET state = 'decrypt-only' WHERE v.key_name = target.key_name AND v.state = 'primary';
+		UPDATE twin_internal.key_versions v SET state = 'primary' WHERE v.key_name = target.key_name AND v.version = promoted;
+		RETURN promoted;
+	END IF;
+	made := twin_internal.add_key_version(target.key_name, 'published');
+	RAISE NOTICE 'version % of key "%" is published', made.version, target.key_name
+		USING HINT = 'Call twin.rotate_key() again, once every replica has it, to seal under it from then on.';
+	RETURN made.version;
+END
+$$;
+COMMENT ON FUNCTION twin.rotate_key(text) IS 'first call: publishes a new version; second call: makes it primary and the old one decrypt-only';
+
+/* What the rotation worker runs, twice: true when the stated version is still primary afterwards. */
+CREATE FUNCTION twin_internal.rotate_exhausted_key(named name, exhausted integer) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin_internal.lock_key(named);
+	IF NOT EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_id = exhausted AND v.state = 'primary') THEN
+		RETURN false;
+	END IF;
+	PERFORM twin.rotate_key(named);
+	RETURN EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_id = exhausted AND v.state = 'primary');
+END
+$$;
+COMMENT ON FUNCTION twin_internal.rotate_exhausted_key(name, integer) IS 'one step of an automatic rotation';
+
+CREATE FUNCTION twin.destroy_key(key_name text, version integer DEFAULT NULL) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	target twin_internal.keys := twin_internal.lock_key(key_name);
+	wanted ALIAS FOR $2;
+	found_state text;
+BEGIN
+	IF target.kind <> 'data' THEN
+		RAISE EXCEPTION 'key "%" cannot be destroyed', target.key_name
+			USING ERRCODE = '22023', HINT = 'Only column keys can be destroyed.';
+	END IF;
+	IF wanted IS NOT NULL THEN
+		SELECT v.state INTO found_state FROM twin_internal.key_versions v
+			WHERE v.key_name = target.key_name AND v.version = wanted;
+		IF NOT FOUND THEN
+			RAISE EXCEPTION 'key "%" has no version %', target.key_name, wanted USING ERRCODE = '42704';
+		ELSIF found_state = 'primary' THEN
+			RAISE EXCEPTION 'version % of key "%" is primary', wanted, target.key_name
+				USING ERRCODE = '55000', HINT = 'Rotate the key first, or destroy the whole key.';
+		END IF;
+	END IF;
+	UPDATE twin_internal.key_versions v SET state = 'destroyed', wrapped = NULL, wrapping_id = NULL
+		WHERE v.key_name = target.key_name AND (wanted IS NULL OR v.version = wanted) AND v.state <> 'destroyed';
+END
+$$;
+COMMENT ON FUNCTION twin.destroy_key(text, integer) IS 'crypto-shredding: erases one version of a key, or all of them; what they sealed can never be opened again here';
+
+CREATE FUNCTION twin_internal.check_grant(key_name text, role_name regrole, privilege text) RETURNS name
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	target name;
+BEGIN
+	IF privilege IS NULL OR privilege NOT IN ('encrypt', 'decrypt', 'mask') THEN
+		RAISE EXCEPTION 'unknown key privilege "%"', privilege
+			USING ERRCODE = '22023', HINT = 'A privilege is encrypt, decrypt or mask.';
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role_name) THEN
+		RAISE EXCEPTION 'role does not exist' USING ERRCODE = '42704', HINT = 'Keys are granted to named roles, not to PUBLIC.';
+	END IF;
+	SELECT k.key_name INTO target FROM twin_internal.keys k
+		WHERE k.key_name::text = $1 AND k.kind IN ('data', 'environment');
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'key "%" does not exist or takes no grants', $1
+			USING ERRCODE = '42704', HINT = 'Grants are for column keys and for the key "environment".';
+	END IF;
+	RETURN target;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.check_grant(text, regrole, text) IS 'the argument checks of grant_key and revoke_key';
+
+CREATE FUNCTION twin.grant_key(key_name text, role_name regrole, privilege text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO twin_internal.key_grants VALUES (twin_internal.check_grant($1, $2, $3), $2, $3) ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION twin.grant_key(text, regrole, text) IS 'allows a role and its members to encrypt, decrypt or mask with a key';
+
+CREATE FUNCTION twin.revoke_key(key_name text, role_name regrole, privilege text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	DELETE FROM twin_internal.key_grants g
+		WHERE g.key_name = twin_internal.check_grant($1, $2, $3) AND g.grantee = $2 AND g.privilege = $3;
+	IF NOT FOUND THEN
+		RAISE NOTICE 'role % holds no % on key "%"', $2, $3, $1;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin.revoke_key(text, regrole, text) IS 'takes back what grant_key gave; in force at once in every session';
+
+CREATE FUNCTION twin.rotate_master_key() RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	present bytea := twin_internal.master_key_id();
+	rewrapped integer;
+BEGIN
+	LOCK TABLE twin_internal.keys IN SHARE ROW EXCLUSIVE MODE;
+	UPDATE twin_internal.key_versions v
+		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
+				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id) w)
+		FROM twin_internal.keys k
+		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present;
+	GET DIAGNOSTICS rewrapped = ROW_COUNT;
+
+	/* messages of whole values are counted per ENCRYPTION_KEY */
+	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND NOT EXISTS (
+			SELECT FROM twin_internal.key_versions v JOIN twin_internal.keys k USING (key_name)
+			WHERE k.kind = 'environment' AND v.wrapping_id = present) THEN
+		UPDATE twin_internal.key_versions v SET state = 'decrypt-only' WHERE v.key_name = 'environment' AND v.state = 'primary';
+		PERFORM twin_internal.add_key_version('environment', 'primary');
+	END IF;
+	RETURN rewrapped;
+END
+$$;
+COMMENT ON FUNCTION twin.rotate_master_key() IS 'wraps every key under the present ENCRYPTION_KEY (the old one in ENCRYPTION_KEY_PREVIOUS); touches no data; returns the rows rewrapped';
+
+CREATE VIEW twin.keys AS
+	SELECT v.key_id, v.key_name::text AS key_name, v.version, v.state, v.created_at, u.messages, k.context
+	FROM twin_internal.key_versions v
+		JOIN twin_internal.keys k USING (key_name)
+		LEFT JOIN twin_internal.key_usage u USING (key_id);
+COMMENT ON VIEW twin.keys IS 'every version of every key; messages is the number reserved so far, never fewer than were sealed';
+
+CREATE FUNCTION twin_internal.stat_keyring(OUT key_id integer, OUT seals bigint, OUT opens bigint,
+	OUT integrity_failures bigint) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_stat_keyring';
+COMMENT ON FUNCTION twin_internal.stat_keyring() IS 'counters of this database since the server started, one row per key version used';
+
+CREATE VIEW twin.stat_keyring AS
+	SELECT k.key_name::text AS key_name, coalesce(sum(s.seals), 0)::bigint AS seals, coalesce(sum(s.opens), 0)::bigint AS opens,
+		coalesce(sum(s.integrity_failures), 0)::bigint AS integrity_failures
+	FROM twin_internal.keys k
+		LEFT JOIN twin_internal.key_versions v USING (key_name)
+		LEFT JOIN twin_internal.stat_keyring() s USING (key_id)
+	WHERE k.kind <> 'index'
+	GROUP BY k.key_name;
+COMMENT ON VIEW twin.stat_keyring IS 'seals, opens and integrity failures per key since the server started, all sessions; needs preloading';
+
+CREATE FUNCTION twin.encrypt_data(plaintext text) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_encrypt_data';
+COMMENT ON FUNCTION twin.encrypt_data(text) IS 'base64(nonce + ciphertext + tag), AES-256-GCM directly under ENCRYPTION_KEY; needs encrypt on the key "environment"';
+
+CREATE FUNCTION twin.decrypt_data(ciphertext text) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_decrypt_data';
+COMMENT ON FUNCTION twin.decrypt_data(text) IS 'opens what encrypt_data or any AES-256-GCM library sealed under ENCRYPTION_KEY; needs decrypt on the key "environment"';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA twin_internal FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin.create_key(text), twin.rotate_key(text), twin.destroy_key(text, integer),
+	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin.create_key(text), twin.rotate_key(text), twin.destroy_key(text, integer),
+	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() TO twin_admin;
+GRANT SELECT ON twin.keys, twin.stat_keyring TO twin_admin, twin_auditor;
+GRANT EXECUTE ON FUNCTION twin_internal.stat_keyring() TO twin_admin, twin_auditor;

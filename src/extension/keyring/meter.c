@@ -1,0 +1,277 @@
+/*
+ * meter.c
+ *		Messages and uses of every key version, counted across sessions.
+ *
+ * Messages: a session reserves a block in the table before it seals (the
+ * number there is never lower than what was sealed, whatever crashes or rolls
+ * back) and spends it locally.  Blocks start small and double.  What a session
+ * leaves unspent goes to a spare in shared memory for the next one.  A block
+ * cannot be written during recovery or in parallel mode: there a small one is
+ * borrowed and settled with the next reservation.
+ *
+ * Uses (seals, opens, failures): counted locally, added to shared memory when
+ * a transaction ends.  Without preloading there is no shared memory: the
+ * counts stay local and twin.stat_keyring says so.
+ *
+ * Locking: shared slots are claimed once by compare-and-swap and never freed;
+ * everything in them is atomic.
+ */
+#include "keyring/private.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#define SLOT_COUNT 4096
+#define BLOCK_FIRST 64
+#define BLOCK_LAST 65536
+#define BLOCK_BORROWED 64
+
+/* Random 96-bit nonces: at most 2^32 messages under one key (NIST SP 800-38D, section 8.3). */
+#define MESSAGES_MAX (UINT64CONST(1) << 32)
+
+PG_FUNCTION_INFO_V1(tsec_stat_keyring);
+
+typedef struct MeterSlot
+{
+	pg_atomic_uint64 owner;		/* database OID and key id, 0 while free */
+	pg_atomic_uint64 seals;
+	pg_atomic_uint64 opens;
+	pg_atomic_uint64 failures;
+	pg_atomic_uint64 spare;		/* messages reserved and not spent */
+} MeterSlot;
+
+struct KeyMeter
+{
+	uint32		id;				/* hash key */
+	MeterSlot  *slot;			/* NULL without shared memory or when all slots are taken */
+	uint64		quota;			/* messages that may be sealed before asking again */
+	uint64		block;			/* size of the next reservation */
+	uint64		owed;			/* borrowed and not yet reserved */
+	uint64		seals;			/* not yet in the slot */
+	uint64		opens;
+	uint64		failures;
+	bool		rotation_asked;
+	bool		dirty;
+	KeyMeter   *next_dirty;
+};
+
+static MeterSlot *slots = NULL;
+static HTAB *meters = NULL;
+static KeyMeter *first_dirty = NULL;
+
+static void
+initialise_slots(void *memory)
+{
+	MeterSlot  *slot = memory;
+
+	for (int i = 0; i < SLOT_COUNT; i++, slot++)
+	{
+		pg_atomic_init_u64(&slot->owner, 0);
+		pg_atomic_init_u64(&slot->seals, 0);
+		pg_atomic_init_u64(&slot->opens, 0);
+		pg_atomic_init_u64(&slot->failures, 0);
+		pg_atomic_init_u64(&slot->spare, 0);
+	}
+}
+
+static const SharedArea area = {
+	"twin_security key meters", sizeof(MeterSlot) * SLOT_COUNT, initialise_slots, (void **) &slots
+};
+
+/* Finds or claims the slot of a key version of this database; NULL when there is none to have. */
+static MeterSlot *
+claim_slot(uint32 key_id)
+{
+	uint64		owner = ((uint64) MyDatabaseId << 32) | key_id;
+
+	if (slots == NULL)
+		return NULL;
+	for (uint32 i = 0; i < SLOT_COUNT; i++)
+	{
+		MeterSlot  *slot = &slots[(key_id + i) % SLOT_COUNT];
+		uint64		found = 0;
+
+		if (pg_atomic_read_u64(&slot->owner) == owner)
+			return slot;
+		if (pg_atomic_compare_exchange_u64(&slot->owner, &found, owner) || found == owner)
+			return slot;
+	}
+	return NULL;
+}
+
+static void
+flush_meters(void)
+{
+	while (first_dirty != NULL)
+	{
+		KeyMeter   *meter = first_dirty;
+
+		first_dirty = meter->next_dirty;
+		meter->dirty = false;
+		if (meter->slot == NULL)
+			continue;
+		pg_atomic_fetch_add_u64(&meter->slot->seals, meter->seals);
+		pg_atomic_fetch_add_u64(&meter->slot->opens, meter->opens);
+		pg_atomic_fetch_add_u64(&meter->slot->failures, meter->failures);
+		meter->seals = meter->opens = meter->failures = 0;
+	}
+}
+
+static void
+flush_at_transaction_end(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE ||
+		event == XACT_EVENT_PARALLEL_COMMIT || event == XACT_EVENT_PARALLEL_ABORT)
+		flush_meters();
+}
+
+/* Hands unspent reservations to the next session. */
+static void
+return_quotas(int code, Datum argument)
+{
+	HASH_SEQ_STATUS sequence;
+	KeyMeter   *meter;
+
+	if (meters == NULL)
+		return;
+	flush_meters();
+	hash_seq_init(&sequence, meters);
+	while ((meter = hash_seq_search(&sequence)) != NULL)
+	{
+		if (meter->slot != NULL && meter->quota > meter->owed)
+			pg_atomic_fetch_add_u64(&meter->slot->spare, meter->quota - meter->owed);
+		meter->quota = 0;
+	}
+}
+
+void
+meter_init(void)
+{
+	base_register_area(&area);
+	RegisterXactCallback(flush_at_transaction_end, NULL);
+}
+
+KeyMeter *
+meter_of(uint32 key_id)
+{
+	KeyMeter   *meter;
+	bool		found;
+
+	if (meters == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(uint32), .entrysize = sizeof(KeyMeter), .hcxt = TopMemoryContext};
+
+		meters = hash_create("twin_security key meters", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		before_shmem_exit(return_quotas, (Datum) 0);
+	}
+	meter = hash_search(meters, &key_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset((char *) meter + sizeof(uint32), 0, sizeof(KeyMeter) - sizeof(uint32));
+		meter->slot = claim_slot(key_id);
+		meter->block = BLOCK_FIRST;
+	}
+	return meter;
+}
+
+static void
+mark_dirty(KeyMeter *meter)
+{
+	meter->dirty = true;
+	meter->next_dirty = first_dirty;
+	first_dirty = meter;
+}
+
+/* Gets more messages to spend, from the spare, the table, or on credit. */
+static void
+refill(KeyMeter *meter, const char *key_name, bool rotates)
+{
+	uint64		given;
+	uint64		total;
+
+	if (meter->slot != NULL)
+	{
+		meter->quota = pg_atomic_exchange_u64(&meter->slot->spare, 0);
+		if (meter->quota > 0)
+			return;
+	}
+	if (RecoveryInProgress() || IsInParallelMode())
+	{
+		meter->quota = BLOCK_BORROWED;
+		meter->owed += BLOCK_BORROWED;
+		return;
+	}
+	total = catalog_reserve_messages(meter->id, meter->block + meter->owed, MESSAGES_MAX, &given);
+	if (given <= meter->owed)
+		base_throw_detail(TSEC_KEY_EXHAUSTED, "Key \"%s\".", key_name);
+	meter->quota = given - meter->owed;
+	meter->owed = 0;
+	if (meter->block < BLOCK_LAST)
+		meter->block *= 2;
+	if (rotates && total >= (uint64) setting_key_message_limit && !meter->rotation_asked)
+	{
+		meter->rotation_asked = true;
+		rotation_request(key_name, meter->id);
+	}
+}
+
+void
+meter_begin_seal(KeyMeter *meter, const char *key_name, bool rotates)
+{
+	if (unlikely(meter->quota == 0))
+		refill(meter, key_name, rotates);
+	meter->quota--;
+	meter->seals++;
+	if (!meter->dirty)
+		mark_dirty(meter);
+}
+
+void
+meter_note_open(KeyMeter *meter)
+{
+	meter->opens++;
+	if (!meter->dirty)
+		mark_dirty(meter);
+}
+
+void
+meter_note_failure(KeyMeter *meter)
+{
+	meter->failures++;
+	if (!meter->dirty)
+		mark_dirty(meter);
+}
+
+/* stat_keyring() -> (key_id, seals, opens, integrity_failures) */
+Datum
+tsec_stat_keyring(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	base_require_preload("twin.stat_keyring");
+	flush_meters();
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < SLOT_COUNT; i++)
+	{
+		MeterSlot  *slot = &slots[i];
+		uint64		owner = pg_atomic_read_u64(&slot->owner);
+		Datum		values[4];
+		bool		nulls[4] = {false, false, false, false};
+
+		if (owner == 0 || (Oid) (owner >> 32) != MyDatabaseId)
+			continue;
+		values[0] = Int32GetDatum((int32) (uint32) owner);
+		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&slot->seals));
+		values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&slot->opens));
+		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&slot->failures));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

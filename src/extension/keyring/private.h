@@ -1,0 +1,131 @@
+/*
+ * private.h
+ *		What the files of the keyring share among themselves.
+ */
+#ifndef TSEC_KEYRING_PRIVATE_H
+#define TSEC_KEYRING_PRIVATE_H
+
+#include "keyring/keyring.h"
+
+#include "nodes/pg_list.h"
+
+#define MASTER_ID_SIZE 16
+#define WRAPPED_SIZE (1 + AEAD_NONCE_SIZE + AEAD_KEY_SIZE + AEAD_TAG_SIZE)
+
+/* ---- master.c: what comes from the environment ---- */
+
+typedef struct MasterKey
+{
+	Status		status;			/* TSEC_OK, or why the rest is empty */
+	uint8		id[MASTER_ID_SIZE]; /* public fingerprint, stored beside what it wrapped */
+	uint8		wrapping[AEAD_KEY_SIZE];	/* wraps data and index keys */
+	uint8		whole[AEAD_KEY_SIZE];	/* the key itself, for whole values */
+} MasterKey;
+
+extern void master_init(void);
+extern const MasterKey *master_current(void);	/* its status may be anything */
+extern const MasterKey *master_previous(void);
+extern const MasterKey *master_require(void);	/* raises unless usable */
+
+/* ---- wrap.c ---- */
+
+/* What a wrapped key is bound to. */
+typedef struct WrapBinding
+{
+	uint32		id;
+	int32		modifier;
+	const char *kind;
+	uint8		context[KEY_CONTEXT_SIZE];
+} WrapBinding;
+
+/* Opens a wrapped key with whichever master key wrapped it. */
+extern Status wrap_open(const WrapBinding *binding, Bytes wrapped, Bytes wrapping_id, uint8 key[AEAD_KEY_SIZE]);
+
+/* ---- catalog.c: the rows, read without SQL and without privileges ---- */
+
+typedef enum KeyState
+{
+	KEY_STATE_PUBLISHED,
+	KEY_STATE_PRIMARY,
+	KEY_STATE_DECRYPT_ONLY,
+	KEY_STATE_RETIRED,
+	KEY_STATE_DESTROYED
+} KeyState;
+
+typedef struct KeyRow
+{
+	NameData	name;
+	int32		modifier;
+	char		kind[16];
+	uint8		context[KEY_CONTEXT_SIZE];
+} KeyRow;
+
+typedef struct VersionRow
+{
+	uint32		id;
+	NameData	name;
+	int			version;
+	KeyState	state;
+	bool		has_wrapped;
+	uint8		wrapped[WRAPPED_SIZE];
+	uint8		wrapping_id[MASTER_ID_SIZE];
+} VersionRow;
+
+typedef struct GrantRow
+{
+	Oid			grantee;
+	int			privileges;		/* KeyPrivilege bits */
+} GrantRow;
+
+extern bool catalog_read_key_by_name(const char *name, KeyRow *row);
+extern bool catalog_read_key_by_modifier(int32 modifier, KeyRow *row);
+extern bool catalog_read_version(uint32 id, VersionRow *row);
+extern bool catalog_read_primary(const char *name, VersionRow *row);
+extern bool catalog_read_environment_version(const uint8 master_id[MASTER_ID_SIZE], VersionRow *row);
+extern List *catalog_read_grants(const char *name); /* of GrantRow pointers */
+
+/* Adds to a version's reserved messages, at most up to a ceiling; returns the new total and how many were given. */
+extern uint64 catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given);
+
+/* The relation whose invalidation means "read everything again"; InvalidOid without the extension. */
+extern Oid	catalog_signal_relation(void);
+extern Oid	catalog_signal_relation_known(void);	/* without looking it up: safe in an invalidation callback */
+extern void catalog_forget(void);
+
+/* ---- cache.c ---- */
+
+extern void cache_init(void);
+
+/* A key by name, whatever its kind; NULL when there is none. */
+extern KeyName *cache_key_by_name(const char *name);
+extern bool cache_allows(KeyName *name, KeyPrivilege privilege);
+
+/* ---- grants.c ---- */
+
+typedef struct GrantMemo
+{
+	Oid			current_user;
+	Oid			authenticated_user;
+	uint64		generation;		/* of roles */
+	int			allowed;		/* KeyPrivilege bits; valid where asked says so */
+	int			asked;
+} GrantMemo;
+
+extern void grants_init(void);
+extern bool grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege);
+extern TSEC_NORETURN void grants_refuse(const char *key_name, KeyPrivilege privilege);
+
+/* ---- meter.c ---- */
+
+extern void meter_init(void);
+extern KeyMeter *meter_of(uint32 key_id);
+extern void meter_begin_seal(KeyMeter *meter, const char *key_name, bool rotates);
+extern void meter_note_open(KeyMeter *meter);
+extern void meter_note_failure(KeyMeter *meter);
+
+/* ---- rotation.c ---- */
+
+/* Has a background worker rotate a key whose primary version is still the stated one. */
+extern void rotation_request(const char *key_name, uint32 key_id);
+
+#endif /* TSEC_KEYRING_PRIVATE_H */

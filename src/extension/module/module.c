@@ -1,0 +1,19 @@
+/*
+ * module.c
+ *		Where the server enters: starts the parts in the order of PARTS.
+ */
+#include "base/base.h"
+#include "cipher/cipher.h"
+#include "keyring/keyring.h"
+
+PG_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	base_init();
+	keyring_init();
+	cipher_init();
+}
