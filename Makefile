@@ -38,7 +38,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # initdb refuses root, so the test programs run as postgres then.
-pg_regress_installcheck := bash test/as_postgres $(value pg_regress_installcheck)
+ifneq ($(TEST_SERVER),existing)
+pg_regress_installcheck = bash $(srcdir)/test/as_postgres $(top_builddir)/src/test/regress/pg_regress \
+	--inputdir=$(srcdir) --bindir='$(bindir)' $(pg_regress_locale_flags) $(EXTRA_REGRESS_OPTS)
+endif
 
 PART_SQL = $(wildcard $(foreach part,$(PARTS),src/extension/$(part)/*.sql src/extension/$(part)/*.sql.in))
 

@@ -125,7 +125,8 @@ typedef struct OpenCache
 {
 	const EncryptedType *type;
 	int32		expected;		/* the modifier its argument declares, or NO_MODIFIER */
-	FmgrInfo	base_output;	/* for the cast to text of another type */
+	FmgrInfo	to_text;		/* the base type's cast to text, or its output function */
+	bool		casts;			/* which of the two */
 } OpenCache;
 
 /* The key modifier that the expression in front of us promises for its argument. */
@@ -161,11 +162,15 @@ open_cache(FmgrInfo *flinfo)
 	cache->expected = declared_modifier(flinfo);
 	if (cache->type->codec != &codec_text)
 	{
+		Oid			base = cache->type->codec->base_type;
 		Oid			function;
 		bool		varlena;
 
-		getTypeOutputInfo(cache->type->codec->base_type, &function, &varlena);
-		fmgr_info_cxt(function, &cache->base_output, flinfo->fn_mcxt);
+		/* boolean and inet have casts to text that write other than their output functions */
+		cache->casts = find_coercion_pathway(TEXTOID, base, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC;
+		if (!cache->casts)
+			getTypeOutputInfo(base, &function, &varlena);
+		fmgr_info_cxt(function, &cache->to_text, flinfo->fn_mcxt);
 	}
 	flinfo->fn_extra = cache;
 	return cache;
@@ -189,5 +194,7 @@ tsec_decrypt_to_text(PG_FUNCTION_ARGS)
 
 	if (cache->type->codec == &codec_text)
 		return base;
-	PG_RETURN_TEXT_P(cstring_to_text(OutputFunctionCall(&cache->base_output, base)));
+	if (cache->casts)
+		return FunctionCall1(&cache->to_text, base);
+	PG_RETURN_TEXT_P(cstring_to_text(OutputFunctionCall(&cache->to_text, base)));
 }

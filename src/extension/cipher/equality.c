@@ -39,7 +39,7 @@ copy_tag(Datum value, uint8 tag[BLIND_TAG_SIZE])
 {
 	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
 
-	if (unlikely(VARATT_IS_EXTENDED(stored) && !VARATT_IS_SHORT(stored)))
+	if (unlikely(VARATT_IS_EXTERNAL(stored) || VARATT_IS_COMPRESSED(stored)))
 		stored = PG_DETOAST_DATUM_SLICE(value, 0, TAG_END);
 	if (likely(VARSIZE_ANY_EXHDR(stored) >= TAG_END))
 		memcpy(tag, VARDATA_ANY(stored) + ENVELOPE_FIXED_SIZE, BLIND_TAG_SIZE);

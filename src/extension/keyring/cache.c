@@ -81,8 +81,10 @@ static const SharedArea area = {
 static void
 note_relation_change(Datum argument, Oid relation)
 {
-	if (relation == InvalidOid || relation == catalog_signal_relation_known())
-		stale = true;
+	if (relation != InvalidOid && !catalog_uses(relation))
+		return;
+	stale = true;
+	catalog_forget();			/* the extension may have been dropped, or an index rebuilt */
 }
 
 /* After a commit that changed the keyring, tells the sessions that are in the middle of a statement. */

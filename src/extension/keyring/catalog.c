@@ -114,10 +114,13 @@ catalog_signal_relation(void)
 	return object_oid(OBJECT_KEYS);
 }
 
-Oid
-catalog_signal_relation_known(void)
+bool
+catalog_uses(Oid relation)
 {
-	return object_oids[OBJECT_KEYS];
+	for (int i = 0; i < OBJECT_COUNT; i++)
+		if (object_oids[i] == relation)
+			return true;
+	return false;
 }
 
 /* A scan over one of the tables by one indexed column. */

@@ -89,7 +89,7 @@ extern uint64 catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling,
 
 /* The relation whose invalidation means "read everything again"; InvalidOid without the extension. */
 extern Oid	catalog_signal_relation(void);
-extern Oid	catalog_signal_relation_known(void);	/* without looking it up: safe in an invalidation callback */
+extern bool catalog_uses(Oid relation); /* looks nothing up: safe in an invalidation callback */
 extern void catalog_forget(void);
 
 /* ---- cache.c ---- */
