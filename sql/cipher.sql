@@ -161,6 +161,10 @@ CREATE UNIQUE INDEX ON large (twin.blind_tag(v));
 INSERT INTO large (v) SELECT repeat('1 MB of text ...', 65536);
 \set VERBOSITY default
 DROP TABLE large;
+CREATE TABLE huge (v twin.encrypted_text(k1));
+INSERT INTO huge SELECT repeat('0123456789', 10485760);
+SELECT length(v::text), md5(v::text) = md5(repeat('0123456789', 10485760)) AS same FROM huge;
+DROP TABLE huge;
 
 -- ---- input ----
 SELECT 'abc'::twin.encrypted_bigint;
@@ -321,6 +325,10 @@ FROM pg_stats WHERE tablename = 'planned' AND attname = 'email';
 INSERT INTO orders SELECT 1000 + i, 'customer' || i % 20 FROM generate_series(1, 1000) i;
 ANALYZE orders;
 SELECT n_distinct FROM pg_stats WHERE tablename = 'orders' AND attname = 'email';
+
+ANALYZE shapes_1;
+SELECT attname, most_common_elems IS NULL AS no_elements, most_common_vals IS NULL AS no_values
+FROM pg_stats WHERE tablename = 'shapes_1' AND attname IN ('arr', 'dom') ORDER BY 1;
 
 -- ---- who may read ----
 \c - cipher_writer

@@ -335,9 +335,8 @@ primary_of(KeyName *name)
 	return name->primary;
 }
 
-/* Raises for a key that ought to exist from CREATE EXTENSION on. */
-static TSEC_NORETURN void
-throw_no_builtin_key(void)
+void
+cache_throw_no_builtin_key(void)
 {
 	(void) master_require();
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -378,7 +377,7 @@ keyring_literal_key(void)
 	KeyEntry   *entry;
 
 	if (name == NULL)
-		throw_no_builtin_key();
+		cache_throw_no_builtin_key();
 	entry = primary_of(name);
 	make_ready(entry);
 	return &entry->key;
@@ -399,7 +398,7 @@ keyring_index_key(int slot, const char *base_type)
 	snprintf(wanted, sizeof(wanted), KEY_NAME_INDEX_PREFIX "%s", base_type);
 	name = cache_key_by_name(wanted);
 	if (name == NULL)
-		throw_no_builtin_key();
+		cache_throw_no_builtin_key();
 	unwrap(primary_of(name), key);
 	status = hmac_new(bytes_of(key, sizeof(key)), &index_keys[slot]);
 	secret_wipe(key, sizeof(key));

@@ -269,8 +269,8 @@ BEGIN
 		RAISE EXCEPTION 'unknown key privilege "%"', privilege
 			USING ERRCODE = '22023', HINT = 'A privilege is encrypt, decrypt or mask.';
 	END IF;
-	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role_name) THEN
-		RAISE EXCEPTION 'role does not exist' USING ERRCODE = '42704', HINT = 'Keys are granted to named roles, not to PUBLIC.';
+	IF role_name IS NULL OR role_name = '-'::regrole THEN
+		RAISE EXCEPTION 'a key is granted to a role' USING ERRCODE = '22023', HINT = 'Name one; PUBLIC cannot hold keys.';
 	END IF;
 	SELECT k.key_name INTO target FROM twin_internal.keys k
 		WHERE k.key_name::text = $1 AND k.kind IN ('data', 'environment');

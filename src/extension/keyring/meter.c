@@ -45,6 +45,7 @@ typedef struct MeterSlot
 	pg_atomic_uint64 opens;
 	pg_atomic_uint64 failures;
 	pg_atomic_uint64 spare;		/* messages reserved and not spent */
+	pg_atomic_uint64 debt;		/* messages spent by processes that could not reserve them */
 } MeterSlot;
 
 struct KeyMeter
@@ -78,6 +79,7 @@ initialise_slots(void *memory)
 		pg_atomic_init_u64(&slot->opens, 0);
 		pg_atomic_init_u64(&slot->failures, 0);
 		pg_atomic_init_u64(&slot->spare, 0);
+		pg_atomic_init_u64(&slot->debt, 0);
 	}
 }
 
@@ -132,7 +134,7 @@ flush_at_transaction_end(XactEvent event, void *argument)
 		flush_meters();
 }
 
-/* Hands unspent reservations to the next session. */
+/* Hands unspent reservations, or what is owed, to the next session. */
 static void
 return_quotas(int code, Datum argument)
 {
@@ -145,9 +147,13 @@ return_quotas(int code, Datum argument)
 	hash_seq_init(&sequence, meters);
 	while ((meter = hash_seq_search(&sequence)) != NULL)
 	{
-		if (meter->slot != NULL && meter->quota > meter->owed)
+		if (meter->slot == NULL)
+			continue;
+		if (meter->quota > meter->owed)
 			pg_atomic_fetch_add_u64(&meter->slot->spare, meter->quota - meter->owed);
-		meter->quota = 0;
+		else
+			pg_atomic_fetch_add_u64(&meter->slot->debt, meter->owed - meter->quota);
+		meter->quota = meter->owed = 0;
 	}
 }
 
@@ -208,6 +214,8 @@ refill(KeyMeter *meter, const char *key_name, bool rotates)
 		meter->owed += BLOCK_BORROWED;
 		return;
 	}
+	if (meter->slot != NULL)
+		meter->owed += pg_atomic_exchange_u64(&meter->slot->debt, 0);
 	total = catalog_reserve_messages(meter->id, meter->block + meter->owed, MESSAGES_MAX, &given);
 	if (given <= meter->owed)
 		base_throw_detail(TSEC_KEY_EXHAUSTED, "Key \"%s\".", key_name);

@@ -98,6 +98,9 @@ extern void cache_init(void);
 
 /* A key by name, whatever its kind; NULL when there is none. */
 extern KeyName *cache_key_by_name(const char *name);
+/* Raises for a key that ought to exist from CREATE EXTENSION on. */
+extern TSEC_NORETURN void cache_throw_no_builtin_key(void);
+
 extern bool cache_allows(KeyName *name, KeyPrivilege privilege);
 
 /* ---- grants.c ---- */

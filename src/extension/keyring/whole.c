@@ -54,7 +54,9 @@ require_privilege(KeyPrivilege privilege)
 {
 	KeyName    *name = cache_key_by_name(KEY_NAME_ENVIRONMENT);
 
-	if (name == NULL || !cache_allows(name, privilege))
+	if (name == NULL)
+		cache_throw_no_builtin_key();
+	if (!cache_allows(name, privilege))
 		grants_refuse(KEY_NAME_ENVIRONMENT, privilege);
 }
 
