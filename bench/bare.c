@@ -27,8 +27,8 @@ now(void)
 static int
 compare(const void *a, const void *b)
 {
-	double		left = *(const double *) a;
-	double		right = *(const double *) b;
+	double left = *(const double *) a;
+	double right = *(const double *) b;
 
 	return left < right ? -1 : left > right;
 }
@@ -41,17 +41,17 @@ main(void)
 	unsigned char plain[LENGTH] = {3};
 	unsigned char cipher[LENGTH];
 	unsigned char tag[16];
-	double		seal[ROUNDS];
-	double		open[ROUNDS];
+	double seal[ROUNDS];
+	double open[ROUNDS];
 	EVP_CIPHER_CTX *sealing = EVP_CIPHER_CTX_new();
 	EVP_CIPHER_CTX *opening = EVP_CIPHER_CTX_new();
-	int			length;
+	int length;
 
 	EVP_EncryptInit_ex(sealing, EVP_aes_256_gcm(), NULL, key, nonce);
 	EVP_DecryptInit_ex(opening, EVP_aes_256_gcm(), NULL, key, nonce);
 	for (int round = 0; round < ROUNDS; round++)
 	{
-		double		start = now();
+		double start = now();
 
 		for (int i = 0; i < CALLS; i++)
 			if (EVP_EncryptInit_ex(sealing, NULL, NULL, NULL, nonce) != 1 ||

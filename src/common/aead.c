@@ -6,7 +6,9 @@
 
 #include "secret.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include <pthread.h>
@@ -15,15 +17,15 @@
 
 struct AeadKey
 {
-	EVP_CIPHER_CTX *sealing;	/* NULL until first used */
-	EVP_CIPHER_CTX *opening;	/* NULL until first used */
-	uint8_t		key[AEAD_KEY_SIZE];
+	EVP_CIPHER_CTX *sealing; /* NULL until first used */
+	EVP_CIPHER_CTX *opening; /* NULL until first used */
+	uint8_t key[AEAD_KEY_SIZE];
 };
 
 Status
 aead_new(const uint8_t key[AEAD_KEY_SIZE], AeadKey **result)
 {
-	AeadKey    *made = calloc(1, sizeof(AeadKey));
+	AeadKey *made = calloc(1, sizeof(AeadKey));
 
 	if (made == NULL)
 		return TSEC_NO_MEMORY;
@@ -60,18 +62,38 @@ expand(const AeadKey *key, int encrypt, EVP_CIPHER_CTX **result)
 	return TSEC_OK;
 }
 
-Status
-aead_seal(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, Bytes plain,
-		  uint8_t *cipher, uint8_t tag[AEAD_TAG_SIZE])
+/* The tag goes in and out as a parameter: EVP_CIPHER_CTX_ctrl would look the parameter's name up at every call. */
+static int
+get_tag(EVP_CIPHER_CTX *context, uint8_t *tag)
 {
-	int			written = 0;
-	int			rest = 0;
+	OSSL_PARAM parameters[2] = {OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, AEAD_TAG_SIZE),
+								OSSL_PARAM_construct_end()};
+
+	return EVP_CIPHER_CTX_get_params(context, parameters);
+}
+
+static int
+set_tag(EVP_CIPHER_CTX *context, const uint8_t *tag)
+{
+	OSSL_PARAM parameters[2] = {
+		OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, (void *) tag, AEAD_TAG_SIZE),
+		OSSL_PARAM_construct_end()};
+
+	return EVP_CIPHER_CTX_set_params(context, parameters);
+}
+
+Status
+aead_seal(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, Bytes plain, uint8_t *cipher,
+		  uint8_t tag[AEAD_TAG_SIZE])
+{
+	int written = 0;
+	int rest = 0;
 
 	if (plain.length > AEAD_MAX_LENGTH || associated.length > AEAD_MAX_LENGTH)
 		return TSEC_TOO_LONG;
 	if (key->sealing == NULL)
 	{
-		Status		status = expand(key, 1, &key->sealing);
+		Status status = expand(key, 1, &key->sealing);
 
 		if (status != TSEC_OK)
 			return status;
@@ -82,8 +104,7 @@ aead_seal(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, 
 		(plain.length > 0 &&
 		 EVP_EncryptUpdate(key->sealing, cipher, &written, plain.data, (int) plain.length) != 1) ||
 		EVP_EncryptFinal_ex(key->sealing, cipher + plain.length, &rest) != 1 || rest != 0 ||
-		(plain.length > 0 && (size_t) written != plain.length) ||
-		EVP_CIPHER_CTX_ctrl(key->sealing, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_SIZE, tag) != 1)
+		(plain.length > 0 && (size_t) written != plain.length) || !get_tag(key->sealing, tag))
 		return TSEC_LIBRARY_FAILURE;
 	return TSEC_OK;
 }
@@ -92,14 +113,14 @@ Status
 aead_open(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, Bytes cipher,
 		  const uint8_t tag[AEAD_TAG_SIZE], uint8_t *plain)
 {
-	int			written = 0;
-	int			rest = 0;
+	int written = 0;
+	int rest = 0;
 
 	if (cipher.length > AEAD_MAX_LENGTH || associated.length > AEAD_MAX_LENGTH)
 		return TSEC_TOO_LONG;
 	if (key->opening == NULL)
 	{
-		Status		status = expand(key, 0, &key->opening);
+		Status status = expand(key, 0, &key->opening);
 
 		if (status != TSEC_OK)
 			return status;
@@ -109,7 +130,7 @@ aead_open(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Bytes associated, 
 		 EVP_DecryptUpdate(key->opening, NULL, &written, associated.data, (int) associated.length) != 1) ||
 		(cipher.length > 0 &&
 		 EVP_DecryptUpdate(key->opening, plain, &written, cipher.data, (int) cipher.length) != 1) ||
-		EVP_CIPHER_CTX_ctrl(key->opening, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_SIZE, (void *) tag) != 1)
+		!set_tag(key->opening, tag))
 	{
 		secret_wipe(plain, cipher.length);
 		return TSEC_LIBRARY_FAILURE;
@@ -151,7 +172,7 @@ nonce_take(NoncePool *pool, uint8_t nonce[AEAD_NONCE_SIZE])
 {
 	if (pool->left == 0 || pool->fork_generation != fork_generation)
 	{
-		Status		status;
+		Status status;
 
 		(void) pthread_once(&fork_watch, watch_forks);
 		pool->left = 0;

@@ -49,9 +49,9 @@ extern Status random_bytes(uint8_t *buffer, size_t length);
 /* Nonces drawn ahead.  Start with zeroes; belongs to one thread. */
 typedef struct NoncePool
 {
-	unsigned	fork_generation;
-	unsigned	left;
-	uint8_t		bytes[NONCE_POOL_COUNT * AEAD_NONCE_SIZE];
+	unsigned fork_generation;
+	unsigned left;
+	uint8_t bytes[NONCE_POOL_COUNT * AEAD_NONCE_SIZE];
 } NoncePool;
 
 /* Takes the next nonce; a pool inherited through fork is dropped first. */

@@ -12,13 +12,13 @@
 typedef struct Bytes
 {
 	const uint8_t *data;
-	size_t		length;
+	size_t length;
 } Bytes;
 
 static inline Bytes
 bytes_of(const void *data, size_t length)
 {
-	Bytes		span = {(const uint8_t *) data, length};
+	Bytes span = {(const uint8_t *) data, length};
 
 	return span;
 }

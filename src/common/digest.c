@@ -23,7 +23,7 @@ struct HmacKey
 Status
 digest_sha256(Bytes input, uint8_t digest[DIGEST_SIZE])
 {
-	unsigned	length = 0;
+	unsigned length = 0;
 
 	if (EVP_Digest(input.data, input.length, digest, &length, EVP_sha256(), NULL) != 1 || length != DIGEST_SIZE)
 		return TSEC_LIBRARY_FAILURE;
@@ -34,13 +34,11 @@ Status
 hmac_new(Bytes key, HmacKey **result)
 {
 	static const uint8_t none[1] = {0};
-	char		name[] = "SHA256";
-	OSSL_PARAM	parameters[2] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-		OSSL_PARAM_construct_end()
-	};
-	HmacKey    *made;
-	EVP_MAC    *mac;
+	char name[] = "SHA256";
+	OSSL_PARAM parameters[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+								OSSL_PARAM_construct_end()};
+	HmacKey *made;
+	EVP_MAC *mac;
 
 	if (key.length > HMAC_KEY_MAX)
 		return TSEC_TOO_LONG;
@@ -77,7 +75,7 @@ hmac_free(HmacKey *key)
 Status
 hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE])
 {
-	size_t		length = 0;
+	size_t length = 0;
 
 	if (EVP_MAC_init(key->context, NULL, 0, NULL) != 1 ||
 		EVP_MAC_update(key->context, input.data, input.length) != 1 ||
@@ -89,17 +87,16 @@ hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE])
 Status
 hkdf_sha256(Bytes secret, Bytes salt, const char *purpose, uint8_t *output, size_t length)
 {
-	char		name[] = "SHA256";
-	OSSL_PARAM	parameters[5] = {
+	char name[] = "SHA256";
+	OSSL_PARAM parameters[5] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name, 0),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *) secret.data, secret.length),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *) salt.data, salt.length),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *) purpose, strlen(purpose)),
-		OSSL_PARAM_construct_end()
-	};
-	EVP_KDF    *kdf;
+		OSSL_PARAM_construct_end()};
+	EVP_KDF *kdf;
 	EVP_KDF_CTX *context;
-	int			done;
+	int done;
 
 	if (length > HKDF_OUTPUT_MAX)
 		return TSEC_TOO_LONG;

@@ -27,11 +27,11 @@ static const uint8_t value_url[256] = {DIGITS_AND_LETTERS, OTHERS_ARE_BAD('-', '
 static char *
 encode_groups(const uint8_t *bytes, size_t length, const char *alphabet, char *text)
 {
-	size_t		i;
+	size_t i;
 
 	for (i = 0; i + 3 <= length; i += 3)
 	{
-		uint32_t	group = ((uint32_t) bytes[i] << 16) | ((uint32_t) bytes[i + 1] << 8) | bytes[i + 2];
+		uint32_t group = ((uint32_t) bytes[i] << 16) | ((uint32_t) bytes[i + 1] << 8) | bytes[i + 2];
 
 		text[0] = alphabet[group >> 18];
 		text[1] = alphabet[(group >> 12) & 63];
@@ -56,7 +56,7 @@ encode_groups(const uint8_t *bytes, size_t length, const char *alphabet, char *t
 void
 encode_base64(const uint8_t *bytes, size_t length, char *text)
 {
-	char	   *end = encode_groups(bytes, length, alphabet_standard, text);
+	char *end = encode_groups(bytes, length, alphabet_standard, text);
 
 	while (end < text + encode_base64_size(length))
 		*end++ = '=';
@@ -73,16 +73,16 @@ static Status
 decode_groups(const char *text, size_t length, const uint8_t *value, uint8_t *bytes, size_t *written)
 {
 	const uint8_t *in = (const uint8_t *) text;
-	uint8_t    *out = bytes;
-	uint8_t		seen = 0;		/* valid values stay below 64, so one bad character shows in the top bits */
-	size_t		i;
+	uint8_t *out = bytes;
+	uint8_t seen = 0; /* valid values stay below 64, so one bad character shows in the top bits */
+	size_t i;
 
 	for (i = 0; i + 4 <= length; i += 4)
 	{
-		uint8_t		a = value[in[i]];
-		uint8_t		b = value[in[i + 1]];
-		uint8_t		c = value[in[i + 2]];
-		uint8_t		d = value[in[i + 3]];
+		uint8_t a = value[in[i]];
+		uint8_t b = value[in[i + 1]];
+		uint8_t c = value[in[i + 2]];
+		uint8_t d = value[in[i + 3]];
 
 		seen |= a | b | c | d;
 		out[0] = (uint8_t) ((a << 2) | (b >> 4));
@@ -95,29 +95,29 @@ decode_groups(const char *text, size_t length, const uint8_t *value, uint8_t *by
 		case 0:
 			break;
 		case 2:
-			{
-				uint8_t		a = value[in[i]];
-				uint8_t		b = value[in[i + 1]];
+		{
+			uint8_t a = value[in[i]];
+			uint8_t b = value[in[i + 1]];
 
-				seen |= a | b;
-				if (b & 15)
-					return TSEC_BAD_BASE64;
-				*out++ = (uint8_t) ((a << 2) | (b >> 4));
-				break;
-			}
+			seen |= a | b;
+			if (b & 15)
+				return TSEC_BAD_BASE64;
+			*out++ = (uint8_t) ((a << 2) | (b >> 4));
+			break;
+		}
 		case 3:
-			{
-				uint8_t		a = value[in[i]];
-				uint8_t		b = value[in[i + 1]];
-				uint8_t		c = value[in[i + 2]];
+		{
+			uint8_t a = value[in[i]];
+			uint8_t b = value[in[i + 1]];
+			uint8_t c = value[in[i + 2]];
 
-				seen |= a | b | c;
-				if (c & 3)
-					return TSEC_BAD_BASE64;
-				*out++ = (uint8_t) ((a << 2) | (b >> 4));
-				*out++ = (uint8_t) ((b << 4) | (c >> 2));
-				break;
-			}
+			seen |= a | b | c;
+			if (c & 3)
+				return TSEC_BAD_BASE64;
+			*out++ = (uint8_t) ((a << 2) | (b >> 4));
+			*out++ = (uint8_t) ((b << 4) | (c >> 2));
+			break;
+		}
 		default:
 			return TSEC_BAD_BASE64;
 	}

@@ -17,7 +17,7 @@ size_t
 envelope_header_size(uint8_t flags)
 {
 	return ENVELOPE_FIXED_SIZE + (flags & ENVELOPE_HAS_BLIND_TAG ? BLIND_TAG_SIZE : 0) +
-		(flags & ENVELOPE_IS_PROBE ? 0 : AEAD_NONCE_SIZE);
+		   (flags & ENVELOPE_IS_PROBE ? 0 : AEAD_NONCE_SIZE);
 }
 
 size_t
@@ -29,7 +29,7 @@ envelope_size(uint8_t flags, size_t plain_length)
 size_t
 envelope_write_header(uint8_t *to, uint8_t flags, uint32_t key_id, const uint8_t *blind_tag, const uint8_t *nonce)
 {
-	uint8_t    *at = to;
+	uint8_t *at = to;
 
 	*at++ = ENVELOPE_ALGORITHM_GCM;
 	*at++ = flags;
@@ -52,8 +52,8 @@ Status
 envelope_parse(Bytes value, Envelope *result)
 {
 	const uint8_t *at = value.data;
-	uint8_t		flags;
-	size_t		header;
+	uint8_t flags;
+	size_t header;
 
 	if (value.length < ENVELOPE_FIXED_SIZE)
 		return TSEC_VALUE_TRUNCATED;
@@ -115,8 +115,8 @@ armor_value_bound(size_t length)
 Status
 armor_read(const char *text, size_t length, uint8_t *value, size_t *value_length)
 {
-	Envelope	envelope;
-	Status		status;
+	Envelope envelope;
+	Status status;
 
 	if (!armor_looks_like(text, length) ||
 		decode_base64url(text + ARMOR_PREFIX_SIZE, length - ARMOR_PREFIX_SIZE, value, value_length) != TSEC_OK)

@@ -44,13 +44,13 @@
 /* A parsed value; the pointers point into the bytes it was parsed from. */
 typedef struct Envelope
 {
-	uint8_t		flags;
-	uint32_t	key_id;
-	const uint8_t *blind_tag;	/* NULL where there is none */
-	const uint8_t *nonce;		/* NULL in a probe */
-	Bytes		header;			/* what is authenticated: all bytes before the ciphertext */
-	Bytes		cipher;
-	const uint8_t *tag;			/* NULL in a probe */
+	uint8_t flags;
+	uint32_t key_id;
+	const uint8_t *blind_tag; /* NULL where there is none */
+	const uint8_t *nonce;     /* NULL in a probe */
+	Bytes header;             /* what is authenticated: all bytes before the ciphertext */
+	Bytes cipher;
+	const uint8_t *tag; /* NULL in a probe */
 } Envelope;
 
 /* Bytes of the header that goes with flags. */

@@ -44,7 +44,7 @@ secret_equal(const void *a, const void *b, size_t length)
 void *
 secret_pages_new(size_t length, bool *locked)
 {
-	void	   *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *pages = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (pages == MAP_FAILED)
 		return NULL;
@@ -70,12 +70,12 @@ secret_pages_free(void *pages, size_t length)
 static bool
 environment_block(char **start, size_t *length)
 {
-	char		stat[4096];
-	char	   *at;
+	char stat[4096];
+	char *at;
 	unsigned long low = 0;
 	unsigned long high = 0;
-	ssize_t		n;
-	int			fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
@@ -112,14 +112,14 @@ environment_block(char **start, size_t *length)
 static void
 wipe_from_block(const char *value, size_t length)
 {
-	char	   *block;
-	size_t		left;
+	char *block;
+	size_t left;
 
 	if (length == 0 || !environment_block(&block, &left))
 		return;
 	while (left >= length)
 	{
-		char	   *found = memmem(block, left, value, length);
+		char *found = memmem(block, left, value, length);
 
 		if (found == NULL)
 			break;
@@ -132,8 +132,8 @@ wipe_from_block(const char *value, size_t length)
 size_t
 secret_take_environment(const char *name, char *buffer, size_t size)
 {
-	char	   *value = getenv(name);
-	size_t		length;
+	char *value = getenv(name);
+	size_t length;
 
 	if (value == NULL)
 		return 0;
@@ -144,7 +144,7 @@ secret_take_environment(const char *name, char *buffer, size_t size)
 	/* the copy first gives the pattern to look for, so the block goes before the string */
 	if (length > 0)
 	{
-		char	   *pattern = malloc(length);
+		char *pattern = malloc(length);
 
 		if (pattern != NULL)
 		{

@@ -18,9 +18,9 @@ typedef struct StatusInfo
 {
 	const char *name;
 	const char *sqlstate;
-	int			http;
+	int http;
 	const char *message;
-	const char *hint;			/* NULL when there is none */
+	const char *hint; /* NULL when there is none */
 } StatusInfo;
 
 /* The row that describes a status; never NULL. */

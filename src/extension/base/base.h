@@ -43,7 +43,7 @@ base_check(Status status)
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
 extern char *setting_key_command;
-extern int	setting_key_message_limit;
+extern int setting_key_message_limit;
 
 /* ---- shmem.c ---- */
 
@@ -51,9 +51,9 @@ extern int	setting_key_message_limit;
 typedef struct SharedArea
 {
 	const char *name;
-	Size		size;
-	void		(*initialise) (void *memory);	/* called once, under AddinShmemInitLock */
-	void	  **address;		/* set in every process; stays NULL without preloading */
+	Size size;
+	void (*initialise)(void *memory); /* called once, under AddinShmemInitLock */
+	void **address;                   /* set in every process; stays NULL without preloading */
 } SharedArea;
 
 /* Registers an area; call it from the part's init function. */

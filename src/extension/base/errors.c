@@ -14,10 +14,9 @@ throw_row(Status status, const char *detail)
 
 	if (status == TSEC_OK)
 		elog(ERROR, "twin_security: success raised as an error");
-	ereport(ERROR, (errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
-					errmsg("%s", row->message),
-					detail ? errdetail("%s", detail) : 0,
-					row->hint ? errhint("%s", row->hint) : 0));
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])), errmsg("%s", row->message),
+			 detail ? errdetail("%s", detail) : 0, row->hint ? errhint("%s", row->hint) : 0));
 }
 
 void
@@ -29,8 +28,8 @@ base_throw(Status status)
 void
 base_throw_detail(Status status, const char *format, ...)
 {
-	char		detail[512];
-	va_list		arguments;
+	char detail[512];
+	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(detail, sizeof(detail), format, arguments);

@@ -8,16 +8,16 @@
 
 #include "utils/guc.h"
 
-char	   *setting_key_command;
-int			setting_key_message_limit;
+char *setting_key_command;
+int setting_key_message_limit;
 
 typedef struct StringSetting
 {
 	const char *name;
-	char	  **variable;
+	char **variable;
 	const char *initial;
-	GucContext	context;
-	int			flags;
+	GucContext context;
+	int flags;
 	const char *summary;
 	const char *description;
 } StringSetting;
@@ -25,29 +25,29 @@ typedef struct StringSetting
 typedef struct IntegerSetting
 {
 	const char *name;
-	int		   *variable;
-	int			initial;
-	int			least;
-	int			most;
-	GucContext	context;
-	int			flags;
+	int *variable;
+	int initial;
+	int least;
+	int most;
+	GucContext context;
+	int flags;
 	const char *summary;
 	const char *description;
 } IntegerSetting;
 
 static const StringSetting strings[] = {
 	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-		"Command that prints the encryption key, for use with a secret manager.",
-		"Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
-		"library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
-	"ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then."},
+	 "Command that prints the encryption key, for use with a secret manager.",
+	 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
+	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
+	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then."},
 };
 
 static const IntegerSetting integers[] = {
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
-		"Messages sealed under one key version after which the key rotates by itself.",
-		"Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
-	"nonces; a background worker rotates the key when this lower number is passed."},
+	 "Messages sealed under one key version after which the key rotates by itself.",
+	 "Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
+	 "nonces; a background worker rotates the key when this lower number is passed."},
 };
 
 void

@@ -17,7 +17,7 @@
 #define AREAS_MAX 16
 
 static const SharedArea *areas[AREAS_MAX];
-static int	area_count = 0;
+static int area_count = 0;
 static bool preloaded = false;
 
 static shmem_request_hook_type previous_request_hook = NULL;
@@ -66,7 +66,7 @@ lay_out_areas(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	for (int i = 0; i < area_count; i++)
 	{
-		bool		found;
+		bool found;
 
 		*areas[i]->address = ShmemInitStruct(areas[i]->name, areas[i]->size, &found);
 		if (!found)

@@ -19,8 +19,8 @@ PG_FUNCTION_INFO_V1(tsec_encrypted_analyze);
 static int
 compare_words(const void *a, const void *b)
 {
-	uint64		left = *(const uint64 *) a;
-	uint64		right = *(const uint64 *) b;
+	uint64 left = *(const uint64 *) a;
+	uint64 right = *(const uint64 *) b;
 
 	return left < right ? -1 : left > right;
 }
@@ -29,15 +29,15 @@ compare_words(const void *a, const void *b)
 static double
 estimate_distinct(uint64 *tags, int count, double total_rows, double null_fraction)
 {
-	int			distinct = 0;
-	int			once = 0;
-	double		rows = total_rows * (1 - null_fraction);
-	double		estimate;
+	int distinct = 0;
+	int once = 0;
+	double rows = total_rows * (1 - null_fraction);
+	double estimate;
 
 	qsort(tags, count, sizeof(uint64), compare_words);
 	for (int i = 0; i < count;)
 	{
-		int			run = 1;
+		int run = 1;
 
 		while (i + run < count && tags[i + run] == tags[i])
 			run++;
@@ -46,7 +46,7 @@ estimate_distinct(uint64 *tags, int count, double total_rows, double null_fracti
 		i += run;
 	}
 	if (once == count)
-		return -(1 - null_fraction);	/* all different: scales with the table */
+		return -(1 - null_fraction); /* all different: scales with the table */
 	if (once == 0)
 		return distinct;
 	estimate = (double) count * distinct / ((count - once) + (double) once * count / Max(rows, 1));
@@ -58,15 +58,15 @@ static void
 compute_statistics(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int sampled, double total_rows)
 {
 	const EncryptedType *type = stats->extra_data;
-	uint64	   *tags = palloc(sizeof(uint64) * Max(sampled, 1));
-	int			count = 0;
-	int			nulls = 0;
-	double		width = 0;
+	uint64 *tags = palloc(sizeof(uint64) * Max(sampled, 1));
+	int count = 0;
+	int nulls = 0;
+	double width = 0;
 
 	for (int i = 0; i < sampled; i++)
 	{
-		bool		isnull;
-		Datum		value = fetch(stats, i, &isnull);
+		bool isnull;
+		Datum value = fetch(stats, i, &isnull);
 
 		TSEC_VACUUM_DELAY_POINT();
 		if (isnull)
@@ -89,7 +89,7 @@ compute_statistics(VacAttrStats *stats, AnalyzeAttrFetchFunc fetch, int sampled,
 	else if (type->searchable)
 		stats->stadistinct = (float4) estimate_distinct(tags, count, total_rows, stats->stanullfrac);
 	else
-		stats->stadistinct = -1 + stats->stanullfrac;	/* no two sealed values are alike */
+		stats->stadistinct = -1 + stats->stanullfrac; /* no two sealed values are alike */
 	pfree(tags);
 }
 
@@ -98,8 +98,8 @@ Datum
 tsec_encrypted_analyze(PG_FUNCTION_ARGS)
 {
 	VacAttrStats *stats = (VacAttrStats *) PG_GETARG_POINTER(0);
-	int			target = TSEC_STATISTICS_TARGET(stats);
-	int32		modifier = -1;
+	int target = TSEC_STATISTICS_TARGET(stats);
+	int32 modifier = -1;
 	const EncryptedType *type = type_of_oid(getBaseTypeAndTypmod(stats->attrtypid, &modifier));
 
 	if (type == NULL)

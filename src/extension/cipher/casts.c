@@ -25,17 +25,17 @@ PG_FUNCTION_INFO_V1(tsec_decrypt_to_text);
 typedef struct SealCache
 {
 	const EncryptedType *type;
-	bool		converts;
-	FmgrInfo	conversion;
+	bool converts;
+	FmgrInfo conversion;
 } SealCache;
 
 static SealCache *
 seal_cache(FmgrInfo *flinfo)
 {
-	SealCache  *cache = flinfo->fn_extra;
-	Oid		   *arguments;
-	int			count;
-	Oid			function;
+	SealCache *cache = flinfo->fn_extra;
+	Oid *arguments;
+	int count;
+	Oid function;
 
 	if (likely(cache != NULL))
 		return cache;
@@ -65,22 +65,22 @@ seal_cache(FmgrInfo *flinfo)
 Datum
 tsec_seal(PG_FUNCTION_ARGS)
 {
-	SealCache  *cache = seal_cache(fcinfo->flinfo);
-	Datum		value = PG_GETARG_DATUM(0);
-	int32		modifier = PG_GETARG_INT32(1);
+	SealCache *cache = seal_cache(fcinfo->flinfo);
+	Datum value = PG_GETARG_DATUM(0);
+	int32 modifier = PG_GETARG_INT32(1);
 
 	if (cache->converts)
 		value = FunctionCall1Coll(&cache->conversion, PG_GET_COLLATION(), value);
 	if (cache->type->codec == &codec_text)
 	{
 		struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
-		size_t		length = VARSIZE_ANY_EXHDR(text);
+		size_t length = VARSIZE_ANY_EXHDR(text);
 
 		/* text that is armor is an encrypted value on its way back, not a plaintext */
 		if (unlikely(armor_looks_like(VARDATA_ANY(text), length)))
 		{
 			struct varlena *stored = palloc(VARHDRSZ + armor_value_bound(length));
-			size_t		size;
+			size_t size;
 
 			base_check(armor_read(VARDATA_ANY(text), length, (uint8 *) VARDATA(stored), &size));
 			SET_VARSIZE(stored, VARHDRSZ + size);
@@ -106,9 +106,9 @@ tsec_rekey(PG_FUNCTION_ARGS)
 
 	if (unlikely(cache == NULL))
 	{
-		Oid		   *arguments;
-		int			count;
-		Oid			result = get_func_signature(fcinfo->flinfo->fn_oid, &arguments, &count);
+		Oid *arguments;
+		int count;
+		Oid result = get_func_signature(fcinfo->flinfo->fn_oid, &arguments, &count);
 
 		cache = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(RekeyCache));
 		cache->from = count > 0 ? type_of_oid(arguments[0]) : NULL;
@@ -117,25 +117,26 @@ tsec_rekey(PG_FUNCTION_ARGS)
 			elog(ERROR, "twin_security: function %u does not cast between encrypted types", fcinfo->flinfo->fn_oid);
 		fcinfo->flinfo->fn_extra = cache;
 	}
-	PG_RETURN_POINTER(value_rekey(cache->from, cache->to, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), PG_GETARG_INT32(1)));
+	PG_RETURN_POINTER(
+		value_rekey(cache->from, cache->to, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), PG_GETARG_INT32(1)));
 }
 
 /* What a decrypting function remembers. */
 typedef struct OpenCache
 {
 	const EncryptedType *type;
-	int32		expected;		/* the modifier its argument declares, or NO_MODIFIER */
-	FmgrInfo	to_text;		/* the base type's cast to text, or its output function */
-	bool		casts;			/* which of the two */
+	int32 expected;   /* the modifier its argument declares, or NO_MODIFIER */
+	FmgrInfo to_text; /* the base type's cast to text, or its output function */
+	bool casts;       /* which of the two */
 } OpenCache;
 
 /* The key modifier that the expression in front of us promises for its argument. */
 static int32
 declared_modifier(FmgrInfo *flinfo)
 {
-	Node	   *call = flinfo->fn_expr;
-	Node	   *argument;
-	int32		modifier;
+	Node *call = flinfo->fn_expr;
+	Node *argument;
+	int32 modifier;
 
 	if (call == NULL || !IsA(call, FuncExpr) || ((FuncExpr *) call)->args == NIL)
 		return NO_MODIFIER;
@@ -148,9 +149,9 @@ declared_modifier(FmgrInfo *flinfo)
 static OpenCache *
 open_cache(FmgrInfo *flinfo)
 {
-	OpenCache  *cache = flinfo->fn_extra;
-	Oid		   *arguments;
-	int			count;
+	OpenCache *cache = flinfo->fn_extra;
+	Oid *arguments;
+	int count;
 
 	if (likely(cache != NULL))
 		return cache;
@@ -162,9 +163,9 @@ open_cache(FmgrInfo *flinfo)
 	cache->expected = declared_modifier(flinfo);
 	if (cache->type->codec != &codec_text)
 	{
-		Oid			base = cache->type->codec->base_type;
-		Oid			function;
-		bool		varlena;
+		Oid base = cache->type->codec->base_type;
+		Oid function;
+		bool varlena;
 
 		/* boolean and inet have casts to text that write other than their output functions */
 		cache->casts = find_coercion_pathway(TEXTOID, base, COERCION_EXPLICIT, &function) == COERCION_PATH_FUNC;
@@ -180,7 +181,7 @@ open_cache(FmgrInfo *flinfo)
 Datum
 tsec_decrypt(PG_FUNCTION_ARGS)
 {
-	OpenCache  *cache = open_cache(fcinfo->flinfo);
+	OpenCache *cache = open_cache(fcinfo->flinfo);
 
 	return value_open(cache->type, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), cache->expected);
 }
@@ -189,8 +190,8 @@ tsec_decrypt(PG_FUNCTION_ARGS)
 Datum
 tsec_decrypt_to_text(PG_FUNCTION_ARGS)
 {
-	OpenCache  *cache = open_cache(fcinfo->flinfo);
-	Datum		base = value_open(cache->type, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), cache->expected);
+	OpenCache *cache = open_cache(fcinfo->flinfo);
+	Datum base = value_open(cache->type, PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), cache->expected);
 
 	if (cache->type->codec == &codec_text)
 		return base;

@@ -38,8 +38,8 @@ holds_encrypted(Oid type)
 		return holds_encrypted(get_element_type(type));
 	if (get_typtype(type) == TYPTYPE_COMPOSITE)
 	{
-		TupleDesc	shape = lookup_rowtype_tupdesc(type, -1);
-		bool		found = false;
+		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
+		bool found = false;
 
 		for (int i = 0; i < shape->natts && !found; i++)
 			if (!TupleDescAttr(shape, i)->attisdropped)
@@ -61,11 +61,11 @@ tsec_holds_encrypted(PG_FUNCTION_ARGS)
 static void
 count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
 {
-	TupleDesc	shape = RelationGetDescr(relation);
+	TupleDesc shape = RelationGetDescr(relation);
 	TupleTableSlot *slot;
 	TableScanDesc scan;
-	bool	   *wanted = palloc0(sizeof(bool) * shape->natts);
-	int			last = 0;
+	bool *wanted = palloc0(sizeof(bool) * shape->natts);
+	int last = 0;
 
 	for (int i = 0; i < shape->natts; i++)
 		if (!TupleDescAttr(shape, i)->attisdropped && holds_encrypted(TupleDescAttr(shape, i)->atttypid))
@@ -96,21 +96,21 @@ count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
 Datum
 tsec_census(PG_FUNCTION_ARGS)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	KeyCount   *count = count_new();
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	Datum	   *relations;
-	int			length;
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
+	KeyCount *count = count_new();
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Datum *relations;
+	int length;
 
 	deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &relations, NULL, &length);
 	for (int i = 0; i < length; i++)
 	{
-		Oid			root = DatumGetObjectId(relations[i]);
-		ListCell   *cell;
+		Oid root = DatumGetObjectId(relations[i]);
+		ListCell *cell;
 
 		foreach(cell, find_all_inheritors(root, AccessShareLock, NULL))
 		{
-			Relation	relation = table_open(lfirst_oid(cell), NoLock);
+			Relation relation = table_open(lfirst_oid(cell), NoLock);
 
 			if (RELKIND_HAS_TABLE_AM(relation->rd_rel->relkind) && !RELATION_IS_OTHER_TEMP(relation))
 				count_table(count, root, relation, snapshot);
@@ -126,7 +126,7 @@ tsec_census(PG_FUNCTION_ARGS)
 Datum
 tsec_wait_for_writers(PG_FUNCTION_ARGS)
 {
-	LOCKTAG		tag;
+	LOCKTAG tag;
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, PG_GETARG_OID(0));
 	WaitForLockers(tag, ShareLock, false);

@@ -84,8 +84,8 @@ int8_decode(const uint8 *data, size_t length)
 static void
 float8_encode(Datum value, Plain *plain)
 {
-	float8		number = DatumGetFloat8(value);
-	uint64		bits;
+	float8 number = DatumGetFloat8(value);
+	uint64 bits;
 
 	memcpy(&bits, &number, sizeof(bits));
 	bytes_put_u64(plain->small, bits);
@@ -95,20 +95,20 @@ float8_encode(Datum value, Plain *plain)
 static void
 float8_canonical(Datum value, Plain *plain)
 {
-	float8		number = DatumGetFloat8(value);
+	float8 number = DatumGetFloat8(value);
 
 	if (isnan(number))
 		number = get_float8_nan();
 	else if (number == 0)
-		number = 0;				/* minus zero equals zero */
+		number = 0; /* minus zero equals zero */
 	float8_encode(Float8GetDatum(number), plain);
 }
 
 static Datum
 float8_decode(const uint8 *data, size_t length)
 {
-	uint64		bits;
-	float8		number;
+	uint64 bits;
+	float8 number;
 
 	if (length != 8)
 		throw_bad_length();
@@ -149,7 +149,8 @@ bool_decode(const uint8 *data, size_t length)
 
 const Codec codec_int8 = {.base_type = INT8OID, .encode = int8_encode, .decode = int8_decode};
 const Codec codec_timestamptz = {.base_type = TIMESTAMPTZOID, .encode = int8_encode, .decode = int8_decode};
-const Codec codec_float8 = {.base_type = FLOAT8OID, .encode = float8_encode, .decode = float8_decode, .canonical = float8_canonical};
+const Codec codec_float8 = {
+	.base_type = FLOAT8OID, .encode = float8_encode, .decode = float8_decode, .canonical = float8_canonical};
 const Codec codec_date = {.base_type = DATEOID, .encode = date_encode, .decode = date_decode};
 const Codec codec_bool = {.base_type = BOOLOID, .encode = bool_encode, .decode = bool_decode};
 
@@ -165,7 +166,7 @@ uuid_encode(Datum value, Plain *plain)
 static Datum
 uuid_decode(const uint8 *data, size_t length)
 {
-	pg_uuid_t  *uuid;
+	pg_uuid_t *uuid;
 
 	if (length != UUID_LEN)
 		throw_bad_length();
@@ -177,7 +178,7 @@ uuid_decode(const uint8 *data, size_t length)
 static void
 inet_encode(Datum value, Plain *plain)
 {
-	inet	   *address = DatumGetInetPP(value);
+	inet *address = DatumGetInetPP(value);
 
 	memset(plain->small, 0, INET_SIZE);
 	plain->small[0] = ip_family(address) == PGSQL_AF_INET ? 4 : 6;
@@ -189,7 +190,7 @@ inet_encode(Datum value, Plain *plain)
 static Datum
 inet_decode(const uint8 *data, size_t length)
 {
-	inet	   *address;
+	inet *address;
 
 	if (length != INET_SIZE || (data[0] != 4 && data[0] != 6) || data[1] > (data[0] == 4 ? 32 : 128))
 		throw_bad_length();
@@ -209,10 +210,10 @@ const Codec codec_inet = {.base_type = INETOID, .encode = inet_encode, .decode =
 static void
 numeric_encode(Datum value, Plain *plain)
 {
-	bytea	   *sent = DatumGetByteaP(DirectFunctionCall1(numeric_send, value));
-	size_t		length = VARSIZE(sent) - VARHDRSZ;
-	size_t		padded = TYPEALIGN(NUMERIC_PADDING, length);
-	uint8	   *to = padded <= sizeof(plain->small) ? plain->small : palloc(padded);
+	bytea *sent = DatumGetByteaP(DirectFunctionCall1(numeric_send, value));
+	size_t length = VARSIZE(sent) - VARHDRSZ;
+	size_t padded = TYPEALIGN(NUMERIC_PADDING, length);
+	uint8 *to = padded <= sizeof(plain->small) ? plain->small : palloc(padded);
 
 	memcpy(to, VARDATA(sent), length);
 	memset(to + length, 0, padded - length);
@@ -224,7 +225,7 @@ numeric_encode(Datum value, Plain *plain)
 static void
 numeric_canonical(Datum value, Plain *plain)
 {
-	char	   *digits = numeric_normalize(DatumGetNumeric(value));
+	char *digits = numeric_normalize(DatumGetNumeric(value));
 
 	plain->data = (const uint8 *) digits;
 	plain->length = strlen(digits);
@@ -234,7 +235,7 @@ static Datum
 numeric_decode(const uint8 *data, size_t length)
 {
 	StringInfoData message;
-	size_t		used;
+	size_t used;
 
 	if (length < NUMERIC_HEADER)
 		throw_bad_length();
@@ -245,18 +246,20 @@ numeric_decode(const uint8 *data, size_t length)
 	message.len = (int) used;
 	message.maxlen = (int) used;
 	message.cursor = 0;
-	return DirectFunctionCall3(numeric_recv, PointerGetDatum(&message), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	return DirectFunctionCall3(numeric_recv, PointerGetDatum(&message), ObjectIdGetDatum(InvalidOid),
+							   Int32GetDatum(-1));
 }
 
-const Codec codec_numeric = {.base_type = NUMERICOID, .encode = numeric_encode, .decode = numeric_decode, .canonical = numeric_canonical};
+const Codec codec_numeric = {
+	.base_type = NUMERICOID, .encode = numeric_encode, .decode = numeric_decode, .canonical = numeric_canonical};
 
 /* ---- jsonb ---- */
 
 static void
 jsonb_encode(Datum value, Plain *plain)
 {
-	Jsonb	   *json = DatumGetJsonbP(value);
-	StringInfo	text = makeStringInfo();
+	Jsonb *json = DatumGetJsonbP(value);
+	StringInfo text = makeStringInfo();
 
 	(void) JsonbToCString(text, &json->root, VARSIZE(json));
 	plain->data = (const uint8 *) text->data;
@@ -276,11 +279,11 @@ append_part(StringInfo to, char kind, const char *data, int length)
 static void
 jsonb_canonical(Datum value, Plain *plain)
 {
-	Jsonb	   *json = DatumGetJsonbP(value);
-	StringInfo	parts = makeStringInfo();
+	Jsonb *json = DatumGetJsonbP(value);
+	StringInfo parts = makeStringInfo();
 	JsonbIterator *iterator = JsonbIteratorInit(&json->root);
 	JsonbIteratorToken token;
-	JsonbValue	item;
+	JsonbValue item;
 
 	while ((token = JsonbIteratorNext(&iterator, &item, false)) != WJB_DONE)
 	{
@@ -295,12 +298,12 @@ jsonb_canonical(Datum value, Plain *plain)
 				append_part(parts, 's', item.val.string.val, item.val.string.len);
 				break;
 			case jbvNumeric:
-				{
-					char	   *digits = numeric_normalize(item.val.numeric);
+			{
+				char *digits = numeric_normalize(item.val.numeric);
 
-					append_part(parts, 'n', digits, (int) strlen(digits));
-					break;
-				}
+				append_part(parts, 'n', digits, (int) strlen(digits));
+				break;
+			}
 			case jbvBool:
 				append_part(parts, item.val.boolean ? 't' : 'f', "", 0);
 				break;
@@ -316,11 +319,12 @@ jsonb_canonical(Datum value, Plain *plain)
 static Datum
 jsonb_decode(const uint8 *data, size_t length)
 {
-	char	   *text = pnstrdup((const char *) data, length);
-	Datum		result = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	char *text = pnstrdup((const char *) data, length);
+	Datum result = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
 
 	pfree(text);
 	return result;
 }
 
-const Codec codec_jsonb = {.base_type = JSONBOID, .encode = jsonb_encode, .decode = jsonb_decode, .canonical = jsonb_canonical};
+const Codec codec_jsonb = {
+	.base_type = JSONBOID, .encode = jsonb_encode, .decode = jsonb_decode, .canonical = jsonb_canonical};

@@ -23,7 +23,7 @@ count_constants(Node *node, void *context)
 		return false;
 	if (IsA(node, Const))
 	{
-		Const	   *constant = (Const *) node;
+		Const *constant = (Const *) node;
 
 		if (!constant->constisnull)
 			count_value(context, InvalidOid, NULL, constant->constvalue, constant->consttype);
@@ -32,14 +32,14 @@ count_constants(Node *node, void *context)
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, count_constants, context, QTW_EXAMINE_RTES_BEFORE);
 	if (IsA(node, RangeTblEntry))
-		return false;			/* query_tree_walker goes into it by itself */
+		return false; /* query_tree_walker goes into it by itself */
 	if (IsA(node, PartitionBoundSpec))
 	{
 		PartitionBoundSpec *bound = (PartitionBoundSpec *) node;
 
 		return count_constants((Node *) bound->listdatums, context) ||
-			count_constants((Node *) bound->lowerdatums, context) ||
-			count_constants((Node *) bound->upperdatums, context);
+			   count_constants((Node *) bound->lowerdatums, context) ||
+			   count_constants((Node *) bound->upperdatums, context);
 	}
 	if (IsA(node, PartitionRangeDatum))
 		return count_constants(((PartitionRangeDatum *) node)->value, context);
@@ -50,7 +50,7 @@ count_constants(Node *node, void *context)
 Datum
 tsec_constants_in(PG_FUNCTION_ARGS)
 {
-	KeyCount   *count = count_new();
+	KeyCount *count = count_new();
 
 	(void) count_constants(stringToNode(TextDatumGetCString(PG_GETARG_DATUM(0))), count);
 	count_emit(count, fcinfo);
@@ -61,10 +61,10 @@ tsec_constants_in(PG_FUNCTION_ARGS)
 Datum
 tsec_armor_key_id(PG_FUNCTION_ARGS)
 {
-	text	   *armor = PG_GETARG_TEXT_PP(0);
-	size_t		length = VARSIZE_ANY_EXHDR(armor);
-	uint8	   *value = palloc(armor_value_bound(length) + 1);
-	size_t		size;
+	text *armor = PG_GETARG_TEXT_PP(0);
+	size_t length = VARSIZE_ANY_EXHDR(armor);
+	uint8 *value = palloc(armor_value_bound(length) + 1);
+	size_t size;
 
 	if (armor_read(VARDATA_ANY(armor), length, value, &size) != TSEC_OK)
 		PG_RETURN_NULL();

@@ -18,28 +18,28 @@
 
 typedef struct CountKey
 {
-	Oid			relation;
-	uint32		key_id;
-	NameData	column;			/* empty for what belongs to no column */
+	Oid relation;
+	uint32 key_id;
+	NameData column; /* empty for what belongs to no column */
 } CountKey;
 
 typedef struct CountRow
 {
-	CountKey	key;
-	int64		values;
+	CountKey key;
+	int64 values;
 } CountRow;
 
 struct KeyCount
 {
-	HTAB	   *rows;
-	CountRow   *last;			/* neighbouring values mostly share a row */
+	HTAB *rows;
+	CountRow *last; /* neighbouring values mostly share a row */
 };
 
 KeyCount *
 count_new(void)
 {
-	HASHCTL		control = {.keysize = sizeof(CountKey), .entrysize = sizeof(CountRow), .hcxt = CurrentMemoryContext};
-	KeyCount   *count = palloc0(sizeof(KeyCount));
+	HASHCTL control = {.keysize = sizeof(CountKey), .entrysize = sizeof(CountRow), .hcxt = CurrentMemoryContext};
+	KeyCount *count = palloc0(sizeof(KeyCount));
 
 	count->rows = hash_create("twin_security key count", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return count;
@@ -50,8 +50,8 @@ add(KeyCount *count, Oid relation, const char *column, Datum value)
 {
 	struct varlena *stored = (struct varlena *) PG_DETOAST_DATUM_SLICE(value, 0, ENVELOPE_FIXED_SIZE);
 	const uint8 *header = (const uint8 *) VARDATA_ANY(stored);
-	CountKey	key;
-	bool		found;
+	CountKey key;
+	bool found;
 
 	memset(&key, 0, sizeof(key));
 	key.relation = relation;
@@ -60,7 +60,7 @@ add(KeyCount *count, Oid relation, const char *column, Datum value)
 		key.key_id = bytes_get_u32(header + 2);
 	if (column)
 		strlcpy(NameStr(key.column), column, NAMEDATALEN);
-	if (count->last == NULL || memcmp(&count->last->key, &key, sizeof(key)) != 0)	/* public: key ids */
+	if (count->last == NULL || memcmp(&count->last->key, &key, sizeof(key)) != 0) /* public: key ids */
 	{
 		count->last = hash_search(count->rows, &key, HASH_ENTER, &found);
 		if (!found)
@@ -73,12 +73,12 @@ add(KeyCount *count, Oid relation, const char *column, Datum value)
 static void
 count_array(KeyCount *count, Oid relation, const char *column, Datum value, Oid element)
 {
-	Datum	   *elements;
-	bool	   *nulls;
-	int			length;
-	int16		width;
-	bool		by_value;
-	char		align;
+	Datum *elements;
+	bool *nulls;
+	int length;
+	int16 width;
+	bool by_value;
+	char align;
 
 	get_typlenbyvalalign(element, &width, &by_value, &align);
 	deconstruct_array(DatumGetArrayTypeP(value), element, width, by_value, align, &elements, &nulls, &length);
@@ -91,10 +91,10 @@ static void
 count_composite(KeyCount *count, Oid relation, const char *column, Datum value)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-	TupleDesc	shape = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	TupleDesc shape = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
-	Datum	   *fields = palloc(sizeof(Datum) * shape->natts);
-	bool	   *nulls = palloc(sizeof(bool) * shape->natts);
+	Datum *fields = palloc(sizeof(Datum) * shape->natts);
+	bool *nulls = palloc(sizeof(bool) * shape->natts);
 
 	heap_deform_tuple(&tuple, shape, fields, nulls);
 	for (int i = 0; i < shape->natts; i++)
@@ -120,14 +120,14 @@ count_emit(KeyCount *count, FunctionCallInfo fcinfo)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	HASH_SEQ_STATUS sequence;
-	CountRow   *row;
+	CountRow *row;
 
 	InitMaterializedSRF(fcinfo, 0);
 	hash_seq_init(&sequence, count->rows);
 	while ((row = hash_seq_search(&sequence)) != NULL)
 	{
-		Datum		values[4];
-		bool		nulls[4] = {false, false, false, false};
+		Datum values[4];
+		bool nulls[4] = {false, false, false, false};
 
 		values[0] = ObjectIdGetDatum(row->key.relation);
 		nulls[0] = !OidIsValid(row->key.relation);

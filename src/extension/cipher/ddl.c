@@ -28,7 +28,7 @@ type_inside(Oid type, int32 declared, int32 *modifier)
 	for (;;)
 	{
 		const EncryptedType *found;
-		Oid			inner;
+		Oid inner;
 
 		type = getBaseTypeAndTypmod(type, &declared);
 		found = type_of_oid(type);
@@ -50,7 +50,7 @@ type_inside(Oid type, int32 declared, int32 *modifier)
 static void
 check_type(const char *kind, const char *name, Oid type, int32 declared)
 {
-	int32		modifier;
+	int32 modifier;
 	const EncryptedType *found = type_inside(type, declared, &modifier);
 
 	if (found == NULL)
@@ -60,17 +60,17 @@ check_type(const char *kind, const char *name, Oid type, int32 declared)
 						errmsg("%s \"%s\" is of type twin.%s but names no key", kind, name, type_name(found)),
 						errhint("Name the key in the type, for example twin.%s(main).", type_name(found))));
 	if (keyring_name_of(modifier) == NULL)
-		ereport(WARNING, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						  errmsg("the key of %s \"%s\" does not exist yet", kind, name),
-						  errdetail("No key has the type modifier #%08x.", modifier),
-						  errhint("Values cannot be sealed before twin.create_key() made it or a restore brought it.")));
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the key of %s \"%s\" does not exist yet", kind, name),
+				 errdetail("No key has the type modifier #%08x.", modifier),
+				 errhint("Values cannot be sealed before twin.create_key() made it or a restore brought it.")));
 }
 
 /* Checks the columns of what stores rows or describes them. */
 static void
 check_relation(Oid oid)
 {
-	Relation	relation = try_relation_open(oid, AccessShareLock);
+	Relation relation = try_relation_open(oid, AccessShareLock);
 
 	if (relation == NULL)
 		return;
@@ -99,7 +99,7 @@ check_relation(Oid oid)
 static void
 check_type_object(Oid oid)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
+	HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
 	Form_pg_type form;
 
 	if (!HeapTupleIsValid(tuple))
@@ -120,14 +120,15 @@ tsec_check_ddl(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("check_ddl can only be called as an event trigger")));
 	SPI_connect();
-	if (SPI_execute("SELECT classid, objid FROM pg_catalog.pg_event_trigger_ddl_commands()", true, 0) != SPI_OK_SELECT)
+	if (SPI_execute("SELECT classid, objid FROM pg_catalog.pg_event_trigger_ddl_commands()", true, 0) !=
+		SPI_OK_SELECT)
 		elog(ERROR, "twin_security: the DDL commands could not be read");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		null;
-		Oid			class = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null));
-		Oid			object = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null));
+		HeapTuple row = SPI_tuptable->vals[i];
+		bool null;
+		Oid class = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &null));
+		Oid object = DatumGetObjectId(SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &null));
 
 		if (class == RelationRelationId)
 			check_relation(object);

@@ -52,8 +52,8 @@ copy_tag(Datum value, uint8 tag[BLIND_TAG_SIZE])
 static inline int
 compare_tags(Datum a, Datum b)
 {
-	uint8		left[BLIND_TAG_SIZE];
-	uint8		right[BLIND_TAG_SIZE];
+	uint8 left[BLIND_TAG_SIZE];
+	uint8 right[BLIND_TAG_SIZE];
 
 	copy_tag(a, left);
 	copy_tag(b, right);
@@ -105,7 +105,7 @@ tsec_tag_compare(PG_FUNCTION_ARGS)
 Datum
 tsec_tag_hash(PG_FUNCTION_ARGS)
 {
-	uint8		tag[BLIND_TAG_SIZE];
+	uint8 tag[BLIND_TAG_SIZE];
 
 	copy_tag(PG_GETARG_DATUM(0), tag);
 	return hash_any(tag, BLIND_TAG_SIZE);
@@ -114,7 +114,7 @@ tsec_tag_hash(PG_FUNCTION_ARGS)
 Datum
 tsec_tag_hash_extended(PG_FUNCTION_ARGS)
 {
-	uint8		tag[BLIND_TAG_SIZE];
+	uint8 tag[BLIND_TAG_SIZE];
 
 	copy_tag(PG_GETARG_DATUM(0), tag);
 	return hash_any_extended(tag, BLIND_TAG_SIZE, PG_GETARG_INT64(1));
@@ -131,7 +131,7 @@ compare_full(Datum a, Datum b, SortSupport ssup)
 static Datum
 abbreviate(Datum value, SortSupport ssup)
 {
-	uint8		tag[BLIND_TAG_SIZE];
+	uint8 tag[BLIND_TAG_SIZE];
 
 	copy_tag(value, tag);
 	return (Datum) bytes_get_u64(tag);
@@ -164,7 +164,7 @@ tsec_tag_sortsupport(PG_FUNCTION_ARGS)
 Datum
 tsec_blind_tag(PG_FUNCTION_ARGS)
 {
-	bytea	   *tag = palloc(VARHDRSZ + BLIND_TAG_SIZE);
+	bytea *tag = palloc(VARHDRSZ + BLIND_TAG_SIZE);
 
 	SET_VARSIZE(tag, VARHDRSZ + BLIND_TAG_SIZE);
 	copy_tag(PG_GETARG_DATUM(0), (uint8 *) VARDATA(tag));

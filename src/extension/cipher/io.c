@@ -33,8 +33,8 @@ PG_FUNCTION_INFO_V1(tsec_key_modifier_out);
 typedef struct InputCache
 {
 	const EncryptedType *type;
-	FmgrInfo	base_input;
-	Oid			base_parameter;
+	FmgrInfo base_input;
+	Oid base_parameter;
 } InputCache;
 
 static InputCache *
@@ -50,7 +50,7 @@ input_cache(FmgrInfo *flinfo, Oid type)
 		elog(ERROR, "twin_security: type %u is not an encrypted type", type);
 	if (cache->type->codec != &codec_text)
 	{
-		Oid			function;
+		Oid function;
 
 		getTypeInputInfo(cache->type->codec->base_type, &function, &cache->base_parameter);
 		fmgr_info_cxt(function, &cache->base_input, flinfo->fn_mcxt);
@@ -75,14 +75,13 @@ read_plaintext(InputCache *cache, char *string)
 	}
 	PG_CATCH();
 	{
-		int			code = geterrcode();
+		int code = geterrcode();
 
 		if (ERRCODE_TO_CATEGORY(code) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		FlushErrorState();
-		ereport(ERROR, (errcode(code),
-						errmsg("invalid input for type %s", type_name(cache->type)),
+		ereport(ERROR, (errcode(code), errmsg("invalid input for type %s", type_name(cache->type)),
 						errdetail("The value is neither armor nor valid for the base type; it is not shown.")));
 	}
 	PG_END_TRY();
@@ -93,12 +92,11 @@ read_plaintext(InputCache *cache, char *string)
 static struct varlena *
 accept(const EncryptedType *type, struct varlena *stored, int32 modifier, int sqlstate)
 {
-	Envelope	envelope;
+	Envelope envelope;
 
 	base_check(envelope_parse(bytes_of(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)), &envelope));
 	if (envelope.flags != (type->searchable ? ENVELOPE_HAS_BLIND_TAG : 0))
-		ereport(ERROR, (errcode(sqlstate),
-						errmsg("encrypted value is not one of type %s", type_name(type)),
+		ereport(ERROR, (errcode(sqlstate), errmsg("encrypted value is not one of type %s", type_name(type)),
 						errdetail("Searchable values carry a blind tag, storage-only values do not.")));
 	return value_rekey(type, type, stored, modifier);
 }
@@ -107,16 +105,16 @@ accept(const EncryptedType *type, struct varlena *stored, int32 modifier, int sq
 Datum
 tsec_encrypted_in(PG_FUNCTION_ARGS)
 {
-	char	   *string = PG_GETARG_CSTRING(0);
-	int32		modifier = PG_GETARG_INT32(2);
-	size_t		length = strlen(string);
+	char *string = PG_GETARG_CSTRING(0);
+	int32 modifier = PG_GETARG_INT32(2);
+	size_t length = strlen(string);
 	InputCache *cache = input_cache(fcinfo->flinfo, PG_GETARG_OID(1));
 	ErrorContextCallback *saved;
 	struct varlena *result;
 
 	if (armor_looks_like(string, length))
 	{
-		size_t		size;
+		size_t size;
 
 		result = palloc(VARHDRSZ + armor_value_bound(length));
 		base_check(armor_read(string, length, (uint8 *) VARDATA(result), &size));
@@ -137,8 +135,8 @@ Datum
 tsec_encrypted_out(PG_FUNCTION_ARGS)
 {
 	struct varlena *stored = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
-	size_t		length = VARSIZE_ANY_EXHDR(stored);
-	char	   *armor;
+	size_t length = VARSIZE_ANY_EXHDR(stored);
+	char *armor;
 
 	if (armor_size(length) >= MaxAllocSize)
 		base_throw(TSEC_TOO_LONG);
@@ -152,10 +150,10 @@ tsec_encrypted_out(PG_FUNCTION_ARGS)
 Datum
 tsec_encrypted_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo	message = (StringInfo) PG_GETARG_POINTER(0);
-	int32		modifier = PG_GETARG_INT32(2);
+	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
+	int32 modifier = PG_GETARG_INT32(2);
 	const EncryptedType *type = fcinfo->flinfo->fn_extra;
-	int			length = message->len - message->cursor;
+	int length = message->len - message->cursor;
 	struct varlena *result;
 
 	if (type == NULL)
@@ -182,7 +180,7 @@ tsec_encrypted_send(PG_FUNCTION_ARGS)
 static bool
 parse_hex_modifier(const char *word, int32 *modifier)
 {
-	char	   *end;
+	char *end;
 	unsigned long number;
 
 	if (word[0] != '#' || strspn(word + 1, "0123456789abcdefABCDEF") != 8 || word[9] != '\0')
@@ -198,11 +196,11 @@ parse_hex_modifier(const char *word, int32 *modifier)
 Datum
 tsec_key_modifier_in(PG_FUNCTION_ARGS)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	Datum	   *words;
-	char	   *word;
-	int			count;
-	int32		modifier;
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
+	Datum *words;
+	char *word;
+	int count;
+	int32 modifier;
 
 	deconstruct_array(array, CSTRINGOID, -2, false, TYPALIGN_CHAR, &words, NULL, &count);
 	if (count != 1)
@@ -213,8 +211,7 @@ tsec_key_modifier_in(PG_FUNCTION_ARGS)
 	if (word[0] == '#')
 	{
 		if (!parse_hex_modifier(word, &modifier))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("invalid key modifier \"%s\"", word),
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid key modifier \"%s\"", word),
 							errhint("A modifier in numbers is '#' and eight hexadecimal digits.")));
 	}
 	else
@@ -230,7 +227,7 @@ tsec_key_modifier_in(PG_FUNCTION_ARGS)
 Datum
 tsec_key_modifier_out(PG_FUNCTION_ARGS)
 {
-	int32		modifier = PG_GETARG_INT32(0);
+	int32 modifier = PG_GETARG_INT32(0);
 	const char *name;
 
 	if (modifier < 0)

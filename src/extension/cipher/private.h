@@ -15,22 +15,22 @@
 typedef struct Plain
 {
 	const uint8 *data;
-	size_t		length;
-	uint8		small[32];
+	size_t length;
+	uint8 small[32];
 } Plain;
 
 typedef struct Codec
 {
-	Oid			base_type;
-	bool		is_bytes;		/* the encoding is the varlena's own bytes */
-	void		(*encode) (Datum value, Plain *plain);
-	Datum		(*decode) (const uint8 *data, size_t length);
+	Oid base_type;
+	bool is_bytes; /* the encoding is the varlena's own bytes */
+	void (*encode)(Datum value, Plain *plain);
+	Datum (*decode)(const uint8 *data, size_t length);
 	/* Equal values give equal bytes; NULL where encode does that already. */
-	void		(*canonical) (Datum value, Plain *plain);
+	void (*canonical)(Datum value, Plain *plain);
 } Codec;
 
 extern const Codec codec_text, codec_bytea, codec_jsonb, codec_numeric, codec_int8, codec_float8, codec_date,
-			codec_timestamptz, codec_bool, codec_uuid, codec_inet;
+	codec_timestamptz, codec_bool, codec_uuid, codec_inet;
 
 /* ---- types.c ---- */
 
@@ -38,9 +38,9 @@ extern const Codec codec_text, codec_bytea, codec_jsonb, codec_numeric, codec_in
 typedef struct EncryptedType
 {
 	const char *base_name;
-	uint16		number;			/* authenticated with every value */
-	bool		searchable;
-	int			slot;			/* small number of the base type */
+	uint16 number; /* authenticated with every value */
+	bool searchable;
+	int slot; /* small number of the base type */
 	const Codec *codec;
 } EncryptedType;
 
@@ -48,7 +48,7 @@ extern void types_init(void);
 
 /* The encrypted type with an OID, NULL when it is none of ours. */
 extern const EncryptedType *type_of_oid(Oid oid);
-extern Oid	type_oid(const EncryptedType *type);
+extern Oid type_oid(const EncryptedType *type);
 
 /* SQL name without schema, for messages. */
 extern const char *type_name(const EncryptedType *type);

@@ -32,18 +32,18 @@ PG_FUNCTION_INFO_V1(tsec_probe_support);
 typedef struct ProbeMemo
 {
 	const EncryptedType *type;
-	int16		length;			/* of the base type, as in pg_type */
-	bool		by_value;
-	bool		filled;
-	uint64		generation;
-	Datum		plain;
+	int16 length; /* of the base type, as in pg_type */
+	bool by_value;
+	bool filled;
+	uint64 generation;
+	Datum plain;
 	struct varlena *probe;
 } ProbeMemo;
 
 static struct varlena *
 remembered_probe(FmgrInfo *flinfo, const EncryptedType *type, Datum plain)
 {
-	ProbeMemo  *memo = flinfo->fn_extra;
+	ProbeMemo *memo = flinfo->fn_extra;
 	MemoryContext old;
 
 	if (!memo->by_value && memo->length == -1)
@@ -71,7 +71,7 @@ remembered_probe(FmgrInfo *flinfo, const EncryptedType *type, Datum plain)
 static ProbeMemo *
 make_memo(FmgrInfo *flinfo, const EncryptedType *type)
 {
-	ProbeMemo  *memo = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(ProbeMemo));
+	ProbeMemo *memo = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(ProbeMemo));
 
 	memo->type = type;
 	get_typlenbyval(type->codec->base_type, &memo->length, &memo->by_value);
@@ -83,7 +83,7 @@ make_memo(FmgrInfo *flinfo, const EncryptedType *type)
 Datum
 tsec_probe(PG_FUNCTION_ARGS)
 {
-	ProbeMemo  *memo = fcinfo->flinfo->fn_extra;
+	ProbeMemo *memo = fcinfo->flinfo->fn_extra;
 	struct varlena *probe;
 	struct varlena *copy;
 
@@ -103,7 +103,7 @@ tsec_probe(PG_FUNCTION_ARGS)
 static bool
 equal_plain(FunctionCallInfo fcinfo, int encrypted, int plain)
 {
-	ProbeMemo  *memo = fcinfo->flinfo->fn_extra;
+	ProbeMemo *memo = fcinfo->flinfo->fn_extra;
 
 	if (unlikely(memo == NULL))
 	{
@@ -111,9 +111,9 @@ equal_plain(FunctionCallInfo fcinfo, int encrypted, int plain)
 
 		memo = make_memo(fcinfo->flinfo, type);
 	}
-	return DatumGetBool(DirectFunctionCall2(tsec_equal, PG_GETARG_DATUM(encrypted),
-											PointerGetDatum(remembered_probe(fcinfo->flinfo, memo->type,
-																			 PG_GETARG_DATUM(plain)))));
+	return DatumGetBool(
+		DirectFunctionCall2(tsec_equal, PG_GETARG_DATUM(encrypted),
+							PointerGetDatum(remembered_probe(fcinfo->flinfo, memo->type, PG_GETARG_DATUM(plain)))));
 }
 
 Datum
@@ -148,9 +148,9 @@ tsec_plain_not_equal(PG_FUNCTION_ARGS)
 static Expr *
 make_probe_call(const EncryptedType *type, Node *plain)
 {
-	char		name[NAMEDATALEN];
-	Oid			base = type->codec->base_type;
-	Oid			function;
+	char name[NAMEDATALEN];
+	Oid base = type->codec->base_type;
+	Oid function;
 
 	if (IsA(plain, Const) && ((Const *) plain)->consttype == base && !((Const *) plain)->constisnull)
 		return (Expr *) makeConst(type_oid(type), -1, InvalidOid, -1,
@@ -160,22 +160,23 @@ make_probe_call(const EncryptedType *type, Node *plain)
 	function = LookupFuncName(list_make2(makeString(TSEC_INTERNAL_SCHEMA), makeString(name)), 1, &base, true);
 	if (!OidIsValid(function))
 		return NULL;
-	return (Expr *) makeFuncExpr(function, type_oid(type), list_make1(plain), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	return (Expr *) makeFuncExpr(function, type_oid(type), list_make1(plain), InvalidOid, InvalidOid,
+								 COERCE_EXPLICIT_CALL);
 }
 
 /* Planner support of the mixed operators: column = plain becomes column = probe(plain). */
 Datum
 tsec_probe_support(PG_FUNCTION_ARGS)
 {
-	Node	   *raw = (Node *) PG_GETARG_POINTER(0);
+	Node *raw = (Node *) PG_GETARG_POINTER(0);
 	SupportRequestSimplify *request;
 	const EncryptedType *type;
 	TypeCacheEntry *cache;
-	Node	   *encrypted;
-	Node	   *plain;
-	Expr	   *probe;
-	Oid			operator;
-	char	   *name;
+	Node *encrypted;
+	Node *plain;
+	Expr *probe;
+	Oid operator;
+	char *name;
 
 	if (!IsA(raw, SupportRequestSimplify))
 		PG_RETURN_POINTER(NULL);
@@ -188,7 +189,7 @@ tsec_probe_support(PG_FUNCTION_ARGS)
 	type = type_of_oid(exprType(encrypted));
 	if (type == NULL)
 	{
-		Node	   *swap = encrypted;
+		Node *swap = encrypted;
 
 		encrypted = plain;
 		plain = swap;
@@ -198,10 +199,10 @@ tsec_probe_support(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(NULL);
 
 	cache = lookup_type_cache(exprType(encrypted), TYPECACHE_EQ_OPR);
-	operator = cache->eq_opr;
+	operator= cache->eq_opr;
 	name = get_func_name(request->fcall->funcid);
 	if (name != NULL && strncmp(name, "ne_", 3) == 0)
-		operator = get_negator(operator);
+		operator= get_negator(operator);
 	probe = make_probe_call(type, plain);
 	if (!OidIsValid(operator) || probe == NULL)
 		PG_RETURN_POINTER(NULL);

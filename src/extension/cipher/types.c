@@ -40,7 +40,7 @@ static const char *const names[] = {
 #undef ENCRYPTED_TYPE
 };
 
-static Oid	oids[lengthof(types)];
+static Oid oids[lengthof(types)];
 static bool oids_known = false;
 
 static void
@@ -58,14 +58,15 @@ types_init(void)
 static void
 look_up_oids(void)
 {
-	Oid			schema;
+	Oid schema;
 
 	if (oids_known)
 		return;
 	schema = get_namespace_oid(TSEC_SCHEMA, true);
 	for (int i = 0; i < (int) lengthof(types); i++)
-		oids[i] = !OidIsValid(schema) ? InvalidOid :
-			GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]), ObjectIdGetDatum(schema));
+		oids[i] = !OidIsValid(schema) ? InvalidOid
+									  : GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]),
+														ObjectIdGetDatum(schema));
 	oids_known = true;
 }
 
@@ -109,8 +110,8 @@ keep(FmgrInfo *flinfo, Oid oid)
 const EncryptedType *
 type_of_argument(FmgrInfo *flinfo, int n)
 {
-	Oid		   *arguments;
-	int			count;
+	Oid *arguments;
+	int count;
 
 	if (likely(flinfo->fn_extra != NULL))
 		return flinfo->fn_extra;

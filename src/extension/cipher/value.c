@@ -50,13 +50,13 @@ value_parse(const EncryptedType *type, const struct varlena *stored, Envelope *e
 static struct varlena *
 seal(const EncryptedType *type, Key *key, const uint8 *tag, Bytes plain)
 {
-	uint8		flags = flags_of(type);
-	size_t		size;
+	uint8 flags = flags_of(type);
+	size_t size;
 	struct varlena *stored;
-	uint8	   *at;
-	uint8		nonce[AEAD_NONCE_SIZE];
-	uint8		associated[ASSOCIATED_MAX];
-	size_t		header;
+	uint8 *at;
+	uint8 nonce[AEAD_NONCE_SIZE];
+	uint8 associated[ASSOCIATED_MAX];
+	size_t header;
 
 	if (plain.length > MaxAllocSize - VARHDRSZ - ENVELOPE_OVERHEAD_MAX)
 		base_throw(TSEC_TOO_LONG);
@@ -76,9 +76,9 @@ seal(const EncryptedType *type, Key *key, const uint8 *tag, Bytes plain)
 static void
 open_into(const EncryptedType *type, Key *key, const Envelope *envelope, uint8 *plain)
 {
-	uint8		associated[ASSOCIATED_MAX];
-	Status		status = aead_open(key->aead, envelope->nonce, associated_bytes(type, key, envelope->header, associated),
-								   envelope->cipher, envelope->tag, plain);
+	uint8 associated[ASSOCIATED_MAX];
+	Status status = aead_open(key->aead, envelope->nonce, associated_bytes(type, key, envelope->header, associated),
+							  envelope->cipher, envelope->tag, plain);
 
 	if (likely(status == TSEC_OK))
 		keyring_note_open(key);
@@ -93,9 +93,9 @@ open_into(const EncryptedType *type, Key *key, const Envelope *envelope, uint8 *
 void
 value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLIND_TAG_SIZE])
 {
-	HmacKey    *key = keyring_index_key(type->slot, type->base_name);
-	uint8		digest[DIGEST_SIZE];
-	Plain		plain;
+	HmacKey *key = keyring_index_key(type->slot, type->base_name);
+	uint8 digest[DIGEST_SIZE];
+	Plain plain;
 
 	if (type->codec->canonical)
 		type->codec->canonical(base, &plain);
@@ -108,10 +108,10 @@ value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLIND_TAG_SIZE]
 struct varlena *
 value_probe(const EncryptedType *type, Datum base)
 {
-	uint8		flags = ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE;
-	size_t		size = VARHDRSZ + envelope_size(flags, 0);
+	uint8 flags = ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE;
+	size_t size = VARHDRSZ + envelope_size(flags, 0);
 	struct varlena *probe = palloc(size);
-	uint8		tag[BLIND_TAG_SIZE];
+	uint8 tag[BLIND_TAG_SIZE];
 
 	value_blind_tag(type, base, tag);
 	SET_VARSIZE(probe, size);
@@ -123,7 +123,7 @@ value_probe(const EncryptedType *type, Datum base)
 static Key *
 key_to_seal_with(int32 modifier)
 {
-	Key		   *key;
+	Key *key;
 
 	if (modifier == NO_MODIFIER)
 		return keyring_literal_key();
@@ -138,8 +138,8 @@ key_to_seal_with(int32 modifier)
 struct varlena *
 value_seal(const EncryptedType *type, Datum base, int32 modifier)
 {
-	uint8		tag[BLIND_TAG_SIZE];
-	Plain		plain;
+	uint8 tag[BLIND_TAG_SIZE];
+	Plain plain;
 
 	/* first what may touch the keyring, then the key that is used: see keyring.h */
 	if (type->searchable)
@@ -177,11 +177,11 @@ finish_bytes(const EncryptedType *type, struct varlena *result, size_t length)
 Datum
 value_open(const EncryptedType *type, const struct varlena *stored, int32 expected)
 {
-	Envelope	envelope;
-	Key		   *key;
-	Datum		result;
-	uint8		small[SMALL_PLAIN];
-	uint8	   *plain;
+	Envelope envelope;
+	Key *key;
+	Datum result;
+	uint8 small[SMALL_PLAIN];
+	uint8 *plain;
 
 	value_parse(type, stored, &envelope);
 	key = keyring_opening_key(envelope.key_id);
@@ -207,17 +207,18 @@ value_open(const EncryptedType *type, const struct varlena *stored, int32 expect
 struct varlena *
 value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *stored, int32 modifier)
 {
-	Envelope	envelope;
-	Key		   *source;
-	uint8	   *plain;
+	Envelope envelope;
+	Key *source;
+	uint8 *plain;
 	const uint8 *tag;
-	uint8		made_tag[BLIND_TAG_SIZE];
+	uint8 made_tag[BLIND_TAG_SIZE];
 	struct varlena *result;
 
 	value_parse(from, stored, &envelope);
 	source = keyring_find(envelope.key_id);
 	/* a key nobody knows here is a restore's business: the value stays as it came */
-	if (from == to && (modifier == NO_MODIFIER || source == NULL || (source->modifier == modifier && !source->is_literal)))
+	if (from == to &&
+		(modifier == NO_MODIFIER || source == NULL || (source->modifier == modifier && !source->is_literal)))
 		return stored;
 	source = keyring_opening_key(envelope.key_id);
 	keyring_require(source, KEY_DECRYPT);
@@ -227,7 +228,7 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 	tag = envelope.blind_tag;
 	if (to->searchable && tag == NULL)
 	{
-		Datum		base;
+		Datum base;
 
 		if (to->codec->is_bytes)
 		{

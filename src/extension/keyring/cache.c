@@ -27,26 +27,26 @@ PG_FUNCTION_INFO_V1(tsec_keyring_changed);
 
 struct KeyName
 {
-	NameData	name;			/* hash key */
-	KeyRow		row;
-	List	   *grants;
-	GrantMemo	memo;
-	struct KeyEntry *primary;	/* NULL until asked for */
+	NameData name; /* hash key */
+	KeyRow row;
+	List *grants;
+	GrantMemo memo;
+	struct KeyEntry *primary; /* NULL until asked for */
 };
 
 typedef struct KeyEntry
 {
-	Key			key;			/* first: its id is the hash key */
-	VersionRow	row;
-	struct KeyEntry *next;		/* all entries, for wiping */
+	Key key; /* first: its id is the hash key */
+	VersionRow row;
+	struct KeyEntry *next; /* all entries, for wiping */
 } KeyEntry;
 
 /* What the last lookups by id and by modifier found; NULL = nothing known. */
 typedef struct KeyMemo
 {
-	uint32		wanted;
-	bool		answered;
-	KeyEntry   *entry;
+	uint32 wanted;
+	bool answered;
+	KeyEntry *entry;
 } KeyMemo;
 
 typedef struct KeyringShared
@@ -74,9 +74,7 @@ initialise_shared(void *memory)
 	pg_atomic_init_u64(&((KeyringShared *) memory)->generation, 1);
 }
 
-static const SharedArea area = {
-	"twin_security keyring", sizeof(KeyringShared), initialise_shared, (void **) &shared
-};
+static const SharedArea area = {"twin_security keyring", sizeof(KeyringShared), initialise_shared, (void **) &shared};
 
 static void
 note_relation_change(Datum argument, Oid relation)
@@ -84,7 +82,7 @@ note_relation_change(Datum argument, Oid relation)
 	if (relation != InvalidOid && !catalog_uses(relation))
 		return;
 	stale = true;
-	catalog_forget();			/* the extension may have been dropped, or an index rebuilt */
+	catalog_forget(); /* the extension may have been dropped, or an index rebuilt */
 }
 
 /* After a commit that changed the keyring, tells the sessions that are in the middle of a statement. */
@@ -137,7 +135,7 @@ cache_init(void)
 static inline void
 refresh(void)
 {
-	HASHCTL		control = {0};
+	HASHCTL control = {0};
 
 	if (likely(!stale && (shared == NULL || pg_atomic_read_u64(&shared->generation) == shared_seen)))
 		return;
@@ -181,10 +179,10 @@ keyring_generation(void)
 static KeyName *
 remember_name(const KeyRow *row)
 {
-	List	   *grants;
+	List *grants;
 	MemoryContext old = MemoryContextSwitchTo(cache_context);
-	KeyName    *name;
-	bool		found;
+	KeyName *name;
+	bool found;
 
 	grants = catalog_read_grants(NameStr(row->name));
 	MemoryContextSwitchTo(old);
@@ -202,9 +200,9 @@ remember_name(const KeyRow *row)
 KeyName *
 cache_key_by_name(const char *wanted)
 {
-	NameData	key = {{0}};
-	KeyName    *name;
-	KeyRow		row;
+	NameData key = {{0}};
+	KeyName *name;
+	KeyRow row;
 
 	refresh();
 	strlcpy(NameStr(key), wanted, NAMEDATALEN);
@@ -218,10 +216,10 @@ cache_key_by_name(const char *wanted)
 static KeyEntry *
 remember_version(const VersionRow *row)
 {
-	KeyName    *name = cache_key_by_name(NameStr(row->name));
-	KeyMeter   *meter = meter_of(row->id);
-	KeyEntry   *entry;
-	bool		found;
+	KeyName *name = cache_key_by_name(NameStr(row->name));
+	KeyMeter *meter = meter_of(row->id);
+	KeyEntry *entry;
+	bool found;
 
 	if (name == NULL)
 		return NULL;
@@ -245,9 +243,9 @@ remember_version(const VersionRow *row)
 static KeyEntry *
 find_version(uint32 id)
 {
-	KeyMemo    *memo = &by_id[id % MEMO_COUNT];
-	KeyEntry   *entry;
-	VersionRow	row;
+	KeyMemo *memo = &by_id[id % MEMO_COUNT];
+	KeyEntry *entry;
+	VersionRow row;
 
 	refresh();
 	if (likely(memo->answered && memo->wanted == id))
@@ -264,7 +262,7 @@ find_version(uint32 id)
 Key *
 keyring_find(uint32 id)
 {
-	KeyEntry   *entry = find_version(id);
+	KeyEntry *entry = find_version(id);
 
 	return entry ? &entry->key : NULL;
 }
@@ -275,7 +273,7 @@ unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 {
 	const KeyRow *parent = &entry->key.name->row;
 	WrapBinding binding = {.id = entry->row.id, .modifier = parent->modifier, .kind = parent->kind};
-	Status		status;
+	Status status;
 
 	if (entry->row.state == KEY_STATE_DESTROYED)
 		status = TSEC_KEY_DESTROYED;
@@ -299,8 +297,8 @@ unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 static void
 make_ready(KeyEntry *entry)
 {
-	uint8		key[AEAD_KEY_SIZE];
-	Status		status;
+	uint8 key[AEAD_KEY_SIZE];
+	Status status;
 
 	if (likely(entry->key.aead != NULL))
 		return;
@@ -313,7 +311,7 @@ make_ready(KeyEntry *entry)
 Key *
 keyring_opening_key(uint32 id)
 {
-	KeyEntry   *entry = find_version(id);
+	KeyEntry *entry = find_version(id);
 
 	if (unlikely(entry == NULL))
 		base_throw_detail(TSEC_KEY_UNKNOWN, "The key's id is %d.", (int32) id);
@@ -324,7 +322,7 @@ keyring_opening_key(uint32 id)
 static KeyEntry *
 primary_of(KeyName *name)
 {
-	VersionRow	row;
+	VersionRow row;
 
 	if (name->primary == NULL)
 	{
@@ -339,8 +337,7 @@ void
 cache_throw_no_builtin_key(void)
 {
 	(void) master_require();
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("the built-in keys have not been made"),
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the built-in keys have not been made"),
 					errdetail("There was no ENCRYPTION_KEY when the extension was created."),
 					errhint("Restore the keys from a dump, or call twin.create_builtin_keys().")));
 }
@@ -348,17 +345,16 @@ cache_throw_no_builtin_key(void)
 Key *
 keyring_sealing_key(int32 modifier)
 {
-	KeyMemo    *memo = &by_modifier[(uint32) modifier % MEMO_COUNT];
-	KeyRow		row;
+	KeyMemo *memo = &by_modifier[(uint32) modifier % MEMO_COUNT];
+	KeyRow row;
 
 	refresh();
 	if (unlikely(!memo->answered || memo->wanted != (uint32) modifier))
 	{
-		KeyEntry   *entry;
+		KeyEntry *entry;
 
 		if (!catalog_read_key_by_modifier(modifier, &row))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-							errmsg("the column's key does not exist"),
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the column's key does not exist"),
 							errdetail("No key has the type modifier #%08x.", modifier),
 							errhint("Create the key with twin.create_key().")));
 		entry = primary_of(remember_name(&row));
@@ -373,8 +369,8 @@ keyring_sealing_key(int32 modifier)
 Key *
 keyring_literal_key(void)
 {
-	KeyName    *name = cache_key_by_name(KEY_NAME_LITERAL);
-	KeyEntry   *entry;
+	KeyName *name = cache_key_by_name(KEY_NAME_LITERAL);
+	KeyEntry *entry;
 
 	if (name == NULL)
 		cache_throw_no_builtin_key();
@@ -386,10 +382,10 @@ keyring_literal_key(void)
 HmacKey *
 keyring_index_key(int slot, const char *base_type)
 {
-	uint8		key[AEAD_KEY_SIZE];
-	char		wanted[NAMEDATALEN];
-	KeyName    *name;
-	Status		status;
+	uint8 key[AEAD_KEY_SIZE];
+	char wanted[NAMEDATALEN];
+	KeyName *name;
+	Status status;
 
 	Assert(slot >= 0 && slot < KEYRING_INDEX_SLOTS);
 	refresh();
@@ -434,7 +430,7 @@ keyring_name(const Key *key)
 const char *
 keyring_name_of(int32 modifier)
 {
-	KeyRow		row;
+	KeyRow row;
 
 	refresh();
 	if (!catalog_read_key_by_modifier(modifier, &row))

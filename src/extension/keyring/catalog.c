@@ -87,7 +87,7 @@ static const char *const object_names[OBJECT_COUNT] = {
 	"key_grants_pkey",
 };
 
-static Oid	object_oids[OBJECT_COUNT];
+static Oid object_oids[OBJECT_COUNT];
 
 void
 catalog_forget(void)
@@ -100,7 +100,7 @@ object_oid(CatalogObject object)
 {
 	if (!OidIsValid(object_oids[object]))
 	{
-		Oid			schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, true);
+		Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, true);
 
 		if (OidIsValid(schema))
 			object_oids[object] = get_relname_relid(object_names[object], schema);
@@ -126,13 +126,14 @@ catalog_uses(Oid relation)
 /* A scan over one of the tables by one indexed column. */
 typedef struct Lookup
 {
-	Relation	relation;
+	Relation relation;
 	SysScanDesc scan;
 } Lookup;
 
 /* Begins a scan; false when the extension's tables are not there (half-way through CREATE EXTENSION). */
 static bool
-lookup_begin(Lookup *lookup, CatalogObject table, CatalogObject index, AttrNumber column, RegProcedure equal, Datum value)
+lookup_begin(Lookup *lookup, CatalogObject table, CatalogObject index, AttrNumber column, RegProcedure equal,
+			 Datum value)
 {
 	ScanKeyData key;
 
@@ -160,8 +161,8 @@ lookup_end(Lookup *lookup)
 static Datum
 column_of(const Lookup *lookup, HeapTuple tuple, AttrNumber column, bool *isnull)
 {
-	bool		null;
-	Datum		value = heap_getattr(tuple, column, RelationGetDescr(lookup->relation), &null);
+	bool null;
+	Datum value = heap_getattr(tuple, column, RelationGetDescr(lookup->relation), &null);
 
 	if (isnull)
 		*isnull = null;
@@ -175,7 +176,7 @@ column_of(const Lookup *lookup, HeapTuple tuple, AttrNumber column, bool *isnull
 static void
 copy_text(Datum value, char *buffer, size_t size)
 {
-	char	   *string = TextDatumGetCString(value);
+	char *string = TextDatumGetCString(value);
 
 	strlcpy(buffer, string, size);
 	pfree(string);
@@ -185,7 +186,7 @@ copy_text(Datum value, char *buffer, size_t size)
 static bool
 copy_bytes(Datum value, uint8 *buffer, size_t size)
 {
-	bytea	   *bytes = DatumGetByteaPP(value);
+	bytea *bytes = DatumGetByteaPP(value);
 
 	if (VARSIZE_ANY_EXHDR(bytes) != size)
 		return false;
@@ -196,8 +197,8 @@ copy_bytes(Datum value, uint8 *buffer, size_t size)
 static bool
 read_key(CatalogObject index, AttrNumber column, RegProcedure equal, Datum value, KeyRow *row)
 {
-	Lookup		lookup;
-	HeapTuple	tuple;
+	Lookup lookup;
+	HeapTuple tuple;
 
 	if (!lookup_begin(&lookup, OBJECT_KEYS, index, column, equal, value))
 		return false;
@@ -216,7 +217,7 @@ read_key(CatalogObject index, AttrNumber column, RegProcedure equal, Datum value
 bool
 catalog_read_key_by_name(const char *name, KeyRow *row)
 {
-	NameData	key;
+	NameData key;
 
 	namestrcpy(&key, name);
 	return read_key(OBJECT_KEYS_PKEY, KEYS_NAME, F_NAMEEQ, NameGetDatum(&key), row);
@@ -232,7 +233,7 @@ static KeyState
 parse_state(Datum value)
 {
 	static const char *const names[] = {"published", "primary", "decrypt-only", "retired", "destroyed"};
-	char		state[16];
+	char state[16];
 
 	copy_text(value, state, sizeof(state));
 	for (int i = 0; i < (int) lengthof(names); i++)
@@ -244,26 +245,27 @@ parse_state(Datum value)
 static void
 fill_version(const Lookup *lookup, HeapTuple tuple, VersionRow *row)
 {
-	bool		no_wrapped;
-	bool		no_id;
-	Datum		wrapped = column_of(lookup, tuple, VERSIONS_WRAPPED, &no_wrapped);
-	Datum		wrapping_id = column_of(lookup, tuple, VERSIONS_WRAPPING_ID, &no_id);
+	bool no_wrapped;
+	bool no_id;
+	Datum wrapped = column_of(lookup, tuple, VERSIONS_WRAPPED, &no_wrapped);
+	Datum wrapping_id = column_of(lookup, tuple, VERSIONS_WRAPPING_ID, &no_id);
 
 	row->id = (uint32) DatumGetInt32(column_of(lookup, tuple, VERSIONS_ID, NULL));
 	row->name = *DatumGetName(column_of(lookup, tuple, VERSIONS_NAME, NULL));
 	row->version = DatumGetInt32(column_of(lookup, tuple, VERSIONS_VERSION, NULL));
 	row->state = parse_state(column_of(lookup, tuple, VERSIONS_STATE, NULL));
 	row->has_wrapped = !no_wrapped && !no_id && copy_bytes(wrapped, row->wrapped, WRAPPED_SIZE) &&
-		copy_bytes(wrapping_id, row->wrapping_id, MASTER_ID_SIZE);
+					   copy_bytes(wrapping_id, row->wrapping_id, MASTER_ID_SIZE);
 }
 
 bool
 catalog_read_version(uint32 id, VersionRow *row)
 {
-	Lookup		lookup;
-	HeapTuple	tuple;
+	Lookup lookup;
+	HeapTuple tuple;
 
-	if (!lookup_begin(&lookup, OBJECT_VERSIONS, OBJECT_VERSIONS_PKEY, VERSIONS_ID, F_INT4EQ, Int32GetDatum((int32) id)))
+	if (!lookup_begin(&lookup, OBJECT_VERSIONS, OBJECT_VERSIONS_PKEY, VERSIONS_ID, F_INT4EQ,
+					  Int32GetDatum((int32) id)))
 		return false;
 	tuple = lookup_next(&lookup);
 	if (HeapTupleIsValid(tuple))
@@ -275,9 +277,9 @@ catalog_read_version(uint32 id, VersionRow *row)
 bool
 catalog_read_primary(const char *name, VersionRow *row)
 {
-	Lookup		lookup;
-	NameData	key;
-	HeapTuple	tuple;
+	Lookup lookup;
+	NameData key;
+	HeapTuple tuple;
 
 	namestrcpy(&key, name);
 	if (!lookup_begin(&lookup, OBJECT_VERSIONS, OBJECT_VERSIONS_PRIMARY, VERSIONS_NAME, F_NAMEEQ, NameGetDatum(&key)))
@@ -292,21 +294,22 @@ catalog_read_primary(const char *name, VersionRow *row)
 bool
 catalog_read_environment_version(const uint8 master_id[MASTER_ID_SIZE], VersionRow *row)
 {
-	Lookup		lookup;
-	NameData	key;
-	HeapTuple	tuple;
-	bool		found = false;
+	Lookup lookup;
+	NameData key;
+	HeapTuple tuple;
+	bool found = false;
 
 	namestrcpy(&key, KEY_NAME_ENVIRONMENT);
-	if (!lookup_begin(&lookup, OBJECT_VERSIONS, OBJECT_VERSIONS_NAME_KEY, VERSIONS_NAME, F_NAMEEQ, NameGetDatum(&key)))
+	if (!lookup_begin(&lookup, OBJECT_VERSIONS, OBJECT_VERSIONS_NAME_KEY, VERSIONS_NAME, F_NAMEEQ,
+					  NameGetDatum(&key)))
 		return false;
 	while (!found && HeapTupleIsValid(tuple = lookup_next(&lookup)))
 	{
-		bool		null;
-		Datum		id = column_of(&lookup, tuple, VERSIONS_WRAPPING_ID, &null);
+		bool null;
+		Datum id = column_of(&lookup, tuple, VERSIONS_WRAPPING_ID, &null);
 
 		if (null || !copy_bytes(id, row->wrapping_id, MASTER_ID_SIZE) ||
-			memcmp(row->wrapping_id, master_id, MASTER_ID_SIZE) != 0)	/* public: fingerprint */
+			memcmp(row->wrapping_id, master_id, MASTER_ID_SIZE) != 0) /* public: fingerprint */
 			continue;
 		fill_version(&lookup, tuple, row);
 		found = true;
@@ -318,18 +321,18 @@ catalog_read_environment_version(const uint8 master_id[MASTER_ID_SIZE], VersionR
 List *
 catalog_read_grants(const char *name)
 {
-	List	   *grants = NIL;
-	Lookup		lookup;
-	NameData	key;
-	HeapTuple	tuple;
+	List *grants = NIL;
+	Lookup lookup;
+	NameData key;
+	HeapTuple tuple;
 
 	namestrcpy(&key, name);
 	if (!lookup_begin(&lookup, OBJECT_GRANTS, OBJECT_GRANTS_PKEY, GRANTS_NAME, F_NAMEEQ, NameGetDatum(&key)))
 		return NIL;
 	while (HeapTupleIsValid(tuple = lookup_next(&lookup)))
 	{
-		GrantRow   *grant = palloc(sizeof(GrantRow));
-		char		privilege[16];
+		GrantRow *grant = palloc(sizeof(GrantRow));
+		char privilege[16];
 
 		grant->grantee = DatumGetObjectId(column_of(&lookup, tuple, GRANTS_GRANTEE, NULL));
 		copy_text(column_of(&lookup, tuple, GRANTS_PRIVILEGE, NULL), privilege, sizeof(privilege));
@@ -348,13 +351,13 @@ catalog_read_grants(const char *name)
 uint64
 catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given)
 {
-	Relation	relation;
+	Relation relation;
 	ScanKeyData key;
-	HeapTuple	tuple;
-	void	   *state;
-	Datum		value;
-	bool		null;
-	uint64		total;
+	HeapTuple tuple;
+	void *state;
+	Datum value;
+	bool null;
+	uint64 total;
 
 	if (!OidIsValid(object_oid(OBJECT_USAGE)) || !OidIsValid(object_oid(OBJECT_USAGE_PKEY)))
 		base_throw(TSEC_KEY_UNKNOWN);
@@ -373,8 +376,8 @@ catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given
 	else
 	{
 		/* the row is an integer and a bigint: the counter stands at the second column's fixed place */
-		char	   *counter = (char *) tuple->t_data + tuple->t_data->t_hoff + MAXALIGN(sizeof(int32));
-		int64		next = (int64) (total + *given);
+		char *counter = (char *) tuple->t_data + tuple->t_data->t_hoff + MAXALIGN(sizeof(int32));
+		int64 next = (int64) (total + *given);
 
 		memcpy(counter, &next, sizeof(next));
 		systable_inplace_update_finish(state, tuple);

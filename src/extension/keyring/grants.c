@@ -43,7 +43,7 @@ has_role(Oid role, Oid grantee)
 static bool
 decide(List *grants, Oid current, Oid authenticated, KeyPrivilege privilege)
 {
-	ListCell   *cell;
+	ListCell *cell;
 
 	if (privilege == KEY_ENCRYPT)
 	{
@@ -67,8 +67,8 @@ decide(List *grants, Oid current, Oid authenticated, KeyPrivilege privilege)
 bool
 grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege)
 {
-	Oid			current = GetUserId();
-	Oid			authenticated = GetAuthenticatedUserId();
+	Oid current = GetUserId();
+	Oid authenticated = GetAuthenticatedUserId();
 
 	if (memo->current_user != current || memo->authenticated_user != authenticated ||
 		memo->generation != role_generation)
@@ -80,8 +80,8 @@ grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege)
 	}
 	if (!(memo->asked & privilege))
 	{
-		uint64		before = role_generation;
-		bool		allowed = decide(grants, current, authenticated, privilege);
+		uint64 before = role_generation;
+		bool allowed = decide(grants, current, authenticated, privilege);
 
 		if (allowed)
 			memo->allowed |= privilege;
@@ -98,7 +98,8 @@ grants_refuse(const char *key_name, KeyPrivilege privilege)
 {
 	const char *word = privilege == KEY_ENCRYPT ? "encrypt" : privilege == KEY_DECRYPT ? "decrypt" : "mask";
 
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					errmsg("permission denied to %s with key \"%s\"", word, key_name),
-					errhint("An administrator can allow it with twin.grant_key('%s', 'ROLE', '%s').", key_name, word)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to %s with key \"%s\"", word, key_name),
+			 errhint("An administrator can allow it with twin.grant_key('%s', 'ROLE', '%s').", key_name, word)));
 }

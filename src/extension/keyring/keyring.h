@@ -25,23 +25,23 @@ typedef enum KeyPrivilege
 {
 	KEY_ENCRYPT = 1,
 	KEY_DECRYPT = 2,
-	KEY_MASK = 4				/* comes with KEY_DECRYPT */
+	KEY_MASK = 4 /* comes with KEY_DECRYPT */
 } KeyPrivilege;
 
-typedef struct KeyName KeyName; /* private */
-typedef struct KeyMeter KeyMeter;	/* private */
+typedef struct KeyName KeyName;   /* private */
+typedef struct KeyMeter KeyMeter; /* private */
 
 /* One version of a key. */
 typedef struct Key
 {
-	uint32		id;				/* stands in every value sealed under it */
-	int32		modifier;		/* of the key's name */
-	int			version;
-	bool		is_literal;		/* the built-in key of values without a column */
-	uint8		context[KEY_CONTEXT_SIZE];	/* authenticated with every value */
-	AeadKey    *aead;			/* NULL until opening or sealing */
-	KeyMeter   *meter;
-	KeyName    *name;
+	uint32 id;      /* stands in every value sealed under it */
+	int32 modifier; /* of the key's name */
+	int version;
+	bool is_literal;                 /* the built-in key of values without a column */
+	uint8 context[KEY_CONTEXT_SIZE]; /* authenticated with every value */
+	AeadKey *aead;                   /* NULL until opening or sealing */
+	KeyMeter *meter;
+	KeyName *name;
 } Key;
 
 extern void keyring_init(void);

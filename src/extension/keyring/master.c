@@ -28,8 +28,8 @@
 
 typedef struct MasterKeys
 {
-	MasterKey	current;
-	MasterKey	previous;
+	MasterKey current;
+	MasterKey previous;
 } MasterKeys;
 
 static MasterKeys *masters = NULL;
@@ -39,10 +39,10 @@ static pid_t locked_in = 0;
 static Status
 parse_key(const char *text, size_t length, uint8 key[AEAD_KEY_SIZE])
 {
-	uint8		bytes[KEY_TEXT_MAX];
-	uint8		any = 0;
-	size_t		written;
-	Status		status = TSEC_OK;
+	uint8 bytes[KEY_TEXT_MAX];
+	uint8 any = 0;
+	size_t written;
+	Status status = TSEC_OK;
 
 	if (length == 0)
 		return TSEC_KEY_MISSING;
@@ -71,7 +71,7 @@ static void
 derive(MasterKey *master, const char *text, size_t length)
 {
 	static const char salt[] = "twin_security";
-	Bytes		secret = bytes_of(master->whole, AEAD_KEY_SIZE);
+	Bytes secret = bytes_of(master->whole, AEAD_KEY_SIZE);
 
 	/* a text longer than the buffer can only have the wrong length */
 	master->status = length > KEY_TEXT_MAX ? TSEC_KEY_WRONG_LENGTH : parse_key(text, length, master->whole);
@@ -91,8 +91,8 @@ derive(MasterKey *master, const char *text, size_t length)
 static void
 read_environment(MasterKey *master, const char *name)
 {
-	char		text[KEY_TEXT_MAX + 1];
-	size_t		length = secret_take_environment(name, text, sizeof(text));
+	char text[KEY_TEXT_MAX + 1];
+	size_t length = secret_take_environment(name, text, sizeof(text));
 
 	derive(master, text, length);
 	secret_wipe(text, sizeof(text));
@@ -103,10 +103,10 @@ static void
 run_command(MasterKey *master, const char *name)
 {
 	StringInfoData command;
-	char		text[KEY_TEXT_MAX + 2];
-	size_t		length;
-	FILE	   *pipe;
-	bool		answered;
+	char text[KEY_TEXT_MAX + 2];
+	size_t length;
+	FILE *pipe;
+	bool answered;
 
 	initStringInfo(&command);
 	for (const char *at = setting_key_command; *at; at++)
@@ -144,7 +144,7 @@ run_command(MasterKey *master, const char *name)
 static void
 load(void)
 {
-	bool		locked = false;
+	bool locked = false;
 
 	masters = secret_pages_new(sizeof(MasterKeys), &locked);
 	if (masters == NULL)

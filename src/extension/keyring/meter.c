@@ -40,27 +40,27 @@ PG_FUNCTION_INFO_V1(tsec_stat_keyring);
 
 typedef struct MeterSlot
 {
-	pg_atomic_uint64 owner;		/* database OID and key id, 0 while free */
+	pg_atomic_uint64 owner; /* database OID and key id, 0 while free */
 	pg_atomic_uint64 seals;
 	pg_atomic_uint64 opens;
 	pg_atomic_uint64 failures;
-	pg_atomic_uint64 spare;		/* messages reserved and not spent */
-	pg_atomic_uint64 debt;		/* messages spent by processes that could not reserve them */
+	pg_atomic_uint64 spare; /* messages reserved and not spent */
+	pg_atomic_uint64 debt;  /* messages spent by processes that could not reserve them */
 } MeterSlot;
 
 struct KeyMeter
 {
-	uint32		id;				/* hash key */
-	MeterSlot  *slot;			/* NULL without shared memory or when all slots are taken */
-	uint64		quota;			/* messages that may be sealed before asking again */
-	uint64		block;			/* size of the next reservation */
-	uint64		owed;			/* borrowed and not yet reserved */
-	uint64		seals;			/* not yet in the slot */
-	uint64		opens;
-	uint64		failures;
-	bool		rotation_asked;
-	bool		dirty;
-	KeyMeter   *next_dirty;
+	uint32 id;       /* hash key */
+	MeterSlot *slot; /* NULL without shared memory or when all slots are taken */
+	uint64 quota;    /* messages that may be sealed before asking again */
+	uint64 block;    /* size of the next reservation */
+	uint64 owed;     /* borrowed and not yet reserved */
+	uint64 seals;    /* not yet in the slot */
+	uint64 opens;
+	uint64 failures;
+	bool rotation_asked;
+	bool dirty;
+	KeyMeter *next_dirty;
 };
 
 static MeterSlot *slots = NULL;
@@ -70,7 +70,7 @@ static KeyMeter *first_dirty = NULL;
 static void
 initialise_slots(void *memory)
 {
-	MeterSlot  *slot = memory;
+	MeterSlot *slot = memory;
 
 	for (int i = 0; i < SLOT_COUNT; i++, slot++)
 	{
@@ -83,22 +83,21 @@ initialise_slots(void *memory)
 	}
 }
 
-static const SharedArea area = {
-	"twin_security key meters", sizeof(MeterSlot) * SLOT_COUNT, initialise_slots, (void **) &slots
-};
+static const SharedArea area = {"twin_security key meters", sizeof(MeterSlot) * SLOT_COUNT, initialise_slots,
+								(void **) &slots};
 
 /* Finds or claims the slot of a key version of this database; NULL when there is none to have. */
 static MeterSlot *
 claim_slot(uint32 key_id)
 {
-	uint64		owner = ((uint64) MyDatabaseId << 32) | key_id;
+	uint64 owner = ((uint64) MyDatabaseId << 32) | key_id;
 
 	if (slots == NULL)
 		return NULL;
 	for (uint32 i = 0; i < SLOT_COUNT; i++)
 	{
-		MeterSlot  *slot = &slots[(key_id + i) % SLOT_COUNT];
-		uint64		found = 0;
+		MeterSlot *slot = &slots[(key_id + i) % SLOT_COUNT];
+		uint64 found = 0;
 
 		if (pg_atomic_read_u64(&slot->owner) == owner)
 			return slot;
@@ -113,7 +112,7 @@ flush_meters(void)
 {
 	while (first_dirty != NULL)
 	{
-		KeyMeter   *meter = first_dirty;
+		KeyMeter *meter = first_dirty;
 
 		first_dirty = meter->next_dirty;
 		meter->dirty = false;
@@ -139,7 +138,7 @@ static void
 return_quotas(int code, Datum argument)
 {
 	HASH_SEQ_STATUS sequence;
-	KeyMeter   *meter;
+	KeyMeter *meter;
 
 	if (meters == NULL)
 		return;
@@ -167,12 +166,12 @@ meter_init(void)
 KeyMeter *
 meter_of(uint32 key_id)
 {
-	KeyMeter   *meter;
-	bool		found;
+	KeyMeter *meter;
+	bool found;
 
 	if (meters == NULL)
 	{
-		HASHCTL		control = {.keysize = sizeof(uint32), .entrysize = sizeof(KeyMeter), .hcxt = TopMemoryContext};
+		HASHCTL control = {.keysize = sizeof(uint32), .entrysize = sizeof(KeyMeter), .hcxt = TopMemoryContext};
 
 		meters = hash_create("twin_security key meters", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		before_shmem_exit(return_quotas, (Datum) 0);
@@ -199,8 +198,8 @@ mark_dirty(KeyMeter *meter)
 static void
 refill(KeyMeter *meter, const char *key_name, bool rotates)
 {
-	uint64		given;
-	uint64		total;
+	uint64 given;
+	uint64 total;
 
 	if (meter->slot != NULL)
 	{
@@ -268,10 +267,10 @@ tsec_stat_keyring(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < SLOT_COUNT; i++)
 	{
-		MeterSlot  *slot = &slots[i];
-		uint64		owner = pg_atomic_read_u64(&slot->owner);
-		Datum		values[4];
-		bool		nulls[4] = {false, false, false, false};
+		MeterSlot *slot = &slots[i];
+		uint64 owner = pg_atomic_read_u64(&slot->owner);
+		Datum values[4];
+		bool nulls[4] = {false, false, false, false};
 
 		if (owner == 0 || (Oid) (owner >> 32) != MyDatabaseId)
 			continue;

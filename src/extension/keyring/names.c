@@ -17,9 +17,9 @@ PG_FUNCTION_INFO_V1(tsec_key_modifier);
 int32
 keyring_modifier_of(const char *name)
 {
-	char		folded[NAMEDATALEN];
-	uint8		digest[DIGEST_SIZE];
-	size_t		length = strlen(name);
+	char folded[NAMEDATALEN];
+	uint8 digest[DIGEST_SIZE];
+	size_t length = strlen(name);
 
 	if (length == 0 || length >= NAMEDATALEN)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("a key name has 1 to %d bytes", NAMEDATALEN - 1)));

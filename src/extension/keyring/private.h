@@ -16,26 +16,26 @@
 
 typedef struct MasterKey
 {
-	Status		status;			/* TSEC_OK, or why the rest is empty */
-	uint8		id[MASTER_ID_SIZE]; /* public fingerprint, stored beside what it wrapped */
-	uint8		wrapping[AEAD_KEY_SIZE];	/* wraps data and index keys */
-	uint8		whole[AEAD_KEY_SIZE];	/* the key itself, for whole values */
+	Status status;                 /* TSEC_OK, or why the rest is empty */
+	uint8 id[MASTER_ID_SIZE];      /* public fingerprint, stored beside what it wrapped */
+	uint8 wrapping[AEAD_KEY_SIZE]; /* wraps data and index keys */
+	uint8 whole[AEAD_KEY_SIZE];    /* the key itself, for whole values */
 } MasterKey;
 
 extern void master_init(void);
-extern const MasterKey *master_current(void);	/* its status may be anything */
+extern const MasterKey *master_current(void); /* its status may be anything */
 extern const MasterKey *master_previous(void);
-extern const MasterKey *master_require(void);	/* raises unless usable */
+extern const MasterKey *master_require(void); /* raises unless usable */
 
 /* ---- wrap.c ---- */
 
 /* What a wrapped key is bound to. */
 typedef struct WrapBinding
 {
-	uint32		id;
-	int32		modifier;
+	uint32 id;
+	int32 modifier;
 	const char *kind;
-	uint8		context[KEY_CONTEXT_SIZE];
+	uint8 context[KEY_CONTEXT_SIZE];
 } WrapBinding;
 
 /* Opens a wrapped key with whichever master key wrapped it. */
@@ -54,27 +54,27 @@ typedef enum KeyState
 
 typedef struct KeyRow
 {
-	NameData	name;
-	int32		modifier;
-	char		kind[16];
-	uint8		context[KEY_CONTEXT_SIZE];
+	NameData name;
+	int32 modifier;
+	char kind[16];
+	uint8 context[KEY_CONTEXT_SIZE];
 } KeyRow;
 
 typedef struct VersionRow
 {
-	uint32		id;
-	NameData	name;
-	int			version;
-	KeyState	state;
-	bool		has_wrapped;
-	uint8		wrapped[WRAPPED_SIZE];
-	uint8		wrapping_id[MASTER_ID_SIZE];
+	uint32 id;
+	NameData name;
+	int version;
+	KeyState state;
+	bool has_wrapped;
+	uint8 wrapped[WRAPPED_SIZE];
+	uint8 wrapping_id[MASTER_ID_SIZE];
 } VersionRow;
 
 typedef struct GrantRow
 {
-	Oid			grantee;
-	int			privileges;		/* KeyPrivilege bits */
+	Oid grantee;
+	int privileges; /* KeyPrivilege bits */
 } GrantRow;
 
 extern bool catalog_read_key_by_name(const char *name, KeyRow *row);
@@ -88,7 +88,7 @@ extern List *catalog_read_grants(const char *name); /* of GrantRow pointers */
 extern uint64 catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given);
 
 /* The relation whose invalidation means "read everything again"; InvalidOid without the extension. */
-extern Oid	catalog_signal_relation(void);
+extern Oid catalog_signal_relation(void);
 extern bool catalog_uses(Oid relation); /* looks nothing up: safe in an invalidation callback */
 extern void catalog_forget(void);
 
@@ -107,11 +107,11 @@ extern bool cache_allows(KeyName *name, KeyPrivilege privilege);
 
 typedef struct GrantMemo
 {
-	Oid			current_user;
-	Oid			authenticated_user;
-	uint64		generation;		/* of roles */
-	int			allowed;		/* KeyPrivilege bits; valid where asked says so */
-	int			asked;
+	Oid current_user;
+	Oid authenticated_user;
+	uint64 generation; /* of roles */
+	int allowed;       /* KeyPrivilege bits; valid where asked says so */
+	int asked;
 } GrantMemo;
 
 extern void grants_init(void);

@@ -26,8 +26,8 @@ extern PGDLLEXPORT void tsec_rotation_worker(Datum argument);
 /* What the worker is told, in bgw_extra. */
 typedef struct RotationOrder
 {
-	NameData	key_name;
-	uint32		key_id;
+	NameData key_name;
+	uint32 key_id;
 } RotationOrder;
 
 StaticAssertDecl(sizeof(RotationOrder) <= BGW_EXTRALEN, "the order fits a worker's extra space");
@@ -58,18 +58,19 @@ rotation_request(const char *key_name, uint32 key_id)
 static bool
 rotate_step(const RotationOrder *order)
 {
-	Oid			types[2] = {NAMEOID, INT4OID};
-	Datum		values[2] = {NameGetDatum(&order->key_name), Int32GetDatum((int32) order->key_id)};
-	bool		null;
-	bool		more;
+	Oid types[2] = {NAMEOID, INT4OID};
+	Datum values[2] = {NameGetDatum(&order->key_name), Int32GetDatum((int32) order->key_id)};
+	bool null;
+	bool more;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, "rotating a key");
 	if (SPI_connect() != SPI_OK_CONNECT ||
-		SPI_execute_with_args("SELECT twin_internal.rotate_exhausted_key($1, $2)", 2, types, values, NULL, false, 1) !=
-		SPI_OK_SELECT || SPI_processed != 1)
+		SPI_execute_with_args("SELECT twin_internal.rotate_exhausted_key($1, $2)", 2, types, values, NULL, false,
+							  1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
 		elog(ERROR, "twin_security: key rotation could not run");
 	more = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	SPI_finish();

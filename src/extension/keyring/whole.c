@@ -52,7 +52,7 @@ make_ready(void)
 static void
 require_privilege(KeyPrivilege privilege)
 {
-	KeyName    *name = cache_key_by_name(KEY_NAME_ENVIRONMENT);
+	KeyName *name = cache_key_by_name(KEY_NAME_ENVIRONMENT);
 
 	if (name == NULL)
 		cache_throw_no_builtin_key();
@@ -69,7 +69,7 @@ environment_meter(void)
 
 	if (found_in != keyring_generation())
 	{
-		VersionRow	row;
+		VersionRow row;
 
 		version_id = catalog_read_environment_version(master_require()->id, &row) ? row.id : 0;
 		found_in = keyring_generation();
@@ -81,10 +81,10 @@ environment_meter(void)
 Datum
 tsec_generate_key(PG_FUNCTION_ARGS)
 {
-	uint8		key[AEAD_KEY_SIZE];
-	char		base64[48];
-	size_t		length = encode_base64_size(AEAD_KEY_SIZE);
-	text	   *result;
+	uint8 key[AEAD_KEY_SIZE];
+	char base64[48];
+	size_t length = encode_base64_size(AEAD_KEY_SIZE);
+	text *result;
 
 	base_check(random_bytes(key, sizeof(key)));
 	encode_base64(key, sizeof(key), base64);
@@ -98,21 +98,21 @@ tsec_generate_key(PG_FUNCTION_ARGS)
 Datum
 tsec_encrypt_data(PG_FUNCTION_ARGS)
 {
-	text	   *plain = PG_GETARG_TEXT_PP(0);
-	size_t		length = VARSIZE_ANY_EXHDR(plain);
-	size_t		sealed_size = AEAD_NONCE_SIZE + length + AEAD_TAG_SIZE;
-	KeyMeter   *meter;
-	uint8	   *sealed;
-	text	   *result;
+	text *plain = PG_GETARG_TEXT_PP(0);
+	size_t length = VARSIZE_ANY_EXHDR(plain);
+	size_t sealed_size = AEAD_NONCE_SIZE + length + AEAD_TAG_SIZE;
+	KeyMeter *meter;
+	uint8 *sealed;
+	text *result;
 
 	require_privilege(KEY_ENCRYPT);
 	make_ready();
 	meter = environment_meter();
 	if (meter == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("ENCRYPTION_KEY is new to this database"),
-						errdetail("Messages are counted per key, and no count was begun for this one."),
-						errhint("Call twin.rotate_master_key().")));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("ENCRYPTION_KEY is new to this database"),
+				 errdetail("Messages are counted per key, and no count was begun for this one."),
+				 errhint("Call twin.rotate_master_key().")));
 	if (encode_base64_size(sealed_size) > MaxAllocSize - VARHDRSZ)
 		base_throw(TSEC_TOO_LONG);
 	sealed = palloc(sealed_size);
@@ -132,14 +132,14 @@ tsec_encrypt_data(PG_FUNCTION_ARGS)
 Datum
 tsec_decrypt_data(PG_FUNCTION_ARGS)
 {
-	text	   *armor = PG_GETARG_TEXT_PP(0);
-	size_t		length = VARSIZE_ANY_EXHDR(armor);
-	size_t		sealed_size = 0;
-	size_t		plain_size;
-	uint8	   *sealed;
-	KeyMeter   *meter;
-	text	   *result;
-	Status		status = TSEC_INTEGRITY;
+	text *armor = PG_GETARG_TEXT_PP(0);
+	size_t length = VARSIZE_ANY_EXHDR(armor);
+	size_t sealed_size = 0;
+	size_t plain_size;
+	uint8 *sealed;
+	KeyMeter *meter;
+	text *result;
+	Status status = TSEC_INTEGRITY;
 
 	require_privilege(KEY_DECRYPT);
 	make_ready();
@@ -154,7 +154,7 @@ tsec_decrypt_data(PG_FUNCTION_ARGS)
 	SET_VARSIZE(result, VARHDRSZ + plain_size);
 	for (int i = 0; i < 2 && status == TSEC_INTEGRITY; i++)
 	{
-		AeadKey    *key = i == 0 ? current_key : previous_key;
+		AeadKey *key = i == 0 ? current_key : previous_key;
 
 		if (key == NULL)
 			break;

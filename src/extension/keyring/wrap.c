@@ -30,7 +30,7 @@ PG_FUNCTION_INFO_V1(tsec_master_key_present);
 static Bytes
 binding_bytes(const WrapBinding *binding, uint8 *buffer)
 {
-	uint8	   *at = buffer;
+	uint8 *at = buffer;
 
 	memcpy(at, WRAP_LABEL, sizeof(WRAP_LABEL));
 	at += sizeof(WRAP_LABEL);
@@ -46,13 +46,14 @@ binding_bytes(const WrapBinding *binding, uint8 *buffer)
 }
 
 static Status
-wrap_seal(const WrapBinding *binding, const MasterKey *master, const uint8 key[AEAD_KEY_SIZE], uint8 wrapped[WRAPPED_SIZE])
+wrap_seal(const WrapBinding *binding, const MasterKey *master, const uint8 key[AEAD_KEY_SIZE],
+		  uint8 wrapped[WRAPPED_SIZE])
 {
-	uint8		aad[WRAP_AAD_MAX];
-	uint8	   *nonce = wrapped + 1;
-	uint8	   *cipher = nonce + AEAD_NONCE_SIZE;
-	AeadKey    *aead;
-	Status		status = aead_new(master->wrapping, &aead);
+	uint8 aad[WRAP_AAD_MAX];
+	uint8 *nonce = wrapped + 1;
+	uint8 *cipher = nonce + AEAD_NONCE_SIZE;
+	AeadKey *aead;
+	Status status = aead_new(master->wrapping, &aead);
 
 	if (status != TSEC_OK)
 		return status;
@@ -71,19 +72,19 @@ wrap_open(const WrapBinding *binding, Bytes wrapped, Bytes wrapping_id, uint8 ke
 	const MasterKey *candidates[] = {master_current(), master_previous()};
 	const uint8 *nonce = wrapped.data + 1;
 	const uint8 *cipher = nonce + AEAD_NONCE_SIZE;
-	uint8		aad[WRAP_AAD_MAX];
+	uint8 aad[WRAP_AAD_MAX];
 
 	if (wrapped.length != WRAPPED_SIZE || wrapping_id.length != MASTER_ID_SIZE || wrapped.data[0] != WRAP_VERSION)
 		return TSEC_KEYRING_TAMPERED;
 	for (int i = 0; i < (int) lengthof(candidates); i++)
 	{
 		const MasterKey *master = candidates[i];
-		AeadKey    *aead;
-		Status		status;
+		AeadKey *aead;
+		Status status;
 
 		/* the fingerprint is public: it stands in the table */
 		if (master->status != TSEC_OK ||
-			memcmp(master->id, wrapping_id.data, MASTER_ID_SIZE) != 0)	/* public: fingerprint */
+			memcmp(master->id, wrapping_id.data, MASTER_ID_SIZE) != 0) /* public: fingerprint */
 			continue;
 		status = aead_new(master->wrapping, &aead);
 		if (status != TSEC_OK)
@@ -109,7 +110,7 @@ binding_from_arguments(FunctionCallInfo fcinfo, int first, uint32 id, WrapBindin
 static bytea *
 make_bytea(const uint8 *data, size_t length)
 {
-	bytea	   *made = palloc(VARHDRSZ + length);
+	bytea *made = palloc(VARHDRSZ + length);
 
 	SET_VARSIZE(made, VARHDRSZ + length);
 	memcpy(VARDATA(made), data, length);
@@ -119,8 +120,8 @@ make_bytea(const uint8 *data, size_t length)
 static Datum
 make_row(FunctionCallInfo fcinfo, Datum *values)
 {
-	TupleDesc	shape;
-	bool		nulls[3] = {false, false, false};
+	TupleDesc shape;
+	bool nulls[3] = {false, false, false};
 
 	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "twin_security: function called without a row type");
@@ -133,12 +134,12 @@ tsec_wrap_new_key(PG_FUNCTION_ARGS)
 {
 	const MasterKey *master = master_require();
 	WrapBinding binding;
-	uint8		id_bytes[4];
-	uint8		key[AEAD_KEY_SIZE];
-	uint8		wrapped[WRAPPED_SIZE];
-	uint32		id;
-	Datum		values[3];
-	Status		status;
+	uint8 id_bytes[4];
+	uint8 key[AEAD_KEY_SIZE];
+	uint8 wrapped[WRAPPED_SIZE];
+	uint32 id;
+	Datum values[3];
+	Status status;
 
 	do
 	{
@@ -164,13 +165,13 @@ Datum
 tsec_rewrap_key(PG_FUNCTION_ARGS)
 {
 	const MasterKey *master = master_require();
-	bytea	   *old = PG_GETARG_BYTEA_PP(4);
-	bytea	   *old_id = PG_GETARG_BYTEA_PP(5);
+	bytea *old = PG_GETARG_BYTEA_PP(4);
+	bytea *old_id = PG_GETARG_BYTEA_PP(5);
 	WrapBinding binding;
-	uint8		key[AEAD_KEY_SIZE];
-	uint8		wrapped[WRAPPED_SIZE];
-	Datum		values[3];
-	Status		status;
+	uint8 key[AEAD_KEY_SIZE];
+	uint8 wrapped[WRAPPED_SIZE];
+	Datum values[3];
+	Status status;
 
 	binding_from_arguments(fcinfo, 1, (uint32) PG_GETARG_INT32(0), &binding);
 	status = wrap_open(&binding, bytes_of(VARDATA_ANY(old), VARSIZE_ANY_EXHDR(old)),
