@@ -90,7 +90,7 @@ envelope_parse(Bytes value, Envelope *result)
 bool
 armor_looks_like(const char *text, size_t length)
 {
-	return length >= ARMOR_PREFIX_SIZE && memcmp(text, ARMOR_PREFIX, ARMOR_PREFIX_SIZE) == 0;
+	return length >= ARMOR_PREFIX_SIZE && memcmp(text, ARMOR_PREFIX, ARMOR_PREFIX_SIZE) == 0; /* public: prefix */
 }
 
 size_t

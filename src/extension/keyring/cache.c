@@ -9,12 +9,16 @@
  * standbys through WAL), and, with preloading, a generation number in shared
  * memory that is looked at on every use, so that a revocation also reaches a
  * statement that is already running.
+ *
+ * Dropping frees every entry, and reading a catalog can bring news at any
+ * time.  So the news is only noted when it comes, and acted upon in one place:
+ * cache_refresh(), which every function of keyring.h calls first and nothing
+ * below it calls again.
  */
 #include "keyring/private.h"
 
 #include "access/xact.h"
 #include "commands/trigger.h"
-#include "common/secret.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
@@ -24,22 +28,6 @@
 #define MEMO_COUNT 64
 
 PG_FUNCTION_INFO_V1(tsec_keyring_changed);
-
-struct KeyName
-{
-	NameData name; /* hash key */
-	KeyRow row;
-	List *grants;
-	GrantMemo memo;
-	struct KeyEntry *primary; /* NULL until asked for */
-};
-
-typedef struct KeyEntry
-{
-	Key key; /* first: its id is the hash key */
-	VersionRow row;
-	struct KeyEntry *next; /* all entries, for wiping */
-} KeyEntry;
 
 /* What the last lookups by id and by modifier found; NULL = nothing known. */
 typedef struct KeyMemo
@@ -131,14 +119,11 @@ cache_init(void)
 	RegisterXactCallback(note_transaction_end, NULL);
 }
 
-/* Drops everything when there is news.  Every lookup begins here. */
-static inline void
-refresh(void)
+/* Drops everything and begins anew. */
+static void
+start_over(void)
 {
 	HASHCTL control = {0};
-
-	if (likely(!stale && (shared == NULL || pg_atomic_read_u64(&shared->generation) == shared_seen)))
-		return;
 
 	if (cache_context == NULL)
 	{
@@ -168,10 +153,17 @@ refresh(void)
 	stale = false;
 }
 
+void
+cache_refresh(void)
+{
+	if (unlikely(stale || (shared != NULL && pg_atomic_read_u64(&shared->generation) != shared_seen)))
+		start_over();
+}
+
 uint64
 keyring_generation(void)
 {
-	refresh();
+	cache_refresh();
 	return local_generation;
 }
 
@@ -198,13 +190,12 @@ remember_name(const KeyRow *row)
 }
 
 KeyName *
-cache_key_by_name(const char *wanted)
+cache_name(const char *wanted)
 {
 	NameData key = {{0}};
 	KeyName *name;
 	KeyRow row;
 
-	refresh();
 	strlcpy(NameStr(key), wanted, NAMEDATALEN);
 	name = hash_search(names, &key, HASH_FIND, NULL);
 	if (name == NULL && catalog_read_key_by_name(wanted, &row))
@@ -216,7 +207,7 @@ cache_key_by_name(const char *wanted)
 static KeyEntry *
 remember_version(const VersionRow *row)
 {
-	KeyName *name = cache_key_by_name(NameStr(row->name));
+	KeyName *name = cache_name(NameStr(row->name));
 	KeyMeter *meter = meter_of(row->id);
 	KeyEntry *entry;
 	bool found;
@@ -240,14 +231,13 @@ remember_version(const VersionRow *row)
 	return entry;
 }
 
-static KeyEntry *
-find_version(uint32 id)
+KeyEntry *
+cache_version(uint32 id)
 {
 	KeyMemo *memo = &by_id[id % MEMO_COUNT];
 	KeyEntry *entry;
 	VersionRow row;
 
-	refresh();
 	if (likely(memo->answered && memo->wanted == id))
 		return memo->entry;
 	entry = hash_search(versions, &id, HASH_FIND, NULL);
@@ -259,68 +249,8 @@ find_version(uint32 id)
 	return entry;
 }
 
-Key *
-keyring_find(uint32 id)
-{
-	KeyEntry *entry = find_version(id);
-
-	return entry ? &entry->key : NULL;
-}
-
-/* Opens a version's wrapped key, or says why not. */
-static void
-unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
-{
-	const KeyRow *parent = &entry->key.name->row;
-	WrapBinding binding = {.id = entry->row.id, .modifier = parent->modifier, .kind = parent->kind};
-	Status status;
-
-	if (entry->row.state == KEY_STATE_DESTROYED)
-		status = TSEC_KEY_DESTROYED;
-	else if (entry->row.state == KEY_STATE_RETIRED)
-		status = TSEC_KEY_RETIRED;
-	else if (!entry->row.has_wrapped)
-		status = TSEC_KEYRING_TAMPERED;
-	else
-	{
-		memcpy(binding.context, parent->context, KEY_CONTEXT_SIZE);
-		status = wrap_open(&binding, bytes_of(entry->row.wrapped, WRAPPED_SIZE),
-						   bytes_of(entry->row.wrapping_id, MASTER_ID_SIZE), key);
-	}
-	if (status != TSEC_OK)
-	{
-		secret_wipe(key, AEAD_KEY_SIZE);
-		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(parent->name), entry->row.version);
-	}
-}
-
-static void
-make_ready(KeyEntry *entry)
-{
-	uint8 key[AEAD_KEY_SIZE];
-	Status status;
-
-	if (likely(entry->key.aead != NULL))
-		return;
-	unwrap(entry, key);
-	status = aead_new(key, &entry->key.aead);
-	secret_wipe(key, sizeof(key));
-	base_check(status);
-}
-
-Key *
-keyring_opening_key(uint32 id)
-{
-	KeyEntry *entry = find_version(id);
-
-	if (unlikely(entry == NULL))
-		base_throw_detail(TSEC_KEY_UNKNOWN, "The key's id is %d.", (int32) id);
-	make_ready(entry);
-	return &entry->key;
-}
-
-static KeyEntry *
-primary_of(KeyName *name)
+KeyEntry *
+cache_primary_of(KeyName *name)
 {
 	VersionRow row;
 
@@ -333,109 +263,35 @@ primary_of(KeyName *name)
 	return name->primary;
 }
 
-void
-cache_throw_no_builtin_key(void)
+KeyName *
+cache_name_of_modifier(int32 modifier)
 {
-	(void) master_require();
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the built-in keys have not been made"),
-					errdetail("There was no ENCRYPTION_KEY when the extension was created."),
-					errhint("Restore the keys from a dump, or call twin.create_builtin_keys().")));
+	KeyRow row;
+
+	return catalog_read_key_by_modifier(modifier, &row) ? remember_name(&row) : NULL;
 }
 
-Key *
-keyring_sealing_key(int32 modifier)
+KeyEntry *
+cache_primary_of_modifier(int32 modifier)
 {
 	KeyMemo *memo = &by_modifier[(uint32) modifier % MEMO_COUNT];
-	KeyRow row;
 
-	refresh();
 	if (unlikely(!memo->answered || memo->wanted != (uint32) modifier))
 	{
-		KeyEntry *entry;
+		KeyName *name = cache_name_of_modifier(modifier);
 
-		if (!catalog_read_key_by_modifier(modifier, &row))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the column's key does not exist"),
-							errdetail("No key has the type modifier #%08x.", modifier),
-							errhint("Create the key with twin.create_key().")));
-		entry = primary_of(remember_name(&row));
+		memo->entry = name ? cache_primary_of(name) : NULL;
 		memo->wanted = (uint32) modifier;
-		memo->entry = entry;
 		memo->answered = true;
 	}
-	make_ready(memo->entry);
-	return &memo->entry->key;
+	return memo->entry;
 }
 
-Key *
-keyring_literal_key(void)
+HmacKey **
+cache_index_key(int slot)
 {
-	KeyName *name = cache_key_by_name(KEY_NAME_LITERAL);
-	KeyEntry *entry;
-
-	if (name == NULL)
-		cache_throw_no_builtin_key();
-	entry = primary_of(name);
-	make_ready(entry);
-	return &entry->key;
-}
-
-HmacKey *
-keyring_index_key(int slot, const char *base_type)
-{
-	uint8 key[AEAD_KEY_SIZE];
-	char wanted[NAMEDATALEN];
-	KeyName *name;
-	Status status;
-
 	Assert(slot >= 0 && slot < KEYRING_INDEX_SLOTS);
-	refresh();
-	if (likely(index_keys[slot] != NULL))
-		return index_keys[slot];
-	snprintf(wanted, sizeof(wanted), KEY_NAME_INDEX_PREFIX "%s", base_type);
-	name = cache_key_by_name(wanted);
-	if (name == NULL)
-		cache_throw_no_builtin_key();
-	unwrap(primary_of(name), key);
-	status = hmac_new(bytes_of(key, sizeof(key)), &index_keys[slot]);
-	secret_wipe(key, sizeof(key));
-	base_check(status);
-	return index_keys[slot];
-}
-
-bool
-keyring_allows(const Key *key, KeyPrivilege privilege)
-{
-	return key->is_literal || grants_allow(key->name->grants, &key->name->memo, privilege);
-}
-
-void
-keyring_require(const Key *key, KeyPrivilege privilege)
-{
-	if (unlikely(!keyring_allows(key, privilege)))
-		grants_refuse(keyring_name(key), privilege);
-}
-
-bool
-cache_allows(KeyName *name, KeyPrivilege privilege)
-{
-	return grants_allow(name->grants, &name->memo, privilege);
-}
-
-const char *
-keyring_name(const Key *key)
-{
-	return NameStr(key->name->row.name);
-}
-
-const char *
-keyring_name_of(int32 modifier)
-{
-	KeyRow row;
-
-	refresh();
-	if (!catalog_read_key_by_modifier(modifier, &row))
-		return NULL;
-	return NameStr(remember_name(&row)->row.name);
+	return &index_keys[slot];
 }
 
 /* keyring_changed(): trigger after any change of the keyring's tables */

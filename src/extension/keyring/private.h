@@ -92,17 +92,6 @@ extern Oid catalog_signal_relation(void);
 extern bool catalog_uses(Oid relation); /* looks nothing up: safe in an invalidation callback */
 extern void catalog_forget(void);
 
-/* ---- cache.c ---- */
-
-extern void cache_init(void);
-
-/* A key by name, whatever its kind; NULL when there is none. */
-extern KeyName *cache_key_by_name(const char *name);
-/* Raises for a key that ought to exist from CREATE EXTENSION on. */
-extern TSEC_NORETURN void cache_throw_no_builtin_key(void);
-
-extern bool cache_allows(KeyName *name, KeyPrivilege privilege);
-
 /* ---- grants.c ---- */
 
 typedef struct GrantMemo
@@ -117,6 +106,47 @@ typedef struct GrantMemo
 extern void grants_init(void);
 extern bool grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege);
 extern TSEC_NORETURN void grants_refuse(const char *key_name, KeyPrivilege privilege);
+
+/* ---- cache.c: entries live until cache_refresh() drops them ---- */
+
+struct KeyName
+{
+	NameData name; /* hash key */
+	KeyRow row;
+	List *grants; /* of GrantRow pointers */
+	GrantMemo memo;
+	struct KeyEntry *primary; /* NULL until asked for */
+};
+
+typedef struct KeyEntry
+{
+	Key key; /* first: its id is the hash key */
+	VersionRow row;
+	struct KeyEntry *next; /* all entries, for wiping */
+} KeyEntry;
+
+extern void cache_init(void);
+
+/* Drops everything, keys wiped, when there is news.  For the functions of keyring.h to begin with, and nobody else. */
+extern void cache_refresh(void);
+
+/* Each NULL when there is none. */
+extern KeyName *cache_name(const char *name);
+extern KeyName *cache_name_of_modifier(int32 modifier);
+extern KeyEntry *cache_version(uint32 id);
+extern KeyEntry *cache_primary_of_modifier(int32 modifier);
+
+/* Raises when all versions are destroyed. */
+extern KeyEntry *cache_primary_of(KeyName *name);
+
+/* Where the index key of a slot is kept. */
+extern HmacKey **cache_index_key(int slot);
+
+/* ---- keys.c ---- */
+
+/* A key that exists from CREATE EXTENSION on; raises when it was not made. */
+extern KeyName *keys_builtin(const char *name);
+extern void keys_require(KeyName *name, KeyPrivilege privilege);
 
 /* ---- meter.c ---- */
 

@@ -48,18 +48,6 @@ make_ready(void)
 		base_check(aead_new(master_previous()->whole, &previous_key));
 }
 
-/* Raises unless the current role may use the pseudo-key. */
-static void
-require_privilege(KeyPrivilege privilege)
-{
-	KeyName *name = cache_key_by_name(KEY_NAME_ENVIRONMENT);
-
-	if (name == NULL)
-		cache_throw_no_builtin_key();
-	if (!cache_allows(name, privilege))
-		grants_refuse(KEY_NAME_ENVIRONMENT, privilege);
-}
-
 /* The counts of the present ENCRYPTION_KEY; NULL while it is new to this database. */
 static KeyMeter *
 environment_meter(void)
@@ -105,7 +93,7 @@ tsec_encrypt_data(PG_FUNCTION_ARGS)
 	uint8 *sealed;
 	text *result;
 
-	require_privilege(KEY_ENCRYPT);
+	keys_require(keys_builtin(KEY_NAME_ENVIRONMENT), KEY_ENCRYPT);
 	make_ready();
 	meter = environment_meter();
 	if (meter == NULL)
@@ -141,7 +129,7 @@ tsec_decrypt_data(PG_FUNCTION_ARGS)
 	text *result;
 	Status status = TSEC_INTEGRITY;
 
-	require_privilege(KEY_DECRYPT);
+	keys_require(keys_builtin(KEY_NAME_ENVIRONMENT), KEY_DECRYPT);
 	make_ready();
 	meter = environment_meter();
 	sealed = palloc(decode_base64_bound(length));

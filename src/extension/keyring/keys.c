@@ -1,0 +1,173 @@
+/*
+ * keys.c
+ *		Keys for the parts above: found, unwrapped and allowed, or the reason why
+ *		not.  An expanded key stays in its entry until the cache drops it.
+ */
+#include "keyring/private.h"
+
+#include "common/secret.h"
+
+/* Opens a version's wrapped key, or says why not. */
+static void
+unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
+{
+	const KeyRow *parent = &entry->key.name->row;
+	WrapBinding binding = {.id = entry->row.id, .modifier = parent->modifier, .kind = parent->kind};
+	Status status;
+
+	if (entry->row.state == KEY_STATE_DESTROYED)
+		status = TSEC_KEY_DESTROYED;
+	else if (entry->row.state == KEY_STATE_RETIRED)
+		status = TSEC_KEY_RETIRED;
+	else if (!entry->row.has_wrapped)
+		status = TSEC_KEYRING_TAMPERED;
+	else
+	{
+		memcpy(binding.context, parent->context, KEY_CONTEXT_SIZE);
+		status = wrap_open(&binding, bytes_of(entry->row.wrapped, WRAPPED_SIZE),
+						   bytes_of(entry->row.wrapping_id, MASTER_ID_SIZE), key);
+	}
+	if (status != TSEC_OK)
+	{
+		secret_wipe(key, AEAD_KEY_SIZE);
+		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(parent->name), entry->row.version);
+	}
+}
+
+static void
+make_ready(KeyEntry *entry)
+{
+	uint8 key[AEAD_KEY_SIZE];
+	Status status;
+
+	if (likely(entry->key.aead != NULL))
+		return;
+	unwrap(entry, key);
+	status = aead_new(key, &entry->key.aead);
+	secret_wipe(key, sizeof(key));
+	base_check(status);
+}
+
+Key *
+keyring_find(uint32 id)
+{
+	KeyEntry *entry;
+
+	cache_refresh();
+	entry = cache_version(id);
+	return entry ? &entry->key : NULL;
+}
+
+Key *
+keyring_opening_key(uint32 id)
+{
+	KeyEntry *entry;
+
+	cache_refresh();
+	entry = cache_version(id);
+	if (unlikely(entry == NULL))
+		base_throw_detail(TSEC_KEY_UNKNOWN, "The key's id is %d.", (int32) id);
+	make_ready(entry);
+	return &entry->key;
+}
+
+/* Raises for a key that ought to exist from CREATE EXTENSION on. */
+static TSEC_NORETURN void
+throw_no_builtin_key(void)
+{
+	(void) master_require();
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the built-in keys have not been made"),
+					errdetail("There was no ENCRYPTION_KEY when the extension was created."),
+					errhint("Restore the keys from a dump, or call twin.create_builtin_keys().")));
+}
+
+KeyName *
+keys_builtin(const char *wanted)
+{
+	KeyName *name;
+
+	cache_refresh();
+	name = cache_name(wanted);
+	if (name == NULL)
+		throw_no_builtin_key();
+	return name;
+}
+
+Key *
+keyring_sealing_key(int32 modifier)
+{
+	KeyEntry *entry;
+
+	cache_refresh();
+	entry = cache_primary_of_modifier(modifier);
+	if (unlikely(entry == NULL))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the column's key does not exist"),
+						errdetail("No key has the type modifier #%08x.", modifier),
+						errhint("Create the key with twin.create_key().")));
+	make_ready(entry);
+	return &entry->key;
+}
+
+Key *
+keyring_literal_key(void)
+{
+	KeyEntry *entry = cache_primary_of(keys_builtin(KEY_NAME_LITERAL));
+
+	make_ready(entry);
+	return &entry->key;
+}
+
+HmacKey *
+keyring_index_key(int slot, const char *base_type)
+{
+	HmacKey **place = cache_index_key(slot);
+	uint8 key[AEAD_KEY_SIZE];
+	char wanted[NAMEDATALEN];
+	Status status;
+
+	cache_refresh();
+	if (likely(*place != NULL))
+		return *place;
+	snprintf(wanted, sizeof(wanted), KEY_NAME_INDEX_PREFIX "%s", base_type);
+	unwrap(cache_primary_of(keys_builtin(wanted)), key);
+	status = hmac_new(bytes_of(key, sizeof(key)), place);
+	secret_wipe(key, sizeof(key));
+	base_check(status);
+	return *place;
+}
+
+bool
+keyring_allows(const Key *key, KeyPrivilege privilege)
+{
+	return key->is_literal || grants_allow(key->name->grants, &key->name->memo, privilege);
+}
+
+void
+keyring_require(const Key *key, KeyPrivilege privilege)
+{
+	if (unlikely(!keyring_allows(key, privilege)))
+		grants_refuse(keyring_name(key), privilege);
+}
+
+void
+keys_require(KeyName *name, KeyPrivilege privilege)
+{
+	if (!grants_allow(name->grants, &name->memo, privilege))
+		grants_refuse(NameStr(name->row.name), privilege);
+}
+
+const char *
+keyring_name(const Key *key)
+{
+	return NameStr(key->name->row.name);
+}
+
+const char *
+keyring_name_of(int32 modifier)
+{
+	KeyName *name;
+
+	cache_refresh();
+	name = cache_name_of_modifier(modifier);
+	return name ? NameStr(name->row.name) : NULL;
+}

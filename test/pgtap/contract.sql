@@ -1,0 +1,68 @@
+-- contract.sql: the signatures and result columns that outside users rely on.
+BEGIN;
+CREATE EXTENSION pgtap;
+CREATE EXTENSION IF NOT EXISTS twin_security;
+SELECT * FROM no_plan();
+
+-- name, arguments (with names), result
+CREATE TEMP TABLE signatures (name text, arguments text, result text);
+INSERT INTO signatures VALUES
+	('generate_key', '', 'text'),
+	('create_key', 'key_name text', 'integer'),
+	('rotate_key', 'key_name text', 'integer'),
+	('retire_key', 'key_name text, version integer', 'void'),
+	('destroy_key', 'key_name text, version integer DEFAULT NULL::integer', 'void'),
+	('grant_key', 'key_name text, role_name regrole, privilege text', 'void'),
+	('revoke_key', 'key_name text, role_name regrole, privilege text', 'void'),
+	('rotate_master_key', '', 'integer'),
+	('key_census', 'rel regclass', 'TABLE(column_name name, key_name text, version integer, "values" bigint)'),
+	('encrypt_data', 'plaintext text', 'text'),
+	('decrypt_data', 'ciphertext text', 'text');
+SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
+	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
+SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)
+	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
+
+CREATE TEMP TABLE views (name text, columns text);
+INSERT INTO views VALUES
+	('keys', 'key_id integer, key_name text, version integer, state text, created_at timestamp with time zone, messages bigint, context uuid'),
+	('stat_keyring', 'key_name text, seals bigint, opens bigint, integrity_failures bigint');
+SELECT is((SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
+	FROM pg_attribute a WHERE a.attrelid = ('twin.' || v.name)::regclass AND a.attnum > 0), v.columns, 'columns of ' || v.name)
+	FROM views v;
+
+-- every type of the design, both forms; a decrypt() that gives back the base type
+CREATE TEMP TABLE types (name text, base regtype);
+INSERT INTO types VALUES ('text', 'text'), ('bytea', 'bytea'), ('jsonb', 'jsonb'), ('numeric', 'numeric'), ('bigint', 'bigint'),
+	('float8', 'float8'), ('date', 'date'), ('timestamptz', 'timestamptz'), ('boolean', 'boolean'), ('uuid', 'uuid'), ('inet', 'inet');
+SELECT has_type('twin', 'encrypted_' || t.name || suffix, 'encrypted_' || t.name || suffix || ' exists')
+	FROM types t, unnest(ARRAY['', '_eq']) suffix;
+SELECT is(p.prorettype::regtype, t.base, 'decrypt(encrypted_' || t.name || suffix || ') gives ' || t.base)
+	FROM types t, unnest(ARRAY['', '_eq']) suffix
+	LEFT JOIN pg_proc p ON p.proname = 'decrypt' AND p.pronamespace = 'twin'::regnamespace
+WHERE p.proargtypes[0] = ('twin.encrypted_' || t.name || suffix)::regtype;
+
+-- the way in is an assignment cast, the way out an explicit one; never an implicit one
+SELECT is(c.castcontext, 'a', t.base || ' to encrypted_' || t.name || suffix || ' by assignment')
+	FROM types t CROSS JOIN unnest(ARRAY['', '_eq']) suffix
+	LEFT JOIN pg_cast c ON c.castsource = t.base AND c.casttarget = ('twin.encrypted_' || t.name || suffix)::regtype;
+SELECT is(c.castcontext, 'e', 'encrypted_' || t.name || suffix || ' to ' || target || ' explicitly')
+	FROM types t CROSS JOIN unnest(ARRAY['', '_eq']) suffix
+	CROSS JOIN LATERAL (SELECT DISTINCT unnest(ARRAY[t.base, 'text', 'varchar', 'bpchar']::regtype[])) o (target)
+	LEFT JOIN pg_cast c ON c.castsource = ('twin.encrypted_' || t.name || suffix)::regtype AND c.casttarget = target;
+SELECT is_empty($$SELECT castsource::regtype, casttarget::regtype FROM pg_cast
+	WHERE castcontext = 'i' AND castsource <> casttarget AND (castsource::regtype::text LIKE 'twin.%' OR casttarget::regtype::text LIKE 'twin.%')$$,
+	'no implicit cast from or to an encrypted type');
+
+-- operators of the searchable types: equality and the tag order, nothing that looks like an order
+SELECT is((SELECT string_agg(o.oprname, ' ' ORDER BY o.oprname COLLATE "C") FROM pg_operator o
+	WHERE o.oprleft = o.oprright AND o.oprleft = ('twin.encrypted_' || t.name || '_eq')::regtype), '<> = ~<=~ ~<~ ~>=~ ~>~',
+	'operators of encrypted_' || t.name || '_eq') FROM types t;
+SELECT is_empty(format($$SELECT 1 FROM pg_operator WHERE oprleft = 'twin.encrypted_%1$s'::regtype OR oprright = 'twin.encrypted_%1$s'::regtype$$, name),
+	'no operator for storage-only encrypted_' || name) FROM types;
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode
+	WHERE o.oprleft = o.oprright AND o.oprleft::regtype::text LIKE 'twin.encrypted%' AND NOT (p.proleakproof AND p.provolatile = 'i' AND p.proparallel = 's')$$,
+	'comparisons of two encrypted values are leakproof, immutable and parallel safe');
+
+SELECT * FROM finish();
+ROLLBACK;
