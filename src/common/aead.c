@@ -151,6 +151,14 @@ random_bytes(uint8_t *buffer, size_t length)
 	return TSEC_OK;
 }
 
+Status
+random_secret(uint8_t *buffer, size_t length)
+{
+	if (length > AEAD_MAX_LENGTH || RAND_priv_bytes(buffer, (int) length) != 1)
+		return TSEC_NO_RANDOM;
+	return TSEC_OK;
+}
+
 /* Counts the forks between the first process and this one, so that no two share a pool. */
 static unsigned fork_generation = 1;
 static pthread_once_t fork_watch = PTHREAD_ONCE_INIT;

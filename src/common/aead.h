@@ -44,6 +44,9 @@ extern Status aead_open(AeadKey *key, const uint8_t nonce[AEAD_NONCE_SIZE], Byte
 /* Fills a buffer from the system's random generator. */
 extern Status random_bytes(uint8_t *buffer, size_t length);
 
+/* The same for bytes that stay secret, from a generator whose output nobody ever sees. */
+extern Status random_secret(uint8_t *buffer, size_t length);
+
 #define NONCE_POOL_COUNT 128
 
 /* Nonces drawn ahead.  Start with zeroes; belongs to one thread. */

@@ -87,11 +87,14 @@ hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE])
 Status
 hkdf_sha256(Bytes secret, Bytes salt, const char *purpose, uint8_t *output, size_t length)
 {
+	static const uint8_t none[1] = {0};
 	char name[] = "SHA256";
 	OSSL_PARAM parameters[5] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *) secret.data, secret.length),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *) salt.data, salt.length),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *) (secret.length > 0 ? secret.data : none),
+										  secret.length),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *) (salt.length > 0 ? salt.data : none),
+										  salt.length),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *) purpose, strlen(purpose)),
 		OSSL_PARAM_construct_end()};
 	EVP_KDF *kdf;

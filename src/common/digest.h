@@ -22,7 +22,7 @@ extern void hmac_free(HmacKey *key);
 
 extern Status hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE]);
 
-/* Derives bytes (at most 255 * 32) from a secret for one stated purpose. */
+/* Derives bytes (1 to 255 * 32) from a secret for one stated purpose; an absent salt equals an empty one. */
 extern Status hkdf_sha256(Bytes secret, Bytes salt, const char *purpose, uint8_t *output, size_t length);
 
 #endif /* TSEC_DIGEST_H */

@@ -29,6 +29,9 @@
 #define STAT_FIELD_ENV_START 50
 #define STAT_FIELD_ENV_END 51
 
+/* Bytes from which on a value cannot be met by chance. */
+#define SELF_EVIDENT 16
+
 void
 secret_wipe(void *memory, size_t length)
 {
@@ -108,57 +111,79 @@ environment_block(char **start, size_t *length)
 	return true;
 }
 
-/* Wipes every occurrence of a value in the kernel's environment block. */
+/*
+ * Wipes a value from the kernel's environment block.  A short one only where
+ * it is the whole of an entry; a long one wherever it stands: the name before
+ * it may be overwritten by a process title, and it may be part of a URL.
+ */
 static void
 wipe_from_block(const char *value, size_t length)
 {
 	char *block;
-	size_t left;
+	size_t size;
 
-	if (length == 0 || !environment_block(&block, &left))
+	if (length == 0 || !environment_block(&block, &size))
 		return;
-	while (left >= length)
+	for (size_t at = 1; at + length < size;) /* a byte before it and one behind it are in the block */
 	{
-		char *found = memmem(block, left, value, length);
+		char *found = memmem(block + at, size - at - 1, value, length);
 
 		if (found == NULL)
 			break;
-		secret_wipe(found, length);
-		left -= (size_t) (found + length - block);
-		block = found + length;
+		at = (size_t) (found - block) + 1;
+		if (length >= SELF_EVIDENT || (found[-1] == '=' && found[length] == '\0'))
+			secret_wipe(found, length);
 	}
+}
+
+/* Wipes a variable's value in both places; the block is searched for a copy of it. */
+static void
+wipe_value(char *value, size_t length)
+{
+	char *pattern = malloc(length + 1);
+
+	if (pattern != NULL)
+	{
+		memcpy(pattern, value, length + 1);
+		secret_wipe(value, length);
+		wipe_from_block(pattern, length);
+		secret_wipe(pattern, length);
+		free(pattern);
+	}
+	else
+		secret_wipe(value, length);
 }
 
 size_t
 secret_take_environment(const char *name, char *buffer, size_t size)
 {
-	char *value = getenv(name);
-	size_t length;
+	size_t name_length = strlen(name);
+	size_t length = 0;
+	bool first = true;
 
-	if (value == NULL)
-		return 0;
-	length = strlen(value);
-	if (length < size)
-		memcpy(buffer, value, length + 1);
-
-	/* the copy first gives the pattern to look for, so the block goes before the string */
-	if (length > 0)
+	if (size > 0)
+		buffer[0] = '\0';
+	/* a name can stand in the environment more than once; getenv() would show the first only */
+	for (char **entry = environ; entry != NULL && *entry != NULL; entry++)
 	{
-		char *pattern = malloc(length);
+		char *value;
+		size_t value_length;
 
-		if (pattern != NULL)
+		if (strncmp(*entry, name, name_length) != 0 || (*entry)[name_length] != '=')
+			continue;
+		value = *entry + name_length + 1;
+		value_length = strlen(value);
+		if (first)
 		{
-			memcpy(pattern, value, length);
-			secret_wipe(value, length);
-			wipe_from_block(pattern, length);
-			secret_wipe(pattern, length);
-			free(pattern);
+			length = value_length;
+			if (length < size)
+				memcpy(buffer, value, length + 1);
+			first = false;
 		}
-		else
-			secret_wipe(value, length);
+		wipe_value(value, value_length);
 	}
 	(void) unsetenv(name);
-	return length < size ? length : size + 1;
+	return length == 0 || length < size ? length : size + 1;
 }
 
 void

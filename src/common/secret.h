@@ -38,7 +38,8 @@ extern bool secret_pages_lock(void *pages, size_t length);
  * finds and the block the kernel shows as /proc/PID/environ.
  *
  * Returns the value's length, 0 when the variable is absent or empty, and
- * size + 1 when the value does not fit (it is wiped all the same).
+ * size + 1 when the value does not fit (it is wiped all the same); the buffer
+ * then holds an empty string.
  */
 extern size_t secret_take_environment(const char *name, char *buffer, size_t size);
 

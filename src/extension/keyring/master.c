@@ -50,8 +50,8 @@ parse_key(const char *text, size_t length, uint8 key[AEAD_KEY_SIZE])
 		if (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))
 			return TSEC_KEY_WHITESPACE;
 	if (decode_base64(text, length, bytes, &written) != TSEC_OK)
-		return TSEC_KEY_NOT_BASE64;
-	if (written != AEAD_KEY_SIZE)
+		status = TSEC_KEY_NOT_BASE64;
+	else if (written != AEAD_KEY_SIZE)
 		status = TSEC_KEY_WRONG_LENGTH;
 	else
 	{

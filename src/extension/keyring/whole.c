@@ -74,7 +74,7 @@ tsec_generate_key(PG_FUNCTION_ARGS)
 	size_t length = encode_base64_size(AEAD_KEY_SIZE);
 	text *result;
 
-	base_check(random_bytes(key, sizeof(key)));
+	base_check(random_secret(key, sizeof(key)));
 	encode_base64(key, sizeof(key), base64);
 	secret_wipe(key, sizeof(key));
 	result = cstring_to_text_with_len(base64, (int) length);

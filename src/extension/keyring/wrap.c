@@ -148,7 +148,7 @@ tsec_wrap_new_key(PG_FUNCTION_ARGS)
 	} while (id == 0);
 
 	binding_from_arguments(fcinfo, 0, id, &binding);
-	status = random_bytes(key, sizeof(key));
+	status = random_secret(key, sizeof(key));
 	if (status == TSEC_OK)
 		status = wrap_seal(&binding, master, key, wrapped);
 	secret_wipe(key, sizeof(key));

@@ -1,0 +1,191 @@
+# What the TAP tests share: servers that are given an ENCRYPTION_KEY, statements with their SQLSTATE, and searches for
+# a plaintext in every form it could have been written in.
+package TwinTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use File::Find;
+use MIME::Base64 qw(encode_base64 decode_base64);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql fails_with answer_of session_fails
+  holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor);
+
+sub random_bytes
+{
+	my ($length) = @_;
+	open my $random, '<:raw', '/dev/urandom' or die $!;
+	read($random, my $bytes, $length) == $length or die 'no random bytes';
+	return $bytes;
+}
+
+sub new_key { return encode_base64(random_bytes(32), ''); }
+
+# A plaintext that stands nowhere by chance.
+sub canary { return 'canary' . unpack('H*', random_bytes(9)); }
+
+# A cluster that was not started yet.  preload => 0 leaves the library out; the rest goes to init().
+sub new_node
+{
+	my ($name, %options) = @_;
+	my $preload = delete $options{preload} // 1;
+	my $conf = delete $options{conf} // '';
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(extra => [ '-E', 'UTF8', '--no-locale' ], %options);
+	$node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n$conf");
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'twin_security'") if $preload;
+	return $node;
+}
+
+# Starts a server with these keys in its environment; undef means absent.
+sub start_with
+{
+	my ($node, $key, $previous, %more) = @_;
+	local %ENV = (%ENV, %more);
+	delete @ENV{qw(ENCRYPTION_KEY ENCRYPTION_KEY_PREVIOUS)};
+	$ENV{ENCRYPTION_KEY} = $key if defined $key;
+	$ENV{ENCRYPTION_KEY_PREVIOUS} = $previous if defined $previous;
+	return $node->start;
+}
+
+sub restart_with
+{
+	my ($node, @keys) = @_;
+	$node->stop;
+	return start_with($node, @keys);
+}
+
+# Runs SQL that must succeed and returns what it prints.  user => and db => choose the connection.
+sub sql
+{
+	my ($node, $sql, %options) = @_;
+	my ($out, $err) = run_sql($node, $sql, %options);
+	die "failed: $sql\n$err" if $err =~ /^(?:psql:[^\n]*)?(?:ERROR|FATAL|PANIC):/m;
+	return $out;
+}
+
+sub run_sql
+{
+	my ($node, $sql, %options) = @_;
+	my ($out, $err);
+	$node->psql(
+		$options{db} // 'postgres', $sql,
+		stdout => \$out,
+		stderr => \$err,
+		on_error_stop => 1,
+		extra_params => [ '-v', 'VERBOSITY=verbose', $options{user} ? ('-U', $options{user}) : () ]);
+	return ($out // '', $err // '');
+}
+
+# "SQLSTATE message" of what SQL fails with, or what it prints.
+sub answer_of
+{
+	my ($node, $sql, %options) = @_;
+	my ($out, $err) = run_sql($node, $sql, %options);
+	return $err =~ /(?:ERROR|FATAL):\s+(\w{5}: .*)/s ? $1 : $out;
+}
+
+# Passes when SQL fails with an SQLSTATE and, when given, a message.  Nothing may be printed before the failure.
+sub fails_with
+{
+	my ($node, $sql, $state, $message, $name, %options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return like(answer_of($node, $sql, %options), qr/\A$state: .*$message/s, $name);
+}
+
+# The same in a background session, whose VERBOSITY is set here.
+sub session_fails
+{
+	my ($session, $sql, $state, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	$session->{stderr} = '';
+	my $out = $session->query("\\set VERBOSITY sqlstate\n$sql");
+	my $err = $session->{stderr};
+	$session->{stderr} = '';
+	return ok($err =~ /ERROR:\s+$state/ && $out !~ /\S/, $name) || diag("printed: $out\nerror: $err");
+}
+
+# Every spelling under which a secret would count as leaked.
+sub spellings
+{
+	my ($secret) = @_;
+	my $hex = unpack 'H*', $secret;
+	my @base64;
+	foreach my $before (0 .. 2)    # base64 depends on where the secret begins, and at both ends on the neighbours
+	{
+		my $text = encode_base64('-' x $before . $secret, '');
+		$text =~ s/=*$//;
+		push @base64, substr($text, $before + ($before > 0), -1);
+	}
+	return map { quotemeta } ($secret, $hex, uc $hex, @base64);
+}
+
+# Whether text or bytes hold a secret in any spelling.
+sub holds
+{
+	my ($haystack, $secret) = @_;
+	my $pattern = join '|', spellings($secret);
+	return $haystack =~ /$pattern/ ? 1 : 0;
+}
+
+sub file_bytes
+{
+	my ($path) = @_;
+	open my $file, '<:raw', $path or return '';    # a running server removes files under our eyes
+	local $/;
+	return scalar(<$file>) // '';
+}
+
+# The files below folders that hold a secret in any spelling.
+sub files_holding
+{
+	my ($secret, @folders) = @_;
+	my @found;
+	find({ no_chdir => 1, wanted => sub { push @found, $_ if -f $_ && holds(file_bytes($_), $secret) } }, @folders);
+	return join ' ', sort @found;
+}
+
+# The postmaster of a node and all its children.
+sub children_of
+{
+	my ($node) = @_;
+	my ($postmaster) = file_bytes($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my @pids = ($postmaster);
+	foreach my $stat (glob '/proc/[0-9]*/stat')
+	{
+		push @pids, $1 if file_bytes($stat) =~ /^(\d+) \(.*\) \S $postmaster /s;
+	}
+	return @pids;
+}
+
+# What root sees in /proc/PID/environ or cmdline; undef when nobody runs as root for us (see test/run_tap).
+sub root_reads
+{
+	my ($pid, $file) = @_;
+	my $reader = $ENV{TWIN_ROOT_READER} or return undef;
+	open my $ask, '>', "$reader/ask" or die $!;
+	print $ask "$pid $file\n";
+	close $ask;
+	return decode_base64(file_bytes("$reader/answer"));
+}
+
+# Armor and stored bytes.
+sub armor_of_bytes
+{
+	(my $text = encode_base64($_[0], '')) =~ tr{+/=}{-_}d;
+	return "tsec1:$text";
+}
+
+sub bytes_of_armor
+{
+	(my $text = $_[0]) =~ s/^tsec1:// or die 'not armor';
+	$text =~ tr{-_}{+/};
+	return decode_base64($text . '=' x (-length($text) % 4));
+}
+
+1;
