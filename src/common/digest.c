@@ -4,6 +4,8 @@
  */
 #include "digest.h"
 
+#include "secret.h"
+
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -12,12 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HMAC_BLOCK_SIZE 64
 #define HMAC_KEY_MAX ((size_t) 1 << 20)
 #define HKDF_OUTPUT_MAX ((size_t) 255 * DIGEST_SIZE)
 
+/*
+ * The two digests of RFC 2104 with the padded key already absorbed.  Copying
+ * them costs four fifths of what the library's own HMAC does to begin again
+ * with a kept key (measured with OpenSSL 3.0: 200 ns against 256 for 32 bytes).
+ */
 struct HmacKey
 {
-	EVP_MAC_CTX *context;
+	EVP_MD_CTX *inner;
+	EVP_MD_CTX *outer;
+	EVP_MD_CTX *work;
 };
 
 Status
@@ -30,34 +40,55 @@ digest_sha256(Bytes input, uint8_t digest[DIGEST_SIZE])
 	return TSEC_OK;
 }
 
+/* Makes a digest that has absorbed the key, padded to a block and combined with a constant. */
+static EVP_MD_CTX *
+absorb(const uint8_t block[HMAC_BLOCK_SIZE], uint8_t constant)
+{
+	uint8_t padded[HMAC_BLOCK_SIZE];
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	for (int i = 0; i < HMAC_BLOCK_SIZE; i++)
+		padded[i] = block[i] ^ constant;
+	if (context != NULL && (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1 ||
+							EVP_DigestUpdate(context, padded, sizeof(padded)) != 1))
+	{
+		EVP_MD_CTX_free(context);
+		context = NULL;
+	}
+	secret_wipe(padded, sizeof(padded));
+	return context;
+}
+
 Status
 hmac_new(Bytes key, HmacKey **result)
 {
-	static const uint8_t none[1] = {0};
-	char name[] = "SHA256";
-	OSSL_PARAM parameters[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-								OSSL_PARAM_construct_end()};
+	uint8_t block[HMAC_BLOCK_SIZE] = {0};
 	HmacKey *made;
-	EVP_MAC *mac;
 
 	if (key.length > HMAC_KEY_MAX)
 		return TSEC_TOO_LONG;
-	made = calloc(1, sizeof(HmacKey));
-	if (made == NULL)
-		return TSEC_NO_MEMORY;
-	mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	made->context = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	EVP_MAC_free(mac);
-	if (made->context == NULL)
+	if (key.length > HMAC_BLOCK_SIZE)
 	{
-		free(made);
-		return TSEC_NO_MEMORY;
+		Status status = digest_sha256(key, block);
+
+		if (status != TSEC_OK)
+			return status;
 	}
-	/* a null key means "the one before" to the library, so an empty key needs an address */
-	if (EVP_MAC_init(made->context, key.length > 0 ? key.data : none, key.length, parameters) != 1)
+	else if (key.length > 0)
+		memcpy(block, key.data, key.length);
+
+	made = calloc(1, sizeof(HmacKey));
+	if (made != NULL)
+	{
+		made->inner = absorb(block, 0x36);
+		made->outer = absorb(block, 0x5c);
+		made->work = EVP_MD_CTX_new();
+	}
+	secret_wipe(block, sizeof(block));
+	if (made == NULL || made->inner == NULL || made->outer == NULL || made->work == NULL)
 	{
 		hmac_free(made);
-		return TSEC_LIBRARY_FAILURE;
+		return TSEC_NO_MEMORY;
 	}
 	*result = made;
 	return TSEC_OK;
@@ -68,19 +99,26 @@ hmac_free(HmacKey *key)
 {
 	if (key == NULL)
 		return;
-	EVP_MAC_CTX_free(key->context);
+	EVP_MD_CTX_free(key->inner);
+	EVP_MD_CTX_free(key->outer);
+	EVP_MD_CTX_free(key->work);
 	free(key);
 }
 
 Status
 hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE])
 {
-	size_t length = 0;
+	unsigned length = 0;
 
-	if (EVP_MAC_init(key->context, NULL, 0, NULL) != 1 ||
-		EVP_MAC_update(key->context, input.data, input.length) != 1 ||
-		EVP_MAC_final(key->context, digest, &length, DIGEST_SIZE) != 1 || length != DIGEST_SIZE)
+	if (EVP_MD_CTX_copy_ex(key->work, key->inner) != 1 ||
+		EVP_DigestUpdate(key->work, input.data, input.length) != 1 ||
+		EVP_DigestFinal_ex(key->work, digest, &length) != 1 || EVP_MD_CTX_copy_ex(key->work, key->outer) != 1 ||
+		EVP_DigestUpdate(key->work, digest, DIGEST_SIZE) != 1 ||
+		EVP_DigestFinal_ex(key->work, digest, &length) != 1 || length != DIGEST_SIZE)
+	{
+		secret_wipe(digest, DIGEST_SIZE);
 		return TSEC_LIBRARY_FAILURE;
+	}
 	return TSEC_OK;
 }
 

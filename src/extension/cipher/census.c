@@ -18,6 +18,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
@@ -64,6 +65,8 @@ count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
 	TupleDesc shape = RelationGetDescr(relation);
 	TupleTableSlot *slot;
 	TableScanDesc scan;
+	MemoryContext row_context;
+	MemoryContext outer;
 	bool *wanted = palloc0(sizeof(bool) * shape->natts);
 	int last = 0;
 
@@ -76,17 +79,23 @@ count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
 	if (last == 0)
 		return;
 
+	/* values are detoasted and taken apart in a context that is reset for every row */
+	row_context = AllocSetContextCreate(CurrentMemoryContext, "twin_security census", ALLOCSET_DEFAULT_SIZES);
 	slot = table_slot_create(relation, NULL);
 	scan = table_beginscan(relation, snapshot, 0, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(slot, last);
+		outer = MemoryContextSwitchTo(row_context);
 		for (int i = 0; i < last; i++)
 			if (wanted[i] && !slot->tts_isnull[i])
 				count_value(count, root, NameStr(TupleDescAttr(shape, i)->attname), slot->tts_values[i],
 							TupleDescAttr(shape, i)->atttypid);
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(row_context);
 	}
+	MemoryContextDelete(row_context);
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	pfree(wanted);
