@@ -89,6 +89,13 @@ derive(MasterKey *master, const char *text, size_t length)
 }
 
 static void
+forget(MasterKey *master)
+{
+	secret_wipe(master, sizeof(MasterKey));
+	master->status = TSEC_KEY_MISSING;
+}
+
+static void
 read_environment(MasterKey *master, const char *name)
 {
 	char text[KEY_TEXT_MAX + 1];
@@ -127,6 +134,7 @@ run_command(MasterKey *master, const char *name)
 		master->status = TSEC_KEY_COMMAND_FAILED;
 		return;
 	}
+	(void) setvbuf(pipe, NULL, _IONBF, 0); /* no copy of the key in a buffer we cannot wipe */
 	length = fread(text, 1, sizeof(text), pipe);
 	answered = !ferror(pipe);
 	if (ClosePipeStream(pipe) != 0 || !answered)
@@ -150,18 +158,17 @@ load(void)
 	if (masters == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("no memory for the encryption key")));
 	locked_in = getpid();
-	masters->current.status = masters->previous.status = TSEC_KEY_MISSING;
 
+	/* the environment is emptied also when a command goes before it */
+	read_environment(&masters->current, ENVIRONMENT_CURRENT);
+	read_environment(&masters->previous, ENVIRONMENT_PREVIOUS);
 	if (setting_key_command && setting_key_command[0] != '\0')
 	{
+		forget(&masters->current);
+		forget(&masters->previous);
 		run_command(&masters->current, ENVIRONMENT_CURRENT);
 		if (strstr(setting_key_command, "%k") != NULL)
 			run_command(&masters->previous, ENVIRONMENT_PREVIOUS);
-	}
-	else
-	{
-		read_environment(&masters->current, ENVIRONMENT_CURRENT);
-		read_environment(&masters->previous, ENVIRONMENT_PREVIOUS);
 	}
 	if (masters->current.status == TSEC_OK || masters->previous.status == TSEC_OK)
 		secret_forbid_dumps();
