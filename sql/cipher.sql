@@ -298,6 +298,15 @@ SET enable_bitmapscan = off;
 SELECT plan_of($$SELECT id FROM planned WHERE email = 'user7@x'$$);
 SELECT plan_of($$SELECT id FROM planned WHERE email = 'user7@x'::text$$);
 SELECT id, email::text FROM planned WHERE email IN ('user7@x', 'user8@x');
+-- where the plain side stays an expression
+SET plan_cache_mode = force_generic_plan;
+PREPARE by_text(text) AS SELECT id FROM planned WHERE email = $1;
+EXECUTE by_text('user7@x');
+SELECT plan_of($$EXECUTE by_text('user7@x')$$);
+RESET plan_cache_mode;
+SELECT id, e FROM planned JOIN (VALUES ('user7@x'), ('user9@x'), ('nobody')) v (e) ON email = e ORDER BY id;
+SELECT id FROM planned WHERE email = 'user' || length('seven!!') || '@x';
+SELECT id FROM planned WHERE email = ANY (ARRAY['user7@x', 'user9@x']::text[]) ORDER BY id;
 \c - :superuser
 SET search_path = cipher;
 -- merge and hash joins, hash aggregates, parallel plans

@@ -12,13 +12,14 @@
 #include "cipher/private.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(tsec_probe);
@@ -156,8 +157,11 @@ make_probe_call(const EncryptedType *type, Node *plain)
 		return (Expr *) makeConst(type_oid(type), -1, InvalidOid, -1,
 								  PointerGetDatum(value_probe(type, ((Const *) plain)->constvalue)), false, false);
 
+	/* by the system cache: name resolution would ask for USAGE on a schema that nobody has */
 	snprintf(name, sizeof(name), "probe_%s", type_name(type));
-	function = LookupFuncName(list_make2(makeString(TSEC_INTERNAL_SCHEMA), makeString(name)), 1, &base, true);
+	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+							   PointerGetDatum(buildoidvector(&base, 1)),
+							   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
 	if (!OidIsValid(function))
 		return NULL;
 	return (Expr *) makeFuncExpr(function, type_oid(type), list_make1(plain), InvalidOid, InvalidOid,
