@@ -154,6 +154,23 @@ is(sql($node, $open), 'first', 'after a crash the server still has its key');
 $node->stop;
 is(files_holding($key, $node->data_dir), '', 'nor in the data directory');
 
+# ---- before the extension is there to wipe ----
+
+$node->append_conf('postgresql.conf', 'log_min_messages = debug3');
+my $from = -s $node->logfile;
+start_with($node, $key);
+is(holds(slurp_file($node->logfile, $from), $key), 1, 'a stated limit: at debug3 PostgreSQL logs its environment as it starts');
+$from = -s $node->logfile;
+start_with_command("cat $secrets/ENCRYPTION_KEY_PREVIOUS");
+is(sql($node, $open), 'first', 'where the key comes from a command');
+is(holds(slurp_file($node->logfile, $from), $key), 0, 'not even that shows it');
+sql($node, 'CREATE ROLE nobody LOGIN');
+fails_with($node, 'SHOW twin_security.key_command', '42501', 'permission denied|must be superuser',
+	'and the command is for superusers to see', user => 'nobody');
+$node->append_conf('postgresql.conf', 'log_min_messages = warning');
+start_with_command('');
+$node->stop;
+
 # ---- without preloading ----
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");

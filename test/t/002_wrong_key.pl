@@ -40,6 +40,9 @@ fails_with($node, "SELECT twin.rotate_key('main')", 'TW101', 'wrong key', 'rotat
 fails_with($node, 'SELECT twin.rotate_master_key()', 'TW101', 'wrong key', 'rotate_master_key without the old key');
 fails_with($node, "SELECT twin.encrypt_data('x')", '55000', 'new to this database', 'encrypt_data', @reader);
 fails_with($node, "SELECT twin.decrypt_data('$whole')", 'TW201', 'integrity', 'decrypt_data', @reader);
+sql($node, "SELECT twin.revoke_key('main', 'reader', 'decrypt')");
+fails_with($node, $open, '(?:42501|TW101)', '', 'a revocation needs no key', @reader);
+sql($node, "SELECT twin.grant_key('main', 'reader', 'decrypt')");
 is(sql($node, 'SELECT v, e FROM t'), $armor, 'armor still comes out');
 is(sql($node, 'SELECT count(*) FROM t a JOIN t b USING (e)'), '1', 'and compares');
 is(sql($node, 'SELECT count(*) FROM t'), '1', 'nothing was stored');
@@ -86,6 +89,7 @@ my $undo = q{SET session_replication_role = replica;
 my $versions = 'UPDATE twin_internal.key_versions';
 my $main = "key_name = 'main' AND version = 1";
 my $pii = "key_name = 'pii' AND version = 1";
+my $main_2 = "key_name = 'main' AND version = 2";
 my $from = sub { my ($column, $row) = @_; "(SELECT $column FROM saved_versions WHERE $row)" };
 my %tampering = (
 	'a bit of a wrapped key flipped' => "$versions SET wrapped = set_bit(wrapped, 200, 1 - get_bit(wrapped, 200)) WHERE $main",
@@ -93,7 +97,7 @@ my %tampering = (
 	'a wrapped key removed' => "$versions SET wrapped = NULL WHERE $main",
 	'wrapped keys of two keys exchanged' => "$versions SET wrapped = " . $from->('wrapped', $pii) . " WHERE $main;
 		$versions SET wrapped = " . $from->('wrapped', $main) . " WHERE $pii",
-	'wrapped keys of two versions exchanged' => "$versions SET wrapped = " . $from->('wrapped', "key_name = 'main' AND version = 2") . " WHERE $main",
+	'wrapped keys of two versions exchanged' => "$versions SET wrapped = " . $from->('wrapped', $main_2) . " WHERE $main",
 	'key ids of two keys exchanged' => "SET session_replication_role = replica;
 		$versions SET key_id = 0 WHERE $main; $versions SET key_id = " . $from->('key_id', $main) . " WHERE $pii;
 		$versions SET key_id = " . $from->('key_id', $pii) . " WHERE $main",
@@ -124,7 +128,7 @@ sql($node, $undo);
 sql($node, "UPDATE twin_internal.keys SET kind = 'data' WHERE key_name = 'literal'");
 fails_with($node, "INSERT INTO t VALUES (3, 'x')", 'TW106', 'integrity check', 'the literal key is bound to its kind', @reader);
 sql($node, $undo);
-sql($node, "$versions SET wrapped = (SELECT wrapped FROM saved_versions WHERE key_name = 'index.bytea') WHERE key_name = 'index.text'");
+sql($node, "$versions SET wrapped = " . $from->('wrapped', "key_name = 'index.bytea'") . " WHERE key_name = 'index.text'");
 fails_with($node, "SELECT 1 FROM t WHERE e = 'one'", 'TW106', 'integrity check', 'so is an index key to its base type', @reader);
 sql($node, $undo);
 is($session->query_safe($open_main), $canary, 'with the rows put back everything opens again');

@@ -58,7 +58,8 @@ sub check_stored
 {
 	my ($node, $db, $how) = @_;
 	my @db = (db => $db);
-	is(sql($node, 'SELECT coalesce(sum(seals + opens), 0) FROM twin.stat_keyring', @db), '0', "$how: nothing was sealed or opened on the way");
+	is(sql($node, 'SELECT coalesce(sum(seals + opens), 0) FROM twin.stat_keyring', @db), '0',
+		"$how: nothing was sealed or opened on the way");
 	is(sql($node, $stored, @db), $was{$stored}, "$how: the stored values are the same bytes");
 	is(sql($node, $keys, @db), $was{$keys}, "$how: so are the keys");
 	is(sql($node, $grants, @db), $was{$grants}, "$how: and the grants");
@@ -84,7 +85,7 @@ sub check_use
 	fails_with($node, "INSERT INTO users (id, email) VALUES (98, 'never')", '23514', 'email_check', "$how: in checks of domains", @db);
 	fails_with($node, "INSERT INTO users (id, email) VALUES (98, 'u9')", '23505', 'users_email_key', "$how: unique still is", @db);
 	fails_with($node, "INSERT INTO visits VALUES ('nobody', now())", '23503', 'foreign key', "$how: so are foreign keys", @db);
-	is(sql($node, q{INSERT INTO users (id) VALUES (99) RETURNING email::text, name::text}, @reader), 'none|nobody',
+	is(answer_of($node, q{INSERT INTO users (id) VALUES (99) RETURNING email::text, name::text}, @reader), 'none|nobody',
 		"$how: defaults work and new values are sealed");
 	return;
 }
@@ -187,5 +188,20 @@ foreach my $how (sort keys %mixing)
 }
 is(sql($target, 'SELECT count(*) FROM users', @used), '30', 'pg_restore goes on and loads the tables');
 fails_with($target, 'SELECT email::text FROM users', 'TW105', 'does not hold', 'whose values say that their keys are missing', @used);
+
+# ---- pg_upgrade ----
+
+my $upgraded = new_node('upgraded');
+$source->stop;
+{
+	local $ENV{ENCRYPTION_KEY} = $key;
+	my $bin = $source->config_data('--bindir');
+	chdir $files;
+	command_ok([ 'pg_upgrade', '-N', '-b', $bin, '-B', $bin, '-d', $source->data_dir, '-D', $upgraded->data_dir,
+		'-p', $source->port, '-P', $upgraded->port, '-s', $source->host ], 'pg_upgrade');
+}
+start_with($upgraded, $key);
+check_stored($upgraded, 'postgres', 'pg_upgrade');
+check_use($upgraded, 'postgres', 'pg_upgrade');
 
 done_testing();

@@ -89,11 +89,12 @@ sql($node, 'ANALYZE; SELECT * FROM t');
 
 # ---- out, nowhere ----
 
-local $ENV{PGAPPNAME} = 'sleeper';
-my $sleeper = IPC::Run::start(parameter_command('SELECT pg_sleep(1) FROM t WHERE e = :v;', $secret{search}), '>', \my $slept, '2>&1');
-local $ENV{PGAPPNAME} = 'watcher';
-$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'}) or die;
+my $sleep = parameter_command('SELECT pg_sleep(60) FROM t WHERE e = :v;', $secret{search});
+my $sleeper = IPC::Run::start($sleep, '>', \my $slept, '2>&1');
+my $asleep = q{FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'};
+$node->poll_query_until('postgres', "SELECT count(*) = 1 $asleep") or die;
 is(holds(sql($node, 'SELECT a::text FROM pg_stat_activity a'), $secret{search}), 0, 'a running statement shows no parameter');
+sql($node, "SELECT pg_terminate_backend(pid) $asleep");
 $sleeper->finish;
 
 my @server_views = ('pg_stat_statements', 'pg_stats', 'pg_statistic', 'pg_statistic_ext_data', 'pg_stats_ext', 'pg_stat_activity',
@@ -109,7 +110,8 @@ my %explained = map { $_ => sql($node, "$quiet SET enable_seqscan = off; " . s/S
 	'EXPLAIN (VERBOSE) UPDATE t SET v = SECRET, e = SECRET',
 	q{EXPLAIN (VERBOSE) INSERT INTO t (id, v) VALUES (1, SECRET), (2, 'x')},
 	'PREPARE p (text) AS SELECT * FROM t WHERE e = $1; EXPLAIN (VERBOSE, ANALYZE) EXECUTE p (SECRET)',
-	'SET plan_cache_mode = force_generic_plan; PREPARE p (text) AS SELECT * FROM t WHERE e = $1; EXPLAIN (VERBOSE, ANALYZE) EXECUTE p (SECRET)',
+	'SET plan_cache_mode = force_generic_plan; PREPARE p (text) AS SELECT * FROM t WHERE e = $1;
+		EXPLAIN (VERBOSE, ANALYZE) EXECUTE p (SECRET)',
 	'PREPARE p (twin.encrypted_text_eq) AS SELECT * FROM t WHERE e = $1; EXPLAIN (VERBOSE, ANALYZE) EXECUTE p (SECRET)');
 like($explained{$_}, qr/(?:Index Cond|Filter|Update|Values)/, "explained: $_") foreach sort keys %explained;
 $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', "$files/dump" ], 'pg_dump');
@@ -127,7 +129,8 @@ isnt(files_holding(Digest::MD5::md5_hex($secret{select}), $node->data_dir), '', 
 is(join("\n", grep { holds($explained{$_}, $secret{search}) } sort keys %explained), '', 'EXPLAIN shows armor in place of plaintext');
 like($explained{'EXPLAIN (VERBOSE, ANALYZE) SELECT * FROM t WHERE e = SECRET::text'}, qr/Index Cond: .*'tsec1:/, 'it does show it');
 is(sql($node, q{SELECT count(*) FROM pg_stats WHERE tablename IN ('t', 'moved') AND attname IN ('v', 'e', 'w')
-	AND (most_common_vals IS NOT NULL OR histogram_bounds IS NOT NULL OR correlation IS NOT NULL)}), '0', 'statistics hold no values at all');
+	AND (most_common_vals IS NOT NULL OR histogram_bounds IS NOT NULL OR correlation IS NOT NULL)}), '0',
+	'statistics hold no values at all');
 like(slurp_file($node->logfile), qr/parameters: \$1 = 'tsec1:/, 'parameters are logged as armor');
 
 # ---- temporary files ----
@@ -135,7 +138,8 @@ like(slurp_file($node->logfile), qr/parameters: \$1 = 'tsec1:/, 'parameters are 
 my $spill = canary();
 my $session = $node->background_psql('postgres');
 $session->query_safe("$quiet SET work_mem = '64kB'; SET enable_hashagg = off;
-	CREATE TABLE big AS SELECT 1 AS id, v, e FROM t WITH NO DATA; INSERT INTO big SELECT i, '$spill' || i, '$spill' || i FROM generate_series(1, 5000) i;
+	CREATE TABLE big AS SELECT 1 AS id, v, e FROM t WITH NO DATA;
+	INSERT INTO big SELECT i, '$spill' || i, '$spill' || i FROM generate_series(1, 5000) i;
 	BEGIN");
 my $temporary = $node->data_dir . '/base/pgsql_tmp';
 foreach my $order ('ORDER BY e USING ~<~', 'ORDER BY id')
@@ -220,6 +224,11 @@ my $bad_line = "COPY picky FROM STDIN;\n\\N\t$typed\n\\.\n";
 $limit->($bad_line, 'limit: a line that COPY refuses as a whole stands in its context');
 $limit->("SET log_error_verbosity = terse; SET log_statement = none; $bad_line", 'unless log_error_verbosity is terse', hidden => 1);
 $limit->("SELECT v::text::int FROM t WHERE id = 20", 'limit: a cast of the decrypted value that fails names it');
+my $array = "EXPLAIN SELECT id FROM t WHERE e = ANY (ARRAY['$typed', 'other'\:\:TYPE])";
+is(holds(sql($node, $array =~ s/TYPE/text/r), $typed), 1, 'limit: EXPLAIN shows plaintexts in an array of the base type');
+is(holds(sql($node, $array =~ s/TYPE/twin.encrypted_text_eq/r), $typed), 0, 'and armor in one of the encrypted type');
+like(sql($node, 'SELECT most_common_vals::text FROM pg_stats_ext'), qr/tsec1:/,
+	'limit: extended statistics of kind mcv, which only their owner can ask for, hold armor and frequencies');
 $session = $node->background_psql('postgres');
 $session->query_safe("SELECT id FROM t WHERE e = '$typed'");
 is(holds(sql($node, 'SELECT query FROM pg_stat_activity'), $typed), 1, 'limit: a literal stands in pg_stat_activity');

@@ -90,7 +90,9 @@ $a->query_safe($grant);
 
 my $m = $session{member};
 is($m->query_safe($open), 'v1', 'a member of a granted role reads');
-foreach my $change ([ 'REVOKE readers FROM member', 'GRANT readers TO member' ], [ 'ALTER ROLE member NOINHERIT', 'ALTER ROLE member INHERIT' ])
+foreach my $change (
+	[ 'REVOKE readers FROM member', 'GRANT readers TO member' ],
+	[ 'ALTER ROLE member NOINHERIT', 'ALTER ROLE member INHERIT' ])
 {
 	foreach my $what ('reading a table', 'opening a constant')
 	{
@@ -114,7 +116,8 @@ sub cut
 	my $start = time;
 	my $run = IPC::Run::start([ 'psql', '-X', '-o', '/dev/null', '-v', 'VERBOSITY=sqlstate', '-c', $scan,
 			$primary->connstr('postgres') . ' user=reader' ], '>', \my $out, '2>', \my $err);
-	$primary->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND usename = 'reader'") or die;
+	$primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity
+		WHERE wait_event = 'PgSleep' AND usename = 'reader'}) or die;
 	$a->query_safe($_) foreach ref $sql ? @$sql : $sql;
 	$run->finish;
 	cmp_ok(time - $start, '<', 5, "$name: a running statement is cut");
@@ -122,7 +125,8 @@ sub cut
 }
 like(cut($revoke, 'v', 'revoke_key'), qr/42501/, 'with 42501');
 $a->query_safe($grant);
-like(cut([ 'BEGIN', $revoke, "PREPARE TRANSACTION 'cut'", "COMMIT PREPARED 'cut'" ], 'v', 'revoke_key, in a prepared transaction'), qr/42501/, 'with 42501');
+my @prepared = ('BEGIN', $revoke, "PREPARE TRANSACTION 'cut'", "COMMIT PREPARED 'cut'");
+like(cut(\@prepared, 'v', 'revoke_key, in a prepared transaction'), qr/42501/, 'with 42501');
 $a->query_safe($grant);
 like(cut("SELECT twin.destroy_key('doomed')", 'd', 'destroy_key'), qr/TW102/, 'with TW102');
 
@@ -155,8 +159,9 @@ my $scripts = PostgreSQL::Test::Utils::tempdir();
 append_to_file("$scripts/work", "INSERT INTO t (id, v, e) VALUES (5000, 'work', 'work' || :client_id) RETURNING v::text;\n"
 	  . "SELECT e::text FROM t WHERE e = 'work' || :client_id LIMIT 1;\n");
 append_to_file("$scripts/change", "SELECT twin.grant_key('pii', 'member', 'mask'); SELECT twin.revoke_key('pii', 'member', 'mask');\n");
-my ($work, $change) = map {
-	IPC::Run::start([ 'pgbench', '-n', '-c', $_ eq 'work' ? 4 : 1, '-T', 4, '-f', "$scripts/$_", $primary->connstr('postgres') ], '>&', \my $all) } qw(work change);
+my @pgbench = ('pgbench', '-n', '-T', 4, $primary->connstr('postgres'), '-f');
+my $work = IPC::Run::start([ @pgbench, "$scripts/work", '-c', 4 ], '>&', \my $worked);
+my $change = IPC::Run::start([ @pgbench, "$scripts/change" ], '>&', \my $changed);
 ok($work->finish, 'sessions that seal, search and open go on while another grants and revokes all the time');
 ok($change->finish, 'and so does that one');
 is(sql($primary, q{SELECT count(v::text) = count(*) AND count(e::text) = count(*) FROM t WHERE e IS NOT NULL}), 't', 'everything opens');
@@ -182,6 +187,11 @@ on_primary($revoke);
 session_fails($b, $open, '42501', 'a revocation on the primary is in force on the standby');
 $b->query_safe('ROLLBACK');
 on_primary($grant);
+$b->query_safe("BEGIN; $in_transaction{'opening a constant'}");
+on_primary($revoke);
+session_fails($b, $in_transaction{'opening a constant'}, '42501', 'also for a statement that touches no table');
+$b->query_safe('ROLLBACK');
+on_primary($grant);
 is($b->query_safe($open), 'v1', 'so is a grant');
 on_primary("SELECT twin.rotate_key('main'); SELECT twin.rotate_key('main'); INSERT INTO t (id, v) VALUES (1000, 'rotated')");
 is($b->query_safe('SELECT v::text FROM t WHERE id = 1000'), 'rotated', 'and a rotation');
@@ -189,8 +199,8 @@ $b->quit;
 
 restart_with($standby, undef);
 is(sql($standby, 'SELECT v FROM t WHERE id = 1'), $armor, 'a standby without the key gives armor');
-is(sql($standby, "SELECT count(*) FROM t a JOIN t b USING (e) WHERE a.id = 7 AND a.e = '" . sql($primary, 'SELECT e FROM t WHERE id = 7') . "'"),
-	'1', 'joins and compares it');
+my $tagged = sql($primary, 'SELECT e FROM t WHERE id = 7');
+is(sql($standby, "SELECT count(*) FROM t a JOIN t b USING (e) WHERE a.id = 7 AND a.e = '$tagged'"), '1', 'joins and compares it');
 fails_with($standby, $open, '55000', 'ENCRYPTION_KEY is not set', 'opens nothing', @reader);
 fails_with($standby, $search, '55000', 'ENCRYPTION_KEY is not set', 'and searches no plaintext', @reader);
 restart_with($standby, new_key());
@@ -202,8 +212,8 @@ is($b->query_safe($search), '7', 'with the key again');
 my $counted = sql($primary, "SELECT sum(messages) FROM twin.keys WHERE key_name = 'main'");
 $primary->stop;
 $standby->promote;
-is($b->query_safe("INSERT INTO t (id, v, e) VALUES (2000, 'promoted', 'promoted'); SELECT v::text FROM t WHERE e = 'promoted'"), 'promoted',
-	'after promotion a session that was there before seals');
+$b->query_safe("INSERT INTO t (id, v, e) VALUES (2000, 'promoted', 'promoted')");
+is($b->query_safe("SELECT v::text FROM t WHERE e = 'promoted'"), 'promoted', 'after promotion a session that was there before seals');
 is(sql($standby, "SELECT sum(messages) > $counted FROM twin.keys WHERE key_name = 'main'"), 't', 'and counts on from where the primary was');
 sql($standby, "SELECT twin.create_key('afterwards')");
 $b->quit;
