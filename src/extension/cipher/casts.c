@@ -70,22 +70,19 @@ tsec_seal(PG_FUNCTION_ARGS)
 	int32 modifier = PG_GETARG_INT32(1);
 
 	if (cache->converts)
-		value = FunctionCall1Coll(&cache->conversion, PG_GET_COLLATION(), value);
+		value = codec_call_hiding(&cache->conversion, value, type_name(cache->type));
 	if (cache->type->codec == &codec_text)
 	{
 		struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
-		size_t length = VARSIZE_ANY_EXHDR(text);
 
-		/* text that is armor is an encrypted value on its way back, not a plaintext */
-		if (unlikely(armor_looks_like(VARDATA_ANY(text), length)))
-		{
-			struct varlena *stored = palloc(VARHDRSZ + armor_value_bound(length));
-			size_t size;
-
-			base_check(armor_read(VARDATA_ANY(text), length, (uint8 *) VARDATA(stored), &size));
-			SET_VARSIZE(stored, VARHDRSZ + size);
-			PG_RETURN_POINTER(value_rekey(cache->type, cache->type, stored, modifier));
-		}
+		/*
+		 * Text is a plaintext, whoever wrote it.  Taken as a value, armor that a client copied from a row he may not
+		 * read would be opened for him by whoever may: the application's own parameter would be the oracle.
+		 */
+		if (unlikely(armor_looks_like(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text))))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("text that looks like armor is not encrypted"),
+					 errhint("To keep an encrypted value as it is, give it as the encrypted type.")));
 		value = PointerGetDatum(text);
 	}
 	PG_RETURN_POINTER(value_seal(cache->type, value, modifier));

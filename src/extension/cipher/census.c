@@ -7,14 +7,16 @@
  */
 #include "cipher/private.h"
 
-#include "access/table.h"
+#include "access/relation.h"
+#include "access/xact.h"
 #include "access/tableam.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -25,7 +27,7 @@
 
 PG_FUNCTION_INFO_V1(tsec_census);
 PG_FUNCTION_INFO_V1(tsec_holds_encrypted);
-PG_FUNCTION_INFO_V1(tsec_wait_for_writers);
+PG_FUNCTION_INFO_V1(tsec_wait_for_transactions);
 
 /* Whether values of a type can contain encrypted ones, however deep. */
 static bool
@@ -101,11 +103,25 @@ count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
 	pfree(wanted);
 }
 
-/* census(relations regclass[]) -> (relation, column_name, key_id, values) */
+/* Reads a table that may have been dropped since it was named. */
+static void
+count_relation(KeyCount *count, Oid root, Oid oid, Snapshot snapshot)
+{
+	Relation relation = try_relation_open(oid, AccessShareLock);
+
+	if (relation == NULL)
+		return;
+	if (RELKIND_HAS_TABLE_AM(relation->rd_rel->relkind) && !RELATION_IS_OTHER_TEMP(relation))
+		count_table(count, root, relation, snapshot);
+	relation_close(relation, NoLock);
+}
+
+/* census(relations regclass[], descend boolean) -> (relation, column_name, key_id, values) */
 Datum
 tsec_census(PG_FUNCTION_ARGS)
 {
 	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
+	bool descend = PG_GETARG_BOOL(1);
 	KeyCount *count = count_new();
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	Datum *relations;
@@ -117,27 +133,37 @@ tsec_census(PG_FUNCTION_ARGS)
 		Oid root = DatumGetObjectId(relations[i]);
 		ListCell *cell;
 
-		foreach(cell, find_all_inheritors(root, AccessShareLock, NULL))
-		{
-			Relation relation = table_open(lfirst_oid(cell), NoLock);
-
-			if (RELKIND_HAS_TABLE_AM(relation->rd_rel->relkind) && !RELATION_IS_OTHER_TEMP(relation))
-				count_table(count, root, relation, snapshot);
-			table_close(relation, NoLock);
-		}
+		if (!descend)
+			count_relation(count, root, root, snapshot);
+		else
+			foreach(cell, find_all_inheritors(root, AccessShareLock, NULL))
+				count_relation(count, root, lfirst_oid(cell), snapshot);
 	}
 	UnregisterSnapshot(snapshot);
 	count_emit(count, fcinfo);
 	return (Datum) 0;
 }
 
-/* wait_for_writers(relation): returns when every transaction that may have written to it before has ended */
+/*
+ * wait_for_transactions(): returns when every transaction of this database that
+ * runs now, idle ones included, has ended.  One may hold what it sealed in a
+ * variable, in a table nobody else sees yet, or in an old snapshot.  Raises in
+ * a transaction with a snapshot of its own: it could not see what they leave.
+ */
 Datum
-tsec_wait_for_writers(PG_FUNCTION_ARGS)
+tsec_wait_for_transactions(PG_FUNCTION_ARGS)
 {
-	LOCKTAG tag;
+	VirtualTransactionId *running;
+	int count;
 
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, PG_GETARG_OID(0));
-	WaitForLockers(tag, ShareLock, false);
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+						errmsg("key versions are retired at isolation level read committed")));
+	running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false, PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) VirtualXactLock(running[i], true);
+	}
 	PG_RETURN_VOID();
 }

@@ -3,7 +3,7 @@
  *		The encrypted types, their census, and what keeps columns honest.
  *
  * Operators stand in pg_catalog: they are found whatever the search_path, and
- * nobody can plant one that is found before them.
+ * before any that somebody planted for the same types.
  */
 
 CREATE FUNCTION twin_internal.key_modifier_in(cstring[]) RETURNS integer
@@ -31,14 +31,14 @@ CREATE FUNCTION twin_internal.holds_encrypted(type oid) RETURNS boolean
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_holds_encrypted';
 COMMENT ON FUNCTION twin_internal.holds_encrypted(oid) IS 'whether values of a type can contain encrypted ones';
 
-CREATE FUNCTION twin_internal.census(relations regclass[], OUT relation regclass, OUT column_name name, OUT key_id integer,
+CREATE FUNCTION twin_internal.census(relations regclass[], descend boolean, OUT relation regclass, OUT column_name name, OUT key_id integer,
 	OUT "values" bigint) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_census';
-COMMENT ON FUNCTION twin_internal.census(regclass[]) IS 'stored values per column and key id, all tables under one snapshot';
+COMMENT ON FUNCTION twin_internal.census(regclass[], boolean) IS 'stored values per column and key id, all tables (and, on demand, their children) under one snapshot';
 
-CREATE FUNCTION twin_internal.wait_for_writers(relation regclass) RETURNS void
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_wait_for_writers';
-COMMENT ON FUNCTION twin_internal.wait_for_writers(regclass) IS 'waits for the transactions that may have written to a table';
+CREATE FUNCTION twin_internal.wait_for_transactions() RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_wait_for_transactions';
+COMMENT ON FUNCTION twin_internal.wait_for_transactions() IS 'waits for every transaction of this database that is running now';
 
 CREATE FUNCTION twin_internal.constants_in(tree pg_node_tree, OUT relation regclass, OUT column_name name, OUT key_id integer,
 	OUT "values" bigint) RETURNS SETOF record
@@ -68,11 +68,15 @@ CREATE VIEW twin_internal.constants AS
 		UNION ALL SELECT NULL, NULL, 'function ' || f.oid::regprocedure, f.prosqlbody FROM pg_catalog.pg_proc f
 		UNION ALL SELECT NULL, NULL, 'arguments of ' || f.oid::regprocedure, f.proargdefaults FROM pg_catalog.pg_proc f
 		UNION ALL SELECT NULL, NULL, 'domain ' || y.oid::regtype, y.typdefaultbin FROM pg_catalog.pg_type y
+		UNION ALL SELECT q.prrelid::regclass, NULL, 'publication', q.prqual FROM pg_catalog.pg_publication_rel q
+		UNION ALL SELECT x.partrelid::regclass, NULL, 'partition key', x.partexprs FROM pg_catalog.pg_partitioned_table x
 	) t (relation, column_name, object, tree), twin_internal.constants_in(t.tree) c
 	WHERE t.tree IS NOT NULL
 	UNION ALL
-	SELECT NULL, NULL, 'function ' || f.oid::regprocedure, twin_internal.armor_key_id(m.armor[1]), 1
-	FROM pg_catalog.pg_proc f, pg_catalog.regexp_matches(f.prosrc, 'tsec1:[A-Za-z0-9_-]+', 'g') m (armor)
+	SELECT NULL, NULL, f.object, twin_internal.armor_key_id(m.armor[1]), 1
+	FROM (SELECT 'function ' || p.oid::regprocedure, p.prosrc FROM pg_catalog.pg_proc p
+			UNION ALL SELECT 'aggregate ' || g.aggfnoid, g.agginitval FROM pg_catalog.pg_aggregate g) f (object, source),
+		pg_catalog.regexp_matches(f.source, 'tsec1:[A-Za-z0-9_-]+', 'g') m (armor)
 	WHERE twin_internal.armor_key_id(m.armor[1]) IS NOT NULL;
 COMMENT ON VIEW twin_internal.constants IS 'encrypted constants in the catalogs of this database, per object and key id';
 
@@ -80,7 +84,7 @@ CREATE FUNCTION twin.key_census(rel regclass) RETURNS TABLE (column_name name, k
 	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT c.column_name, v.key_name::text, v.version, sum(c."values")::bigint
-	FROM (SELECT s.column_name, s.key_id, s."values" FROM twin_internal.census(ARRAY[rel]) s
+	FROM (SELECT s.column_name, s.key_id, s."values" FROM twin_internal.census(ARRAY[rel], true) s
 		UNION ALL SELECT k.column_name, k.key_id, k."values" FROM twin_internal.constants k WHERE k.relation = rel) c
 		LEFT JOIN twin_internal.key_versions v USING (key_id)
 	GROUP BY c.column_name, v.key_name, v.version
@@ -95,7 +99,6 @@ DECLARE
 	target twin_internal.keys := twin_internal.lock_key($1);
 	retiring twin_internal.key_versions;
 	holders regclass[];
-	holder regclass;
 	users text;
 BEGIN
 	SELECT * INTO retiring FROM twin_internal.key_versions v WHERE v.key_name = target.key_name AND v.version = $2;
@@ -103,25 +106,29 @@ BEGIN
 		RAISE EXCEPTION 'key "%" has no version %', target.key_name, $2 USING ERRCODE = '42704';
 	ELSIF retiring.state = 'retired' THEN
 		RETURN;
-	ELSIF retiring.state <> 'decrypt-only' OR target.kind NOT IN ('data', 'literal') THEN
+	ELSIF target.kind <> 'data' THEN
+		RAISE EXCEPTION 'versions of key "%" are not retired', target.key_name
+			USING ERRCODE = '22023', HINT = 'Only column keys have versions to retire; sessions hold literals for as long as they live.';
+	ELSIF retiring.state <> 'decrypt-only' THEN
 		RAISE EXCEPTION 'version % of key "%" is %', $2, target.key_name, retiring.state
 			USING ERRCODE = '55000', HINT = 'Only a decrypt-only version can be retired; rotate the key first.';
 	END IF;
 
 	/* what a transaction sealed before the version became decrypt-only may be visible only once it has ended */
+	PERFORM twin_internal.wait_for_transactions();
+	IF EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+			WHERE c.relpersistence = 't' AND pg_is_other_temp_schema(c.relnamespace) AND NOT a.attisdropped
+				AND twin_internal.holds_encrypted(a.atttypid)) THEN
+		RAISE EXCEPTION 'another session has a temporary table with encrypted columns'
+			USING ERRCODE = '55006', HINT = 'Its values cannot be counted from here; try again when the session has ended.';
+	END IF;
 	SELECT coalesce(array_agg(DISTINCT a.attrelid::regclass), '{}') INTO holders
 		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-		WHERE c.relkind IN ('r', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND NOT c.relispartition
-			AND twin_internal.holds_encrypted(a.atttypid)
-			OR c.relkind = 'r' AND c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
-			AND twin_internal.holds_encrypted(a.atttypid);
-	FOREACH holder IN ARRAY holders LOOP
-		PERFORM twin_internal.wait_for_writers(holder);
-	END LOOP;
+		WHERE c.relkind IN ('r', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND twin_internal.holds_encrypted(a.atttypid);
 
 	SELECT string_agg(u.place || ': ' || u.total, ', ') INTO users FROM (
 		SELECT s.relation || '.' || s.column_name AS place, sum(s."values") AS total
-			FROM twin_internal.census(holders) s WHERE s.key_id = retiring.key_id GROUP BY 1
+			FROM twin_internal.census(holders, false) s WHERE s.key_id = retiring.key_id GROUP BY 1
 		UNION ALL
 		SELECT concat_ws(', ', k.relation::text, k.object), sum(k."values")
 			FROM twin_internal.constants k WHERE k.key_id = retiring.key_id GROUP BY 1
@@ -161,6 +168,8 @@ BEGIN
 	LOOP
 		IF NOT EXISTS (SELECT FROM twin_internal.keys k WHERE k.key_name = wanted.name) THEN
 			PERFORM twin_internal.make_key(wanted.name, wanted.kind);
+			UPDATE twin_internal.keys k SET replaceable = true WHERE k.key_name = wanted.name;
+			UPDATE twin_internal.key_versions v SET replaceable = true WHERE v.key_name = wanted.name;
 			made := made + 1;
 		END IF;
 	END LOOP;
@@ -180,7 +189,7 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION twin_internal.census(regclass[]), twin_internal.wait_for_writers(regclass),
+REVOKE ALL ON FUNCTION twin_internal.census(regclass[], boolean), twin_internal.wait_for_transactions(),
 	twin_internal.constants_in(pg_node_tree), twin_internal.holds_encrypted(oid), twin_internal.armor_key_id(text),
 	twin_internal.check_ddl(), twin.key_census(regclass), twin.retire_key(text, integer), twin.create_builtin_keys() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.retire_key(text, integer), twin.create_builtin_keys() TO twin_admin;

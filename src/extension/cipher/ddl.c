@@ -10,60 +10,79 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(tsec_check_ddl);
 
-/* The encrypted type inside a type (array, domain, range), with the modifier it is declared with. */
-static const EncryptedType *
-type_inside(Oid type, int32 declared, int32 *modifier)
+/* Warns once a session of a modifier that no key has: a restore names one in many commands. */
+static void
+warn_unknown_key(const char *kind, const char *name, int32 modifier)
 {
-	for (;;)
-	{
-		const EncryptedType *found;
-		Oid inner;
+	static int32 warned[32];
+	static int count = 0;
 
-		type = getBaseTypeAndTypmod(type, &declared);
-		found = type_of_oid(type);
-		*modifier = declared;
-		if (found != NULL)
-			return found;
-		inner = get_element_type(type);
-		if (!OidIsValid(inner))
-		{
-			inner = get_range_subtype(type);
-			declared = NO_MODIFIER;
-		}
-		if (!OidIsValid(inner))
-			return NULL;
-		type = inner;
-	}
+	for (int i = 0; i < Min(count, (int) lengthof(warned)); i++)
+		if (warned[i] == modifier)
+			return;
+	warned[count++ % lengthof(warned)] = modifier;
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the key of %s \"%s\" does not exist yet", kind, name),
+			 errdetail("No key has the type modifier #%08x.", modifier),
+			 errhint("Values cannot be sealed before twin.create_key() made it or a restore brought it.")));
 }
 
+/*
+ * Checks a type wherever an encrypted one is in it: array, domain, range, row.
+ * A range cannot carry a modifier, not even by a domain: values inside ranges
+ * would not be counted by the census.
+ */
 static void
-check_type(const char *kind, const char *name, Oid type, int32 declared)
+check_type(const char *kind, const char *name, Oid type, int32 modifier, bool in_range)
 {
-	int32 modifier;
-	const EncryptedType *found = type_inside(type, declared, &modifier);
+	const EncryptedType *found;
 
-	if (found == NULL)
-		return;
-	if (modifier < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
-						errmsg("%s \"%s\" is of type twin.%s but names no key", kind, name, type_name(found)),
-						errhint("Name the key in the type, for example twin.%s(main).", type_name(found))));
-	if (keyring_name_of(modifier) == NULL)
-		ereport(WARNING,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the key of %s \"%s\" does not exist yet", kind, name),
-				 errdetail("No key has the type modifier #%08x.", modifier),
-				 errhint("Values cannot be sealed before twin.create_key() made it or a restore brought it.")));
+	check_stack_depth();
+	type = getBaseTypeAndTypmod(type, &modifier);
+	found = type_of_oid(type);
+	if (found != NULL)
+	{
+		if (modifier < 0 || in_range)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+							errmsg("%s \"%s\" is of type twin.%s but names no key", kind, name, type_name(found)),
+							errhint("Name the key in the type, for example twin.%s(main).", type_name(found))));
+		if (keyring_name_of(modifier) == NULL)
+			warn_unknown_key(kind, name, modifier);
+	}
+	else if (OidIsValid(get_element_type(type)))
+		check_type(kind, name, get_element_type(type), modifier, in_range);
+	else if (OidIsValid(get_range_subtype(type)))
+		check_type(kind, name, get_range_subtype(type), NO_MODIFIER, true);
+	else if (OidIsValid(get_multirange_range(type)))
+		check_type(kind, name, get_multirange_range(type), NO_MODIFIER, true);
+	else if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
+
+		for (int i = 0; i < shape->natts; i++)
+		{
+			Form_pg_attribute field = TupleDescAttr(shape, i);
+
+			if (!field->attisdropped)
+				check_type(kind, name, field->atttypid, field->atttypmod, in_range);
+		}
+		ReleaseTupleDesc(shape);
+	}
 }
 
 /* Checks the columns of what stores rows or describes them. */
@@ -86,13 +105,36 @@ check_relation(Oid oid)
 				Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), i);
 
 				if (!column->attisdropped)
-					check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod);
+					check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod, false);
 			}
 			break;
 		default:
 			break;
 	}
 	relation_close(relation, NoLock);
+}
+
+/*
+ * Makes a domain over an encrypted type depend on that type's cast to itself.
+ * pg_upgrade creates types before casts; without the cast a domain's DEFAULT
+ * would be stored as a bare literal, never to be sealed under the domain's key.
+ */
+static void
+depend_on_cast(Oid domain)
+{
+	Oid base = getBaseType(domain);
+	ObjectAddress self = {.classId = TypeRelationId, .objectId = domain};
+	ObjectAddress cast = {.classId = CastRelationId};
+
+	if (base == domain || type_of_oid(base) == NULL)
+		return;
+	cast.objectId =
+		GetSysCacheOid2(CASTSOURCETARGET, Anum_pg_cast_oid, ObjectIdGetDatum(base), ObjectIdGetDatum(base));
+	if (!OidIsValid(cast.objectId))
+		return;
+	(void) deleteDependencyRecordsForSpecific(TypeRelationId, domain, DEPENDENCY_NORMAL, CastRelationId,
+											  cast.objectId);
+	recordDependencyOn(&self, &cast, DEPENDENCY_NORMAL);
 }
 
 /* Checks a domain, a range or a composite type. */
@@ -106,7 +148,10 @@ check_type_object(Oid oid)
 		return;
 	form = (Form_pg_type) GETSTRUCT(tuple);
 	if (form->typtype == TYPTYPE_DOMAIN || form->typtype == TYPTYPE_RANGE)
-		check_type(form->typtype == TYPTYPE_DOMAIN ? "domain" : "range", NameStr(form->typname), oid, -1);
+	{
+		check_type(form->typtype == TYPTYPE_DOMAIN ? "domain" : "range", NameStr(form->typname), oid, -1, false);
+		depend_on_cast(oid);
+	}
 	else if (form->typtype == TYPTYPE_COMPOSITE)
 		check_relation(form->typrelid);
 	ReleaseSysCache(tuple);

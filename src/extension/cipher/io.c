@@ -63,29 +63,9 @@ input_cache(FmgrInfo *flinfo, Oid type)
 static Datum
 read_plaintext(InputCache *cache, char *string)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile Datum value = (Datum) 0;
-
 	if (cache->type->codec == &codec_text)
 		return PointerGetDatum(cstring_to_text(string));
-
-	PG_TRY();
-	{
-		value = InputFunctionCall(&cache->base_input, string, cache->base_parameter, -1);
-	}
-	PG_CATCH();
-	{
-		int code = geterrcode();
-
-		if (ERRCODE_TO_CATEGORY(code) != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		ereport(ERROR, (errcode(code), errmsg("invalid input for type %s", type_name(cache->type)),
-						errdetail("The value is neither armor nor valid for the base type; it is not shown.")));
-	}
-	PG_END_TRY();
-	return value;
+	return codec_input_hiding(&cache->base_input, string, cache->base_parameter, type_name(cache->type));
 }
 
 /* Takes stored bytes in: the right type, and not a probe. */
@@ -216,7 +196,8 @@ tsec_key_modifier_in(PG_FUNCTION_ARGS)
 	}
 	else
 		modifier = keyring_modifier_of(word);
-	if (modifier == keyring_modifier_of(KEY_NAME_LITERAL) || modifier == keyring_modifier_of(KEY_NAME_ENVIRONMENT))
+	if (modifier == keyring_modifier_of(KEY_NAME_LITERAL) || modifier == keyring_modifier_of(KEY_NAME_ENVIRONMENT) ||
+		pg_strncasecmp(word, KEY_NAME_INDEX_PREFIX, strlen(KEY_NAME_INDEX_PREFIX)) == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no column may hold values under the key \"%s\"", word),
 						errhint("Name a key made by twin.create_key(), or (main).")));

@@ -29,8 +29,15 @@ typedef struct Codec
 	void (*canonical)(Datum value, Plain *plain);
 } Codec;
 
+/* Turns opened bytes behind a varlena header into the value of a type whose encoding is bytes. */
+extern struct varlena *codec_finish_bytes(const Codec *codec, struct varlena *opened, size_t length);
+
 extern const Codec codec_text, codec_bytea, codec_jsonb, codec_numeric, codec_int8, codec_float8, codec_date,
 	codec_timestamptz, codec_bool, codec_uuid, codec_inet;
+
+/* Calls of the base type's functions whose errors would quote the value: raised without it. */
+extern Datum codec_input_hiding(FmgrInfo *input, char *string, Oid parameter, const char *type);
+extern Datum codec_call_hiding(FmgrInfo *function, Datum value, const char *type);
 
 /* ---- types.c ---- */
 
@@ -53,9 +60,9 @@ extern Oid type_oid(const EncryptedType *type);
 /* SQL name without schema, for messages. */
 extern const char *type_name(const EncryptedType *type);
 
-/* The encrypted type that a function takes as its nth argument or returns, kept in flinfo->fn_extra. */
-extern const EncryptedType *type_of_argument(FmgrInfo *flinfo, int n);
-extern const EncryptedType *type_of_result(FmgrInfo *flinfo);
+/* The encrypted type that a function is declared to take as its nth argument, or to return; raises for any other. */
+extern const EncryptedType *type_of_argument(Oid function, int n);
+extern const EncryptedType *type_of_result(Oid function);
 
 /* ---- value.c ---- */
 

@@ -45,6 +45,7 @@ static struct varlena *
 remembered_probe(FmgrInfo *flinfo, const EncryptedType *type, Datum plain)
 {
 	ProbeMemo *memo = flinfo->fn_extra;
+	struct varlena *probe;
 	MemoryContext old;
 
 	if (!memo->by_value && memo->length == -1)
@@ -60,8 +61,10 @@ remembered_probe(FmgrInfo *flinfo, const EncryptedType *type, Datum plain)
 			pfree(DatumGetPointer(memo->plain));
 		pfree(memo->probe);
 	}
+	probe = value_probe(type, plain);
 	old = MemoryContextSwitchTo(flinfo->fn_mcxt);
-	memo->probe = value_probe(type, plain);
+	memo->probe = palloc(VARSIZE(probe));
+	memcpy(memo->probe, probe, VARSIZE(probe));
 	memo->plain = datumCopy(plain, memo->by_value, memo->length);
 	memo->generation = keyring_generation();
 	memo->filled = true;
@@ -89,11 +92,7 @@ tsec_probe(PG_FUNCTION_ARGS)
 	struct varlena *copy;
 
 	if (unlikely(memo == NULL))
-	{
-		const EncryptedType *type = type_of_result(fcinfo->flinfo);
-
-		memo = make_memo(fcinfo->flinfo, type);
-	}
+		memo = make_memo(fcinfo->flinfo, type_of_result(fcinfo->flinfo->fn_oid));
 	probe = remembered_probe(fcinfo->flinfo, memo->type, PG_GETARG_DATUM(0));
 	copy = palloc(VARSIZE(probe));
 	memcpy(copy, probe, VARSIZE(probe));
@@ -107,11 +106,7 @@ equal_plain(FunctionCallInfo fcinfo, int encrypted, int plain)
 	ProbeMemo *memo = fcinfo->flinfo->fn_extra;
 
 	if (unlikely(memo == NULL))
-	{
-		const EncryptedType *type = type_of_argument(fcinfo->flinfo, encrypted);
-
-		memo = make_memo(fcinfo->flinfo, type);
-	}
+		memo = make_memo(fcinfo->flinfo, type_of_argument(fcinfo->flinfo->fn_oid, encrypted));
 	return DatumGetBool(
 		DirectFunctionCall2(tsec_equal, PG_GETARG_DATUM(encrypted),
 							PointerGetDatum(remembered_probe(fcinfo->flinfo, memo->type, PG_GETARG_DATUM(plain)))));

@@ -62,12 +62,12 @@ look_up_oids(void)
 
 	if (oids_known)
 		return;
+	oids_known = true; /* first: what is read may already be void again */
 	schema = get_namespace_oid(TSEC_SCHEMA, true);
 	for (int i = 0; i < (int) lengthof(types); i++)
 		oids[i] = !OidIsValid(schema) ? InvalidOid
 									  : GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]),
 														ObjectIdGetDatum(schema));
-	oids_known = true;
 }
 
 const EncryptedType *
@@ -95,36 +95,29 @@ type_name(const EncryptedType *type)
 	return names[type - types];
 }
 
-/* Keeps the answer for a function that has one encrypted type to know. */
+/* An encrypted type that a function must be declared with. */
 static const EncryptedType *
-keep(FmgrInfo *flinfo, Oid oid)
+expect_type(Oid oid, Oid function)
 {
 	const EncryptedType *type = type_of_oid(oid);
 
 	if (type == NULL)
-		elog(ERROR, "twin_security: function %u is not declared for an encrypted type", flinfo->fn_oid);
-	flinfo->fn_extra = (void *) type;
+		elog(ERROR, "twin_security: function %u is not declared for an encrypted type", function);
 	return type;
 }
 
 const EncryptedType *
-type_of_argument(FmgrInfo *flinfo, int n)
+type_of_argument(Oid function, int n)
 {
 	Oid *arguments;
 	int count;
 
-	if (likely(flinfo->fn_extra != NULL))
-		return flinfo->fn_extra;
-	(void) get_func_signature(flinfo->fn_oid, &arguments, &count);
-	if (n >= count)
-		elog(ERROR, "twin_security: function %u has too few arguments", flinfo->fn_oid);
-	return keep(flinfo, arguments[n]);
+	(void) get_func_signature(function, &arguments, &count);
+	return expect_type(n < count ? arguments[n] : InvalidOid, function);
 }
 
 const EncryptedType *
-type_of_result(FmgrInfo *flinfo)
+type_of_result(Oid function)
 {
-	if (likely(flinfo->fn_extra != NULL))
-		return flinfo->fn_extra;
-	return keep(flinfo, get_func_rettype(flinfo->fn_oid));
+	return expect_type(get_func_rettype(function), function);
 }

@@ -14,7 +14,6 @@
 
 #include "common/secret.h"
 
-#include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #define ASSOCIATED_MAX (ENVELOPE_HEADER_MAX + 2 + KEY_CONTEXT_SIZE)
@@ -128,9 +127,9 @@ key_to_seal_with(int32 modifier)
 	if (modifier == NO_MODIFIER)
 		return keyring_literal_key();
 	key = keyring_sealing_key(modifier);
-	if (key->is_literal)
+	if (!key->is_column_key)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("no column may hold values under the key \"literal\"")));
+						errmsg("no column may hold values under the key \"%s\"", keyring_name(key))));
 	keyring_require(key, KEY_ENCRYPT);
 	return key;
 }
@@ -159,21 +158,6 @@ check_expected(const Key *key, int32 expected)
 					  keyring_name(key));
 }
 
-/* Makes the base value out of opened bytes that lie behind a varlena header. */
-static Datum
-finish_bytes(const EncryptedType *type, struct varlena *result, size_t length)
-{
-	SET_VARSIZE(result, VARHDRSZ + length);
-	/* the server's own message would quote the bytes */
-	if (type->codec == &codec_text && !pg_verifymbstr(VARDATA(result), (int) length, true))
-	{
-		secret_wipe(VARDATA(result), length);
-		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-						errmsg("the decrypted value is no text in this database's encoding")));
-	}
-	return PointerGetDatum(result);
-}
-
 Datum
 value_open(const EncryptedType *type, const struct varlena *stored, int32 expected)
 {
@@ -193,7 +177,7 @@ value_open(const EncryptedType *type, const struct varlena *stored, int32 expect
 		struct varlena *bytes = palloc(VARHDRSZ + envelope.cipher.length);
 
 		open_into(type, key, &envelope, (uint8 *) VARDATA(bytes));
-		return finish_bytes(type, bytes, envelope.cipher.length);
+		return PointerGetDatum(codec_finish_bytes(type->codec, bytes, envelope.cipher.length));
 	}
 	plain = envelope.cipher.length <= SMALL_PLAIN ? small : palloc(envelope.cipher.length);
 	open_into(type, key, &envelope, plain);
@@ -216,10 +200,16 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 
 	value_parse(from, stored, &envelope);
 	source = keyring_find(envelope.key_id);
+	if (source != NULL && source->is_retired)
+		base_throw_detail(TSEC_KEY_RETIRED, "Key \"%s\", version %d.", keyring_name(source), source->version);
+
 	/* a key nobody knows here is a restore's business: the value stays as it came */
 	if (from == to &&
-		(modifier == NO_MODIFIER || source == NULL || (source->modifier == modifier && !source->is_literal)))
+		(modifier == NO_MODIFIER || source == NULL || (source->modifier == modifier && source->is_column_key)))
 		return stored;
+	/* another type without a modifier keeps its key: the literal key would open the value to everybody */
+	if (modifier == NO_MODIFIER && source != NULL && !source->is_literal)
+		modifier = source->modifier;
 	source = keyring_opening_key(envelope.key_id);
 	keyring_require(source, KEY_DECRYPT);
 
@@ -235,7 +225,7 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 			struct varlena *bytes = palloc(VARHDRSZ + envelope.cipher.length);
 
 			memcpy(VARDATA(bytes), plain, envelope.cipher.length);
-			base = finish_bytes(from, bytes, envelope.cipher.length);
+			base = PointerGetDatum(codec_finish_bytes(from->codec, bytes, envelope.cipher.length));
 		}
 		else
 			base = to->codec->decode(plain, envelope.cipher.length);

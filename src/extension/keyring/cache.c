@@ -71,6 +71,10 @@ note_relation_change(Datum argument, Oid relation)
 		return;
 	stale = true;
 	catalog_forget(); /* the extension may have been dropped, or an index rebuilt */
+
+	/* passes the news on to sessions in the middle of a statement: it may be of COMMIT PREPARED, or a replayed one */
+	if (relation != InvalidOid && shared != NULL)
+		pg_atomic_fetch_add_u64(&shared->generation, 1);
 }
 
 /* After a commit that changed the keyring, tells the sessions that are in the middle of a statement. */
@@ -130,6 +134,11 @@ start_over(void)
 		cache_context = AllocSetContextCreate(TopMemoryContext, "twin_security keyring", ALLOCSET_SMALL_SIZES);
 		before_shmem_exit(wipe_at_exit, (Datum) 0);
 	}
+	/* first what is known, then what is read: news that arrives meanwhile makes it stale once more */
+	if (shared != NULL)
+		shared_seen = pg_atomic_read_u64(&shared->generation);
+	stale = false;
+
 	wipe_contexts();
 	memset(by_id, 0, sizeof(by_id));
 	memset(by_modifier, 0, sizeof(by_modifier));
@@ -146,16 +155,28 @@ start_over(void)
 	control.keysize = sizeof(uint32);
 	control.entrysize = sizeof(KeyEntry);
 	versions = hash_create("twin_security key versions", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
 
-	/* from here on news counts again; whatever arrives while rows are read makes this stale once more */
-	if (shared != NULL)
-		shared_seen = pg_atomic_read_u64(&shared->generation);
-	stale = false;
+/*
+ * A statement that locks no table would not hear of changes of the keyring, or
+ * of roles, before its transaction ends: so it listens itself, once.
+ */
+static void
+listen(void)
+{
+	static TimestampTz listened = 0;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (likely(statement == listened))
+		return;
+	listened = statement;
+	AcceptInvalidationMessages();
 }
 
 void
 cache_refresh(void)
 {
+	listen();
 	if (unlikely(stale || (shared != NULL && pg_atomic_read_u64(&shared->generation) != shared_seen)))
 		start_over();
 }
@@ -171,21 +192,20 @@ keyring_generation(void)
 static KeyName *
 remember_name(const KeyRow *row)
 {
+	KeyName *name = hash_search(names, &row->name, HASH_FIND, NULL);
+	MemoryContext old;
 	List *grants;
-	MemoryContext old = MemoryContextSwitchTo(cache_context);
-	KeyName *name;
-	bool found;
 
-	grants = catalog_read_grants(NameStr(row->name));
+	if (name != NULL)
+		return name;
+	old = MemoryContextSwitchTo(cache_context);
+	grants = catalog_read_grants(row->context);
 	MemoryContextSwitchTo(old);
-	name = hash_search(names, &row->name, HASH_ENTER, &found);
-	if (!found)
-	{
-		name->row = *row;
-		name->grants = grants;
-		name->primary = NULL;
-		memset(&name->memo, 0, sizeof(name->memo));
-	}
+	name = hash_search(names, &row->name, HASH_ENTER, NULL);
+	name->row = *row;
+	name->grants = grants;
+	name->primary = NULL;
+	memset(&name->memo, 0, sizeof(name->memo));
 	return name;
 }
 
@@ -220,6 +240,8 @@ remember_version(const VersionRow *row)
 		entry->key.modifier = name->row.modifier;
 		entry->key.version = row->version;
 		entry->key.is_literal = strcmp(name->row.kind, "literal") == 0;
+		entry->key.is_column_key = strcmp(name->row.kind, "data") == 0;
+		entry->key.is_retired = row->state == KEY_STATE_RETIRED;
 		memcpy(entry->key.context, name->row.context, KEY_CONTEXT_SIZE);
 		entry->key.aead = NULL;
 		entry->key.name = name;

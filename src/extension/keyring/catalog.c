@@ -14,6 +14,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -51,7 +52,7 @@ enum
 
 enum
 {
-	GRANTS_NAME = 1,
+	GRANTS_CONTEXT = 1,
 	GRANTS_GRANTEE,
 	GRANTS_PRIVILEGE
 };
@@ -319,15 +320,14 @@ catalog_read_environment_version(const uint8 master_id[MASTER_ID_SIZE], VersionR
 }
 
 List *
-catalog_read_grants(const char *name)
+catalog_read_grants(const uint8 context[KEY_CONTEXT_SIZE])
 {
 	List *grants = NIL;
 	Lookup lookup;
-	NameData key;
 	HeapTuple tuple;
 
-	namestrcpy(&key, name);
-	if (!lookup_begin(&lookup, OBJECT_GRANTS, OBJECT_GRANTS_PKEY, GRANTS_NAME, F_NAMEEQ, NameGetDatum(&key)))
+	if (!lookup_begin(&lookup, OBJECT_GRANTS, OBJECT_GRANTS_PKEY, GRANTS_CONTEXT, F_UUID_EQ,
+					  UUIDPGetDatum((const pg_uuid_t *) context)))
 		return NIL;
 	while (HeapTupleIsValid(tuple = lookup_next(&lookup)))
 	{
@@ -346,6 +346,22 @@ catalog_read_grants(const char *name)
 	}
 	lookup_end(&lookup);
 	return grants;
+}
+
+uint64
+catalog_messages(uint32 id)
+{
+	Lookup lookup;
+	HeapTuple tuple;
+	uint64 messages = 0;
+
+	if (!lookup_begin(&lookup, OBJECT_USAGE, OBJECT_USAGE_PKEY, USAGE_ID, F_INT4EQ, Int32GetDatum((int32) id)))
+		return 0;
+	tuple = lookup_next(&lookup);
+	if (HeapTupleIsValid(tuple))
+		messages = (uint64) DatumGetInt64(column_of(&lookup, tuple, USAGE_MESSAGES, NULL));
+	lookup_end(&lookup);
+	return messages;
 }
 
 uint64
@@ -384,5 +400,9 @@ catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given
 		total = (uint64) next;
 	}
 	table_close(relation, RowExclusiveLock);
+
+	/* what is sealed now may reach a client before anything else flushes: a crash must not lower the count */
+	if (*given > 0)
+		XLogFlush(XactLastRecEnd);
 	return total;
 }

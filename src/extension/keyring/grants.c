@@ -31,6 +31,7 @@ grants_init(void)
 {
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_role_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, note_role_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, note_role_change, (Datum) 0); /* pg_database_owner */
 }
 
 /* Whether a role has another's privileges, without the superuser's shortcut. */

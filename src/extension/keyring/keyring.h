@@ -38,6 +38,8 @@ typedef struct Key
 	int32 modifier; /* of the key's name */
 	int version;
 	bool is_literal;                 /* the built-in key of values without a column */
+	bool is_column_key;              /* one that columns may name */
+	bool is_retired;                 /* proved to be in no stored value */
 	uint8 context[KEY_CONTEXT_SIZE]; /* authenticated with every value */
 	AeadKey *aead;                   /* NULL until opening or sealing */
 	KeyMeter *meter;

@@ -6,44 +6,51 @@
  * ENCRYPTION_KEY.  The tables travel with a dump: without ENCRYPTION_KEY they are worthless.
  */
 
+/*
+ * The four tables travel with a dump, and a parallel restore loads them in any order: so they refer to each other by
+ * value and not by foreign key, and grants hang on a key's context, which no two databases share, and not on its name.
+ */
 CREATE TABLE twin_internal.keys (
 	key_name name PRIMARY KEY,
 	modifier integer NOT NULL UNIQUE,
 	kind text NOT NULL CHECK (kind IN ('data', 'literal', 'index', 'environment')),
 	algorithm smallint NOT NULL DEFAULT 1 CHECK (algorithm = 1),
 	context uuid NOT NULL UNIQUE DEFAULT pg_catalog.gen_random_uuid(),
-	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	replaceable boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE twin_internal.keys IS 'one row per key; the name and the context never change';
 
 CREATE TABLE twin_internal.key_versions (
 	key_id integer PRIMARY KEY,
-	key_name name NOT NULL REFERENCES twin_internal.keys ON DELETE CASCADE,
+	key_name name NOT NULL,
 	version integer NOT NULL CHECK (version > 0),
 	state text NOT NULL CHECK (state IN ('published', 'primary', 'decrypt-only', 'retired', 'destroyed')),
 	wrapped bytea CHECK (pg_catalog.length(wrapped) = 61),
 	wrapping_id bytea CHECK (pg_catalog.length(wrapping_id) = 16),
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	replaceable boolean NOT NULL DEFAULT false,
 	UNIQUE (key_name, version)
 );
 COMMENT ON TABLE twin_internal.key_versions IS 'one row per version of a key, with the wrapped key; key_id stands in every value sealed under it';
 CREATE UNIQUE INDEX key_versions_primary ON twin_internal.key_versions (key_name) WHERE state = 'primary';
 CREATE UNIQUE INDEX key_versions_published ON twin_internal.key_versions (key_name) WHERE state = 'published';
 
-/* Updated in place and outside of any transaction by the server code, never by SQL: a rollback must not lower a count. */
+/* The count is updated in place and outside of any transaction by the server code, never by SQL: a rollback must not lower it. */
 CREATE TABLE twin_internal.key_usage (
-	key_id integer PRIMARY KEY REFERENCES twin_internal.key_versions ON DELETE CASCADE,
-	messages bigint NOT NULL
+	key_id integer PRIMARY KEY,
+	messages bigint NOT NULL,
+	made_here boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE twin_internal.key_usage IS 'messages reserved under a key version, never fewer than were sealed';
 
 CREATE TABLE twin_internal.key_grants (
-	key_name name NOT NULL REFERENCES twin_internal.keys ON DELETE CASCADE,
+	context uuid NOT NULL,
 	grantee regrole NOT NULL,
 	privilege text NOT NULL CHECK (privilege IN ('encrypt', 'decrypt', 'mask')),
-	PRIMARY KEY (key_name, grantee, privilege)
+	PRIMARY KEY (context, grantee, privilege)
 );
-COMMENT ON TABLE twin_internal.key_grants IS 'who may use a key, and for what';
+COMMENT ON TABLE twin_internal.key_grants IS 'who may use the key with a context, and for what';
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.keys', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_versions', '');
@@ -64,14 +71,23 @@ CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON t
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
 
 /*
- * A restore runs CREATE EXTENSION, which makes the built-in keys, and then loads the dumped ones under the same
- * names.  As long as nothing was ever sealed in this database, the dumped key takes the fresh one's place.
+ * A restore runs CREATE EXTENSION, which makes the built-in keys, and then loads the dumped ones under the same names.
+ * As long as nothing was sealed under a column key made here, each dumped row takes the place of the fresh one of its
+ * name; afterwards it fails on the unique index, so two keyrings never mix. Rows that come by INSERT or COPY are never
+ * replaceable themselves: create_builtin_keys() marks its own by UPDATE, and so does add_key_version() with made_here.
  */
 CREATE FUNCTION twin_internal.replace_unused_key() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF NOT EXISTS (SELECT FROM twin_internal.key_usage WHERE messages > 0) THEN
-		DELETE FROM twin_internal.keys WHERE key_name = NEW.key_name;
+	NEW.replaceable := false;
+	/* only a column key can have sealed what is stored; literals of the restore itself do not count */
+	IF NOT EXISTS (SELECT FROM twin_internal.key_usage u JOIN twin_internal.key_versions v USING (key_id)
+			JOIN twin_internal.keys k USING (key_name) WHERE u.made_here AND u.messages > 0 AND k.kind = 'data') THEN
+		IF TG_TABLE_NAME = 'keys' THEN
+			DELETE FROM twin_internal.keys k WHERE k.key_name = NEW.key_name AND k.replaceable;
+		ELSE
+			DELETE FROM twin_internal.key_versions v WHERE v.key_name = NEW.key_name AND v.replaceable;
+		END IF;
 	END IF;
 	RETURN NEW;
 END
@@ -79,6 +95,19 @@ $$;
 COMMENT ON FUNCTION twin_internal.replace_unused_key() IS 'lets a restored key take the place of the one CREATE EXTENSION made';
 CREATE TRIGGER replace_unused_key BEFORE INSERT ON twin_internal.keys
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_unused_key();
+CREATE TRIGGER replace_unused_key BEFORE INSERT ON twin_internal.key_versions
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_unused_key();
+
+CREATE FUNCTION twin_internal.mark_restored() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	NEW.made_here := false;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.mark_restored() IS 'a count that comes by COPY belongs to a key made elsewhere';
+CREATE TRIGGER mark_restored BEFORE INSERT ON twin_internal.key_usage
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.mark_restored();
 
 CREATE FUNCTION twin_internal.key_modifier(key_name text) RETURNS integer
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_key_modifier';
@@ -102,6 +131,10 @@ CREATE FUNCTION twin_internal.master_key_present() RETURNS boolean
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_master_key_present';
 COMMENT ON FUNCTION twin_internal.master_key_present() IS 'whether an ENCRYPTION_KEY was given at all; a malformed one raises';
 
+CREATE FUNCTION twin_internal.check_master_key(wrapping_ids bytea[]) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_check_master_key';
+COMMENT ON FUNCTION twin_internal.check_master_key(bytea[]) IS 'raises TW101 unless each id is that of the present or the previous ENCRYPTION_KEY';
+
 /* Adds a version to a key whose row the caller has locked. */
 CREATE FUNCTION twin_internal.add_key_version(of_key name, in_state text) RETURNS twin_internal.key_versions
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -109,6 +142,9 @@ DECLARE
 	parent twin_internal.keys;
 	made twin_internal.key_versions;
 BEGIN
+	/* a key that ENCRYPTION_KEY does not fit would make a keyring that no key opens whole */
+	PERFORM twin_internal.check_master_key(array_agg(v.wrapping_id))
+		FROM twin_internal.key_versions v WHERE v.wrapped IS NOT NULL;
 	SELECT * INTO STRICT parent FROM twin_internal.keys k WHERE k.key_name = of_key;
 	made.key_name := of_key;
 	made.state := in_state;
@@ -119,8 +155,10 @@ BEGIN
 	IF parent.kind = 'environment' THEN
 		made.wrapped := NULL;	/* the key is ENCRYPTION_KEY itself; only its messages are counted here */
 	END IF;
+	made.replaceable := false;
 	INSERT INTO twin_internal.key_versions SELECT made.*;
 	INSERT INTO twin_internal.key_usage VALUES (made.key_id, 0);
+	UPDATE twin_internal.key_usage u SET made_here = true WHERE u.key_id = made.key_id;
 	RETURN made;
 END
 $$;
@@ -260,10 +298,10 @@ END
 $$;
 COMMENT ON FUNCTION twin.destroy_key(text, integer) IS 'crypto-shredding: erases one version of a key, or all of them; what they sealed can never be opened again here';
 
-CREATE FUNCTION twin_internal.check_grant(key_name text, role_name regrole, privilege text) RETURNS name
+CREATE FUNCTION twin_internal.check_grant(key_name text, role_name regrole, privilege text) RETURNS uuid
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	target name;
+	target uuid;
 BEGIN
 	IF privilege IS NULL OR privilege NOT IN ('encrypt', 'decrypt', 'mask') THEN
 		RAISE EXCEPTION 'unknown key privilege "%"', privilege
@@ -272,7 +310,7 @@ BEGIN
 	IF role_name IS NULL OR role_name = '-'::regrole THEN
 		RAISE EXCEPTION 'a key is granted to a role' USING ERRCODE = '22023', HINT = 'Name one; PUBLIC cannot hold keys.';
 	END IF;
-	SELECT k.key_name INTO target FROM twin_internal.keys k
+	SELECT k.context INTO target FROM twin_internal.keys k
 		WHERE k.key_name::text = $1 AND k.kind IN ('data', 'environment');
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'key "%" does not exist or takes no grants', $1
@@ -281,7 +319,7 @@ BEGIN
 	RETURN target;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.check_grant(text, regrole, text) IS 'the argument checks of grant_key and revoke_key';
+COMMENT ON FUNCTION twin_internal.check_grant(text, regrole, text) IS 'the argument checks of grant_key and revoke_key; gives the context of the key';
 
 CREATE FUNCTION twin.grant_key(key_name text, role_name regrole, privilege text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
@@ -297,7 +335,7 @@ CREATE FUNCTION twin.revoke_key(key_name text, role_name regrole, privilege text
 	SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	DELETE FROM twin_internal.key_grants g
-		WHERE g.key_name = twin_internal.check_grant($1, $2, $3) AND g.grantee = $2 AND g.privilege = $3;
+		WHERE g.context = twin_internal.check_grant($1, $2, $3) AND g.grantee = $2 AND g.privilege = $3;
 	IF NOT FOUND THEN
 		RAISE NOTICE 'role % holds no % on key "%"', $2, $3, $1;
 	END IF;

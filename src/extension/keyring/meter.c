@@ -125,9 +125,34 @@ flush_meters(void)
 	}
 }
 
+/* Reserves what was borrowed in parallel mode, by this process or by workers that have ended. */
+static void
+settle_debts(void)
+{
+	HASH_SEQ_STATUS sequence;
+	KeyMeter *meter;
+
+	if (meters == NULL || RecoveryInProgress() || IsInParallelMode())
+		return;
+	hash_seq_init(&sequence, meters);
+	while ((meter = hash_seq_search(&sequence)) != NULL)
+	{
+		uint64 given;
+
+		if (meter->slot != NULL && pg_atomic_read_u64(&meter->slot->debt) > 0)
+			meter->owed += pg_atomic_exchange_u64(&meter->slot->debt, 0);
+		if (meter->owed == 0)
+			continue;
+		(void) catalog_reserve_messages(meter->id, meter->owed, MESSAGES_MAX, &given);
+		meter->owed -= given;
+	}
+}
+
 static void
 flush_at_transaction_end(XactEvent event, void *argument)
 {
+	if (event == XACT_EVENT_PRE_COMMIT)
+		settle_debts();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE ||
 		event == XACT_EVENT_PARALLEL_COMMIT || event == XACT_EVENT_PARALLEL_ABORT)
 		flush_meters();
@@ -194,9 +219,30 @@ mark_dirty(KeyMeter *meter)
 	first_dirty = meter;
 }
 
+/*
+ * Takes a small block on credit where the table cannot be written.  A parallel
+ * worker gets none: no plan seals in one, only a function that calls itself
+ * parallel safe and is not.  A standby gets it for literals alone.
+ */
+static void
+borrow(KeyMeter *meter, const char *key_name, MeterUse use)
+{
+	if (IsParallelWorker())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+						errmsg("values cannot be encrypted in a parallel worker"),
+						errhint("Functions that encrypt must be PARALLEL UNSAFE.")));
+	if (RecoveryInProgress() && use != METER_LITERALS)
+		ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+						errmsg("values cannot be encrypted with key \"%s\" during recovery", key_name)));
+	if (catalog_messages(meter->id) + meter->owed + BLOCK_BORROWED > MESSAGES_MAX)
+		base_throw_detail(TSEC_KEY_EXHAUSTED, "Key \"%s\".", key_name);
+	meter->quota = BLOCK_BORROWED;
+	meter->owed += BLOCK_BORROWED;
+}
+
 /* Gets more messages to spend, from the spare, the table, or on credit. */
 static void
-refill(KeyMeter *meter, const char *key_name, bool rotates)
+refill(KeyMeter *meter, const char *key_name, MeterUse use)
 {
 	uint64 given;
 	uint64 total;
@@ -209,8 +255,7 @@ refill(KeyMeter *meter, const char *key_name, bool rotates)
 	}
 	if (RecoveryInProgress() || IsInParallelMode())
 	{
-		meter->quota = BLOCK_BORROWED;
-		meter->owed += BLOCK_BORROWED;
+		borrow(meter, key_name, use);
 		return;
 	}
 	if (meter->slot != NULL)
@@ -222,18 +267,17 @@ refill(KeyMeter *meter, const char *key_name, bool rotates)
 	meter->owed = 0;
 	if (meter->block < BLOCK_LAST)
 		meter->block *= 2;
-	if (rotates && total >= (uint64) setting_key_message_limit && !meter->rotation_asked)
+	if (use != METER_WHOLE_VALUES && total >= (uint64) setting_key_message_limit && !meter->rotation_asked)
 	{
-		meter->rotation_asked = true;
-		rotation_request(key_name, meter->id);
+		meter->rotation_asked = rotation_request(key_name, meter->id);
 	}
 }
 
 void
-meter_begin_seal(KeyMeter *meter, const char *key_name, bool rotates)
+meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use)
 {
 	if (unlikely(meter->quota == 0))
-		refill(meter, key_name, rotates);
+		refill(meter, key_name, use);
 	meter->quota--;
 	meter->seals++;
 	if (!meter->dirty)

@@ -82,10 +82,13 @@ extern bool catalog_read_key_by_modifier(int32 modifier, KeyRow *row);
 extern bool catalog_read_version(uint32 id, VersionRow *row);
 extern bool catalog_read_primary(const char *name, VersionRow *row);
 extern bool catalog_read_environment_version(const uint8 master_id[MASTER_ID_SIZE], VersionRow *row);
-extern List *catalog_read_grants(const char *name); /* of GrantRow pointers */
+extern List *catalog_read_grants(const uint8 context[KEY_CONTEXT_SIZE]); /* of GrantRow pointers */
 
 /* Adds to a version's reserved messages, at most up to a ceiling; returns the new total and how many were given. */
 extern uint64 catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given);
+
+/* A version's reserved messages. */
+extern uint64 catalog_messages(uint32 id);
 
 /* The relation whose invalidation means "read everything again"; InvalidOid without the extension. */
 extern Oid catalog_signal_relation(void);
@@ -150,15 +153,23 @@ extern void keys_require(KeyName *name, KeyPrivilege privilege);
 
 /* ---- meter.c ---- */
 
+/* What a key seals; whole values have no version to rotate to. */
+typedef enum MeterUse
+{
+	METER_COLUMNS,
+	METER_LITERALS,
+	METER_WHOLE_VALUES
+} MeterUse;
+
 extern void meter_init(void);
 extern KeyMeter *meter_of(uint32 key_id);
-extern void meter_begin_seal(KeyMeter *meter, const char *key_name, bool rotates);
+extern void meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use);
 extern void meter_note_open(KeyMeter *meter);
 extern void meter_note_failure(KeyMeter *meter);
 
 /* ---- rotation.c ---- */
 
-/* Has a background worker rotate a key whose primary version is still the stated one. */
-extern void rotation_request(const char *key_name, uint32 key_id);
+/* Has a background worker rotate a key whose primary version is still the stated one; false when none is free. */
+extern bool rotation_request(const char *key_name, uint32 key_id);
 
 #endif /* TSEC_KEYRING_PRIVATE_H */

@@ -19,8 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-#define ROTATION_STEPS 2
-
 extern PGDLLEXPORT void tsec_rotation_worker(Datum argument);
 
 /* What the worker is told, in bgw_extra. */
@@ -32,7 +30,7 @@ typedef struct RotationOrder
 
 StaticAssertDecl(sizeof(RotationOrder) <= BGW_EXTRALEN, "the order fits a worker's extra space");
 
-void
+bool
 rotation_request(const char *key_name, uint32 key_id)
 {
 	BackgroundWorker worker = {0};
@@ -49,9 +47,11 @@ rotation_request(const char *key_name, uint32 key_id)
 	strlcpy(worker.bgw_name, "twin_security key rotation", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "twin_security key rotation", BGW_MAXLEN);
 	memcpy(worker.bgw_extra, &order, sizeof(order));
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(LOG, (errmsg("no background worker is free to rotate key \"%s\"", key_name),
-					  errhint("Raise max_worker_processes, or call twin.rotate_key().")));
+	if (RegisterDynamicBackgroundWorker(&worker, &handle))
+		return true;
+	ereport(LOG, (errmsg("no background worker is free to rotate key \"%s\"", key_name),
+				  errhint("Raise max_worker_processes, or call twin.rotate_key().")));
+	return false;
 }
 
 /* Takes one step; returns whether another is needed. */
@@ -88,8 +88,7 @@ tsec_rotation_worker(Datum argument)
 	memcpy(&order, MyBgworkerEntry->bgw_extra, sizeof(order));
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
-	for (int step = 0; step < ROTATION_STEPS; step++)
-		if (!rotate_step(&order))
-			break;
-	ereport(LOG, (errmsg("key \"%s\" was rotated after its message limit", NameStr(order.key_name))));
+	/* publish, then make primary; unless somebody did already */
+	if (rotate_step(&order) && !rotate_step(&order))
+		ereport(LOG, (errmsg("key \"%s\" was rotated after its message limit", NameStr(order.key_name))));
 }

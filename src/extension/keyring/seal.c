@@ -18,7 +18,7 @@ keyring_init(void)
 void
 keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_SIZE])
 {
-	meter_begin_seal(key->meter, keyring_name(key), true);
+	meter_begin_seal(key->meter, keyring_name(key), key->is_literal ? METER_LITERALS : METER_COLUMNS);
 	base_check(nonce_take(&nonces, nonce));
 }
 

@@ -104,7 +104,7 @@ tsec_encrypt_data(PG_FUNCTION_ARGS)
 	if (encode_base64_size(sealed_size) > MaxAllocSize - VARHDRSZ)
 		base_throw(TSEC_TOO_LONG);
 	sealed = palloc(sealed_size);
-	meter_begin_seal(meter, KEY_NAME_ENVIRONMENT, false);
+	meter_begin_seal(meter, KEY_NAME_ENVIRONMENT, METER_WHOLE_VALUES);
 	base_check(nonce_take(&nonces, sealed));
 	base_check(aead_seal(current_key, sealed, bytes_of(NULL, 0), bytes_of(VARDATA_ANY(plain), length),
 						 sealed + AEAD_NONCE_SIZE, sealed + AEAD_NONCE_SIZE + length));

@@ -11,13 +11,16 @@
 
 #include "common/secret.h"
 
+#include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
 #define WRAP_VERSION 1
+#define WRAP_KIND_MAX 16
 #define WRAP_LABEL "twin_security wrapped key"
-#define WRAP_AAD_MAX (sizeof(WRAP_LABEL) + 1 + 4 + 4 + KEY_CONTEXT_SIZE + 16)
+#define WRAP_AAD_MAX (sizeof(WRAP_LABEL) + 1 + 4 + 4 + KEY_CONTEXT_SIZE + WRAP_KIND_MAX)
 
 StaticAssertDecl(WRAPPED_SIZE == 61, "the wrapped form is on disk and in a CHECK of the table");
 
@@ -25,6 +28,7 @@ PG_FUNCTION_INFO_V1(tsec_wrap_new_key);
 PG_FUNCTION_INFO_V1(tsec_rewrap_key);
 PG_FUNCTION_INFO_V1(tsec_master_key_id);
 PG_FUNCTION_INFO_V1(tsec_master_key_present);
+PG_FUNCTION_INFO_V1(tsec_check_master_key);
 
 /* Writes what is authenticated along with a wrapped key. */
 static Bytes
@@ -104,6 +108,8 @@ binding_from_arguments(FunctionCallInfo fcinfo, int first, uint32 id, WrapBindin
 	binding->id = id;
 	binding->modifier = PG_GETARG_INT32(first);
 	binding->kind = text_to_cstring(PG_GETARG_TEXT_PP(first + 1));
+	if (strlen(binding->kind) > WRAP_KIND_MAX)
+		elog(ERROR, "twin_security: unknown kind of key");
 	memcpy(binding->context, PG_GETARG_UUID_P(first + 2)->data, KEY_CONTEXT_SIZE);
 }
 
@@ -202,4 +208,29 @@ tsec_master_key_present(PG_FUNCTION_ARGS)
 	if (master->status != TSEC_KEY_MISSING)
 		base_check(master->status);
 	PG_RETURN_BOOL(master->status == TSEC_OK);
+}
+
+/* check_master_key(wrapping_ids bytea[]) -> void: raises unless each is that of the present or the previous key */
+Datum
+tsec_check_master_key(PG_FUNCTION_ARGS)
+{
+	const MasterKey *candidates[] = {master_require(), master_previous()};
+	Datum *ids;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), BYTEAOID, -1, false, TYPALIGN_INT, &ids, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		bytea *id = nulls[i] ? NULL : DatumGetByteaPP(ids[i]);
+		bool known = false;
+
+		for (int k = 0; k < (int) lengthof(candidates); k++)
+			if (id != NULL && candidates[k]->status == TSEC_OK && VARSIZE_ANY_EXHDR(id) == MASTER_ID_SIZE &&
+				memcmp(candidates[k]->id, VARDATA_ANY(id), MASTER_ID_SIZE) == 0) /* public: fingerprint */
+				known = true;
+		if (!known)
+			base_throw(TSEC_WRONG_KEY);
+	}
+	PG_RETURN_VOID();
 }
