@@ -46,7 +46,7 @@ sql($source, qq{
 my $stored = q{SELECT md5(string_agg(r, E'\n' ORDER BY r)) FROM (SELECT u::text FROM users u UNION ALL SELECT v::text FROM visits v
 	UNION ALL SELECT p::text FROM parts p UNION ALL SELECT c::text FROM copies c) s (r)};
 my $keys = q{SELECT key_id, key_name, version, state, context FROM twin.keys ORDER BY 1};
-my $grants = 'SELECT key_name, grantee, privilege FROM twin_internal.key_grants ORDER BY 1, 2::text, 3';
+my $grants = 'SELECT key_name, grantee, privilege FROM twin_internal.key_grants JOIN twin_internal.keys USING (context) ORDER BY 1, 2::text, 3';
 my $plain = q{SELECT md5(string_agg(concat(email::text, name::text, tags[2]::text, serial::bigint, body::jsonb, (who).born::date), ','
 	ORDER BY id)) FROM users};
 my $messages = 'SELECT key_id, messages FROM twin.keys ORDER BY 1';

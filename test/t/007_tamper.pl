@@ -110,7 +110,6 @@ my %smuggling = (
 	'COPY into a composite' => "COPY b (p) FROM STDIN;\n(1,$value)\n\\.\n",
 	'COPY BINARY' => "\\copy b (v) FROM '$binary' (FORMAT binary)",
 	'a literal' => "INSERT INTO b (v) VALUES ('$value')",
-	'text that is armor' => "INSERT INTO b (v) SELECT v::text FROM (SELECT '$value'::text) s (v)",
 	'a query' => 'INSERT INTO b (v) SELECT v FROM a',
 	'a query into a domain' => 'INSERT INTO b (d) SELECT v FROM a',
 	'an array' => "INSERT INTO b (l) SELECT ARRAY['$value'::twin.encrypted_text]",
@@ -128,6 +127,10 @@ foreach my $how (sort keys %smuggling)
 	fails_with($node, $smuggling{$how}, '42501', 'permission denied to decrypt with key "main"',
 		"$how: a value under a key one may not open is not brought under one's own", user => 'mallory');
 }
+fails_with($node, "INSERT INTO b (v) SELECT v FROM (SELECT '$value'::text) s (v)", '22023', 'text that looks like armor is not encrypted',
+	'text that is armor is not taken for a value', user => 'mallory');
+fails_with($node, "PREPARE s(text) AS INSERT INTO b (v) VALUES (\$1); EXECUTE s('$value')", '22023', 'text that looks like armor is not encrypted',
+	'nor is a parameter: an application that may read would open it for a client who may not', @app);
 is(sql($node, 'SELECT count(v) + count(d) + count(l) + count(p) FROM b'), '0', 'nothing of it was stored');
 is(sql($node, "INSERT INTO b (v) VALUES ('$value') RETURNING v::text; DELETE FROM b", @app), 'canary', 'who may use both keys can do it');
 

@@ -38,4 +38,30 @@
 #define TSEC_VACUUM_DELAY_POINT() vacuum_delay_point()
 #endif
 
+#include "storage/lock.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/procarray.h"
+#else
+#include "storage/sinvaladt.h"
+#endif
+
+/* A running transaction's id and oldest visible id; both invalid when it has written nothing and holds no snapshot. */
+static inline void
+compat_transaction_ids(VirtualTransactionId running, TransactionId *xid, TransactionId *xmin)
+{
+#if PG_VERSION_NUM >= 170000
+	int count;
+	bool overflowed;
+
+	ProcNumberGetTransactionIds(running.procNumber, xid, xmin, &count, &overflowed);
+#elif PG_VERSION_NUM >= 160000
+	int count;
+	bool overflowed;
+
+	BackendIdGetTransactionIds(running.backendId, xid, xmin, &count, &overflowed);
+#else
+	BackendIdGetTransactionIds(running.backendId, xid, xmin);
+#endif
+}
+
 #endif /* TSEC_COMPAT_H */

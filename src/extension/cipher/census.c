@@ -146,9 +146,10 @@ tsec_census(PG_FUNCTION_ARGS)
 
 /*
  * wait_for_transactions(): returns when every transaction of this database that
- * runs now, idle ones included, has ended.  One may hold what it sealed in a
- * variable, in a table nobody else sees yet, or in an old snapshot.  Raises in
- * a transaction with a snapshot of its own: it could not see what they leave.
+ * has written something or holds a snapshot now, idle ones included, has ended.
+ * What it sealed may lie in a table nobody else sees yet, and an old snapshot
+ * can copy what was re-encrypted since.  Raises in a transaction with a
+ * snapshot of its own: it could not see what they leave.
  */
 Datum
 tsec_wait_for_transactions(PG_FUNCTION_ARGS)
@@ -162,8 +163,13 @@ tsec_wait_for_transactions(PG_FUNCTION_ARGS)
 	running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false, PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
 	for (int i = 0; i < count; i++)
 	{
+		TransactionId xid;
+		TransactionId xmin;
+
 		CHECK_FOR_INTERRUPTS();
-		(void) VirtualXactLock(running[i], true);
+		compat_transaction_ids(running[i], &xid, &xmin);
+		if (TransactionIdIsValid(xid) || TransactionIdIsValid(xmin))
+			(void) VirtualXactLock(running[i], true);
 	}
 	PG_RETURN_VOID();
 }

@@ -197,7 +197,7 @@ tsec_key_modifier_in(PG_FUNCTION_ARGS)
 	else
 		modifier = keyring_modifier_of(word);
 	if (modifier == keyring_modifier_of(KEY_NAME_LITERAL) || modifier == keyring_modifier_of(KEY_NAME_ENVIRONMENT) ||
-		pg_strncasecmp(word, KEY_NAME_INDEX_PREFIX, strlen(KEY_NAME_INDEX_PREFIX)) == 0)
+		pg_strncasecmp(word, KEY_NAME_INDEX_PREFIX, strlen(KEY_NAME_INDEX_PREFIX)) == 0) /* public: a name */
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no column may hold values under the key \"%s\"", word),
 						errhint("Name a key made by twin.create_key(), or (main).")));
