@@ -43,9 +43,20 @@ ALTER TABLE altered ADD COLUMN a twin.encrypted_text;
 ALTER TABLE altered ALTER COLUMN id TYPE twin.encrypted_bigint;
 CREATE SCHEMA refused CREATE TABLE inside (a twin.encrypted_text);
 SELECT count(*) FROM pg_class WHERE relname IN ('refused', 'inside');
--- a view stores nothing
+CREATE DOMAIN keyed_domain AS twin.encrypted_bigint_eq(k1);
+CREATE TYPE refused AS RANGE (subtype = keyed_domain);
+DROP DOMAIN keyed_domain;
+CREATE TABLE refused (a twin.encrypted_text("index.text"));
+-- a view stores nothing, but a column of its row type would
 CREATE VIEW allowed AS SELECT 'x'::twin.encrypted_text AS a;
+CREATE TABLE refused (a allowed);
+CREATE TABLE refused AS SELECT v FROM allowed v;
 DROP VIEW allowed;
+-- a check that needs a key would fail while a dump is restored
+CREATE TABLE refused (a twin.encrypted_text_eq(k1) CHECK (a <> 'x'::text));
+CREATE TABLE refused (a twin.encrypted_bigint_eq(k1), CHECK (a IN (1, 2)));
+CREATE TABLE allowed (a twin.encrypted_text_eq(k1) CHECK (a <> 'x'));
+DROP TABLE allowed;
 DROP TABLE altered;
 
 -- ---- every way in seals under the column's key ----
@@ -375,6 +386,27 @@ SELECT v::twin.encrypted_text_eq(k2) FROM ways;
 SELECT count(*) FROM ways WHERE v = 'updated';
 SELECT twin.grant_key('k1', :'superuser', 'decrypt');
 
+-- another type without a modifier keeps the key: the literal key would open the value to everybody
+SELECT twin_internal.armor_key_id(format('%s', v::twin.encrypted_text)) = (SELECT key_id FROM twin.keys WHERE key_name = 'k1' AND state = 'primary') AS kept
+FROM ways WHERE way = 'update';
+-- text that is armor is no value: an application's parameter must not open what a client copied
+SELECT v AS copied FROM ways WHERE way = 'update' \gset
+PREPARE smuggle(text) AS INSERT INTO ways (way, v) VALUES ('smuggled', $1);
+EXECUTE smuggle(:'copied');
+-- a conversion that fails shows no value
+INSERT INTO vals (f) VALUES (1234567890123e400::numeric);
+-- a function that says it is parallel safe and seals is stopped in the worker
+CREATE FUNCTION seals_in_parallel() RETURNS text LANGUAGE plpgsql PARALLEL SAFE AS $$
+DECLARE
+	v twin.encrypted_text(k1);
+BEGIN
+	v := 'x';
+	RETURN v::text;
+END $$;
+SELECT count(set_config(name, 'on', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+SELECT seals_in_parallel();
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+
 -- ---- moved and altered values ----
 CREATE TABLE moved (id integer, a twin.encrypted_text(k1), b twin.encrypted_text(k2), c twin.encrypted_bytea(k1), e twin.encrypted_text_eq(k1));
 INSERT INTO moved VALUES (1, 'a of k1', 'b of k2', 'c', 'e');
@@ -396,11 +428,20 @@ INSERT INTO counted VALUES (1, 'new', 'new');
 SELECT * FROM twin.key_census('counted');
 SELECT * FROM twin.key_census('moved');
 SELECT twin.retire_key('k2', 1);
+SELECT b AS of_version_1 FROM moved \gset
 DROP TABLE moved, ways_copy, referring;
 DELETE FROM altered;
 DELETE FROM orders;
 SELECT twin.retire_key('k2', 1);
 SELECT state FROM twin.keys WHERE key_name = 'k2' AND version = 1;
+-- what was kept outside does not come back: it could not be opened
+\set VERBOSITY terse
+INSERT INTO counted (id, v) VALUES (9, :'of_version_1');
+\set VERBOSITY default
+SELECT twin.rotate_key('k2') - twin.rotate_key('k2') AS same_version;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT twin.retire_key('k2', 2);
+ROLLBACK;
 SELECT v::text FROM counted;
 -- a literal that stands in the catalog keeps its version of the literal key in use
 SELECT twin.rotate_key('literal') - twin.rotate_key('literal') AS same_version;

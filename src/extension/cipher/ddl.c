@@ -17,6 +17,7 @@
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -85,6 +86,49 @@ check_type(const char *kind, const char *name, Oid type, int32 modifier, bool in
 	}
 }
 
+/* Finds an operator between an encrypted value and a plain one. */
+static bool
+compares_with_plain(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, OpExpr) || IsA(node, ScalarArrayOpExpr))
+	{
+		List *arguments = IsA(node, OpExpr) ? ((OpExpr *) node)->args : ((ScalarArrayOpExpr *) node)->args;
+
+		if (list_length(arguments) == 2)
+		{
+			Oid left = getBaseType(exprType(linitial(arguments)));
+			Oid right = getBaseType(exprType(lsecond(arguments)));
+
+			if (IsA(node, ScalarArrayOpExpr))
+				right = getBaseType(get_element_type(right));
+			if ((type_of_oid(left) == NULL) != (type_of_oid(right) == NULL))
+				return true;
+		}
+	}
+	return expression_tree_walker(node, compares_with_plain, context);
+}
+
+/*
+ * Refuses checks that compare with a plain value: they need the index key, and
+ * a restore loads rows before it brings the key.  A constant without a type is
+ * stored with its blind tag and needs none.
+ */
+static void
+check_constraints(Relation relation)
+{
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+
+	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
+		if (compares_with_plain(stringToNode(constraints->check[i].ccbin), NULL))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+							errmsg("check constraint \"%s\" compares an encrypted value with a plain one",
+								   constraints->check[i].ccname),
+							errdetail("Such a check would fail while a dump is restored."),
+							errhint("Write the constant without a type, for example email <> 'nobody'.")));
+}
+
 /* Checks the columns of what stores rows or describes them. */
 static void
 check_relation(Oid oid)
@@ -107,6 +151,7 @@ check_relation(Oid oid)
 				if (!column->attisdropped)
 					check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod, false);
 			}
+			check_constraints(relation);
 			break;
 		default:
 			break;
