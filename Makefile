@@ -32,7 +32,7 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf
 endif
-EXTRA_CLEAN = tmp_check sql/extension/twin_security--$(EXTENSION_VERSION).sql
+EXTRA_CLEAN = tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
@@ -63,7 +63,7 @@ $(OBJS): $(wildcard src/common/*.h src/extension/*/*.h)
 
 .PHONY: format bench
 format:
-	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch])
+	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] bench/*.c test/unit/*.[ch] test/fuzz/*.[ch])
 
 bench: all
 	bash bench/run

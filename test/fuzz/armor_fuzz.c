@@ -22,14 +22,14 @@ read_armor(const char *text, size_t length, uint8_t **value, size_t *value_lengt
 static void
 check_text(const char *text, size_t length)
 {
-	Envelope	envelope;
-	uint8_t    *value;
-	size_t		value_length;
-	Status		status = read_armor(text, length, &value, &value_length);
+	Envelope envelope;
+	uint8_t *value;
+	size_t value_length;
+	Status status = read_armor(text, length, &value, &value_length);
 
 	if (status == TSEC_OK)
 	{
-		char	   *again = fuzz_memory(armor_size(value_length));
+		char *again = fuzz_memory(armor_size(value_length));
 
 		MUST(armor_looks_like(text, length));
 		MUST(value_length <= armor_value_bound(length));
@@ -49,13 +49,13 @@ check_text(const char *text, size_t length)
 static void
 check_bytes(const uint8_t *bytes, size_t count)
 {
-	Envelope	envelope;
-	Status		parsed = envelope_parse(bytes_of(bytes, count), &envelope);
-	size_t		length = armor_size(count);
-	char	   *text = fuzz_memory(length);
-	uint8_t    *value;
-	size_t		value_length;
-	Status		status;
+	Envelope envelope;
+	Status parsed = envelope_parse(bytes_of(bytes, count), &envelope);
+	size_t length = armor_size(count);
+	char *text = fuzz_memory(length);
+	uint8_t *value;
+	size_t value_length;
+	Status status;
 
 	armor_write(bytes_of(bytes, count), text);
 	status = read_armor(text, length, &value, &value_length);
@@ -69,7 +69,7 @@ check_bytes(const uint8_t *bytes, size_t count)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t    *input = fuzz_copy(data, size);
+	uint8_t *input = fuzz_copy(data, size);
 
 	check_text((const char *) input, size);
 	check_bytes(input, size);

@@ -12,24 +12,25 @@
 typedef struct Codec
 {
 	const char *alphabet;
-	size_t		(*size) (size_t bytes);
-	void		(*encode) (const uint8_t *bytes, size_t length, char *text);
-	Status		(*decode) (const char *text, size_t length, uint8_t *bytes, size_t *written);
+	size_t (*size)(size_t bytes);
+	void (*encode)(const uint8_t *bytes, size_t length, char *text);
+	Status (*decode)(const char *text, size_t length, uint8_t *bytes, size_t *written);
 } Codec;
 
 static const Codec codecs[] = {
-	{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", encode_base64_size, encode_base64, decode_base64},
+	{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", encode_base64_size, encode_base64,
+	 decode_base64},
 	{"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", encode_base64url_size, encode_base64url,
-		decode_base64url},
+	 decode_base64url},
 };
 
 /* Decodes as a careless reader would: takes what is in the alphabet and drops spare bits. */
 static size_t
 decode_carelessly(const Codec *codec, const char *text, size_t length, uint8_t *bytes)
 {
-	uint32_t	bits = 0;
-	unsigned	count = 0;
-	size_t		written = 0;
+	uint32_t bits = 0;
+	unsigned count = 0;
+	size_t written = 0;
 
 	for (size_t i = 0; i < length; i++)
 	{
@@ -52,8 +53,8 @@ decode_carelessly(const Codec *codec, const char *text, size_t length, uint8_t *
 static int
 is_spelled(const Codec *codec, const uint8_t *bytes, size_t count, const char *text, size_t length)
 {
-	char	   *spelled = fuzz_memory(codec->size(count));
-	int			same;
+	char *spelled = fuzz_memory(codec->size(count));
+	int same;
 
 	codec->encode(bytes, count, spelled);
 	same = codec->size(count) == length && memcmp(spelled, text, length) == 0;
@@ -64,9 +65,9 @@ is_spelled(const Codec *codec, const uint8_t *bytes, size_t count, const char *t
 static void
 check_text(const Codec *codec, const char *text, size_t length)
 {
-	uint8_t    *bytes = fuzz_memory(decode_base64_bound(length));
-	size_t		written = 0;
-	Status		status = codec->decode(text, length, bytes, &written);
+	uint8_t *bytes = fuzz_memory(decode_base64_bound(length));
+	size_t written = 0;
+	Status status = codec->decode(text, length, bytes, &written);
 
 	MUST(status == TSEC_OK || status == TSEC_BAD_BASE64);
 	if (status == TSEC_OK)
@@ -82,10 +83,10 @@ check_text(const Codec *codec, const char *text, size_t length)
 static void
 check_bytes(const Codec *codec, const uint8_t *bytes, size_t count)
 {
-	size_t		length = codec->size(count);
-	char	   *text = fuzz_memory(length);
-	uint8_t    *back = fuzz_memory(decode_base64_bound(length));
-	size_t		written = 0;
+	size_t length = codec->size(count);
+	char *text = fuzz_memory(length);
+	uint8_t *back = fuzz_memory(decode_base64_bound(length));
+	size_t written = 0;
 
 	codec->encode(bytes, count, text);
 	MUST(codec->decode(text, length, back, &written) == TSEC_OK);
@@ -97,7 +98,7 @@ check_bytes(const Codec *codec, const uint8_t *bytes, size_t count)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t    *input = fuzz_copy(data, size);
+	uint8_t *input = fuzz_copy(data, size);
 
 	for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++)
 	{

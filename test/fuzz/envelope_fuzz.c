@@ -10,10 +10,10 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t    *value = fuzz_copy(data, size);
-	uint8_t		header[ENVELOPE_HEADER_MAX];
-	Envelope	got;
-	Status		status = envelope_parse(bytes_of(value, size), &got);
+	uint8_t *value = fuzz_copy(data, size);
+	uint8_t header[ENVELOPE_HEADER_MAX];
+	Envelope got;
+	Status status = envelope_parse(bytes_of(value, size), &got);
 
 	if (status == TSEC_OK)
 	{

@@ -13,20 +13,20 @@
 #include <string.h>
 
 /* Ends the run as a finding. */
-#define MUST(condition) \
-	do \
-	{ \
-		if (!(condition)) \
-		{ \
+#define MUST(condition)                                                                              \
+	do                                                                                               \
+	{                                                                                                \
+		if (!(condition))                                                                            \
+		{                                                                                            \
 			fprintf(stderr, "%s:%d: invariant does not hold: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
+			abort();                                                                                 \
+		}                                                                                            \
 	} while (0)
 
 static inline void *
 fuzz_memory(size_t length)
 {
-	void	   *memory = malloc(length > 0 ? length : 1);
+	void *memory = malloc(length > 0 ? length : 1);
 
 	MUST(memory != NULL);
 	return memory;
@@ -35,13 +35,13 @@ fuzz_memory(size_t length)
 static inline void *
 fuzz_copy(const void *from, size_t length)
 {
-	void	   *copy = fuzz_memory(length);
+	void *copy = fuzz_memory(length);
 
 	if (length > 0)
 		memcpy(copy, from, length);
 	return copy;
 }
 
-extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif /* TSEC_FUZZ_H */

@@ -17,8 +17,8 @@ static const char *folder;
 static void
 write_seed(const char *kind, unsigned number, const void *data, size_t length)
 {
-	char		path[4096];
-	FILE	   *file;
+	char path[4096];
+	FILE *file;
 
 	(void) snprintf(path, sizeof(path), "%s/%s-%u", folder, kind, number);
 	file = fopen(path, "wb");
@@ -33,9 +33,9 @@ int
 main(int count, char **arguments)
 {
 	static const uint8_t flags[] = {0, ENVELOPE_HAS_BLIND_TAG, ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE};
-	uint8_t		tag[BLIND_TAG_SIZE];
-	uint8_t		nonce[AEAD_NONCE_SIZE];
-	unsigned	number = 0;
+	uint8_t tag[BLIND_TAG_SIZE];
+	uint8_t nonce[AEAD_NONCE_SIZE];
+	unsigned number = 0;
 
 	if (count != 2)
 		return 2;
@@ -46,9 +46,9 @@ main(int count, char **arguments)
 	{
 		for (size_t plain = 0; plain < 5; plain++)
 		{
-			uint8_t		value[ENVELOPE_OVERHEAD_MAX + 5];
-			char		text[2 * sizeof(value)];
-			size_t		length = envelope_size(flags[i], plain);
+			uint8_t value[ENVELOPE_OVERHEAD_MAX + 5];
+			char text[2 * sizeof(value)];
+			size_t length = envelope_size(flags[i], plain);
 
 			memset(value, 'c', sizeof(value));
 			(void) envelope_write_header(value, flags[i], 0x80ff0142u, tag, nonce);

@@ -14,32 +14,32 @@
 /* One sealed message and everything needed to open it, each in memory of exactly its size. */
 typedef struct Sealed
 {
-	AeadKey    *key;
-	uint8_t    *nonce;
-	uint8_t    *associated;
-	uint8_t    *cipher;
-	uint8_t    *tag;
-	uint8_t    *plain;
-	size_t		associated_length;
-	size_t		length;
+	AeadKey *key;
+	uint8_t *nonce;
+	uint8_t *associated;
+	uint8_t *cipher;
+	uint8_t *tag;
+	uint8_t *plain;
+	size_t associated_length;
+	size_t length;
 } Sealed;
 
 static AeadKey *
 key_of_seed(uint32_t seed)
 {
-	uint8_t		raw[AEAD_KEY_SIZE];
-	AeadKey    *key = NULL;
+	uint8_t raw[AEAD_KEY_SIZE];
+	AeadKey *key = NULL;
 
 	unit_fill(raw, sizeof(raw), seed);
 	CHECK(aead_new(raw, &key) == TSEC_OK);
-	memset(raw, 0, sizeof(raw));	/* the raw key may be wiped at once */
+	memset(raw, 0, sizeof(raw)); /* the raw key may be wiped at once */
 	return key;
 }
 
 static Sealed
 seal_some(size_t associated_length, size_t length)
 {
-	Sealed		made = {.associated_length = associated_length, .length = length};
+	Sealed made = {.associated_length = associated_length, .length = length};
 
 	made.key = key_of_seed(3);
 	made.nonce = unit_memory(AEAD_NONCE_SIZE);
@@ -70,9 +70,9 @@ release(Sealed *sealed)
 static bool
 opens(const Sealed *sealed, AeadKey *key)
 {
-	uint8_t    *plain = unit_memory(sealed->length);
-	Status		status;
-	bool		same;
+	uint8_t *plain = unit_memory(sealed->length);
+	Status status;
+	bool same;
 
 	memset(plain, NOT_WIPED, sealed->length);
 	status = aead_open(key, sealed->nonce, bytes_of(sealed->associated, sealed->associated_length),
@@ -93,35 +93,35 @@ specification_vectors(void)
 	static const char *const vectors[][6] = {
 		{zero_key, "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
 		{zero_key, "000000000000000000000000", "", "00000000000000000000000000000000",
-		"cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919"},
+		 "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919"},
 		{key, "cafebabefacedbaddecaf888", "",
-			"d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
-			"1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255",
-			"522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
-			"8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad",
-		"b094dac5d93471bdec1a502270e3cc6c"},
+		 "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+		 "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255",
+		 "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+		 "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad",
+		 "b094dac5d93471bdec1a502270e3cc6c"},
 		{key, "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
-			"d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
-			"1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
-			"522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
-			"8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
-		"76fc6ece0f4e1768cddf8853bb2d551b"},
+		 "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+		 "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+		 "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+		 "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
+		 "76fc6ece0f4e1768cddf8853bb2d551b"},
 	};
 
 	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
 	{
-		uint8_t    *parts[6];
-		size_t		lengths[6];
-		AeadKey    *made = NULL;
-		uint8_t		tag[AEAD_TAG_SIZE];
-		uint8_t    *cipher;
+		uint8_t *parts[6];
+		size_t lengths[6];
+		AeadKey *made = NULL;
+		uint8_t tag[AEAD_TAG_SIZE];
+		uint8_t *cipher;
 
 		for (int part = 0; part < 6; part++)
 			parts[part] = unit_hex(vectors[i][part], &lengths[part]);
 		cipher = unit_memory(lengths[3]);
 		CHECK(aead_new(parts[0], &made) == TSEC_OK);
-		CHECK(aead_seal(made, parts[1], bytes_of(parts[2], lengths[2]), bytes_of(parts[3], lengths[3]), cipher, tag) ==
-			  TSEC_OK);
+		CHECK(aead_seal(made, parts[1], bytes_of(parts[2], lengths[2]), bytes_of(parts[3], lengths[3]), cipher,
+						tag) == TSEC_OK);
 		CHECK(lengths[3] == lengths[4] && memcmp(cipher, parts[4], lengths[4]) == 0, "case %zu", i + 13);
 		CHECK(memcmp(tag, parts[5], AEAD_TAG_SIZE) == 0, "case %zu", i + 13);
 		aead_free(made);
@@ -134,11 +134,11 @@ specification_vectors(void)
 static void
 every_length_comes_back(void)
 {
-	AeadKey    *other = key_of_seed(3);
+	AeadKey *other = key_of_seed(3);
 
 	for (size_t length = 0; length <= 1000; length++)
 	{
-		Sealed		sealed = seal_some(length % 41, length);
+		Sealed sealed = seal_some(length % 41, length);
 
 		CHECK(opens(&sealed, sealed.key), "length %zu", length);
 		CHECK(opens(&sealed, other), "length %zu, a second object made of the same key", length);
@@ -168,7 +168,7 @@ every_flipped_bit_is_refused(void)
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 	{
-		Sealed		sealed = seal_some(38, lengths[i]);
+		Sealed sealed = seal_some(38, lengths[i]);
 
 		flip_every_bit(&sealed, sealed.nonce, AEAD_NONCE_SIZE, "nonce");
 		flip_every_bit(&sealed, sealed.associated, sealed.associated_length, "associated data");
@@ -181,8 +181,8 @@ every_flipped_bit_is_refused(void)
 static void
 other_lengths_and_keys_are_refused(void)
 {
-	Sealed		sealed = seal_some(20, 40);
-	AeadKey    *other = key_of_seed(7);
+	Sealed sealed = seal_some(20, 40);
+	AeadKey *other = key_of_seed(7);
 
 	CHECK(!opens(&sealed, other), "another key");
 	for (size_t shorter = 0; shorter < 40; shorter++)
@@ -206,23 +206,24 @@ other_lengths_and_keys_are_refused(void)
 static void
 one_key_serves_many_messages(void)
 {
-	AeadKey    *key = key_of_seed(8);
-	uint8_t		plain[64];
-	uint8_t		cipher[64];
-	uint8_t		back[64];
-	uint8_t		nonce[AEAD_NONCE_SIZE];
-	uint8_t		tag[AEAD_TAG_SIZE];
+	AeadKey *key = key_of_seed(8);
+	uint8_t plain[64];
+	uint8_t cipher[64];
+	uint8_t back[64];
+	uint8_t nonce[AEAD_NONCE_SIZE];
+	uint8_t tag[AEAD_TAG_SIZE];
 
 	for (uint32_t turn = 0; turn < 500; turn++)
 	{
-		size_t		length = turn % (sizeof(plain) + 1);
-		Bytes		associated = bytes_of(&turn, turn % 2 ? sizeof(turn) : 0);
+		size_t length = turn % (sizeof(plain) + 1);
+		Bytes associated = bytes_of(&turn, turn % 2 ? sizeof(turn) : 0);
 
 		unit_fill(plain, sizeof(plain), turn);
 		unit_fill(nonce, sizeof(nonce), turn + 1000);
 		CHECK(aead_seal(key, nonce, associated, bytes_of(plain, length), cipher, tag) == TSEC_OK, "turn %u", turn);
 		tag[turn % AEAD_TAG_SIZE] ^= 1;
-		CHECK(aead_open(key, nonce, associated, bytes_of(cipher, length), tag, back) == TSEC_INTEGRITY, "turn %u", turn);
+		CHECK(aead_open(key, nonce, associated, bytes_of(cipher, length), tag, back) == TSEC_INTEGRITY, "turn %u",
+			  turn);
 		tag[turn % AEAD_TAG_SIZE] ^= 1;
 		CHECK(aead_open(key, nonce, associated, bytes_of(cipher, length), tag, back) == TSEC_OK, "turn %u", turn);
 		CHECK(memcmp(back, plain, length) == 0, "turn %u", turn);
@@ -234,14 +235,14 @@ one_key_serves_many_messages(void)
 static void
 too_long_is_refused(void)
 {
-	AeadKey    *key = key_of_seed(9);
-	uint8_t		byte = NOT_WIPED;
-	uint8_t		nonce[AEAD_NONCE_SIZE] = {0};
-	uint8_t		tag[AEAD_TAG_SIZE] = {0};
-	Bytes		small = bytes_of(&byte, 1);
-	Bytes		large = bytes_of(&byte, AEAD_MAX_LENGTH + 1);
-	Bytes		largest = bytes_of(&byte, SIZE_MAX);
-	uint8_t		out = NOT_WIPED;
+	AeadKey *key = key_of_seed(9);
+	uint8_t byte = NOT_WIPED;
+	uint8_t nonce[AEAD_NONCE_SIZE] = {0};
+	uint8_t tag[AEAD_TAG_SIZE] = {0};
+	Bytes small = bytes_of(&byte, 1);
+	Bytes large = bytes_of(&byte, AEAD_MAX_LENGTH + 1);
+	Bytes largest = bytes_of(&byte, SIZE_MAX);
+	uint8_t out = NOT_WIPED;
 
 	CHECK(aead_seal(key, nonce, small, large, &out, tag) == TSEC_TOO_LONG);
 	CHECK(aead_seal(key, nonce, large, small, &out, tag) == TSEC_TOO_LONG);
@@ -258,11 +259,11 @@ too_long_is_refused(void)
 static void
 freed_key_is_wiped(void)
 {
-	uint8_t		raw[AEAD_KEY_SIZE];
-	uint8_t		nonce[AEAD_NONCE_SIZE] = {0};
-	uint8_t		tag[AEAD_TAG_SIZE];
-	uint8_t		out;
-	AeadKey    *key = NULL;
+	uint8_t raw[AEAD_KEY_SIZE];
+	uint8_t nonce[AEAD_NONCE_SIZE] = {0};
+	uint8_t tag[AEAD_TAG_SIZE];
+	uint8_t out;
+	AeadKey *key = NULL;
 
 	unit_fill(raw, sizeof(raw), 10);
 	CHECK(aead_new(raw, &key) == TSEC_OK);
@@ -278,13 +279,13 @@ freed_key_is_wiped(void)
 static void
 random_bytes_fill_the_buffer(void)
 {
-	uint8_t		byte = NOT_WIPED;
+	uint8_t byte = NOT_WIPED;
 
 	CHECK(random_bytes(&byte, 0) == TSEC_OK && byte == NOT_WIPED);
 	for (size_t length = 16; length <= 4096; length *= 2)
 	{
-		uint8_t    *one = unit_memory(length);
-		uint8_t    *other = unit_memory(length);
+		uint8_t *one = unit_memory(length);
+		uint8_t *other = unit_memory(length);
 
 		memset(one, 0, length);
 		memset(other, 0, length);
@@ -300,7 +301,8 @@ random_bytes_fill_the_buffer(void)
 static const UnitCase cases[] = {
 	{"AES-256-GCM: cases 13 to 16 of the specification", specification_vectors},
 	{"every length from 0 to 1000 comes back", every_length_comes_back},
-	{"every flipped bit of nonce, associated data, ciphertext and tag is refused and wiped", every_flipped_bit_is_refused},
+	{"every flipped bit of nonce, associated data, ciphertext and tag is refused and wiped",
+	 every_flipped_bit_is_refused},
 	{"other lengths and keys are refused and wiped", other_lengths_and_keys_are_refused},
 	{"one key serves many messages, failures between", one_key_serves_many_messages},
 	{"too long a value is refused before it is touched", too_long_is_refused},

@@ -13,11 +13,11 @@
 typedef struct Codec
 {
 	const char *name;
-	bool		padded;
-	const char *last_two;		/* the characters for 62 and 63 */
-	size_t		(*size) (size_t bytes);
-	void		(*encode) (const uint8_t *bytes, size_t length, char *text);
-	Status		(*decode) (const char *text, size_t length, uint8_t *bytes, size_t *written);
+	bool padded;
+	const char *last_two; /* the characters for 62 and 63 */
+	size_t (*size)(size_t bytes);
+	void (*encode)(const uint8_t *bytes, size_t length, char *text);
+	Status (*decode)(const char *text, size_t length, uint8_t *bytes, size_t *written);
 } Codec;
 
 static const Codec codecs[] = {
@@ -31,10 +31,10 @@ static const Codec codecs[] = {
 static bool
 accepts(const Codec *codec, const char *text, size_t length)
 {
-	uint8_t    *bytes = unit_memory(decode_base64_bound(length));
-	char	   *again = unit_memory(length);
-	size_t		written = 0;
-	Status		status = codec->decode(text, length, bytes, &written);
+	uint8_t *bytes = unit_memory(decode_base64_bound(length));
+	char *again = unit_memory(length);
+	size_t written = 0;
+	Status status = codec->decode(text, length, bytes, &written);
 
 	CHECK(status == TSEC_OK || status == TSEC_BAD_BASE64, "%s: status %d", codec->name, (int) status);
 	if (status == TSEC_OK && CHECK(codec->size(written) == length, "%s: %.*s", codec->name, (int) length, text))
@@ -51,9 +51,9 @@ accepts(const Codec *codec, const char *text, size_t length)
 static void
 check_pair(const Codec *codec, const uint8_t *bytes, size_t length, const char *text)
 {
-	char	   *made = unit_memory(codec->size(length));
-	uint8_t    *back = unit_memory(decode_base64_bound(strlen(text)));
-	size_t		written = 0;
+	char *made = unit_memory(codec->size(length));
+	uint8_t *back = unit_memory(decode_base64_bound(strlen(text)));
+	size_t written = 0;
 
 	if (CHECK(codec->size(length) == strlen(text), "%s: %s", codec->name, text))
 	{
@@ -97,16 +97,17 @@ every_one_and_two_bytes(void)
 
 		for (unsigned value = 0; value < 65536; value++)
 		{
-			uint8_t		bytes[2] = {(uint8_t) (value >> 8), (uint8_t) value};
-			uint8_t		back[6];
-			char		text[4];
-			size_t		written;
+			uint8_t bytes[2] = {(uint8_t) (value >> 8), (uint8_t) value};
+			uint8_t back[6];
+			char text[4];
+			size_t written;
 
 			for (size_t length = 1; length <= 2; length++)
 			{
 				codec->encode(bytes, length, text);
 				CHECK(codec->decode(text, codec->size(length), back, &written) == TSEC_OK && written == length &&
-					  memcmp(back, bytes, length) == 0, "%s: %04x", codec->name, value);
+						  memcmp(back, bytes, length) == 0,
+					  "%s: %04x", codec->name, value);
 			}
 		}
 	}
@@ -116,7 +117,7 @@ every_one_and_two_bytes(void)
 static void
 every_length_to_1000(void)
 {
-	uint8_t		bytes[1000];
+	uint8_t bytes[1000];
 	unsigned char other[4 * 334 + 1];
 
 	unit_fill(bytes, sizeof(bytes), 1);
@@ -124,7 +125,7 @@ every_length_to_1000(void)
 	{
 		for (size_t c = 0; c < CODECS; c++)
 		{
-			char	   *text = unit_memory(codecs[c].size(length));
+			char *text = unit_memory(codecs[c].size(length));
 
 			codecs[c].encode(bytes, length, text);
 			CHECK(accepts(&codecs[c], text, codecs[c].size(length)), "%s: %zu", codecs[c].name, length);
@@ -148,9 +149,9 @@ every_short_ending(void)
 	for (size_t c = 0; c < CODECS; c++)
 	{
 		const Codec *codec = &codecs[c];
-		size_t		two = 0;
-		size_t		three = 0;
-		char		text[4] = "====";
+		size_t two = 0;
+		size_t three = 0;
+		char text[4] = "====";
 
 		for (unsigned a = 0; a < 256; a++)
 		{
@@ -164,8 +165,8 @@ every_short_ending(void)
 		}
 		for (unsigned last = 0; last < 1u << 24; last++)
 		{
-			uint8_t		bytes[6];
-			size_t		written;
+			uint8_t bytes[6];
+			size_t written;
 
 			text[0] = (char) (last >> 16);
 			text[1] = (char) (last >> 8);
@@ -189,14 +190,15 @@ every_character_at_every_place(void)
 		{
 			for (unsigned value = 0; value < 256; value++)
 			{
-				char		text[8] = {'Q', 'U', 'J', 'D', 'R', 'E', 'V', 'G'};
-				bool		in_alphabet = (value < 128 && value > 0 &&
-										   strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-												  (int) value) != NULL) ||
+				char text[8] = {'Q', 'U', 'J', 'D', 'R', 'E', 'V', 'G'};
+				bool in_alphabet =
+					(value < 128 && value > 0 &&
+					 strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", (int) value) != NULL) ||
 					value == (unsigned char) codec->last_two[0] || value == (unsigned char) codec->last_two[1];
 				/* "=" for the last character leaves "REV", whose spare bits are not zero */
 				text[place] = (char) value;
-				CHECK(accepts(codec, text, 8) == in_alphabet, "%s: place %zu, character %u", codec->name, place, value);
+				CHECK(accepts(codec, text, 8) == in_alphabet, "%s: place %zu, character %u", codec->name, place,
+					  value);
 			}
 		}
 	}
@@ -206,10 +208,51 @@ static void
 other_spellings_are_refused(void)
 {
 	static const char *const refused[] = {
-		"=", "==", "===", "====", "A", "A=", "A==", "A===", "AA=A", "AA=", "AAA==", "AAAA=", "AAAA==", "AAAA===", "AAAA====",
-		"AA==AAAA", "AAA=AAA=", "AA==AA==", "=AAA", "==AA", "AAAAA", "AAAAA===", "AB==", "AP==", "AAB=", "AAD=",
-		"AAAA\n", "AAAA\r\n", "\nAAA", " AAA", "AA A", "AAA ", "AA==\n", "AA\n==", "AAA\n", "AA.A", "AA*A", "AA,A", "AA:A",
-		"\xef\xbb\xbf" "AAA", "\xc3\x84" "AA", "AAA\x80", "AAA\xff",
+		"=",
+		"==",
+		"===",
+		"====",
+		"A",
+		"A=",
+		"A==",
+		"A===",
+		"AA=A",
+		"AA=",
+		"AAA==",
+		"AAAA=",
+		"AAAA==",
+		"AAAA===",
+		"AAAA====",
+		"AA==AAAA",
+		"AAA=AAA=",
+		"AA==AA==",
+		"=AAA",
+		"==AA",
+		"AAAAA",
+		"AAAAA===",
+		"AB==",
+		"AP==",
+		"AAB=",
+		"AAD=",
+		"AAAA\n",
+		"AAAA\r\n",
+		"\nAAA",
+		" AAA",
+		"AA A",
+		"AAA ",
+		"AA==\n",
+		"AA\n==",
+		"AAA\n",
+		"AA.A",
+		"AA*A",
+		"AA,A",
+		"AA:A",
+		"\xef\xbb\xbf"
+		"AAA",
+		"\xc3\x84"
+		"AA",
+		"AAA\x80",
+		"AAA\xff",
 	};
 	static const char *const padded_only[] = {"AA==", "AAA=", "AAAAAA==", "+/==", "AAA+", "AAA/"};
 	static const char *const unpadded_only[] = {"AA", "AAA", "AAAAAA", "AAA-", "AAA_"};

@@ -30,10 +30,10 @@ is_known_flag(unsigned flags)
 static uint8_t *
 value_with(uint8_t flags, size_t plain_length, size_t *length)
 {
-	uint8_t		blind_tag[BLIND_TAG_SIZE];
-	uint8_t		nonce[AEAD_NONCE_SIZE];
-	uint8_t    *value;
-	size_t		header;
+	uint8_t blind_tag[BLIND_TAG_SIZE];
+	uint8_t nonce[AEAD_NONCE_SIZE];
+	uint8_t *value;
+	size_t header;
 
 	*length = envelope_size(flags, plain_length);
 	value = unit_memory(*length);
@@ -48,9 +48,9 @@ value_with(uint8_t flags, size_t plain_length, size_t *length)
 static Status
 parse(const uint8_t *value, size_t length)
 {
-	uint8_t    *exact = unit_memory(length);
-	Envelope	envelope;
-	Status		status;
+	uint8_t *exact = unit_memory(length);
+	Envelope envelope;
+	Status status;
 
 	memcpy(exact, value, length);
 	status = envelope_parse(bytes_of(exact, length), &envelope);
@@ -64,7 +64,7 @@ layout_is_pinned(void)
 {
 	static const uint8_t blind_tag[BLIND_TAG_SIZE] = "sixteen bytes !!";
 	static const uint8_t nonce[AEAD_NONCE_SIZE] = "twelve bytes";
-	uint8_t		header[ENVELOPE_HEADER_MAX];
+	uint8_t header[ENVELOPE_HEADER_MAX];
 
 	CHECK(envelope_write_header(header, 0, KEY_ID, NULL, nonce) == 18);
 	CHECK(unit_is_hex(header, 18, "01 00 80ff0142 7477656c7665206279746573"));
@@ -85,11 +85,11 @@ every_flag_comes_back(void)
 	{
 		for (size_t plain = 0; plain <= 70; plain++)
 		{
-			uint8_t		flags = known_flags[i];
-			bool		probe = flags & ENVELOPE_IS_PROBE;
-			size_t		length;
-			uint8_t    *value = value_with(flags, plain, &length);
-			Envelope	got;
+			uint8_t flags = known_flags[i];
+			bool probe = flags & ENVELOPE_IS_PROBE;
+			size_t length;
+			uint8_t *value = value_with(flags, plain, &length);
+			Envelope got;
 
 			if (CHECK(envelope_parse(bytes_of(value, length), &got) == TSEC_OK, "flags %u, %zu", flags, plain))
 			{
@@ -112,9 +112,9 @@ truncation_at_every_length(void)
 {
 	for (size_t i = 0; i < KNOWN_FLAGS; i++)
 	{
-		size_t		length;
-		size_t		least = envelope_size(known_flags[i], 0);
-		uint8_t    *value = value_with(known_flags[i], 25, &length);
+		size_t length;
+		size_t least = envelope_size(known_flags[i], 0);
+		uint8_t *value = value_with(known_flags[i], 25, &length);
 
 		for (size_t shorter = 0; shorter < least; shorter++)
 			CHECK(parse(value, shorter) == TSEC_VALUE_TRUNCATED, "flags %u cut to %zu", known_flags[i], shorter);
@@ -131,7 +131,7 @@ truncation_at_every_length(void)
 static void
 probe_has_one_length(void)
 {
-	uint8_t		value[60];
+	uint8_t value[60];
 
 	memset(value, 'x', sizeof(value));
 	(void) envelope_write_header(value, 3, KEY_ID, value + 40, NULL);
@@ -142,16 +142,17 @@ probe_has_one_length(void)
 static void
 every_algorithm_and_flag(void)
 {
-	size_t		length;
-	uint8_t    *value = value_with(ENVELOPE_HAS_BLIND_TAG, 10, &length);
+	size_t length;
+	uint8_t *value = value_with(ENVELOPE_HAS_BLIND_TAG, 10, &length);
 
 	for (unsigned algorithm = 0; algorithm < 256; algorithm++)
 	{
 		for (unsigned flags = 0; flags < 256; flags++)
 		{
-			size_t		whole = flags == 3 ? 22 : length;
-			Status		expected = algorithm != ENVELOPE_ALGORITHM_GCM ? TSEC_UNKNOWN_ALGORITHM :
-				!is_known_flag(flags) ? TSEC_UNKNOWN_FLAG : TSEC_OK;
+			size_t whole = flags == 3 ? 22 : length;
+			Status expected = algorithm != ENVELOPE_ALGORITHM_GCM ? TSEC_UNKNOWN_ALGORITHM
+							  : !is_known_flag(flags)             ? TSEC_UNKNOWN_FLAG
+																  : TSEC_OK;
 
 			value[0] = (uint8_t) algorithm;
 			value[1] = (uint8_t) flags;
@@ -167,13 +168,13 @@ every_bit_of_a_stored_value_counts(void)
 {
 	for (uint8_t flags = 0; flags <= ENVELOPE_HAS_BLIND_TAG; flags++)
 	{
-		uint8_t		raw[AEAD_KEY_SIZE] = {7};
-		uint8_t		plain[33] = "a reading of the thermal unit: 42";
-		uint8_t		opened[sizeof(plain) + BLIND_TAG_SIZE];
-		AeadKey    *key = NULL;
-		Envelope	envelope;
-		size_t		length;
-		uint8_t    *value = value_with(flags, sizeof(plain), &length);
+		uint8_t raw[AEAD_KEY_SIZE] = {7};
+		uint8_t plain[33] = "a reading of the thermal unit: 42";
+		uint8_t opened[sizeof(plain) + BLIND_TAG_SIZE];
+		AeadKey *key = NULL;
+		Envelope envelope;
+		size_t length;
+		uint8_t *value = value_with(flags, sizeof(plain), &length);
 
 		CHECK(aead_new(raw, &key) == TSEC_OK);
 		CHECK(envelope_parse(bytes_of(value, length), &envelope) == TSEC_OK);
@@ -181,8 +182,8 @@ every_bit_of_a_stored_value_counts(void)
 						(uint8_t *) envelope.cipher.data, (uint8_t *) envelope.tag) == TSEC_OK);
 		for (size_t bit = 0; bit <= length * 8; bit++)
 		{
-			bool		whole = bit == length * 8;	/* the last turn flips nothing */
-			Status		status;
+			bool whole = bit == length * 8; /* the last turn flips nothing */
+			Status status;
 
 			if (!whole)
 				value[bit / 8] ^= (uint8_t) (1 << bit % 8);
@@ -203,8 +204,8 @@ every_bit_of_a_stored_value_counts(void)
 static Status
 read_armor(const char *text, size_t length, uint8_t **value, size_t *value_length)
 {
-	char	   *exact = unit_memory(length);
-	Status		status;
+	char *exact = unit_memory(length);
+	Status status;
 
 	memcpy(exact, text, length);
 	*value = unit_memory(armor_value_bound(length));
@@ -220,15 +221,16 @@ armor_comes_back(void)
 	{
 		for (size_t plain = 0; plain <= 70; plain++)
 		{
-			size_t		length;
-			size_t		got = 0;
-			uint8_t    *value = value_with(known_flags[i], plain, &length);
-			uint8_t    *back;
-			char	   *text = unit_memory(armor_size(length));
+			size_t length;
+			size_t got = 0;
+			uint8_t *value = value_with(known_flags[i], plain, &length);
+			uint8_t *back;
+			char *text = unit_memory(armor_size(length));
 
 			armor_write(bytes_of(value, length), text);
 			CHECK(armor_looks_like(text, armor_size(length)));
-			CHECK(read_armor(text, armor_size(length), &back, &got) == TSEC_OK, "flags %u, %zu", known_flags[i], plain);
+			CHECK(read_armor(text, armor_size(length), &back, &got) == TSEC_OK, "flags %u, %zu", known_flags[i],
+				  plain);
 			CHECK(got == length && memcmp(back, value, length) == 0, "flags %u, %zu", known_flags[i], plain);
 			CHECK(armor_value_bound(armor_size(length)) >= length);
 			free(back);
@@ -242,9 +244,9 @@ armor_comes_back(void)
 static void
 refuses(const char *text, size_t length, Status expected)
 {
-	uint8_t    *value;
-	size_t		value_length = 0;
-	Status		status = read_armor(text, length, &value, &value_length);
+	uint8_t *value;
+	size_t value_length = 0;
+	Status status = read_armor(text, length, &value, &value_length);
 
 	CHECK(status == expected, "status %s for \"%.*s\"", status_info(status)->name, (int) length, text);
 	free(value);
@@ -254,11 +256,12 @@ static void
 lookalikes_are_refused(void)
 {
 	static const char *const begins_otherwise[] = {
-		"", "t", "tsec1", "tsec2:", "tsec:", "TSEC1:AQ", "Tsec1:AQ", " tsec1:AQ", "tsec1;AQ", "tsec11:AQ", "plain text", "\\x0100",
+		"",         "t",         "tsec1",    "tsec2:",    "tsec:",      "TSEC1:AQ",
+		"Tsec1:AQ", " tsec1:AQ", "tsec1;AQ", "tsec11:AQ", "plain text", "\\x0100",
 	};
 	static const char *const only_looks_alike[] = {
-		"tsec1:", "tsec1: ", "tsec1:A", "tsec1:AQ", "tsec1:AQAAAAAA", "tsec1:=", "tsec1:hello", "tsec1:hello world",
-		"tsec1:tsec1:", "tsec1:AQAAAAAA==",
+		"tsec1:",  "tsec1: ",     "tsec1:A",           "tsec1:AQ",     "tsec1:AQAAAAAA",
+		"tsec1:=", "tsec1:hello", "tsec1:hello world", "tsec1:tsec1:", "tsec1:AQAAAAAA==",
 	};
 
 	for (size_t i = 0; i < sizeof(begins_otherwise) / sizeof(begins_otherwise[0]); i++)
@@ -279,11 +282,11 @@ static void
 damaged_armor_is_refused(void)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	size_t		length;
-	uint8_t    *value = value_with(0, 4, &length);	/* 38 bytes: the last character has two spare bits */
-	size_t		size = armor_size(length);
-	char	   *text = unit_memory(size + 1);
-	char		last;
+	size_t length;
+	uint8_t *value = value_with(0, 4, &length); /* 38 bytes: the last character has two spare bits */
+	size_t size = armor_size(length);
+	char *text = unit_memory(size + 1);
+	char last;
 
 	armor_write(bytes_of(value, length), text);
 	/* cut so far that the structure misses bytes, or that no whole byte ends there */
@@ -293,8 +296,7 @@ damaged_armor_is_refused(void)
 	/* one more character of any kind: no group ends behind it, or a byte that is no armor */
 	for (unsigned extra = 0; extra < 256; extra++)
 	{
-		bool		digit = extra < 128 && extra > 0 &&
-			strchr(digits, (int) extra) != NULL;
+		bool digit = extra < 128 && extra > 0 && strchr(digits, (int) extra) != NULL;
 
 		text[size] = (char) extra;
 		refuses(text, size + 1, digit ? TSEC_OK : TSEC_ARMOR_INVALID);
@@ -315,9 +317,9 @@ damaged_armor_is_refused(void)
 static void
 armor_of_the_unknown_keeps_its_name(void)
 {
-	size_t		length;
-	uint8_t    *value = value_with(0, 4, &length);
-	char	   *text = unit_memory(armor_size(length));
+	size_t length;
+	uint8_t *value = value_with(0, 4, &length);
+	char *text = unit_memory(armor_size(length));
 
 	value[0] = 2;
 	armor_write(bytes_of(value, length), text);

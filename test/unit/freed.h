@@ -14,9 +14,9 @@
 /* What to look for, and in how many freed blocks it was found. */
 static struct
 {
-	const void *secret;			/* NULL: look for nothing */
-	size_t		length;
-	unsigned	found;
+	const void *secret; /* NULL: look for nothing */
+	size_t length;
+	unsigned found;
 } freed;
 
 extern void __real_free(void *memory);

@@ -23,7 +23,7 @@ compare_nonces(const void *a, const void *b)
 static size_t
 count_repeats(uint8_t *nonces, size_t count)
 {
-	size_t		repeats = 0;
+	size_t repeats = 0;
 
 	qsort(nonces, count, AEAD_NONCE_SIZE, compare_nonces);
 	for (size_t i = 1; i < count; i++)
@@ -49,8 +49,8 @@ nonces_never_repeat(void)
 	{
 		count = 100 * NONCE_POOL_COUNT + 1
 	};
-	NoncePool  *pool = calloc(1, sizeof(NoncePool));
-	uint8_t    *nonces = unit_memory((size_t) count * AEAD_NONCE_SIZE);
+	NoncePool *pool = calloc(1, sizeof(NoncePool));
+	uint8_t *nonces = unit_memory((size_t) count * AEAD_NONCE_SIZE);
 
 	CHECK(take(pool, nonces, count));
 	CHECK(count_repeats(nonces, count) == 0);
@@ -61,8 +61,8 @@ nonces_never_repeat(void)
 static void
 every_place_of_the_pool_is_random(void)
 {
-	NoncePool	pool = {0};
-	uint8_t		nonce[AEAD_NONCE_SIZE];
+	NoncePool pool = {0};
+	uint8_t nonce[AEAD_NONCE_SIZE];
 
 	for (unsigned i = 0; i < 2 * NONCE_POOL_COUNT; i++)
 	{
@@ -76,14 +76,14 @@ every_place_of_the_pool_is_random(void)
 static void
 neighbours_share_no_bytes(void)
 {
-	NoncePool	pool = {0};
-	uint8_t		nonces[NONCE_POOL_COUNT][AEAD_NONCE_SIZE];
+	NoncePool pool = {0};
+	uint8_t nonces[NONCE_POOL_COUNT][AEAD_NONCE_SIZE];
 
 	CHECK(take(&pool, nonces[0], NONCE_POOL_COUNT));
 	for (size_t shared = 1; shared < AEAD_NONCE_SIZE; shared++)
 	{
-		unsigned	forward = 0;
-		unsigned	backward = 0;
+		unsigned forward = 0;
+		unsigned backward = 0;
 
 		for (size_t i = 1; i < NONCE_POOL_COUNT; i++)
 		{
@@ -102,14 +102,14 @@ neighbours_share_no_bytes(void)
 static bool
 take_through_forks(NoncePool *pool, int to, int depth)
 {
-	uint8_t		nonces[PER_PROCESS * AEAD_NONCE_SIZE];
-	int			children = depth > 0 ? 2 : 0;
-	bool		good = true;
+	uint8_t nonces[PER_PROCESS * AEAD_NONCE_SIZE];
+	int children = depth > 0 ? 2 : 0;
+	bool good = true;
 
 	for (int i = 0; i < children; i++)
 	{
-		pid_t		child = fork();
-		int			status;
+		pid_t child = fork();
+		int status;
 
 		if (child == 0)
 			_exit(take_through_forks(pool, to, depth - 1) ? 0 : 1);
@@ -125,14 +125,14 @@ forks_do_not_share_a_pool(unsigned taken_before)
 {
 	enum
 	{
-		processes = 7			/* one, its two children, their four */
+		processes = 7 /* one, its two children, their four */
 	};
-	NoncePool	pool = {0};
-	uint8_t		first[AEAD_NONCE_SIZE];
-	size_t		size = (size_t) processes * PER_PROCESS * AEAD_NONCE_SIZE;
-	uint8_t    *nonces = unit_memory(size);
-	size_t		got = 0;
-	FILE	   *collected = tmpfile();
+	NoncePool pool = {0};
+	uint8_t first[AEAD_NONCE_SIZE];
+	size_t size = (size_t) processes * PER_PROCESS * AEAD_NONCE_SIZE;
+	uint8_t *nonces = unit_memory(size);
+	size_t got = 0;
+	FILE *collected = tmpfile();
 
 	if (!CHECK(collected != NULL))
 		return;

@@ -19,10 +19,10 @@
 static bool
 page_has_flag(const void *address, const char *flag)
 {
-	FILE	   *maps = fopen("/proc/self/smaps", "r");
-	char		line[1024];
-	bool		inside = false;
-	bool		found = false;
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	char line[1024];
+	bool inside = false;
+	bool found = false;
 
 	while (maps != NULL && fgets(line, sizeof(line), maps) != NULL)
 	{
@@ -33,7 +33,7 @@ page_has_flag(const void *address, const char *flag)
 			inside = (unsigned long) address >= low && (unsigned long) address < high;
 		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
 		{
-			char		wanted[] = {' ', flag[0], flag[1], ' ', '\0'};
+			char wanted[] = {' ', flag[0], flag[1], ' ', '\0'};
 
 			found = strstr(line, wanted) != NULL;
 		}
@@ -45,10 +45,10 @@ page_has_flag(const void *address, const char *flag)
 
 /* Runs a function in a child and tells whether it answered true. */
 static bool
-child_finds(bool (*check) (uint8_t *pages), uint8_t *pages)
+child_finds(bool (*check)(uint8_t *pages), uint8_t *pages)
 {
-	pid_t		child;
-	int			status;
+	pid_t child;
+	int status;
 
 	(void) fflush(stdout);
 	child = fork();
@@ -60,8 +60,8 @@ child_finds(bool (*check) (uint8_t *pages), uint8_t *pages)
 static void
 pages_are_locked_and_not_dumped(void)
 {
-	bool		locked = false;
-	uint8_t    *pages = secret_pages_new(LENGTH, &locked);
+	bool locked = false;
+	uint8_t *pages = secret_pages_new(LENGTH, &locked);
 
 	if (!CHECK(pages != NULL))
 		return;
@@ -76,10 +76,10 @@ pages_are_locked_and_not_dumped(void)
 static bool
 inherited_and_lockable(uint8_t *pages)
 {
-	bool		kept = unit_is_filled(pages, LENGTH, 'k') && page_has_flag(pages, "dd");
-	bool		was_locked = page_has_flag(pages, "lo");
-	bool		locked = secret_pages_lock(pages, LENGTH);
-	bool		as_said = page_has_flag(pages, "lo") == locked;
+	bool kept = unit_is_filled(pages, LENGTH, 'k') && page_has_flag(pages, "dd");
+	bool was_locked = page_has_flag(pages, "lo");
+	bool locked = secret_pages_lock(pages, LENGTH);
+	bool as_said = page_has_flag(pages, "lo") == locked;
 
 	secret_wipe(pages, LENGTH);
 	return kept && !was_locked && as_said;
@@ -88,8 +88,8 @@ inherited_and_lockable(uint8_t *pages)
 static void
 pages_survive_fork(void)
 {
-	bool		locked = false;
-	uint8_t    *pages = secret_pages_new(LENGTH, &locked);
+	bool locked = false;
+	uint8_t *pages = secret_pages_new(LENGTH, &locked);
 
 	if (!CHECK(pages != NULL))
 		return;
@@ -102,7 +102,7 @@ pages_survive_fork(void)
 static void
 impossible_sizes_give_null(void)
 {
-	bool		locked = true;
+	bool locked = true;
 
 	CHECK(secret_pages_new(SIZE_MAX / 2, &locked) == NULL);
 	CHECK(secret_pages_new(0, &locked) == NULL);
@@ -112,8 +112,8 @@ impossible_sizes_give_null(void)
 static bool
 freed_pages_are_zero(uint8_t *ignored)
 {
-	uint8_t    *pages = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	uint8_t    *twin = mremap(pages, 0, LENGTH, MREMAP_MAYMOVE);
+	uint8_t *pages = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint8_t *twin = mremap(pages, 0, LENGTH, MREMAP_MAYMOVE);
 
 	(void) ignored;
 	if (pages == MAP_FAILED || twin == MAP_FAILED)
@@ -134,7 +134,7 @@ freeing_wipes(void)
 static bool
 is_not_dumpable(uint8_t *ignored)
 {
-	bool		before = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
+	bool before = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
 
 	(void) ignored;
 	secret_forbid_dumps();

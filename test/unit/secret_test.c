@@ -29,8 +29,8 @@ extern char **environ;
 static void
 equal_sees_every_bit(void)
 {
-	uint8_t		a[64];
-	uint8_t		b[64];
+	uint8_t a[64];
+	uint8_t b[64];
 
 	unit_fill(a, sizeof(a), 1);
 	memcpy(b, a, sizeof(a));
@@ -52,7 +52,7 @@ wipe_clears_that_and_no_more(void)
 {
 	for (size_t length = 0; length < 100; length++)
 	{
-		uint8_t		memory[102];
+		uint8_t memory[102];
 
 		memset(memory, 'x', sizeof(memory));
 		secret_wipe(memory + 1, length);
@@ -65,9 +65,9 @@ wipe_clears_that_and_no_more(void)
 static size_t
 read_kernel_block(char *block, size_t size)
 {
-	int			fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
-	size_t		length = 0;
-	ssize_t		n;
+	int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+	ssize_t n;
 
 	while (fd >= 0 && length < size && (n = read(fd, block + length, size - length)) > 0)
 		length += (size_t) n;
@@ -88,8 +88,8 @@ kernel_shows(const char *text)
 static void
 move_environment(void)
 {
-	size_t		count = 0;
-	char	  **moved;
+	size_t count = 0;
+	char **moved;
 
 	while (environ[count] != NULL)
 		count++;
@@ -103,12 +103,12 @@ move_environment(void)
 static int
 child_takes(const char *move, size_t size, size_t expected)
 {
-	char	   *buffer = unit_memory(size);
-	char	   *value = getenv(NAME);
-	size_t		length = value ? strlen(value) : 0;
-	char	   *kept = value ? strdup(value) : NULL;
-	char	   *in_kernel_block = value ? value - strlen(NAME "=") : NULL;
-	size_t		answer;
+	char *buffer = unit_memory(size);
+	char *value = getenv(NAME);
+	size_t length = value ? strlen(value) : 0;
+	char *kept = value ? strdup(value) : NULL;
+	char *in_kernel_block = value ? value - strlen(NAME "=") : NULL;
+	size_t answer;
 
 	memset(buffer, '#', size);
 	if (length > 0)
@@ -152,10 +152,10 @@ child_takes(const char *move, size_t size, size_t expected)
 typedef struct TakeCase
 {
 	const char *move;
-	const char *variable;		/* NULL: absent */
-	const char *other;			/* one more variable, or NULL */
-	size_t		size;
-	size_t		expected;
+	const char *variable; /* NULL: absent */
+	const char *other;    /* one more variable, or NULL */
+	size_t size;
+	size_t expected;
 } TakeCase;
 
 static void
@@ -163,13 +163,13 @@ run_takes(const TakeCase *takes, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 	{
-		char		size[24];
-		char		expected[24];
-		char	   *arguments[] = {"secret_test", "--child", (char *) takes[i].move, size, expected, NULL};
-		char	   *variables[5] = {BYSTANDER "=" BYSTANDER_VALUE};
-		int			used = 1;
-		int			status = -1;
-		pid_t		child;
+		char size[24];
+		char expected[24];
+		char *arguments[] = {"secret_test", "--child", (char *) takes[i].move, size, expected, NULL};
+		char *variables[5] = {BYSTANDER "=" BYSTANDER_VALUE};
+		int used = 1;
+		int status = -1;
+		pid_t child;
 
 		(void) snprintf(size, sizeof(size), "%zu", takes[i].size);
 		(void) snprintf(expected, sizeof(expected), "%zu", takes[i].expected);

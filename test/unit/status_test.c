@@ -15,10 +15,10 @@
 static void
 rows_answer_their_status(void)
 {
-#define STATUS(word, state, code, text, advice) \
-	CHECK(strcmp(status_info(TSEC_##word)->name, #word) == 0); \
+#define STATUS(word, state, code, text, advice)                    \
+	CHECK(strcmp(status_info(TSEC_##word)->name, #word) == 0);     \
 	CHECK(strcmp(status_info(TSEC_##word)->sqlstate, state) == 0); \
-	CHECK(status_info(TSEC_##word)->http == (code)); \
+	CHECK(status_info(TSEC_##word)->http == (code));               \
 	CHECK(strcmp(status_info(TSEC_##word)->message, text) == 0);
 #include "common/status_list.h"
 #undef STATUS

@@ -23,7 +23,7 @@
 typedef struct UnitCase
 {
 	const char *name;
-	void		(*run) (void);
+	void (*run)(void);
 } UnitCase;
 
 /* The case that runs now. */
@@ -36,11 +36,10 @@ static struct
 /* CHECK(condition) or CHECK(condition, "format", ...) to say with which data; gives back the condition. */
 #define CHECK(condition, ...) unit_check((condition), __FILE__, __LINE__, #condition, " " __VA_ARGS__)
 
-__attribute__((format(printf, 5, 6)))
-static inline bool
+__attribute__((format(printf, 5, 6))) static inline bool
 unit_check(bool holds, const char *file, int line, const char *condition, const char *format, ...)
 {
-	va_list		arguments;
+	va_list arguments;
 
 	unit.checks++;
 	if (holds)
@@ -60,12 +59,12 @@ unit_check(bool holds, const char *file, int line, const char *condition, const 
 static inline int
 unit_run(const UnitCase *cases, size_t count)
 {
-	int			failed = 0;
+	int failed = 0;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < count; i++)
 	{
-		bool		passed;
+		bool passed;
 
 		memset(&unit, 0, sizeof(unit));
 		cases[i].run();
@@ -78,10 +77,9 @@ unit_run(const UnitCase *cases, size_t count)
 	return failed > 0;
 }
 
-#define UNIT_MAIN(cases) \
-	int \
-	main(void) \
-	{ \
+#define UNIT_MAIN(cases)                                            \
+	int main(void)                                                  \
+	{                                                               \
 		return unit_run(cases, sizeof(cases) / sizeof((cases)[0])); \
 	}
 
@@ -89,7 +87,7 @@ unit_run(const UnitCase *cases, size_t count)
 static inline void *
 unit_memory(size_t length)
 {
-	void	   *memory = malloc(length > 0 ? length : 1);
+	void *memory = malloc(length > 0 ? length : 1);
 
 	if (memory == NULL)
 		abort();
@@ -100,8 +98,8 @@ unit_memory(size_t length)
 static inline uint8_t *
 unit_hex(const char *hex, size_t *length)
 {
-	uint8_t    *bytes = unit_memory(strlen(hex) / 2);
-	unsigned	value;
+	uint8_t *bytes = unit_memory(strlen(hex) / 2);
+	unsigned value;
 
 	*length = 0;
 	for (; *hex != '\0'; hex += *hex == ' ' ? 1 : 2)
@@ -119,9 +117,9 @@ unit_hex(const char *hex, size_t *length)
 static inline bool
 unit_is_hex(const void *memory, size_t length, const char *hex)
 {
-	size_t		wanted;
-	uint8_t    *bytes = unit_hex(hex, &wanted);
-	bool		same = wanted == length && memcmp(bytes, memory, length) == 0;
+	size_t wanted;
+	uint8_t *bytes = unit_hex(hex, &wanted);
+	bool same = wanted == length && memcmp(bytes, memory, length) == 0;
 
 	free(bytes);
 	return same;
@@ -143,7 +141,7 @@ unit_is_filled(const uint8_t *memory, size_t length, uint8_t value)
 static inline void
 unit_fill(uint8_t *memory, size_t length, uint32_t seed)
 {
-	uint32_t	state = seed * 2654435761u + 1;
+	uint32_t state = seed * 2654435761u + 1;
 
 	for (size_t i = 0; i < length; i++)
 	{

@@ -18,18 +18,18 @@
 /* One case of a file with its group. */
 typedef struct Vector
 {
-	json_t	   *group;
-	json_t	   *test;
-	long long	number;			/* tcId */
-	bool		valid;
+	json_t *group;
+	json_t *test;
+	long long number; /* tcId */
+	bool valid;
 } Vector;
 
 /* Counts of what was run and of what had to be refused. */
 typedef struct Tally
 {
-	long long	all;
-	long long	run;
-	long long	refused;
+	long long all;
+	long long run;
+	long long refused;
 } Tally;
 
 static uint8_t *
@@ -57,14 +57,14 @@ data_folder(void)
 
 /* Calls run for every case of a file. */
 static void
-each_vector(const char *file, bool (*run) (const Vector *vector), Tally *tally)
+each_vector(const char *file, bool (*run)(const Vector *vector), Tally *tally)
 {
-	char		path[4096];
-	size_t		g;
-	size_t		t;
+	char path[4096];
+	size_t g;
+	size_t t;
 	json_error_t error;
-	json_t	   *root;
-	Vector		vector;
+	json_t *root;
+	Vector vector;
 
 	(void) snprintf(path, sizeof(path), "%s/wycheproof/%s", data_folder(), file);
 	root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
@@ -94,25 +94,25 @@ each_vector(const char *file, bool (*run) (const Vector *vector), Tally *tally)
 static bool
 run_gcm(const Vector *vector)
 {
-	size_t		key_length;
-	size_t		nonce_length;
-	size_t		associated_length;
-	size_t		plain_length;
-	size_t		cipher_length;
-	size_t		tag_length;
-	uint8_t    *key;
-	uint8_t    *nonce;
-	uint8_t    *associated;
-	uint8_t    *plain;
-	uint8_t    *cipher;
-	uint8_t    *tag;
-	uint8_t    *output;
-	uint8_t		made_tag[AEAD_TAG_SIZE];
-	AeadKey    *made = NULL;
-	Status		status;
+	size_t key_length;
+	size_t nonce_length;
+	size_t associated_length;
+	size_t plain_length;
+	size_t cipher_length;
+	size_t tag_length;
+	uint8_t *key;
+	uint8_t *nonce;
+	uint8_t *associated;
+	uint8_t *plain;
+	uint8_t *cipher;
+	uint8_t *tag;
+	uint8_t *output;
+	uint8_t made_tag[AEAD_TAG_SIZE];
+	AeadKey *made = NULL;
+	Status status;
 
-	if (group_number(vector, "keySize") != AEAD_KEY_SIZE * 8 || group_number(vector, "ivSize") != AEAD_NONCE_SIZE * 8 ||
-		group_number(vector, "tagSize") != AEAD_TAG_SIZE * 8)
+	if (group_number(vector, "keySize") != AEAD_KEY_SIZE * 8 ||
+		group_number(vector, "ivSize") != AEAD_NONCE_SIZE * 8 || group_number(vector, "tagSize") != AEAD_TAG_SIZE * 8)
 		return false;
 	key = field(vector, "key", &key_length);
 	nonce = field(vector, "iv", &nonce_length);
@@ -131,11 +131,13 @@ run_gcm(const Vector *vector)
 		CHECK(status == (vector->valid ? TSEC_OK : TSEC_INTEGRITY), "case %lld", vector->number);
 		if (vector->valid)
 		{
-			CHECK(plain_length == cipher_length && memcmp(output, plain, plain_length) == 0, "case %lld", vector->number);
-			CHECK(aead_seal(made, nonce, bytes_of(associated, associated_length), bytes_of(plain, plain_length), output,
-							made_tag) == TSEC_OK, "case %lld", vector->number);
-			CHECK(memcmp(output, cipher, cipher_length) == 0 && memcmp(made_tag, tag, AEAD_TAG_SIZE) == 0, "case %lld",
+			CHECK(plain_length == cipher_length && memcmp(output, plain, plain_length) == 0, "case %lld",
 				  vector->number);
+			CHECK(aead_seal(made, nonce, bytes_of(associated, associated_length), bytes_of(plain, plain_length),
+							output, made_tag) == TSEC_OK,
+				  "case %lld", vector->number);
+			CHECK(memcmp(output, cipher, cipher_length) == 0 && memcmp(made_tag, tag, AEAD_TAG_SIZE) == 0,
+				  "case %lld", vector->number);
 		}
 		else
 			CHECK(unit_is_filled(output, cipher_length, 0), "case %lld is not wiped", vector->number);
@@ -155,14 +157,14 @@ run_gcm(const Vector *vector)
 static bool
 run_hmac(const Vector *vector)
 {
-	size_t		key_length;
-	size_t		message_length;
-	size_t		tag_length;
-	uint8_t    *key = field(vector, "key", &key_length);
-	uint8_t    *message = field(vector, "msg", &message_length);
-	uint8_t    *tag = field(vector, "tag", &tag_length);
-	uint8_t		digest[DIGEST_SIZE];
-	HmacKey    *made = NULL;
+	size_t key_length;
+	size_t message_length;
+	size_t tag_length;
+	uint8_t *key = field(vector, "key", &key_length);
+	uint8_t *message = field(vector, "msg", &message_length);
+	uint8_t *tag = field(vector, "tag", &tag_length);
+	uint8_t digest[DIGEST_SIZE];
+	HmacKey *made = NULL;
 
 	CHECK((long long) tag_length * 8 == group_number(vector, "tagSize") && tag_length <= DIGEST_SIZE, "case %lld",
 		  vector->number);
@@ -181,7 +183,7 @@ run_hmac(const Vector *vector)
 static void
 aes_gcm(void)
 {
-	Tally		tally = {0};
+	Tally tally = {0};
 
 	each_vector("aes_gcm_test.json", run_gcm, &tally);
 	CHECK(tally.run == 66, "%lld", tally.run);
@@ -191,7 +193,7 @@ aes_gcm(void)
 static void
 hmac_sha256_cases(void)
 {
-	Tally		tally = {0};
+	Tally tally = {0};
 
 	each_vector("hmac_sha256_test.json", run_hmac, &tally);
 	CHECK(tally.run == 174, "%lld", tally.run);
@@ -206,7 +208,7 @@ static const UnitCase cases[] = {
 int
 main(void)
 {
-	char		folder[4096];
+	char folder[4096];
 
 	(void) snprintf(folder, sizeof(folder), "%s/wycheproof", data_folder());
 	if (access(folder, X_OK) != 0)
