@@ -30,7 +30,7 @@ SHLIB_LINK = -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 # Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
 REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
-REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf
+REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
 EXTRA_CLEAN = tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
