@@ -348,20 +348,19 @@ catalog_read_grants(const uint8 context[KEY_CONTEXT_SIZE])
 	return grants;
 }
 
-uint64
-catalog_messages(uint32 id)
+bool
+catalog_read_messages(uint32 id, uint64 *messages)
 {
 	Lookup lookup;
 	HeapTuple tuple;
-	uint64 messages = 0;
 
 	if (!lookup_begin(&lookup, OBJECT_USAGE, OBJECT_USAGE_PKEY, USAGE_ID, F_INT4EQ, Int32GetDatum((int32) id)))
-		return 0;
+		return false;
 	tuple = lookup_next(&lookup);
 	if (HeapTupleIsValid(tuple))
-		messages = (uint64) DatumGetInt64(column_of(&lookup, tuple, USAGE_MESSAGES, NULL));
+		*messages = (uint64) DatumGetInt64(column_of(&lookup, tuple, USAGE_MESSAGES, NULL));
 	lookup_end(&lookup);
-	return messages;
+	return HeapTupleIsValid(tuple);
 }
 
 uint64

@@ -137,11 +137,15 @@ settle_debts(void)
 	hash_seq_init(&sequence, meters);
 	while ((meter = hash_seq_search(&sequence)) != NULL)
 	{
+		uint64 messages;
 		uint64 given;
 
 		if (meter->slot != NULL && pg_atomic_read_u64(&meter->slot->debt) > 0)
 			meter->owed += pg_atomic_exchange_u64(&meter->slot->debt, 0);
 		if (meter->owed == 0)
+			continue;
+		/* the transaction may be the one that drops the extension */
+		if (!catalog_read_messages(meter->id, &messages))
 			continue;
 		(void) catalog_reserve_messages(meter->id, meter->owed, MESSAGES_MAX, &given);
 		meter->owed -= given;
@@ -227,6 +231,8 @@ mark_dirty(KeyMeter *meter)
 static void
 borrow(KeyMeter *meter, const char *key_name, MeterUse use)
 {
+	uint64 messages = 0;
+
 	if (IsParallelWorker())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 						errmsg("values cannot be encrypted in a parallel worker"),
@@ -234,7 +240,7 @@ borrow(KeyMeter *meter, const char *key_name, MeterUse use)
 	if (RecoveryInProgress() && use != METER_LITERALS)
 		ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 						errmsg("values cannot be encrypted with key \"%s\" during recovery", key_name)));
-	if (catalog_messages(meter->id) + meter->owed + BLOCK_BORROWED > MESSAGES_MAX)
+	if (!catalog_read_messages(meter->id, &messages) || messages + meter->owed + BLOCK_BORROWED > MESSAGES_MAX)
 		base_throw_detail(TSEC_KEY_EXHAUSTED, "Key \"%s\".", key_name);
 	meter->quota = BLOCK_BORROWED;
 	meter->owed += BLOCK_BORROWED;

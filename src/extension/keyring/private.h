@@ -87,8 +87,8 @@ extern List *catalog_read_grants(const uint8 context[KEY_CONTEXT_SIZE]); /* of G
 /* Adds to a version's reserved messages, at most up to a ceiling; returns the new total and how many were given. */
 extern uint64 catalog_reserve_messages(uint32 id, uint64 wanted, uint64 ceiling, uint64 *given);
 
-/* A version's reserved messages. */
-extern uint64 catalog_messages(uint32 id);
+/* A version's reserved messages; false when it has no count, or there are no tables any more. */
+extern bool catalog_read_messages(uint32 id, uint64 *messages);
 
 /* The relation whose invalidation means "read everything again"; InvalidOid without the extension. */
 extern Oid catalog_signal_relation(void);
