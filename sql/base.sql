@@ -5,7 +5,7 @@ CREATE EXTENSION twin_security;
 SELECT nspname, pg_get_userbyid(nspowner) = current_user AS owned_by_installer, nspacl IS NOT NULL AS has_acl
 FROM pg_namespace WHERE nspname LIKE 'twin%' ORDER BY 1;
 
-SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname LIKE 'twin\_%' ORDER BY 1;
+SELECT rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname LIKE 'twin\_%' ORDER BY 1;
 
 SELECT name, setting, context FROM pg_settings WHERE name LIKE 'twin\_security.%' ORDER BY 1;
 

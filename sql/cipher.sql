@@ -418,6 +418,9 @@ UPDATE pg_attribute SET atttypmod = twin_internal.key_modifier('k2') WHERE attre
 SELECT b::text FROM moved;
 UPDATE pg_attribute SET atttypid = 'twin.encrypted_bytea'::regtype WHERE attrelid = 'moved'::regclass AND attname = 'a';
 SELECT a::bytea FROM moved;
+UPDATE pg_attribute SET atttypid = 'twin.encrypted_text_eq'::regtype WHERE attrelid = 'moved'::regclass AND attname = 'a';
+SELECT a::text FROM moved;
+SELECT integrity_failures FROM twin.stat_keyring WHERE key_name = 'k1';
 UPDATE pg_attribute SET atttypid = 'twin.encrypted_text'::regtype WHERE attrelid = 'moved'::regclass AND attname = 'a';
 SELECT a::text FROM moved;
 

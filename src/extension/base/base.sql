@@ -25,7 +25,8 @@ BEGIN
 	LOOP
 		SELECT rolsuper, rolbypassrls, rolcreaterole INTO existing FROM pg_catalog.pg_roles WHERE rolname = wanted;
 		IF NOT FOUND THEN
-			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', wanted);
+			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN %s', wanted,
+				CASE wanted WHEN 'twin_gateway' THEN 'NOINHERIT' ELSE 'INHERIT' END);
 		ELSIF existing.rolsuper OR existing.rolbypassrls OR existing.rolcreaterole THEN
 			RAISE EXCEPTION 'role "%" exists with SUPERUSER, BYPASSRLS or CREATEROLE', wanted
 				USING ERRCODE = '42501', HINT = 'Drop it, or take these attributes away, and create the extension again.';

@@ -42,7 +42,13 @@ value_parse(const EncryptedType *type, const struct varlena *stored, Envelope *e
 {
 	base_check(envelope_parse(bytes_of(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)), envelope));
 	if (envelope->flags != flags_of(type))
+	{
+		Key *key = keyring_find(envelope->key_id);
+
+		if (key != NULL)
+			keyring_note_failure(key);
 		base_throw_detail(TSEC_INTEGRITY, "The value is not one of type %s.", type_name(type));
+	}
 }
 
 /* Seals bytes with a key whose grants were checked. */
