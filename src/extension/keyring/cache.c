@@ -177,7 +177,9 @@ void
 cache_refresh(void)
 {
 	listen();
-	if (unlikely(stale || (shared != NULL && pg_atomic_read_u64(&shared->generation) != shared_seen)))
+	/* no versions: never begun, or out of memory while beginning anew */
+	if (unlikely(stale || versions == NULL ||
+				 (shared != NULL && pg_atomic_read_u64(&shared->generation) != shared_seen)))
 		start_over();
 }
 
