@@ -55,6 +55,8 @@ DROP VIEW allowed;
 -- a check that needs a key would fail while a dump is restored
 CREATE TABLE refused (a twin.encrypted_text_eq(k1) CHECK (a <> 'x'::text));
 CREATE TABLE refused (a twin.encrypted_bigint_eq(k1), CHECK (a IN (1, 2)));
+CREATE TABLE refused (a twin.encrypted_text_eq(k1), CHECK (a IS DISTINCT FROM 'x'::text));
+CREATE TABLE refused (a twin.encrypted_text_eq(k1), CHECK (nullif(a, 'x'::text) IS NULL));
 CREATE TABLE allowed (a twin.encrypted_text_eq(k1) CHECK (a <> 'x'));
 DROP TABLE allowed;
 DROP TABLE altered;

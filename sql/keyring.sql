@@ -10,6 +10,14 @@ SELECT current_user AS superuser \gset
 SELECT key_name, version, state, messages FROM twin.keys ORDER BY key_name COLLATE "C", version;
 SELECT length(decode(twin.generate_key(), 'base64')) AS bytes, twin.generate_key() <> twin.generate_key() AS random;
 
+-- the keys made at CREATE EXTENSION rotate before anything was sealed under them
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT twin.rotate_key('main') + twin.rotate_key('main') + twin.rotate_key('literal') + twin.rotate_key('literal') AS versions;
+SELECT key_name, version, state FROM twin.keys WHERE key_name IN ('main', 'literal') ORDER BY key_name COLLATE "C", version;
+SELECT 'x'::twin.encrypted_text::text;
+ROLLBACK;
+
 -- names
 SELECT twin.create_key('pii') IS NOT NULL AS made;
 SELECT twin.create_key('pii');

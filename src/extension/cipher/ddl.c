@@ -92,9 +92,10 @@ compares_with_plain(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, OpExpr) || IsA(node, ScalarArrayOpExpr))
+	/* IS DISTINCT FROM and NULLIF are operators of their own tag and the same structure */
+	if (IsA(node, OpExpr) || IsA(node, DistinctExpr) || IsA(node, NullIfExpr) || IsA(node, ScalarArrayOpExpr))
 	{
-		List *arguments = IsA(node, OpExpr) ? ((OpExpr *) node)->args : ((ScalarArrayOpExpr *) node)->args;
+		List *arguments = IsA(node, ScalarArrayOpExpr) ? ((ScalarArrayOpExpr *) node)->args : ((OpExpr *) node)->args;
 
 		if (list_length(arguments) == 2)
 		{

@@ -54,6 +54,9 @@ BEGIN
 	IF parent.kind = 'environment' THEN
 		made.wrapped := NULL;	/* the key is ENCRYPTION_KEY itself; only its messages are counted here */
 	END IF;
+	/* a key that gets another version here is no longer one that a restore may replace */
+	UPDATE twin_internal.keys k SET replaceable = false WHERE k.key_name = of_key AND k.replaceable;
+	UPDATE twin_internal.key_versions v SET replaceable = false WHERE v.key_name = of_key AND v.replaceable;
 	made.replaceable := false;
 	INSERT INTO twin_internal.key_versions SELECT made.*;
 	INSERT INTO twin_internal.key_usage VALUES (made.key_id, 0);
