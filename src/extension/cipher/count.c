@@ -13,7 +13,6 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
-#include "utils/rangetypes.h"
 #include "utils/typcache.h"
 
 typedef struct CountKey

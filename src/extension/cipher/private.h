@@ -99,7 +99,7 @@ typedef struct KeyCount KeyCount;
 /* A new empty count, in the current memory context. */
 extern KeyCount *count_new(void);
 
-/* Adds the encrypted values inside a value of any type (array, composite, domain, range). */
+/* Adds the encrypted values inside a value of any type that may hold them: array, composite, domain. */
 extern void count_value(KeyCount *count, Oid relation, const char *column, Datum value, Oid type);
 
 /* Writes (relation, column_name, key_id, values) rows. */
