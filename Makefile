@@ -49,7 +49,7 @@ endif
 
 PART_SQL = $(wildcard $(foreach part,$(PARTS),src/extension/$(part)/*.sql src/extension/$(part)/*.sql.in))
 
-$(EXTENSION_SCRIPT): $(PART_SQL) src/extension/assemble.awk src/extension/cipher/type_list.h Makefile
+$(EXTENSION_SCRIPT): $(PART_SQL) src/extension/assemble.awk src/extension/cipher/type_list.h src/extension/cipher/aggregate_list.txt Makefile
 	@mkdir -p $(@D)
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION twin_security" to load this file. \quit'; \
 	for part in $(PARTS); do \

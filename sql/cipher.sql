@@ -259,14 +259,21 @@ SELECT email::text FROM referring;
 -- storage only: no equality at all
 SELECT * FROM vals WHERE t = 'x';
 SELECT * FROM vals WHERE t = t;
-SELECT DISTINCT t FROM vals;
-SELECT t FROM vals ORDER BY t;
 SELECT count(*) FROM vals WHERE t IN ('x');
 CREATE INDEX ON vals (t);
 CREATE INDEX ON vals ((t::text));
 CREATE TABLE refused (t twin.encrypted_text(k1), g text GENERATED ALWAYS AS (t::text) STORED);
--- the order is nobody's: it is spelt so that it is not asked for by mistake
-SELECT * FROM people WHERE email < 'x'::twin.encrypted_text_eq;
+-- what sorts builds no index, under no name
+CREATE INDEX ON people (email twin.encrypted_text_eq_order_ops);
+CREATE UNIQUE INDEX CONCURRENTLY never_made ON vals (t);
+SELECT to_regclass('never_made');
+ALTER TABLE vals ADD UNIQUE (t);
+CREATE TABLE refused (t twin.encrypted_text(k1)) PARTITION BY RANGE (t);
+CREATE TABLE refused (t twin.encrypted_text_eq(k1)) PARTITION BY RANGE (t twin.encrypted_text_eq_order_ops);
+CREATE TABLE listed (t twin.encrypted_text(k1)[], e twin.encrypted_text_eq(k1)[]);
+CREATE INDEX ON listed (t);
+CREATE INDEX ON listed (e);
+CREATE STATISTICS kept_values (mcv) ON id, email FROM people;
 
 -- ---- plans ----
 CREATE TABLE planned (id integer, email twin.encrypted_text_eq(k1), tenant integer);

@@ -9,6 +9,9 @@
 #	--@each_source FILE		FILE once per type whose values the encrypted type takes
 #	--@each_operator FILE	FILE once per comparison of two encrypted values
 #	--@each_mixed FILE		FILE once per comparison with a plain value
+#	--@each_comparison FILE	FILE once per comparison of what values hold, with encrypted and with plain ones
+#	--@each_transition FILE	FILE once per transition function of aggregate_list.txt, both types of a base type
+#	--@each_aggregate FILE	FILE once per row of it, likewise
 #	--@unless_text FILE		FILE for every base type but text
 #	--@include FILE
 
@@ -75,6 +78,10 @@ function directive(word, file)
 		each_operator(file)
 	else if (word == "each_mixed")
 		each_mixed(file)
+	else if (word == "each_comparison")
+		each_comparison(file)
+	else if (word == "each_transition" || word == "each_aggregate")
+		each_aggregate(file, word == "each_transition")
 	else if (word == "unless_text")
 	{
 		if (value["BASE"] != "text")
@@ -92,6 +99,8 @@ function each_type(file,	i)
 		value["TYPE"] = "encrypted_" name[i] (file ~ /searchable/ ? "_eq" : "")
 		value["BASE"] = base[i]
 		value["SOURCES"] = sources[i]
+		value["DEFAULT_ORDER"] = value["TYPE"] ~ /_eq$/ ? "" : "DEFAULT"
+		value["COLLATABLE"] = base[i] == "text" ? "true" : "false"
 		value["TEXT_FUNCTION"] = base[i] == "text" ? "twin.decrypt" : "twin_internal." value["TYPE"] "_text"
 		expand(file)
 	}
@@ -140,6 +149,63 @@ function mixed(file, prefix, left, right, symbol)
 	value["RIGHT"] = right
 	value["SYMBOL"] = symbol
 	expand(file)
+}
+
+# Operations of order.c: sign, its mirror image, its negation where it has one, selectivity as the server's own.
+function each_comparison(file,	i, count, rows, row)
+{
+	count = split("less < > >= scalarltsel;less_or_equal <= >= > scalarlesel;greater_or_equal >= <= < scalargesel;" \
+		"greater > < <= scalargtsel;same == == - eqsel", rows, ";")
+	for (i = 1; i <= count; i++)
+	{
+		split(rows[i], row, " ")
+		value["OPERATION"] = row[1]
+		value["SIGN"] = row[2]
+		value["COMMUTATOR"] = row[3]
+		value["NEGATOR"] = row[4] == "-" ? "" : "NEGATOR = " row[4] ", "
+		value["RESTRICT"] = row[5]
+		value["JOIN"] = row[5]
+		sub(/sel$/, "joinsel", value["JOIN"])
+		value["FUNCTION"] = value["TYPE"] "_" row[1]
+		compared(file, "twin." value["TYPE"], "twin." value["TYPE"])
+		compared(file, "twin." value["TYPE"], "pg_catalog." value["BASE"])
+		compared(file, "pg_catalog." value["BASE"], "twin." value["TYPE"])
+	}
+}
+
+function compared(file, left, right)
+{
+	value["LEFT"] = left
+	value["RIGHT"] = right
+	expand(file)
+}
+
+function each_aggregate(file, once,	line, lines, count, i, k, words, made)
+{
+	while ((getline line < (part "/aggregate_list.txt")) > 0)
+		if (line !~ /^#/)
+			lines[++count] = line
+	close(part "/aggregate_list.txt")
+	if (count == 0)
+		fail("no aggregates")
+	for (i = 1; i <= count; i++)
+	{
+		split(lines[i], words, " ")
+		value["AGGREGATE"] = words[1]
+		value["TRANSITION"] = words[4]
+		match(lines[i], /STYPE.*/)
+		value["OPTIONS"] = substr(lines[i], RSTART)
+		match(value["OPTIONS"], /= [^,]+/)
+		value["STATE"] = substr(value["OPTIONS"], RSTART + 2, RLENGTH - 2)
+		if (once && (words[2] " " words[4]) in made)
+			continue
+		made[words[2] " " words[4]] = 1
+		for (k = 0; k < 2; k++)
+		{
+			value["TYPE"] = "encrypted_" words[2] (k ? "_eq" : "")
+			expand(file)
+		}
+	}
 }
 
 function substitute(line,	word, rest, out)

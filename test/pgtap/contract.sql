@@ -54,15 +54,19 @@ SELECT is_empty($$SELECT castsource::regtype, casttarget::regtype FROM pg_cast
 	WHERE castcontext = 'i' AND castsource <> casttarget AND (castsource::regtype::text LIKE 'twin.%' OR casttarget::regtype::text LIKE 'twin.%')$$,
 	'no implicit cast from or to an encrypted type');
 
--- operators of the searchable types: equality and the tag order, nothing that looks like an order
+-- operators: the plaintext order for all, equality and the tag order for the searchable types
 SELECT is((SELECT string_agg(o.oprname, ' ' ORDER BY o.oprname COLLATE "C") FROM pg_operator o
-	WHERE o.oprleft = o.oprright AND o.oprleft = ('twin.encrypted_' || t.name || '_eq')::regtype), '<> = ~<=~ ~<~ ~>=~ ~>~',
-	'operators of encrypted_' || t.name || '_eq') FROM types t;
-SELECT is_empty(format($$SELECT 1 FROM pg_operator WHERE oprleft = 'twin.encrypted_%1$s'::regtype OR oprright = 'twin.encrypted_%1$s'::regtype$$, name),
-	'no operator for storage-only encrypted_' || name) FROM types;
+	WHERE o.oprleft = o.oprright AND o.oprleft = ('twin.encrypted_' || t.name || suffix)::regtype),
+	CASE suffix WHEN '_eq' THEN '< <= <> = == > >= ~<=~ ~<~ ~>=~ ~>~' ELSE '< <= == > >=' END,
+	'operators of encrypted_' || t.name || suffix) FROM types t CROSS JOIN unnest(ARRAY['', '_eq']) suffix;
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode
-	WHERE o.oprleft = o.oprright AND o.oprleft::regtype::text LIKE 'twin.encrypted%' AND NOT (p.proleakproof AND p.provolatile = 'i' AND p.proparallel = 's')$$,
-	'comparisons of two encrypted values are leakproof, immutable and parallel safe');
+	WHERE o.oprleft = o.oprright AND o.oprleft::regtype::text LIKE 'twin.encrypted%' AND o.oprname IN ('=', '<>', '~<~', '~<=~', '~>~', '~>=~')
+		AND NOT (p.proleakproof AND p.provolatile = 'i' AND p.proparallel = 's')$$,
+	'comparisons of blind tags are leakproof, immutable and parallel safe');
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode
+	WHERE (o.oprleft::regtype::text LIKE 'twin.encrypted%' OR o.oprright::regtype::text LIKE 'twin.encrypted%') AND o.oprname IN ('<', '<=', '==', '>', '>=')
+		AND (p.proleakproof OR p.provolatile <> 's' OR p.proparallel <> 's' OR o.oprcanmerge OR o.oprcanhash)$$,
+	'comparisons that open are stable, never leakproof, and no join is made of them');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -22,8 +22,17 @@ CREATE FUNCTION twin_internal.probe_support(internal) RETURNS internal
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_probe_support';
 COMMENT ON FUNCTION twin_internal.probe_support(internal) IS 'planner support: column = plain value becomes column = probe';
 
+CREATE FUNCTION twin_internal.order_options(internal) RETURNS void
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_order_options';
+COMMENT ON FUNCTION twin_internal.order_options(internal) IS 'refuses indexes in the order of what encrypted values hold';
+
 --@each_type storage.sql.in
 --@each_type searchable.sql.in
+
+/* ---- aggregates ---- */
+
+--@each_transition transition.sql.in
+--@each_aggregate aggregate.sql.in
 
 /* ---- census ---- */
 

@@ -9,10 +9,14 @@
 #include "cipher/private.h"
 
 #include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/relation.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_cast.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -20,6 +24,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -130,6 +135,68 @@ check_constraints(Relation relation)
 							errhint("Write the constant without a type, for example email <> 'nobody'.")));
 }
 
+/* Refuses what would be ordered by the contents of encrypted values on disk. */
+static TSEC_NORETURN void
+refuse_order(const char *kind, const char *name)
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		 errmsg("%s \"%s\" would order encrypted values by what they hold", kind, name),
+		 errdetail(
+			 "That would tell their order to whoever reads the disk, and no row could be written without the key."),
+		 errhint("Use a searchable type with its default operator class. An index made concurrently must be "
+				 "dropped.")));
+}
+
+/* Whether a btree operator family is one of those that only sort; see order_options. */
+static bool
+is_order_family(Oid family, Oid type)
+{
+	return type_of_oid(type) != NULL && OidIsValid(get_opfamily_proc(family, type, type, BTOPTIONS_PROC));
+}
+
+/* A partition key by values, or of a type whose comparison opens values inside. */
+static void
+check_partition_key(Relation relation)
+{
+	PartitionKey key = RelationGetPartitionKey(relation);
+
+	for (int i = 0; key->strategy != PARTITION_STRATEGY_HASH && i < key->partnatts; i++)
+		if (is_order_family(key->partopfamily[i], getBaseType(key->parttypid[i])) ||
+			(type_of_oid(getBaseType(key->parttypid[i])) == NULL && type_holds_encrypted(key->parttypid[i], true)))
+			refuse_order("the partition key of", RelationGetRelationName(relation));
+}
+
+/* Arrays and rows are compared by their parts; indexes on the types themselves are refused by order_options. */
+static void
+check_index(Relation index)
+{
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+		if (index->rd_rel->relam == BTREE_AM_OID && type_of_oid(getBaseType(index->rd_opcintype[i])) == NULL &&
+			type_holds_encrypted(TupleDescAttr(RelationGetDescr(index), i)->atttypid, true))
+			refuse_order("index", RelationGetRelationName(index));
+}
+
+/* Extended statistics keep values and how often they occur. */
+static void
+check_statistics(Oid oid)
+{
+	HeapTuple tuple = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(oid));
+	Form_pg_statistic_ext form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
+	for (int i = 0; i < form->stxkeys.dim1; i++)
+		if (type_holds_encrypted(get_atttype(form->stxrelid, form->stxkeys.values[i]), false))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("statistics object \"%s\" would cover an encrypted column", NameStr(form->stxname)),
+					 errdetail("It would keep how often values occur where every owner of the table can read it.")));
+	ReleaseSysCache(tuple);
+}
+
 /* Checks the columns of what stores rows or describes them. */
 static void
 check_relation(Oid oid)
@@ -153,6 +220,12 @@ check_relation(Oid oid)
 					check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod, false);
 			}
 			check_constraints(relation);
+			if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+				check_partition_key(relation);
+			break;
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			check_index(relation);
 			break;
 		default:
 			break;
@@ -225,6 +298,8 @@ tsec_check_ddl(PG_FUNCTION_ARGS)
 			check_relation(object);
 		else if (class == TypeRelationId)
 			check_type_object(object);
+		else if (class == StatisticExtRelationId)
+			check_statistics(object);
 	}
 	SPI_finish();
 	PG_RETURN_NULL();

@@ -149,6 +149,7 @@ tsec_tag_sortsupport(PG_FUNCTION_ARGS)
 {
 	SortSupport ssup = (SortSupport) PG_GETARG_POINTER(0);
 
+	plan_refuse_early_sort();
 	ssup->comparator = compare_full;
 	if (ssup->abbreviate && sizeof(Datum) == 8)
 	{

@@ -9,6 +9,8 @@
 #include "common/envelope.h"
 #include "keyring/keyring.h"
 
+#include "nodes/nodes.h"
+
 /* ---- codec.c: a base type's value as bytes and back ---- */
 
 /* Bytes of one value: inside the value itself, in the small buffer, or allocated. */
@@ -53,9 +55,15 @@ typedef struct EncryptedType
 
 extern void types_init(void);
 
+/* Whether this database has the types. */
+extern bool types_exist(void);
+
 /* The encrypted type with an OID, NULL when it is none of ours. */
 extern const EncryptedType *type_of_oid(Oid oid);
 extern Oid type_oid(const EncryptedType *type);
+
+/* Whether values of a type can contain encrypted ones, however deep; storage_only asks for types without equality. */
+extern bool type_holds_encrypted(Oid type, bool storage_only);
 
 /* SQL name without schema, for messages. */
 extern const char *type_name(const EncryptedType *type);
@@ -63,6 +71,15 @@ extern const char *type_name(const EncryptedType *type);
 /* The encrypted type that a function is declared to take as its nth argument, or to return; raises for any other. */
 extern const EncryptedType *type_of_argument(Oid function, int n);
 extern const EncryptedType *type_of_result(Oid function);
+
+/* The encrypted type whose SQL name with a suffix is a function's name; raises when there is none. */
+extern const EncryptedType *type_of_function_name(Oid function, const char *suffix);
+
+/* The btree comparison of a type's base type. */
+extern void type_base_compare(const EncryptedType *type, FmgrInfo *compare, MemoryContext context);
+
+/* The key modifier that a calling expression promises for its nth argument, NO_MODIFIER when it promises none. */
+extern int32 declared_modifier(Node *call, int n);
 
 /* ---- value.c ---- */
 
@@ -86,6 +103,13 @@ extern void value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLI
 
 /* A value that can only be compared. */
 extern struct varlena *value_probe(const EncryptedType *type, Datum base);
+
+/* ---- plan.c ---- */
+
+extern void plan_init(void);
+
+/* Refuses a sort by tags that was planned before the library could make it one by plaintexts. */
+extern void plan_refuse_early_sort(void);
 
 /* ---- equality.c ---- */
 

@@ -205,5 +205,7 @@ tsec_probe_support(PG_FUNCTION_ARGS)
 	probe = make_probe_call(type, plain);
 	if (!OidIsValid(operator) || probe == NULL)
 		PG_RETURN_POINTER(NULL);
-	PG_RETURN_POINTER(make_opclause(operator, BOOLOID, false, (Expr *) encrypted, probe, InvalidOid, InvalidOid));
+	/* the collation means nothing to the operator, but an index is only looked at under its own */
+	PG_RETURN_POINTER(
+		make_opclause(operator, BOOLOID, false, (Expr *) encrypted, probe, InvalidOid, request->fcall->inputcollid));
 }

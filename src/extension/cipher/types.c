@@ -4,12 +4,16 @@
  */
 #include "cipher/private.h"
 
+#include "access/tupdesc.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 enum
 {
@@ -70,6 +74,13 @@ look_up_oids(void)
 														ObjectIdGetDatum(schema));
 }
 
+bool
+types_exist(void)
+{
+	look_up_oids();
+	return OidIsValid(oids[0]);
+}
+
 const EncryptedType *
 type_of_oid(Oid oid)
 {
@@ -93,6 +104,32 @@ const char *
 type_name(const EncryptedType *type)
 {
 	return names[type - types];
+}
+
+bool
+type_holds_encrypted(Oid type, bool storage_only)
+{
+	const EncryptedType *found;
+
+	check_stack_depth();
+	type = getBaseType(type);
+	found = type_of_oid(type);
+	if (found != NULL)
+		return !storage_only || !found->searchable;
+	if (OidIsValid(get_element_type(type)))
+		return type_holds_encrypted(get_element_type(type), storage_only);
+	if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
+		bool holds = false;
+
+		for (int i = 0; i < shape->natts && !holds; i++)
+			if (!TupleDescAttr(shape, i)->attisdropped)
+				holds = type_holds_encrypted(TupleDescAttr(shape, i)->atttypid, storage_only);
+		ReleaseTupleDesc(shape);
+		return holds;
+	}
+	return false;
 }
 
 /* An encrypted type that a function must be declared with. */
@@ -120,4 +157,46 @@ const EncryptedType *
 type_of_result(Oid function)
 {
 	return expect_type(get_func_rettype(function), function);
+}
+
+const EncryptedType *
+type_of_function_name(Oid function, const char *suffix)
+{
+	char *name = get_func_name(function);
+
+	for (int i = 0; name != NULL && i < (int) lengthof(types); i++)
+	{
+		size_t length = strlen(names[i]);
+
+		if (strncmp(name, names[i], length) == 0 && strcmp(name + length, suffix) == 0)
+			return &types[i];
+	}
+	elog(ERROR, "twin_security: function %u does not belong to an encrypted type", function);
+}
+
+void
+type_base_compare(const EncryptedType *type, FmgrInfo *compare, MemoryContext context)
+{
+	fmgr_info_cxt(lookup_type_cache(type->codec->base_type, TYPECACHE_CMP_PROC)->cmp_proc, compare, context);
+}
+
+int32
+declared_modifier(Node *call, int n)
+{
+	List *arguments;
+	Node *argument;
+	int32 modifier;
+
+	if (call != NULL && IsA(call, FuncExpr))
+		arguments = ((FuncExpr *) call)->args;
+	else if (call != NULL && IsA(call, OpExpr))
+		arguments = ((OpExpr *) call)->args;
+	else
+		return NO_MODIFIER;
+	if (n >= list_length(arguments))
+		return NO_MODIFIER;
+	argument = list_nth(arguments, n);
+	modifier = exprTypmod(argument);
+	(void) getBaseTypeAndTypmod(exprType(argument), &modifier);
+	return modifier;
 }

@@ -1,0 +1,144 @@
+/*
+ * plan.c
+ *		ORDER BY on a searchable column means the order of what it holds.
+ *
+ * The default btree class of a searchable type is that of its tags: unique
+ * indexes, grouping and merge joins need it, and PostgreSQL knows one default
+ * for those and for ORDER BY.  So before a query is planned, the sort operator
+ * of every ORDER BY (of queries, windows and aggregates) over tags is replaced
+ * by that of the plaintext order.  Grouping and DISTINCT stay with the tags,
+ * except DISTINCT ON, which must agree with its ORDER BY.
+ *
+ * Without preloading, the statement that loads the library was planned before
+ * this hook was there: a sort by tags in it is refused, once, and all plans
+ * kept by the session are made anew.
+ */
+#include "cipher/private.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/planner.h"
+#include "tcop/pquery.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+static planner_hook_type previous_hook = NULL;
+
+/* When a session loaded the library by itself; 0 when it was preloaded. */
+static TimestampTz loaded_at = 0;
+
+/* The operator of the plaintext order that stands for one of the tag order; InvalidOid for any other operator. */
+static Oid
+plaintext_operator(Oid operator)
+{
+	Oid left;
+	Oid right;
+	const EncryptedType *type;
+	char *name;
+	const char *wanted = NULL;
+
+	if (operator<FirstNormalObjectId)
+		return InvalidOid;
+	op_input_types(operator, & left, &right);
+	type = type_of_oid(left);
+	if (type == NULL || left != right)
+		return InvalidOid;
+	name = get_opname(operator);
+	if (name != NULL && strcmp(name, "~<~") == 0)
+		wanted = "<";
+	else if (name != NULL && strcmp(name, "~>~") == 0)
+		wanted = ">";
+	return wanted == NULL
+			   ? InvalidOid
+			   : GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(wanted), ObjectIdGetDatum(left),
+								 ObjectIdGetDatum(right), ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
+}
+
+/* Replaces the sort operators of an ORDER BY list, and of a list that must agree with it. */
+static void
+order_by_plaintext(List *clauses, List *agreeing)
+{
+	ListCell *cell;
+	ListCell *other;
+
+	foreach(cell, clauses)
+	{
+		SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
+		Oid operator= plaintext_operator(clause->sortop);
+
+		if (!OidIsValid(operator))
+			continue;
+		clause->sortop = operator;
+		foreach(other, agreeing)
+			if (lfirst_node(SortGroupClause, other)->tleSortGroupRef == clause->tleSortGroupRef)
+				lfirst_node(SortGroupClause, other)->sortop = operator;
+	}
+}
+
+static bool
+order_expression(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query *query = (Query *) node;
+		ListCell *cell;
+
+		order_by_plaintext(query->sortClause, query->hasDistinctOn ? query->distinctClause : NIL);
+		foreach(cell, query->windowClause)
+			order_by_plaintext(lfirst_node(WindowClause, cell)->orderClause, NIL);
+		return query_tree_walker(query, order_expression, context, 0);
+	}
+	if (IsA(node, Aggref))
+	{
+		Aggref *aggregate = (Aggref *) node;
+
+		order_by_plaintext(aggregate->aggorder, aggregate->aggdistinct);
+	}
+	return expression_tree_walker(node, order_expression, context);
+}
+
+static PlannedStmt *
+plan(Query *query, const char *string, int options, ParamListInfo parameters)
+{
+	if (types_exist())
+		(void) order_expression((Node *) query, NULL);
+	return previous_hook ? previous_hook(query, string, options, parameters)
+						 : standard_planner(query, string, options, parameters);
+}
+
+void
+plan_init(void)
+{
+	previous_hook = planner_hook;
+	planner_hook = plan;
+	if (base_is_preloaded() || IsParallelWorker())
+		return;
+	loaded_at = GetCurrentTimestamp();
+	ResetPlanCache();
+}
+
+void
+plan_refuse_early_sort(void)
+{
+	PlannedStmt *statement;
+
+	if (likely(loaded_at == 0 || GetCurrentStatementStartTimestamp() > loaded_at))
+		return;
+	if (ActivePortal == NULL || ActivePortal->stmts == NIL)
+		return;
+	statement = linitial_node(PlannedStmt, ActivePortal->stmts);
+	if (statement->commandType == CMD_UTILITY)
+		return; /* an index is built, and by tags it shall be */
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("this statement was planned before twin_security was loaded"),
+					errhint("Run it again, or add twin_security to shared_preload_libraries.")));
+}
