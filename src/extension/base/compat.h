@@ -64,4 +64,77 @@ compat_transaction_ids(VirtualTransactionId running, TransactionId *xid, Transac
 #endif
 }
 
+/* 16 tells which kinds of indexes a new row version needs entries in. */
+#include "access/sysattr.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes TsecUpdateIndexes;
+#else
+typedef bool TsecUpdateIndexes;
+#endif
+
+/*
+ * Gives an executor state the one relation it works on, of which one column is
+ * updated: from that the indexes learn which of them a new row version leaves
+ * logically unchanged.
+ */
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_relation.h"
+#include "utils/rel.h"
+static inline void
+compat_init_range_table(EState *estate, Relation relation, AttrNumber updated)
+{
+	RangeTblEntry *entry = makeNode(RangeTblEntry);
+	Bitmapset *columns = bms_make_singleton(updated - FirstLowInvalidHeapAttributeNumber);
+#if PG_VERSION_NUM >= 160000
+	List *permissions = NIL;
+	RTEPermissionInfo *permission;
+#endif
+
+	entry->rtekind = RTE_RELATION;
+	entry->relid = RelationGetRelid(relation);
+	entry->relkind = relation->rd_rel->relkind;
+	entry->rellockmode = RowExclusiveLock;
+#if PG_VERSION_NUM >= 160000
+	permission = addRTEPermissionInfo(&permissions, entry);
+	permission->updatedCols = columns;
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, list_make1(entry), permissions, bms_make_singleton(1));
+#else
+	ExecInitRangeTable(estate, list_make1(entry), permissions);
+#endif
+#else
+	entry->updatedCols = columns;
+	ExecInitRangeTable(estate, list_make1(entry));
+#endif
+}
+
+/* Makes index entries for a row version that an update wrote, where it needs any. */
+static inline void
+compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *estate, TsecUpdateIndexes needed)
+{
+#if PG_VERSION_NUM >= 160000
+	if (result->ri_NumIndices > 0 && needed != TU_None)
+		(void) ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL, needed == TU_Summarizing);
+#else
+	if (result->ri_NumIndices > 0 && needed)
+		(void) ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL);
+#endif
+}
+
+/* 16 made one function of the ownership checks of all kinds of objects. */
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+static inline bool
+compat_owns_relation(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, role);
+#else
+	return pg_class_ownercheck(relation, role);
+#endif
+}
+
 #endif /* TSEC_COMPAT_H */

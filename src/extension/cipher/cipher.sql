@@ -152,6 +152,8 @@ END
 $$;
 COMMENT ON FUNCTION twin.retire_key(text, integer) IS 'ends the use of a decrypt-only version; refused while any stored value or catalog constant lies under it';
 
+--@include convert.sql
+
 /* ---- no column without a key ---- */
 
 CREATE FUNCTION twin_internal.check_ddl() RETURNS event_trigger

@@ -9,4 +9,5 @@ cipher_init(void)
 {
 	types_init();
 	plan_init();
+	progress_init();
 }

@@ -98,11 +98,28 @@ extern Datum value_open(const EncryptedType *type, const struct varlena *stored,
 extern struct varlena *value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *stored,
 								   int32 modifier);
 
+/*
+ * The next two ask for no grant: for commands that change how a table is stored, whose caller was checked.
+ * Seals a base value under the key of a modifier; seals a value again under the primary version of the key it lies
+ * under, which must be that of the modifier, its blind tag kept or made anew.
+ */
+extern struct varlena *value_seal_unasked(const EncryptedType *type, Datum base, int32 modifier);
+extern struct varlena *value_reseal(const EncryptedType *type, const struct varlena *stored, int32 modifier,
+									bool retag);
+
 /* Computes the blind tag of a base value. */
 extern void value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLIND_TAG_SIZE]);
 
 /* A value that can only be compared. */
 extern struct varlena *value_probe(const EncryptedType *type, Datum base);
+
+/* ---- progress.c: twin.stat_progress ---- */
+
+extern void progress_init(void);
+extern void progress_begin(const char *command, Oid relation, const char *column, int64 total);
+extern void progress_phase(const char *command, int64 done, int64 total);
+extern void progress_add(int64 rows);
+extern void progress_end(void);
 
 /* ---- plan.c ---- */
 

@@ -194,6 +194,19 @@ value_open(const EncryptedType *type, const struct varlena *stored, int32 expect
 	return result;
 }
 
+/* The base value of opened bytes, which stay where they are. */
+static Datum
+base_of_bytes(const EncryptedType *type, const uint8 *plain, size_t length)
+{
+	struct varlena *bytes;
+
+	if (!type->codec->is_bytes)
+		return type->codec->decode(plain, length);
+	bytes = palloc(VARHDRSZ + length);
+	memcpy(VARDATA(bytes), plain, length);
+	return PointerGetDatum(codec_finish_bytes(type->codec, bytes, length));
+}
+
 struct varlena *
 value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *stored, int32 modifier)
 {
@@ -224,22 +237,47 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 	tag = envelope.blind_tag;
 	if (to->searchable && tag == NULL)
 	{
-		Datum base;
-
-		if (to->codec->is_bytes)
-		{
-			struct varlena *bytes = palloc(VARHDRSZ + envelope.cipher.length);
-
-			memcpy(VARDATA(bytes), plain, envelope.cipher.length);
-			base = PointerGetDatum(codec_finish_bytes(from->codec, bytes, envelope.cipher.length));
-		}
-		else
-			base = to->codec->decode(plain, envelope.cipher.length);
-		value_blind_tag(to, base, made_tag);
+		value_blind_tag(to, base_of_bytes(to, plain, envelope.cipher.length), made_tag);
 		tag = made_tag;
 	}
 
 	result = seal(to, key_to_seal_with(modifier), tag, bytes_of(plain, envelope.cipher.length));
+	secret_wipe(plain, envelope.cipher.length);
+	pfree(plain);
+	return result;
+}
+
+struct varlena *
+value_seal_unasked(const EncryptedType *type, Datum base, int32 modifier)
+{
+	uint8 tag[BLIND_TAG_SIZE];
+	Plain plain;
+
+	if (type->searchable)
+		value_blind_tag(type, base, tag);
+	type->codec->encode(base, &plain);
+	return seal(type, keyring_sealing_key(modifier), tag, bytes_of(plain.data, plain.length));
+}
+
+struct varlena *
+value_reseal(const EncryptedType *type, const struct varlena *stored, int32 modifier, bool retag)
+{
+	Envelope envelope;
+	uint8 tag[BLIND_TAG_SIZE];
+	uint8 *plain;
+	struct varlena *result;
+	Key *key;
+
+	value_parse(type, stored, &envelope);
+	key = keyring_opening_key(envelope.key_id);
+	check_expected(key, modifier);
+	plain = palloc(envelope.cipher.length + 1);
+	open_into(type, key, &envelope, plain);
+	if (retag && type->searchable)
+		value_blind_tag(type, base_of_bytes(type, plain, envelope.cipher.length), tag);
+	else if (type->searchable)
+		memcpy(tag, envelope.blind_tag, BLIND_TAG_SIZE);
+	result = seal(type, keyring_sealing_key(modifier), tag, bytes_of(plain, envelope.cipher.length));
 	secret_wipe(plain, envelope.cipher.length);
 	pfree(plain);
 	return result;

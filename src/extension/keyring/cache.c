@@ -244,6 +244,7 @@ remember_version(const VersionRow *row)
 		entry->key.is_literal = strcmp(name->row.kind, "literal") == 0;
 		entry->key.is_column_key = strcmp(name->row.kind, "data") == 0;
 		entry->key.is_retired = row->state == KEY_STATE_RETIRED;
+		entry->key.is_destroyed = row->state == KEY_STATE_DESTROYED;
 		memcpy(entry->key.context, name->row.context, KEY_CONTEXT_SIZE);
 		entry->key.aead = NULL;
 		entry->key.name = name;

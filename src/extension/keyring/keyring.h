@@ -40,6 +40,7 @@ typedef struct Key
 	bool is_literal;                 /* the built-in key of values without a column */
 	bool is_column_key;              /* one that columns may name */
 	bool is_retired;                 /* proved to be in no stored value */
+	bool is_destroyed;               /* what it sealed can never be opened again */
 	uint8 context[KEY_CONTEXT_SIZE]; /* authenticated with every value */
 	AeadKey *aead;                   /* NULL until opening or sealing */
 	KeyMeter *meter;
