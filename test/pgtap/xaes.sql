@@ -56,13 +56,15 @@ SELECT is((SELECT count(DISTINCT name) FROM samples), 11::bigint, 'a sample of e
 CREATE FUNCTION ways(name text, base text, suffix text, literal text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	type text := 'twin.encrypted_' || name || suffix;
+	armor text;
 	bad text;
 BEGIN
 	EXECUTE format('CREATE TEMP TABLE way (way text, v %1$s(long), s %1$s(short))', type);
 	EXECUTE format('INSERT INTO way (way, v, s) VALUES (''literal'', %1$L, %1$L)', literal);
 	EXECUTE format('INSERT INTO way (way, v, s) VALUES (''base value'', %1$L::%2$s, %1$L::%2$s)', literal, base);
 	INSERT INTO way (way, v, s) SELECT 'stored', v, s FROM way WHERE way.way = 'literal';
-	EXECUTE format('INSERT INTO way (way, v, s) SELECT ''armor'', format(''%%s'', v)::%1$s, format(''%%s'', s)::%1$s FROM way WHERE way = ''literal''', type);
+	SELECT format('INSERT INTO way (way, v, s) VALUES (''armor'', %L, %L)', w.v, w.s) INTO armor FROM way w WHERE w.way = 'literal';
+	EXECUTE armor;
 	INSERT INTO way (way, v, s) SELECT 'crossed', s, v FROM way WHERE way.way = 'base value';
 	EXECUTE format('SELECT string_agg(way, '', '') FROM way WHERE v::%2$s::text IS DISTINCT FROM %1$L::%2$s::text
 		OR s::%2$s::text IS DISTINCT FROM %1$L::%2$s::text', literal, base) INTO bad;
