@@ -182,6 +182,9 @@ UPDATE values_ SET b = (SELECT bytes_of(format('%s', CASE c WHEN 's' THEN format
 DELETE FROM kept;
 SELECT is(verdict(armor_of(set_byte(b, 0, 2)), c), 'TW201', c || ': a longer value under the other algorithm''s number') FROM values_ WHERE c IN ('s', 'se');
 
+SELECT throws_ok(format('INSERT INTO kept (%I) VALUES (%L)', c, armor_of(set_byte(b, 0, 3 - get_byte(b, 0)))), 'TW201', NULL,
+	c || ': refused already on its way in, where the key is known') FROM values_;
+
 -- The same in a table: it came while the key was unknown, as in a restore, and the key came later.
 CREATE TEMP TABLE hidden AS SELECT * FROM twin_internal.key_versions WHERE key_name IN ('long', 'short');
 DELETE FROM twin_internal.key_versions WHERE key_name IN ('long', 'short');
