@@ -163,7 +163,7 @@ settle_debts(void)
 		if (!catalog_read_messages(meter->id, &messages))
 			continue;
 		(void) catalog_reserve_messages(meter->id, meter->owed, ceiling(meter), &given);
-		meter->owed -= meter->unlimited ? meter->owed : given;
+		meter->owed -= given;
 	}
 }
 
