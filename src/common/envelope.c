@@ -10,28 +10,29 @@
 #include <assert.h>
 #include <string.h>
 
-static_assert(ENVELOPE_HEADER_MAX == 34 && ENVELOPE_OVERHEAD_MAX == 50, "the layout is on disk");
+static_assert(ENVELOPE_HEADER_MAX == 46 && ENVELOPE_OVERHEAD_MAX == 62, "the layout is on disk");
 static_assert(sizeof(ARMOR_PREFIX) - 1 == ARMOR_PREFIX_SIZE, "the prefix is in every dump");
 
 size_t
-envelope_header_size(uint8_t flags)
+envelope_header_size(AeadAlgorithm algorithm, uint8_t flags)
 {
 	return ENVELOPE_FIXED_SIZE + (flags & ENVELOPE_HAS_BLIND_TAG ? BLIND_TAG_SIZE : 0) +
-		   (flags & ENVELOPE_IS_PROBE ? 0 : AEAD_NONCE_SIZE);
+		   (flags & ENVELOPE_IS_PROBE ? 0 : aead_nonce_size(algorithm));
 }
 
 size_t
-envelope_size(uint8_t flags, size_t plain_length)
+envelope_size(AeadAlgorithm algorithm, uint8_t flags, size_t plain_length)
 {
-	return envelope_header_size(flags) + (flags & ENVELOPE_IS_PROBE ? 0 : plain_length + AEAD_TAG_SIZE);
+	return envelope_header_size(algorithm, flags) + (flags & ENVELOPE_IS_PROBE ? 0 : plain_length + AEAD_TAG_SIZE);
 }
 
 size_t
-envelope_write_header(uint8_t *to, uint8_t flags, uint32_t key_id, const uint8_t *blind_tag, const uint8_t *nonce)
+envelope_write_header(uint8_t *to, AeadAlgorithm algorithm, uint8_t flags, uint32_t key_id, const uint8_t *blind_tag,
+					  const uint8_t *nonce)
 {
 	uint8_t *at = to;
 
-	*at++ = ENVELOPE_ALGORITHM_GCM;
+	*at++ = (uint8_t) algorithm;
 	*at++ = flags;
 	bytes_put_u32(at, key_id);
 	at += 4;
@@ -42,8 +43,10 @@ envelope_write_header(uint8_t *to, uint8_t flags, uint32_t key_id, const uint8_t
 	}
 	if (!(flags & ENVELOPE_IS_PROBE))
 	{
-		memcpy(at, nonce, AEAD_NONCE_SIZE);
-		at += AEAD_NONCE_SIZE;
+		size_t size = aead_nonce_size(algorithm);
+
+		memcpy(at, nonce, size);
+		at += size;
 	}
 	return (size_t) (at - to);
 }
@@ -52,22 +55,27 @@ Status
 envelope_parse(Bytes value, Envelope *result)
 {
 	const uint8_t *at = value.data;
+	AeadAlgorithm algorithm;
 	uint8_t flags;
 	size_t header;
 
 	if (value.length < ENVELOPE_FIXED_SIZE)
 		return TSEC_VALUE_TRUNCATED;
-	if (at[0] != ENVELOPE_ALGORITHM_GCM)
+	if (at[0] != AEAD_AES_256_GCM && at[0] != AEAD_XAES_256_GCM)
 		return TSEC_UNKNOWN_ALGORITHM;
+	algorithm = (AeadAlgorithm) at[0];
 	flags = at[1];
 	if (flags != 0 && flags != ENVELOPE_HAS_BLIND_TAG && flags != (ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE))
 		return TSEC_UNKNOWN_FLAG;
-	header = envelope_header_size(flags);
-	if (value.length < envelope_size(flags, 0))
+	if ((flags & ENVELOPE_IS_PROBE) && algorithm != AEAD_AES_256_GCM)
+		return TSEC_UNKNOWN_FLAG;
+	header = envelope_header_size(algorithm, flags);
+	if (value.length < envelope_size(algorithm, flags, 0))
 		return TSEC_VALUE_TRUNCATED;
 	if ((flags & ENVELOPE_IS_PROBE) && value.length != header)
 		return TSEC_VALUE_TRUNCATED;
 
+	result->algorithm = algorithm;
 	result->flags = flags;
 	result->key_id = bytes_get_u32(at + 2);
 	result->blind_tag = flags & ENVELOPE_HAS_BLIND_TAG ? at + ENVELOPE_FIXED_SIZE : NULL;
@@ -80,7 +88,7 @@ envelope_parse(Bytes value, Envelope *result)
 	}
 	else
 	{
-		result->nonce = at + header - AEAD_NONCE_SIZE;
+		result->nonce = at + header - aead_nonce_size(algorithm);
 		result->cipher = bytes_of(at + header, value.length - header - AEAD_TAG_SIZE);
 		result->tag = at + value.length - AEAD_TAG_SIZE;
 	}

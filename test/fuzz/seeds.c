@@ -1,7 +1,7 @@
 /*
  * seeds.c
- *		Writes the inputs the fuzzers start from: valid values of every flag and
- *		a few lengths, each as stored bytes, as armor and in both base64 forms.
+ *		Writes the inputs the fuzzers start from: valid values of every algorithm,
+ *		flag and a few lengths, each as stored bytes, as armor and in both base64 forms.
  *
  *		seeds FOLDER
  */
@@ -34,7 +34,7 @@ main(int count, char **arguments)
 {
 	static const uint8_t flags[] = {0, ENVELOPE_HAS_BLIND_TAG, ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE};
 	uint8_t tag[BLIND_TAG_SIZE];
-	uint8_t nonce[AEAD_NONCE_SIZE];
+	uint8_t nonce[AEAD_NONCE_MAX];
 	unsigned number = 0;
 
 	if (count != 2)
@@ -42,16 +42,19 @@ main(int count, char **arguments)
 	folder = arguments[1];
 	memset(tag, 'b', sizeof(tag));
 	memset(nonce, 'n', sizeof(nonce));
-	for (size_t i = 0; i < sizeof(flags); i++)
+	for (size_t i = 0; i < 2 * sizeof(flags); i++)
 	{
+		AeadAlgorithm algorithm = i < sizeof(flags) ? AEAD_AES_256_GCM : AEAD_XAES_256_GCM;
+		uint8_t flag = flags[i % sizeof(flags)]; /* an XAES probe is not valid, and a seed all the same */
+
 		for (size_t plain = 0; plain < 5; plain++)
 		{
 			uint8_t value[ENVELOPE_OVERHEAD_MAX + 5];
 			char text[2 * sizeof(value)];
-			size_t length = envelope_size(flags[i], plain);
+			size_t length = envelope_size(algorithm, flag, plain);
 
 			memset(value, 'c', sizeof(value));
-			(void) envelope_write_header(value, flags[i], 0x80ff0142u, tag, nonce);
+			(void) envelope_write_header(value, algorithm, flag, 0x80ff0142u, tag, nonce);
 			armor_write(bytes_of(value, length), text);
 			write_seed("armor", number, text, armor_size(length));
 			write_seed("value", number, value, length);

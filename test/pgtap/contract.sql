@@ -8,7 +8,7 @@ SELECT * FROM no_plan();
 CREATE TEMP TABLE signatures (name text, arguments text, result text);
 INSERT INTO signatures VALUES
 	('generate_key', '', 'text'),
-	('create_key', 'key_name text', 'integer'),
+	('create_key', 'key_name text, algorithm text DEFAULT ''aes-256-gcm''::text', 'integer'),
 	('rotate_key', 'key_name text', 'integer'),
 	('retire_key', 'key_name text, version integer', 'void'),
 	('destroy_key', 'key_name text, version integer DEFAULT NULL::integer', 'void'),
@@ -25,7 +25,7 @@ SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.re
 
 CREATE TEMP TABLE views (name text, columns text);
 INSERT INTO views VALUES
-	('keys', 'key_id integer, key_name text, version integer, state text, created_at timestamp with time zone, messages bigint, context uuid'),
+	('keys', 'key_id integer, key_name text, version integer, state text, created_at timestamp with time zone, messages bigint, context uuid, algorithm text'),
 	('stat_keyring', 'key_name text, seals bigint, opens bigint, integrity_failures bigint');
 SELECT is((SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
 	FROM pg_attribute a WHERE a.attrelid = ('twin.' || v.name)::regclass AND a.attnum > 0), v.columns, 'columns of ' || v.name)

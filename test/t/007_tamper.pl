@@ -187,7 +187,7 @@ my %damage = (    # row => [ what, column, how, expected SQLSTATE ]
 	3 => [ 'a bit of the nonce', 'v', sub { damage(3, 'v', 6, 0x80) }, 'TW201' ],
 	4 => [ 'a bit of the authentication tag', 'v', sub { damage(4, 'v', -1, 0x10) }, 'TW201' ],
 	5 => [ 'a bit of the key id', 'v', sub { damage(5, 'v', 3, 4) }, 'TW105' ],
-	6 => [ 'the algorithm', 'v', sub { damage(6, 'v', 0, 3) }, '0A000' ],
+	6 => [ 'the algorithm', 'v', sub { damage(6, 'v', 0, 2) }, '0A000' ],
 	7 => [ 'an unknown flag', 'v', sub { damage(7, 'v', 1, 0x40) }, '0A000' ],
 	8 => [ 'the flag of blind tags', 'v', sub { damage(8, 'v', 1, 1) }, '(?:TW201|22P03)' ],
 	9 => [ 'a bit of the blind tag', 'e', sub { damage(9, 'e', 10, 1) }, 'TW201' ],

@@ -47,7 +47,8 @@ static const IntegerSetting integers[] = {
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
 	 "Messages sealed under one key version after which the key rotates by itself.",
 	 "Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
-	 "nonces; a background worker rotates the key when this lower number is passed."},
+	 "nonces; a background worker rotates the key when this lower number is passed. A key of algorithm "
+	 "xaes-256-gcm is counted, but neither rotates by itself nor stops."},
 };
 
 void

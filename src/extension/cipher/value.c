@@ -5,7 +5,8 @@
  * Authenticated with the ciphertext: every header byte (algorithm, flags, key
  * id, blind tag, nonce), the base type's number and the key's context.  So a
  * value does not open after a changed bit, as another type, or under another
- * key.  Where the expression tells which key the column declares, a value
+ * key; one that states another algorithm than its key's is not even tried.
+ * Where the expression tells which key the column declares, a value
  * under any other key is refused as well: that is what stops a value copied
  * from a neighbouring column.  A swap between rows of one column, or columns
  * under one key, is not detected: a stated limit.
@@ -51,6 +52,17 @@ value_parse(const EncryptedType *type, const struct varlena *stored, Envelope *e
 	}
 }
 
+/* Refuses a value that states another algorithm than its key's: none was ever sealed so. */
+static void
+check_algorithm(const Envelope *envelope, Key *key)
+{
+	if (likely(envelope->algorithm == key->algorithm))
+		return;
+	keyring_note_failure(key);
+	base_throw_detail(TSEC_INTEGRITY, "The value states another algorithm than that of key \"%s\".",
+					  keyring_name(key));
+}
+
 /* Seals bytes with a key whose grants were checked. */
 static struct varlena *
 seal(const EncryptedType *type, Key *key, const uint8 *tag, Bytes plain)
@@ -59,19 +71,19 @@ seal(const EncryptedType *type, Key *key, const uint8 *tag, Bytes plain)
 	size_t size;
 	struct varlena *stored;
 	uint8 *at;
-	uint8 nonce[AEAD_NONCE_SIZE];
+	uint8 nonce[AEAD_NONCE_MAX];
 	uint8 associated[ASSOCIATED_MAX];
 	size_t header;
 
 	if (plain.length > MaxAllocSize - VARHDRSZ - ENVELOPE_OVERHEAD_MAX)
 		base_throw(TSEC_TOO_LONG);
-	size = VARHDRSZ + envelope_size(flags, plain.length);
+	size = VARHDRSZ + envelope_size(key->algorithm, flags, plain.length);
 	stored = palloc(size);
 	SET_VARSIZE(stored, size);
 	at = (uint8 *) VARDATA(stored);
 
 	keyring_begin_seal(key, nonce);
-	header = envelope_write_header(at, flags, key->id, tag, nonce);
+	header = envelope_write_header(at, key->algorithm, flags, key->id, tag, nonce);
 	base_check(aead_seal(key->aead, nonce, associated_bytes(type, key, bytes_of(at, header), associated), plain,
 						 at + header, at + header + plain.length));
 	return stored;
@@ -114,13 +126,13 @@ struct varlena *
 value_probe(const EncryptedType *type, Datum base)
 {
 	uint8 flags = ENVELOPE_HAS_BLIND_TAG | ENVELOPE_IS_PROBE;
-	size_t size = VARHDRSZ + envelope_size(flags, 0);
+	size_t size = VARHDRSZ + envelope_size(AEAD_AES_256_GCM, flags, 0);
 	struct varlena *probe = palloc(size);
 	uint8 tag[BLIND_TAG_SIZE];
 
 	value_blind_tag(type, base, tag);
 	SET_VARSIZE(probe, size);
-	(void) envelope_write_header((uint8 *) VARDATA(probe), flags, 0, tag, NULL);
+	(void) envelope_write_header((uint8 *) VARDATA(probe), AEAD_AES_256_GCM, flags, 0, tag, NULL);
 	return probe;
 }
 
@@ -176,6 +188,7 @@ value_open(const EncryptedType *type, const struct varlena *stored, int32 expect
 	value_parse(type, stored, &envelope);
 	key = keyring_opening_key(envelope.key_id);
 	keyring_require(key, KEY_DECRYPT);
+	check_algorithm(&envelope, key);
 	check_expected(key, expected);
 
 	if (type->codec->is_bytes)
@@ -221,6 +234,9 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 	source = keyring_find(envelope.key_id);
 	if (source != NULL && source->is_retired)
 		base_throw_detail(TSEC_KEY_RETIRED, "Key \"%s\", version %d.", keyring_name(source), source->version);
+
+	if (source != NULL)
+		check_algorithm(&envelope, source);
 
 	/* a key nobody knows here is a restore's business: the value stays as it came */
 	if (from == to &&

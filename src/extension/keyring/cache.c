@@ -230,17 +230,19 @@ static KeyEntry *
 remember_version(const VersionRow *row)
 {
 	KeyName *name = cache_name(NameStr(row->name));
-	KeyMeter *meter = meter_of(row->id);
+	KeyMeter *meter;
 	KeyEntry *entry;
 	bool found;
 
 	if (name == NULL)
 		return NULL;
+	meter = meter_of(row->id, (AeadAlgorithm) name->row.algorithm);
 	entry = hash_search(versions, &row->id, HASH_ENTER, &found);
 	if (!found)
 	{
 		entry->key.modifier = name->row.modifier;
 		entry->key.version = row->version;
+		entry->key.algorithm = (AeadAlgorithm) name->row.algorithm;
 		entry->key.is_literal = strcmp(name->row.kind, "literal") == 0;
 		entry->key.is_column_key = strcmp(name->row.kind, "data") == 0;
 		entry->key.is_retired = row->state == KEY_STATE_RETIRED;

@@ -209,6 +209,7 @@ read_key(CatalogObject index, AttrNumber column, RegProcedure equal, Datum value
 		row->name = *DatumGetName(column_of(&lookup, tuple, KEYS_NAME, NULL));
 		row->modifier = DatumGetInt32(column_of(&lookup, tuple, KEYS_MODIFIER, NULL));
 		copy_text(column_of(&lookup, tuple, KEYS_KIND, NULL), row->kind, sizeof(row->kind));
+		row->algorithm = DatumGetInt16(column_of(&lookup, tuple, KEYS_ALGORITHM, NULL));
 		memcpy(row->context, DatumGetUUIDP(column_of(&lookup, tuple, KEYS_CONTEXT, NULL))->data, KEY_CONTEXT_SIZE);
 	}
 	lookup_end(&lookup);

@@ -37,6 +37,7 @@ typedef struct Key
 	uint32 id;      /* stands in every value sealed under it */
 	int32 modifier; /* of the key's name */
 	int version;
+	AeadAlgorithm algorithm;         /* of every value sealed under it */
 	bool is_literal;                 /* the built-in key of values without a column */
 	bool is_column_key;              /* one that columns may name */
 	bool is_retired;                 /* proved to be in no stored value */
@@ -83,8 +84,8 @@ extern const char *keyring_name(const Key *key);
 extern int32 keyring_modifier_of(const char *name);
 extern const char *keyring_name_of(int32 modifier);
 
-/* Counts one message before it is sealed; raises TW104 when the key is exhausted.  The nonce comes along. */
-extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_SIZE]);
+/* Counts one message before it is sealed; raises TW104 when the key is exhausted.  The algorithm's nonce comes along. */
+extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX]);
 
 /* Counts one value opened, or one that failed its integrity check. */
 extern void keyring_note_open(Key *key);

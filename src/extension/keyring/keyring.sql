@@ -12,15 +12,15 @@ CREATE FUNCTION twin_internal.key_modifier(key_name text) RETURNS integer
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_key_modifier';
 COMMENT ON FUNCTION twin_internal.key_modifier(text) IS 'the type modifier that stands for a key name: 31 bits of SHA-256';
 
-CREATE FUNCTION twin_internal.wrap_new_key(modifier integer, kind text, context uuid,
+CREATE FUNCTION twin_internal.wrap_new_key(modifier integer, kind text, context uuid, algorithm smallint DEFAULT 1,
 	OUT key_id integer, OUT wrapped bytea, OUT wrapping_id bytea) RETURNS record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_wrap_new_key';
-COMMENT ON FUNCTION twin_internal.wrap_new_key(integer, text, uuid) IS 'makes a random key and wraps it; the key itself is never returned';
+COMMENT ON FUNCTION twin_internal.wrap_new_key(integer, text, uuid, smallint) IS 'makes a random key and wraps it; the key itself is never returned';
 
 CREATE FUNCTION twin_internal.rewrap_key(key_id integer, modifier integer, kind text, context uuid,
-	INOUT wrapped bytea, INOUT wrapping_id bytea) RETURNS record
+	INOUT wrapped bytea, INOUT wrapping_id bytea, algorithm smallint DEFAULT 1) RETURNS record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_rewrap_key';
-COMMENT ON FUNCTION twin_internal.rewrap_key(integer, integer, text, uuid, bytea, bytea) IS 'wraps a key under the present ENCRYPTION_KEY';
+COMMENT ON FUNCTION twin_internal.rewrap_key(integer, integer, text, uuid, bytea, bytea, smallint) IS 'wraps a key under the present ENCRYPTION_KEY';
 
 CREATE FUNCTION twin_internal.master_key_id() RETURNS bytea
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_master_key_id';
@@ -50,7 +50,7 @@ BEGIN
 	made.created_at := clock_timestamp();
 	SELECT coalesce(max(v.version), 0) + 1 INTO made.version FROM twin_internal.key_versions v WHERE v.key_name = of_key;
 	SELECT w.key_id, w.wrapped, w.wrapping_id INTO made.key_id, made.wrapped, made.wrapping_id
-		FROM twin_internal.wrap_new_key(parent.modifier, parent.kind, parent.context) w;
+		FROM twin_internal.wrap_new_key(parent.modifier, parent.kind, parent.context, parent.algorithm) w;
 	IF parent.kind = 'environment' THEN
 		made.wrapped := NULL;	/* the key is ENCRYPTION_KEY itself; only its messages are counted here */
 	END IF;
@@ -66,7 +66,7 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.add_key_version(name, text) IS 'makes and stores one more version of a key';
 
-CREATE FUNCTION twin_internal.make_key(named name, of_kind text) RETURNS integer
+CREATE FUNCTION twin_internal.make_key(named name, of_kind text, of_algorithm smallint DEFAULT 1) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	taken name;
@@ -80,32 +80,43 @@ BEGIN
 		RAISE EXCEPTION 'the name "%" has the same type modifier as key "%"', named, taken
 			USING ERRCODE = '42710', HINT = 'Choose another name.';
 	END IF;
-	INSERT INTO twin_internal.keys (key_name, modifier, kind)
-		VALUES (named, twin_internal.key_modifier(named), of_kind);
+	INSERT INTO twin_internal.keys (key_name, modifier, kind, algorithm)
+		VALUES (named, twin_internal.key_modifier(named), of_kind, of_algorithm);
 	made := twin_internal.add_key_version(named, 'primary');
 	RETURN made.key_id;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.make_key(name, text) IS 'stores a new key of any kind with its first version';
+COMMENT ON FUNCTION twin_internal.make_key(name, text, smallint) IS 'stores a new key of any kind with its first version';
 
 CREATE FUNCTION twin.generate_key() RETURNS text
 	LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_generate_key';
 COMMENT ON FUNCTION twin.generate_key() IS 'base64 of 32 random bytes, fit for ENCRYPTION_KEY';
 
-CREATE FUNCTION twin.create_key(key_name text) RETURNS integer
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION twin.create_key(key_name text, algorithm text DEFAULT 'aes-256-gcm') RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
+DECLARE
+	number smallint := CASE algorithm WHEN 'aes-256-gcm' THEN 1 WHEN 'xaes-256-gcm' THEN 2 END;
 BEGIN
+	IF key_name IS NULL THEN
+		RETURN NULL;
+	END IF;
 	IF key_name !~ '^[a-z_][a-z0-9_.-]{0,62}$' OR key_name ~ '^index\.' OR key_name IN ('literal', 'environment') THEN
 		RAISE EXCEPTION 'invalid key name "%"', key_name
 			USING ERRCODE = '42602',
 				  DETAIL = 'A key name is 1 to 63 lower-case letters, digits, "_", "." or "-", begins with a letter or "_", '
 						   'and is neither "literal" nor "environment" nor in "index.".';
 	END IF;
-	RETURN twin_internal.make_key(key_name, 'data');
+	IF number IS NULL THEN
+		RAISE EXCEPTION 'unknown algorithm %', coalesce('"' || algorithm || '"', 'NULL')
+			USING ERRCODE = '22023',
+				  HINT = 'An algorithm is aes-256-gcm, or xaes-256-gcm for a key that is to seal more than 2^32 messages.';
+	END IF;
+	RETURN twin_internal.make_key(key_name, 'data', number);
 END
 $$;
-COMMENT ON FUNCTION twin.create_key(text) IS 'creates a named column key and returns the id of its first version';
+COMMENT ON FUNCTION twin.create_key(text, text) IS 'creates a named column key of an algorithm (aes-256-gcm or xaes-256-gcm) and returns the id of its first version';
 
 /* Locks a key's row for the functions below, with one error for a name nobody gave. */
 CREATE FUNCTION twin_internal.lock_key(wanted text) RETURNS twin_internal.keys
@@ -255,7 +266,7 @@ BEGIN
 	LOCK TABLE twin_internal.keys IN SHARE ROW EXCLUSIVE MODE;
 	UPDATE twin_internal.key_versions v
 		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
-				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id) w)
+				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id, k.algorithm) w)
 		FROM twin_internal.keys k
 		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present;
 	GET DIAGNOSTICS rewrapped = ROW_COUNT;
@@ -273,7 +284,8 @@ $$;
 COMMENT ON FUNCTION twin.rotate_master_key() IS 'wraps every key under the present ENCRYPTION_KEY (the old one in ENCRYPTION_KEY_PREVIOUS); touches no data; returns the rows rewrapped';
 
 CREATE VIEW twin.keys AS
-	SELECT v.key_id, v.key_name::text AS key_name, v.version, v.state, v.created_at, u.messages, k.context
+	SELECT v.key_id, v.key_name::text AS key_name, v.version, v.state, v.created_at, u.messages, k.context,
+		CASE k.algorithm WHEN 1 THEN 'aes-256-gcm' WHEN 2 THEN 'xaes-256-gcm' END AS algorithm
 	FROM twin_internal.key_versions v
 		JOIN twin_internal.keys k USING (key_name)
 		LEFT JOIN twin_internal.key_usage u USING (key_id);
@@ -303,9 +315,9 @@ CREATE FUNCTION twin.decrypt_data(ciphertext text) RETURNS text
 COMMENT ON FUNCTION twin.decrypt_data(text) IS 'opens what encrypt_data or any AES-256-GCM library sealed under ENCRYPTION_KEY; needs decrypt on the key "environment"';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA twin_internal FROM PUBLIC;
-REVOKE ALL ON FUNCTION twin.create_key(text), twin.rotate_key(text), twin.destroy_key(text, integer),
+REVOKE ALL ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer),
 	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin.create_key(text), twin.rotate_key(text), twin.destroy_key(text, integer),
+GRANT EXECUTE ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer),
 	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() TO twin_admin;
 GRANT SELECT ON twin.keys, twin.stat_keyring TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_internal.stat_keyring() TO twin_admin, twin_auditor;

@@ -12,7 +12,8 @@ static void
 unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 {
 	const KeyRow *parent = &entry->key.name->row;
-	WrapBinding binding = {.id = entry->row.id, .modifier = parent->modifier, .kind = parent->kind};
+	WrapBinding binding = {
+		.id = entry->row.id, .modifier = parent->modifier, .kind = parent->kind, .algorithm = parent->algorithm};
 	Status status;
 
 	if (entry->row.state == KEY_STATE_DESTROYED)
@@ -43,7 +44,7 @@ make_ready(KeyEntry *entry)
 	if (likely(entry->key.aead != NULL))
 		return;
 	unwrap(entry, key);
-	status = aead_new(key, &entry->key.aead);
+	status = aead_new_for(entry->key.algorithm, key, &entry->key.aead);
 	secret_wipe(key, sizeof(key));
 	base_check(status);
 }

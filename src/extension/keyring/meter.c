@@ -33,8 +33,15 @@
 #define BLOCK_LAST 65536
 #define BLOCK_BORROWED 64
 
-/* Random 96-bit nonces: at most 2^32 messages under one key (NIST SP 800-38D, section 8.3). */
+/* AES-256-GCM, random 96-bit nonces: at most 2^32 messages under one key (NIST SP 800-38D, section 8.3). */
 #define MESSAGES_MAX (UINT64CONST(1) << 32)
+
+/*
+ * XAES-256-GCM, random 192-bit nonces: the limit of 2^80 messages is out of
+ * reach, so such a key neither stops nor rotates by itself.  It is counted all
+ * the same; the count stays here, far from a bigint's end, should it ever come.
+ */
+#define COUNT_MAX (UINT64CONST(1) << 62)
 
 PG_FUNCTION_INFO_V1(tsec_stat_keyring);
 
@@ -59,6 +66,7 @@ struct KeyMeter
 	uint64 opens;
 	uint64 failures;
 	bool rotation_asked;
+	bool unlimited; /* counted, but held to no limit */
 	bool dirty;
 	KeyMeter *next_dirty;
 };
@@ -125,6 +133,13 @@ flush_meters(void)
 	}
 }
 
+/* How far the count of a key version goes. */
+static uint64
+ceiling(const KeyMeter *meter)
+{
+	return meter->unlimited ? COUNT_MAX : MESSAGES_MAX;
+}
+
 /* Reserves what was borrowed in parallel mode, by this process or by workers that have ended. */
 static void
 settle_debts(void)
@@ -147,7 +162,7 @@ settle_debts(void)
 		/* the transaction may be the one that drops the extension */
 		if (!catalog_read_messages(meter->id, &messages))
 			continue;
-		(void) catalog_reserve_messages(meter->id, meter->owed, MESSAGES_MAX, &given);
+		(void) catalog_reserve_messages(meter->id, meter->owed, ceiling(meter), &given);
 		meter->owed -= given;
 	}
 }
@@ -193,7 +208,7 @@ meter_init(void)
 }
 
 KeyMeter *
-meter_of(uint32 key_id)
+meter_of(uint32 key_id, AeadAlgorithm algorithm)
 {
 	KeyMeter *meter;
 	bool found;
@@ -212,6 +227,7 @@ meter_of(uint32 key_id)
 		meter->slot = claim_slot(key_id);
 		meter->block = BLOCK_FIRST;
 	}
+	meter->unlimited = algorithm == AEAD_XAES_256_GCM;
 	return meter;
 }
 
@@ -240,7 +256,8 @@ borrow(KeyMeter *meter, const char *key_name, MeterUse use)
 	if (RecoveryInProgress() && use != METER_LITERALS)
 		ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 						errmsg("values cannot be encrypted with key \"%s\" during recovery", key_name)));
-	if (!catalog_read_messages(meter->id, &messages) || messages + meter->owed + BLOCK_BORROWED > MESSAGES_MAX)
+	if (!catalog_read_messages(meter->id, &messages) ||
+		(!meter->unlimited && messages + meter->owed + BLOCK_BORROWED > MESSAGES_MAX))
 		base_throw_detail(TSEC_KEY_EXHAUSTED, "Key \"%s\".", key_name);
 	meter->quota = BLOCK_BORROWED;
 	meter->owed += BLOCK_BORROWED;
@@ -266,14 +283,17 @@ refill(KeyMeter *meter, const char *key_name, MeterUse use)
 	}
 	if (meter->slot != NULL)
 		meter->owed += pg_atomic_exchange_u64(&meter->slot->debt, 0);
-	total = catalog_reserve_messages(meter->id, meter->block + meter->owed, MESSAGES_MAX, &given);
+	total = catalog_reserve_messages(meter->id, meter->block + meter->owed, ceiling(meter), &given);
+	if (meter->unlimited)
+		given = meter->block + meter->owed; /* also where the count stays */
 	if (given <= meter->owed)
 		base_throw_detail(TSEC_KEY_EXHAUSTED, "Key \"%s\".", key_name);
 	meter->quota = given - meter->owed;
 	meter->owed = 0;
 	if (meter->block < BLOCK_LAST)
 		meter->block *= 2;
-	if (use != METER_WHOLE_VALUES && total >= (uint64) setting_key_message_limit && !meter->rotation_asked)
+	if (use != METER_WHOLE_VALUES && !meter->unlimited && total >= (uint64) setting_key_message_limit &&
+		!meter->rotation_asked)
 	{
 		meter->rotation_asked = rotation_request(key_name, meter->id);
 	}

@@ -35,6 +35,7 @@ typedef struct WrapBinding
 	uint32 id;
 	int32 modifier;
 	const char *kind;
+	int16 algorithm;
 	uint8 context[KEY_CONTEXT_SIZE];
 } WrapBinding;
 
@@ -57,6 +58,7 @@ typedef struct KeyRow
 	NameData name;
 	int32 modifier;
 	char kind[16];
+	int16 algorithm; /* as the table says: proved by opening the wrapped key */
 	uint8 context[KEY_CONTEXT_SIZE];
 } KeyRow;
 
@@ -162,7 +164,7 @@ typedef enum MeterUse
 } MeterUse;
 
 extern void meter_init(void);
-extern KeyMeter *meter_of(uint32 key_id);
+extern KeyMeter *meter_of(uint32 key_id, AeadAlgorithm algorithm);
 extern void meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use);
 extern void meter_note_open(KeyMeter *meter);
 extern void meter_note_failure(KeyMeter *meter);

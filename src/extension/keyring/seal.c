@@ -16,10 +16,10 @@ keyring_init(void)
 }
 
 void
-keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_SIZE])
+keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX])
 {
 	meter_begin_seal(key->meter, keyring_name(key), key->is_literal ? METER_LITERALS : METER_COLUMNS);
-	base_check(nonce_take(&nonces, nonce));
+	base_check(nonce_take_for(key->algorithm, &nonces, nonce));
 }
 
 void

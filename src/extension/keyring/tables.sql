@@ -11,12 +11,12 @@ CREATE TABLE twin_internal.keys (
 	key_name name PRIMARY KEY,
 	modifier integer NOT NULL UNIQUE,
 	kind text NOT NULL CHECK (kind IN ('data', 'literal', 'index', 'environment')),
-	algorithm smallint NOT NULL DEFAULT 1 CHECK (algorithm = 1),
+	algorithm smallint NOT NULL DEFAULT 1 CHECK (algorithm IN (1, 2)),
 	context uuid NOT NULL UNIQUE DEFAULT pg_catalog.gen_random_uuid(),
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	replaceable boolean NOT NULL DEFAULT false
 );
-COMMENT ON TABLE twin_internal.keys IS 'one row per key; the name and the context never change';
+COMMENT ON TABLE twin_internal.keys IS 'one row per key; the name, the context and the algorithm (1 = AES-256-GCM, 2 = XAES-256-GCM) never change';
 
 CREATE TABLE twin_internal.key_versions (
 	key_id integer PRIMARY KEY,

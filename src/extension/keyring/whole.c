@@ -62,7 +62,7 @@ environment_meter(void)
 		version_id = catalog_read_environment_version(master_require()->id, &row) ? row.id : 0;
 		found_in = keyring_generation();
 	}
-	return version_id == 0 ? NULL : meter_of(version_id);
+	return version_id == 0 ? NULL : meter_of(version_id, AEAD_AES_256_GCM);
 }
 
 /* generate_key() -> text */

@@ -4,8 +4,9 @@
  *		ENCRYPTION_KEY, bound to the row they stand in.
  *
  * Wrapped form: version 1, nonce 12, ciphertext 32, tag 16.  The row's id, its
- * name's modifier, its kind and its context are authenticated, so a wrapped key
- * copied to another row, or a row declared to be of another kind, does not open.
+ * name's modifier, its kind, its algorithm and its context are authenticated, so
+ * a wrapped key copied to another row, or a row declared to be of another kind
+ * or algorithm, does not open.
  */
 #include "keyring/private.h"
 
@@ -20,7 +21,8 @@
 #define WRAP_VERSION 1
 #define WRAP_KIND_MAX 16
 #define WRAP_LABEL "twin_security wrapped key"
-#define WRAP_AAD_MAX (sizeof(WRAP_LABEL) + 1 + 4 + 4 + KEY_CONTEXT_SIZE + WRAP_KIND_MAX)
+#define WRAP_ALGORITHM_SIZE 3
+#define WRAP_AAD_MAX (sizeof(WRAP_LABEL) + 1 + 4 + 4 + KEY_CONTEXT_SIZE + WRAP_KIND_MAX + WRAP_ALGORITHM_SIZE)
 
 StaticAssertDecl(WRAPPED_SIZE == 61, "the wrapped form is on disk and in a CHECK of the table");
 
@@ -30,7 +32,11 @@ PG_FUNCTION_INFO_V1(tsec_master_key_id);
 PG_FUNCTION_INFO_V1(tsec_master_key_present);
 PG_FUNCTION_INFO_V1(tsec_check_master_key);
 
-/* Writes what is authenticated along with a wrapped key. */
+/*
+ * Writes what is authenticated along with a wrapped key.  AES-256-GCM adds
+ * nothing, as before there was another algorithm; any other adds a zero, which
+ * ends the kind, and its number.
+ */
 static Bytes
 binding_bytes(const WrapBinding *binding, uint8 *buffer)
 {
@@ -44,8 +50,14 @@ binding_bytes(const WrapBinding *binding, uint8 *buffer)
 	at += 8;
 	memcpy(at, binding->context, KEY_CONTEXT_SIZE);
 	at += KEY_CONTEXT_SIZE;
-	for (const char *c = binding->kind; *c && at < buffer + WRAP_AAD_MAX; c++)
+	for (const char *c = binding->kind; *c && at < buffer + WRAP_AAD_MAX - WRAP_ALGORITHM_SIZE; c++)
 		*at++ = (uint8) *c;
+	if (binding->algorithm != AEAD_AES_256_GCM)
+	{
+		*at = 0;
+		bytes_put_u16(at + 1, (uint16) binding->algorithm);
+		at += WRAP_ALGORITHM_SIZE;
+	}
 	return bytes_of(buffer, (size_t) (at - buffer));
 }
 
@@ -101,11 +113,15 @@ wrap_open(const WrapBinding *binding, Bytes wrapped, Bytes wrapping_id, uint8 ke
 	return candidates[0]->status == TSEC_OK ? TSEC_WRONG_KEY : candidates[0]->status;
 }
 
-/* Reads the binding from an SQL call's arguments, starting with the modifier. */
+/*
+ * Reads the binding from an SQL call's arguments, starting with the modifier.
+ * The algorithm comes last; a function declared without it means AES-256-GCM.
+ */
 static void
-binding_from_arguments(FunctionCallInfo fcinfo, int first, uint32 id, WrapBinding *binding)
+binding_from_arguments(FunctionCallInfo fcinfo, int first, int algorithm, uint32 id, WrapBinding *binding)
 {
 	binding->id = id;
+	binding->algorithm = PG_NARGS() > algorithm ? PG_GETARG_INT16(algorithm) : AEAD_AES_256_GCM;
 	binding->modifier = PG_GETARG_INT32(first);
 	binding->kind = text_to_cstring(PG_GETARG_TEXT_PP(first + 1));
 	if (strlen(binding->kind) > WRAP_KIND_MAX)
@@ -134,7 +150,7 @@ make_row(FunctionCallInfo fcinfo, Datum *values)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls));
 }
 
-/* wrap_new_key(modifier, kind, context) -> (key_id, wrapped, wrapping_id) */
+/* wrap_new_key(modifier, kind, context, algorithm) -> (key_id, wrapped, wrapping_id) */
 Datum
 tsec_wrap_new_key(PG_FUNCTION_ARGS)
 {
@@ -153,7 +169,7 @@ tsec_wrap_new_key(PG_FUNCTION_ARGS)
 		id = bytes_get_u32(id_bytes);
 	} while (id == 0);
 
-	binding_from_arguments(fcinfo, 0, id, &binding);
+	binding_from_arguments(fcinfo, 0, 3, id, &binding);
 	status = random_secret(key, sizeof(key));
 	if (status == TSEC_OK)
 		status = wrap_seal(&binding, master, key, wrapped);
@@ -166,7 +182,7 @@ tsec_wrap_new_key(PG_FUNCTION_ARGS)
 	return make_row(fcinfo, values);
 }
 
-/* rewrap_key(key_id, modifier, kind, context, wrapped, wrapping_id) -> (wrapped, wrapping_id) */
+/* rewrap_key(key_id, modifier, kind, context, wrapped, wrapping_id, algorithm) -> (wrapped, wrapping_id) */
 Datum
 tsec_rewrap_key(PG_FUNCTION_ARGS)
 {
@@ -179,7 +195,7 @@ tsec_rewrap_key(PG_FUNCTION_ARGS)
 	Datum values[3];
 	Status status;
 
-	binding_from_arguments(fcinfo, 1, (uint32) PG_GETARG_INT32(0), &binding);
+	binding_from_arguments(fcinfo, 1, 6, (uint32) PG_GETARG_INT32(0), &binding);
 	status = wrap_open(&binding, bytes_of(VARDATA_ANY(old), VARSIZE_ANY_EXHDR(old)),
 					   bytes_of(VARDATA_ANY(old_id), VARSIZE_ANY_EXHDR(old_id)), key);
 	if (status == TSEC_OK)
