@@ -11,7 +11,6 @@
 #include "cipher/private.h"
 
 #include "catalog/pg_type.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -127,22 +126,6 @@ typedef struct OpenCache
 	bool casts;       /* which of the two */
 } OpenCache;
 
-/* The key modifier that the expression in front of us promises for its argument. */
-static int32
-declared_modifier(FmgrInfo *flinfo)
-{
-	Node *call = flinfo->fn_expr;
-	Node *argument;
-	int32 modifier;
-
-	if (call == NULL || !IsA(call, FuncExpr) || ((FuncExpr *) call)->args == NIL)
-		return NO_MODIFIER;
-	argument = linitial(((FuncExpr *) call)->args);
-	modifier = exprTypmod(argument);
-	(void) getBaseTypeAndTypmod(exprType(argument), &modifier);
-	return modifier;
-}
-
 static OpenCache *
 open_cache(FmgrInfo *flinfo)
 {
@@ -157,7 +140,7 @@ open_cache(FmgrInfo *flinfo)
 	cache->type = count > 0 ? type_of_oid(arguments[0]) : NULL;
 	if (cache->type == NULL)
 		elog(ERROR, "twin_security: function %u does not take an encrypted type", flinfo->fn_oid);
-	cache->expected = declared_modifier(flinfo);
+	cache->expected = type_declared_modifier(flinfo);
 	if (cache->type->codec != &codec_text)
 	{
 		Oid base = cache->type->codec->base_type;

@@ -24,6 +24,7 @@ COMMENT ON FUNCTION twin_internal.probe_support(internal) IS 'planner support: c
 
 --@each_type storage.sql.in
 --@each_type searchable.sql.in
+--@include mask.sql
 
 /* ---- census ---- */
 

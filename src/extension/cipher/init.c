@@ -8,4 +8,5 @@ void
 cipher_init(void)
 {
 	types_init();
+	mask_label_init();
 }

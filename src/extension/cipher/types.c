@@ -6,6 +6,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -120,4 +121,19 @@ const EncryptedType *
 type_of_result(Oid function)
 {
 	return expect_type(get_func_rettype(function), function);
+}
+
+int32
+type_declared_modifier(FmgrInfo *flinfo)
+{
+	Node *call = flinfo->fn_expr;
+	Node *argument;
+	int32 modifier;
+
+	if (call == NULL || !IsA(call, FuncExpr) || ((FuncExpr *) call)->args == NIL)
+		return NO_MODIFIER;
+	argument = linitial(((FuncExpr *) call)->args);
+	modifier = exprTypmod(argument);
+	(void) getBaseTypeAndTypmod(exprType(argument), &modifier);
+	return modifier;
 }
