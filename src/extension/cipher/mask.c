@@ -57,20 +57,43 @@ choose_pattern(FunctionCallInfo fcinfo, const MaskCache *cache, const struct var
 		pattern->kind = MASK_FULL;
 }
 
+/* Opens a value and gives its mask, as text or as the base type; the plaintext is wiped however this ends. */
+static Datum
+open_and_mask(const MaskCache *cache, const struct varlena *stored, const MaskPattern *pattern, bool as_text,
+			  bool *isnull)
+{
+	volatile Datum result = (Datum) 0;
+	Opened opened;
+
+	value_open_plain(cache->type, stored, cache->expected, KEY_MASK, &opened);
+	PG_TRY();
+	{
+		Bytes plain = bytes_of(opened.data, opened.length);
+
+		if (as_text)
+			result = PointerGetDatum(cache->form->mask(cache->type->codec, pattern, plain));
+		else
+			result = cache->form->reveal(cache->type->codec, pattern, plain, isnull);
+	}
+	PG_FINALLY();
+	{
+		value_wipe(&opened);
+	}
+	PG_END_TRY();
+	return result;
+}
+
 /* mask(encrypted), mask_as(encrypted, pattern) -> text */
 Datum
 tsec_mask(PG_FUNCTION_ARGS)
 {
-	MaskCache *cache = mask_cache(fcinfo->flinfo);
+	const MaskCache *cache = mask_cache(fcinfo->flinfo);
 	struct varlena *stored = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
 	MaskPattern pattern;
-	Opened opened;
-	char *masked;
+	const char *masked;
 
 	choose_pattern(fcinfo, cache, stored, &pattern);
-	value_open_plain(cache->type, stored, cache->expected, KEY_MASK, &opened);
-	masked = cache->form->mask(cache->type->codec, &pattern, bytes_of(opened.data, opened.length));
-	value_wipe(&opened);
+	masked = DatumGetPointer(open_and_mask(cache, stored, &pattern, true, NULL));
 	PG_RETURN_TEXT_P(cstring_to_text(masked != NULL ? masked : MASK_FULL_TEXT));
 }
 
@@ -78,17 +101,12 @@ tsec_mask(PG_FUNCTION_ARGS)
 Datum
 tsec_reveal(PG_FUNCTION_ARGS)
 {
-	MaskCache *cache = mask_cache(fcinfo->flinfo);
+	const MaskCache *cache = mask_cache(fcinfo->flinfo);
 	struct varlena *stored = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
 	MaskPattern pattern;
-	Opened opened;
-	Datum result;
 
 	if (keyring_allows(value_key(cache->type, stored), KEY_DECRYPT))
 		return value_open(cache->type, stored, cache->expected);
 	choose_pattern(fcinfo, cache, stored, &pattern);
-	value_open_plain(cache->type, stored, cache->expected, KEY_MASK, &opened);
-	result = cache->form->reveal(cache->type->codec, &pattern, bytes_of(opened.data, opened.length), &fcinfo->isnull);
-	value_wipe(&opened);
-	return result;
+	return open_and_mask(cache, stored, &pattern, false, &fcinfo->isnull);
 }

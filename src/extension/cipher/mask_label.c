@@ -34,14 +34,15 @@
 
 PG_FUNCTION_INFO_V1(tsec_load_for_labels);
 
-/* The keys of masked columns, by modifier; read on first need, void after any relation changed. */
+/* The keys of masked columns, by modifier, and of which generation; any relation's change begins a new one. */
 static List *masked_keys = NIL;
-static bool masked_keys_known = false;
+static uint64 masked_keys_generation = 0;
+static uint64 generation = 1;
 
 static void
-forget_masked_keys(Datum argument, Oid relation)
+note_relation_change(Datum argument, Oid relation)
 {
-	masked_keys_known = false;
+	generation++;
 }
 
 /* Raises what is wrong with a label, with the patterns that would be right. */
@@ -105,7 +106,7 @@ void
 mask_label_init(void)
 {
 	register_label_provider(MASK_PROVIDER, check_relabel);
-	CacheRegisterRelcacheCallback(forget_masked_keys, (Datum) 0);
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 }
 
 /* The pattern a column itself was given. */
@@ -141,18 +142,18 @@ mask_label_of(Oid relation, AttrNumber column)
 	return NULL;
 }
 
-/* Reads the keys of all masked columns. */
+/* Reads the keys of all masked columns; what was known before is kept until all of it is read. */
 static void
 read_masked_keys(void)
 {
+	uint64 before = generation; /* reading may itself bring news */
+	List *keys = NIL;
 	Relation labels;
 	SysScanDesc scan;
 	ScanKeyData provider;
 	HeapTuple row;
+	MemoryContext old;
 
-	masked_keys_known = true; /* first: what is read may already be void again */
-	list_free(masked_keys);
-	masked_keys = NIL;
 	ScanKeyInit(&provider, Anum_pg_seclabel_provider, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(MASK_PROVIDER));
 	labels = table_open(SecLabelRelationId, AccessShareLock);
@@ -163,25 +164,29 @@ read_masked_keys(void)
 		Oid type;
 		Oid collation;
 		int32 modifier;
-		MemoryContext old;
 
 		if (form->classoid != RelationRelationId || form->objsubid <= 0 ||
 			!OidIsValid(get_atttype(form->objoid, (AttrNumber) form->objsubid)))
 			continue;
 		get_atttypetypmodcoll(form->objoid, (AttrNumber) form->objsubid, &type, &modifier, &collation);
 		(void) getBaseTypeAndTypmod(type, &modifier);
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		masked_keys = list_append_unique_int(masked_keys, modifier);
-		MemoryContextSwitchTo(old);
+		keys = list_append_unique_int(keys, modifier);
 	}
 	systable_endscan(scan);
 	table_close(labels, AccessShareLock);
+
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	keys = list_copy(keys);
+	MemoryContextSwitchTo(old);
+	list_free(masked_keys);
+	masked_keys = keys;
+	masked_keys_generation = before;
 }
 
 bool
 mask_label_on_key(int32 modifier)
 {
-	if (!masked_keys_known)
+	if (masked_keys_generation != generation)
 		read_masked_keys();
 	return list_member_int(masked_keys, modifier);
 }
