@@ -273,6 +273,23 @@ SELECT is(twin.mask(note) || ' ' || twin.mask(card), '*** ****-****-****-1111', 
 RESET ROLE;
 ALTER TABLE people OWNER TO CURRENT_USER;
 
+-- what looks like another column
+ALTER TABLE people ADD hidden twin.encrypted_text("mask.a");
+UPDATE people SET hidden = '4111-1111-1111-1111';
+CREATE TABLE decoy (LIKE people);
+INSERT INTO decoy (id) VALUES (1);
+GRANT SELECT ON decoy TO PUBLIC;
+SELECT twin.set_mask('people', 'hidden', 'full'), twin.set_mask('decoy', 'hidden', 'partial(2,4)');
+CREATE TEMP TABLE testers_copy AS SELECT hidden FROM people;
+SELECT results_eq('SELECT DISTINCT twin.mask(hidden) FROM testers_copy', $$VALUES ('***')$$, 'a temporary table is nobody''s to trust, not even a superuser''s');
+SET ROLE mask_clerk;
+SELECT results_eq('SELECT DISTINCT twin.mask(v) FROM (SELECT card AS v FROM people UNION ALL SELECT hidden FROM people OFFSET 0) s', $$VALUES ('***')$$,
+	'a union is no column, not even its first one''s');
+SELECT results_eq('SELECT DISTINCT (SELECT twin.mask(p.hidden) FROM decoy LIMIT 1) FROM people p', $$VALUES ('***')$$, 'an outer query''s column is not the inner one''s');
+SELECT results_eq('SELECT DISTINCT s.m FROM people p, LATERAL (SELECT f AS m FROM decoy, twin.mask(p.hidden) f) s', $$VALUES ('***')$$, 'nor in a lateral function');
+SELECT results_eq('SELECT DISTINCT twin.mask(v) FROM (SELECT p.hidden AS v FROM decoy d RIGHT JOIN people p USING (id)) s', $$VALUES ('***')$$, 'nor in a join');
+RESET ROLE;
+
 -- partitions and children
 CREATE TABLE parted (id int, pan twin.encrypted_text("mask.b")) PARTITION BY RANGE (id);
 CREATE TABLE parted_1 (pan twin.encrypted_text("mask.b"), id int);
