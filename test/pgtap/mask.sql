@@ -280,9 +280,18 @@ CREATE TABLE decoy (LIKE people);
 INSERT INTO decoy (id) VALUES (1);
 GRANT SELECT ON decoy TO PUBLIC;
 SELECT twin.set_mask('people', 'hidden', 'full'), twin.set_mask('decoy', 'hidden', 'partial(2,4)');
+CREATE MATERIALIZED VIEW stored AS SELECT hidden, hidden AS shown FROM people;
+SELECT twin.set_mask('stored', 'shown', 'card');
+CREATE VIEW written AS SELECT id, hidden FROM people;
+CREATE FUNCTION write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER write INSTEAD OF UPDATE ON written FOR EACH ROW EXECUTE FUNCTION write();
+GRANT SELECT, UPDATE ON stored, written TO PUBLIC;
 CREATE TEMP TABLE testers_copy AS SELECT hidden FROM people;
 SELECT results_eq('SELECT DISTINCT twin.mask(hidden) FROM testers_copy', $$VALUES ('***')$$, 'a temporary table is nobody''s to trust, not even a superuser''s');
 SET ROLE mask_clerk;
+SELECT results_eq('SELECT DISTINCT twin.mask(hidden) || twin.mask(shown) FROM stored', $$VALUES ('***' || '****-****-****-1111')$$,
+	'a materialized view is a copy, which may have masks of its own');
+SELECT results_eq('UPDATE written SET id = 1 WHERE id = 1 RETURNING twin.mask(hidden)', $$VALUES ('***')$$, 'what a view''s trigger gives back is no column');
 SELECT results_eq('SELECT DISTINCT twin.mask(v) FROM (SELECT card AS v FROM people UNION ALL SELECT hidden FROM people OFFSET 0) s', $$VALUES ('***')$$,
 	'a union is no column, not even its first one''s');
 SELECT results_eq('SELECT DISTINCT (SELECT twin.mask(p.hidden) FROM decoy LIMIT 1) FROM people p', $$VALUES ('***')$$, 'an outer query''s column is not the inner one''s');

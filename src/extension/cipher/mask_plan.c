@@ -7,10 +7,10 @@
  * common table expressions that hand it on as it is.  A partition without a
  * mask has that of the table it is part of.
  *
- * A column without a mask is masked by its type's default, if its table belongs
- * to whom need not be kept out: a superuser or a member of twin_admin.  Anybody
- * else's table may hold what was copied out of a masked column; there, and
- * where no column is found, the call stays as it is (see mask.c).
+ * A column without a mask is masked by its type's default, if it is a table's
+ * that belongs to whom need not be kept out: a superuser or a member of
+ * twin_admin.  Anybody else's may hold what was copied out of a masked column;
+ * there, and where no column is found, the call stays as it is (see mask.c).
  */
 #include "cipher/mask_private.h"
 
@@ -121,7 +121,9 @@ is_trusted(Oid relation)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_class) GETSTRUCT(tuple);
-	trusted = form->relpersistence != RELPERSISTENCE_TEMP &&
+	/* a view or a foreign table shows what is stored elsewhere, a materialized view what was copied */
+	trusted = (form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE) &&
+			  form->relpersistence != RELPERSISTENCE_TEMP &&
 			  (superuser_arg(form->relowner) || (OidIsValid(admin) && has_privs_of_role(form->relowner, admin))) &&
 			  /* a child of plain inheritance may belong to a parent that has a mask */
 			  (form->relispartition || !has_superclass(relation));
