@@ -139,6 +139,26 @@ my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET mi
 like(sql($source, "$parallel EXPLAIN SELECT count(*) FROM many WHERE twin.mask(v) LIKE '****%' AND twin.reveal(v) LIKE '%3'", user => 'clerk'), qr/Parallel/, 'workers mask');
 is(sql($source, "$parallel SELECT count(*) FROM many WHERE twin.mask(v) LIKE '****%' AND twin.reveal(v) LIKE '%3'", user => 'clerk'), '200', 'as the leader does');
 
+# ---- nothing is left behind ----
+
+my $canary = canary();
+my $secret = canary();
+$source->append_conf('postgresql.conf', "session_preload_libraries = 'auto_explain'\nauto_explain.log_min_duration = 0\nauto_explain.log_verbose = on\n"
+	  . "auto_explain.log_analyze = on\nlog_min_messages = debug1\nlog_temp_files = 0");
+sql($source, q{CREATE TABLE kept (v twin.encrypted_text(main), doc twin.encrypted_jsonb(main)); GRANT SELECT ON kept TO clerk;
+	SELECT twin.set_mask('kept', 'v', 'email')});
+sql($source, "INSERT INTO kept SELECT '$canary' || i || '\@example.com', jsonb_build_object('k', '$secret' || i) FROM generate_series(1, 500) i");
+restart_with($source, $key);
+my $seen = sql($source, q{SET work_mem = '64kB'; SELECT DISTINCT twin.mask(v), twin.reveal(v), twin.mask(doc), twin.reveal(doc) FROM kept;
+	EXPLAIN (ANALYZE, VERBOSE) SELECT twin.mask(v), twin.reveal(doc) FROM kept ORDER BY 1, 2;
+	DO $$ BEGIN PERFORM twin.decrypt(v) FROM kept; EXCEPTION WHEN insufficient_privilege THEN RAISE LOG '%', SQLERRM; END $$;
+	CREATE TEMP TABLE mine AS SELECT twin.reveal(v) AS v, twin.reveal(doc) AS doc FROM kept; ANALYZE mine}, user => 'clerk');
+like($seen, qr/^c\*\*\*\@example.com\|c\*\*\*\@example.com\|/, 'what a clerk sees');
+sql($source, 'ANALYZE kept; CHECKPOINT');
+ok(!holds($seen, $_), 'no plaintext in what a clerk sees, plans included') foreach $canary, $secret;
+is(files_holding($_, $source->data_dir, $source->logfile), '', 'nor in heap, WAL, statistics, temporary files or log') foreach $canary, $secret;
+like(file_bytes($source->logfile), qr/mask_as/, 'though the log holds the plans');
+
 # ---- encodings: characters are never cut, and what an encoding has no place for is masked ----
 
 my %texts = (LATIN1 => 'chr(252)', EUC_JP => q{convert_from('\xb4c1', 'EUC_JP')}, UTF8 => 'chr(28450)', SQL_ASCII => q{'x'});
