@@ -27,4 +27,4 @@ FROM unnest(ARRAY['twin_admin', 'twin_auditor', 'twin_operator', 'twin_viewer', 
 -- nothing that needs a key or an identity is immutable
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname LIKE 'twin%' AND p.provolatile = 'i'
-	AND p.prosrc ~ 'decrypt|seal|rekey|probe|_in$|recv|equal_plain|plain_equal' AND p.prosrc <> 'tsec_key_modifier_in';
+	AND p.prosrc ~ 'decrypt|mask|reveal|seal|rekey|probe|_in$|recv|equal_plain|plain_equal' AND p.prosrc <> 'tsec_key_modifier_in';

@@ -1,7 +1,8 @@
 /*
  * seeds.c
  *		Writes the inputs the fuzzers start from: valid values of every algorithm,
- *		flag and a few lengths, each as stored bytes, as armor and in both base64 forms.
+ *		flag and a few lengths, each as stored bytes, as armor and in both base64
+ *		forms; and texts that masks show something of.
  *
  *		seeds FOLDER
  */
@@ -28,6 +29,19 @@ write_seed(const char *kind, unsigned number, const void *data, size_t length)
 		exit(1);
 	}
 }
+
+static const char *const masked[] = {
+	"email\njohn@example.com",
+	"card\n4111-1111-1111-1111",
+	"phone\n+49 (30) 1234-567",
+	"name\nJohn Doe",
+	"name\n\xc3\x96zil O'Brien",
+	"ip\n2001:db8:1::5",
+	"number(5000)\n-43210.55",
+	"date(month)\n1985-05-17 10:00:00+00",
+	"partial(2,4)\nABCDEFG\xe6\x9d\x8e\xf0\x9f\x98\x80HIJKL",
+	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
+};
 
 int
 main(int count, char **arguments)
@@ -65,5 +79,7 @@ main(int count, char **arguments)
 			number++;
 		}
 	}
+	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
+		write_seed("mask", i, masked[i], strlen(masked[i]));
 	return 0;
 }

@@ -137,4 +137,19 @@ compat_owns_relation(Oid relation, Oid role)
 #endif
 }
 
+#include "nodes/parsenodes.h"
+
+/* What a column of a join stands for; 18 also lets grouped expressions be columns of an entry of their own. */
+static inline Node *
+compat_alias_of(RangeTblEntry *entry, AttrNumber column)
+{
+	List *aliases = entry->rtekind == RTE_JOIN ? entry->joinaliasvars : NIL;
+
+#if PG_VERSION_NUM >= 180000
+	if (entry->rtekind == RTE_GROUP)
+		aliases = entry->groupexprs;
+#endif
+	return column <= list_length(aliases) ? (Node *) list_nth(aliases, column - 1) : NULL;
+}
+
 #endif /* TSEC_COMPAT_H */

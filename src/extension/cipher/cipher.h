@@ -14,6 +14,7 @@
  *	 - a value copied under another key or type must fail	value.c
  *	 - equality and indexes without a key					equality.c
  *	 - a column without a key must not come to be			ddl.c
+ *	 - a mask must not be a way to the plaintext			mask*.c
  *	 - a key must not be retired while values use it		census.c, constants.c
  */
 #ifndef TSEC_CIPHER_H

@@ -28,6 +28,7 @@ COMMENT ON FUNCTION twin_internal.order_options(internal) IS 'refuses indexes in
 
 --@each_type storage.sql.in
 --@each_type searchable.sql.in
+--@include mask.sql
 
 /* ---- aggregates ---- */
 

@@ -102,16 +102,20 @@ convert_from_utf8(const char *text, int length)
 	return converted;
 }
 
-/* Decrypted UTF-8 as text in the server's encoding; the server's own messages would quote what does not fit. */
+char *
+codec_from_utf8(char *text, int length)
+{
+	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
+		return pg_verifymbstr(text, length, true) ? text : NULL;
+	return convert_from_utf8(text, length);
+}
+
+/* The same raising what fits nowhere; the server's own messages would quote it. */
 static char *
 from_utf8(char *text, int length)
 {
-	char *result;
+	char *result = codec_from_utf8(text, length);
 
-	if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
-		result = pg_verifymbstr(text, length, true) ? text : NULL;
-	else
-		result = convert_from_utf8(text, length);
 	if (result == NULL)
 		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 						errmsg("the decrypted value is no text in this database's encoding")));

@@ -10,4 +10,5 @@ cipher_init(void)
 	types_init();
 	plan_init();
 	progress_init();
+	mask_label_init();
 }

@@ -41,7 +41,12 @@ extern const Codec codec_text, codec_bytea, codec_jsonb, codec_numeric, codec_in
 extern Datum codec_input_hiding(FmgrInfo *input, char *string, Oid parameter, const char *type);
 extern Datum codec_call_hiding(FmgrInfo *function, Datum value, const char *type);
 
+/* Decrypted UTF-8 in the server's encoding, or NULL when it is no text in it. */
+extern char *codec_from_utf8(char *text, int length);
+
 /* ---- types.c ---- */
+
+#define NO_MODIFIER (-1)
 
 /* One encrypted type. */
 typedef struct EncryptedType
@@ -83,16 +88,33 @@ extern int32 declared_modifier(Node *call, int n);
 
 /* ---- value.c ---- */
 
-#define NO_MODIFIER (-1)
-
 /* Takes a stored value apart; raises when it is not well-formed or not of this type. */
 extern void value_parse(const EncryptedType *type, const struct varlena *stored, Envelope *envelope);
 
 /* Seals a base value under the key of a modifier (NO_MODIFIER: the literal key), checking the grant. */
 extern struct varlena *value_seal(const EncryptedType *type, Datum base, int32 modifier);
 
-/* Opens a value, checking the grant.  expected is the modifier the value's column declares, or NO_MODIFIER. */
+/* Opens a value; asks for decrypt.  expected is the modifier the value's column declares, or NO_MODIFIER. */
 extern Datum value_open(const EncryptedType *type, const struct varlena *stored, int32 expected);
+
+/* The key a value lies under, unwrapped; asks for no privilege.  See keyring.h on how long it is good. */
+extern const Key *value_key(const EncryptedType *type, const struct varlena *stored);
+
+/* Bytes up to this size are opened on the stack. */
+#define SMALL_PLAIN 64
+
+/* What was sealed, as the codec wrote it. */
+typedef struct Opened
+{
+	uint8 *data;
+	size_t length;
+	uint8 small[SMALL_PLAIN];
+} Opened;
+
+/* Opens a value as bytes, for whom a lesser privilege is enough because the bytes stay here; the caller wipes them. */
+extern void value_open_plain(const EncryptedType *type, const struct varlena *stored, int32 expected,
+							 KeyPrivilege privilege, Opened *opened);
+extern void value_wipe(Opened *opened);
 
 /* Brings a value under the key of a modifier, checking the grants on both sides; the same value when it is there. */
 extern struct varlena *value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *stored,
@@ -132,6 +154,10 @@ extern void plan_refuse_early_sort(void);
 
 extern Datum tsec_equal(PG_FUNCTION_ARGS);
 extern Datum tsec_tag_hash_extended(PG_FUNCTION_ARGS);
+
+/* ---- mask_label.c: the masks that columns were given ---- */
+
+extern void mask_label_init(void);
 
 /* ---- count.c: values per key version ---- */
 

@@ -19,9 +19,6 @@
 
 #define ASSOCIATED_MAX (ENVELOPE_HEADER_MAX + 2 + KEY_CONTEXT_SIZE)
 
-/* Plaintexts up to this size are opened on the stack. */
-#define SMALL_PLAIN 64
-
 /* Puts together what is authenticated. */
 static Bytes
 associated_bytes(const EncryptedType *type, const Key *key, Bytes header, uint8 *buffer)
@@ -176,20 +173,65 @@ check_expected(const Key *key, int32 expected)
 					  keyring_name(key));
 }
 
+const Key *
+value_key(const EncryptedType *type, const struct varlena *stored)
+{
+	Envelope envelope;
+
+	value_parse(type, stored, &envelope);
+	return keyring_opening_key(envelope.key_id);
+}
+
+/* Takes a value apart and finds its key, which the current role may use and the value's column declares. */
+static Key *
+key_to_open_with(const EncryptedType *type, const struct varlena *stored, int32 expected, KeyPrivilege privilege,
+				 Envelope *envelope)
+{
+	Key *key;
+
+	value_parse(type, stored, envelope);
+	key = keyring_opening_key(envelope->key_id);
+	keyring_require(key, privilege);
+	check_algorithm(envelope, key);
+	check_expected(key, expected);
+	return key;
+}
+
+/* Opens into memory of its own, or into the small buffer. */
+static void
+open_plain(const EncryptedType *type, Key *key, const Envelope *envelope, Opened *opened)
+{
+	opened->length = envelope->cipher.length;
+	opened->data = opened->length <= sizeof(opened->small) ? opened->small : palloc(opened->length);
+	open_into(type, key, envelope, opened->data);
+}
+
+void
+value_open_plain(const EncryptedType *type, const struct varlena *stored, int32 expected, KeyPrivilege privilege,
+				 Opened *opened)
+{
+	Envelope envelope;
+	Key *key = key_to_open_with(type, stored, expected, privilege, &envelope);
+
+	open_plain(type, key, &envelope, opened);
+}
+
+void
+value_wipe(Opened *opened)
+{
+	secret_wipe(opened->data, opened->length);
+	if (opened->data != opened->small)
+		pfree(opened->data);
+	opened->data = NULL;
+}
+
 Datum
 value_open(const EncryptedType *type, const struct varlena *stored, int32 expected)
 {
 	Envelope envelope;
-	Key *key;
+	Key *key = key_to_open_with(type, stored, expected, KEY_DECRYPT, &envelope);
+	Opened opened;
 	Datum result;
-	uint8 small[SMALL_PLAIN];
-	uint8 *plain;
-
-	value_parse(type, stored, &envelope);
-	key = keyring_opening_key(envelope.key_id);
-	keyring_require(key, KEY_DECRYPT);
-	check_algorithm(&envelope, key);
-	check_expected(key, expected);
 
 	if (type->codec->is_bytes)
 	{
@@ -198,12 +240,9 @@ value_open(const EncryptedType *type, const struct varlena *stored, int32 expect
 		open_into(type, key, &envelope, (uint8 *) VARDATA(bytes));
 		return PointerGetDatum(codec_finish_bytes(type->codec, bytes, envelope.cipher.length));
 	}
-	plain = envelope.cipher.length <= SMALL_PLAIN ? small : palloc(envelope.cipher.length);
-	open_into(type, key, &envelope, plain);
-	result = type->codec->decode(plain, envelope.cipher.length);
-	secret_wipe(plain, envelope.cipher.length);
-	if (plain != small)
-		pfree(plain);
+	open_plain(type, key, &envelope, &opened);
+	result = type->codec->decode(opened.data, opened.length);
+	value_wipe(&opened);
 	return result;
 }
 
@@ -286,6 +325,7 @@ value_reseal(const EncryptedType *type, const struct varlena *stored, int32 modi
 
 	value_parse(type, stored, &envelope);
 	key = keyring_opening_key(envelope.key_id);
+	check_algorithm(&envelope, key);
 	check_expected(key, modifier);
 	plain = palloc(envelope.cipher.length + 1);
 	open_into(type, key, &envelope, plain);
