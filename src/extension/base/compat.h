@@ -124,6 +124,18 @@ compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *
 #endif
 }
 
+/* 18 lets a portal be run but once. */
+#include "tcop/pquery.h"
+static inline bool
+compat_portal_run(Portal portal, DestReceiver *receiver, QueryCompletion *completion)
+{
+#if PG_VERSION_NUM >= 180000
+	return PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
+#else
+	return PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
+#endif
+}
+
 /* 16 made one function of the ownership checks of all kinds of objects. */
 #include "catalog/pg_class.h"
 #include "utils/acl.h"

@@ -118,22 +118,12 @@ tsec_census(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/*
- * wait_for_transactions(): returns when every transaction of this database that
- * has written something or holds a snapshot now, idle ones included, has ended.
- * What it sealed may lie in a table nobody else sees yet, and an old snapshot
- * can copy what was re-encrypted since.  Raises in a transaction with a
- * snapshot of its own: it could not see what they leave.
- */
-Datum
-tsec_wait_for_transactions(PG_FUNCTION_ARGS)
+void
+census_wait_for_transactions(void)
 {
 	VirtualTransactionId *running;
 	int count;
 
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-						errmsg("key versions are retired at isolation level read committed")));
 	running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false, PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
 	for (int i = 0; i < count; i++)
 	{
@@ -145,5 +135,20 @@ tsec_wait_for_transactions(PG_FUNCTION_ARGS)
 		if (TransactionIdIsValid(xid) || TransactionIdIsValid(xmin))
 			(void) VirtualXactLock(running[i], true);
 	}
+}
+
+/*
+ * wait_for_transactions(): what a transaction sealed may lie in a table nobody
+ * else sees yet, and an old snapshot can copy what was re-encrypted since.
+ * Raises in a transaction with a snapshot of its own: it could not see what
+ * they leave.
+ */
+Datum
+tsec_wait_for_transactions(PG_FUNCTION_ARGS)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+						errmsg("key versions are retired at isolation level read committed")));
+	census_wait_for_transactions();
 	PG_RETURN_VOID();
 }

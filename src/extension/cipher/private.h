@@ -67,6 +67,9 @@ extern bool types_exist(void);
 extern const EncryptedType *type_of_oid(Oid oid);
 extern Oid type_oid(const EncryptedType *type);
 
+/* The encrypted type of a base type, NULL when there is none. */
+extern const EncryptedType *type_for_base(Oid base, bool searchable);
+
 /* Whether values of a type can contain encrypted ones, however deep; storage_only asks for types without equality. */
 extern bool type_holds_encrypted(Oid type, bool storage_only);
 
@@ -158,6 +161,14 @@ extern Datum tsec_tag_hash_extended(PG_FUNCTION_ARGS);
 /* ---- mask_label.c: the masks that columns were given ---- */
 
 extern void mask_label_init(void);
+
+/* ---- census.c ---- */
+
+/*
+ * Returns when every transaction of this database that has written something or holds a snapshot now, idle ones
+ * included, has ended.
+ */
+extern void census_wait_for_transactions(void);
 
 /* ---- count.c: values per key version ---- */
 

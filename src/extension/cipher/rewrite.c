@@ -331,6 +331,15 @@ set_lock_tag(LOCKTAG *tag, Oid relation)
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, LOCK_CLASS, relation, 2);
 }
 
+static void
+acquire(const LOCKTAG *tag, Oid relation, bool for_session)
+{
+	if (LockAcquire(tag, ExclusiveLock, for_session, true) == LOCKACQUIRE_NOT_AVAIL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("another session is converting or re-encrypting \"%s\"", get_rel_name(relation)),
+						errhint("twin.stat_progress shows how far it is.")));
+}
+
 /* The table this session has locked; a command that fails gives it back. */
 static Oid locked = InvalidOid;
 
@@ -350,13 +359,18 @@ rewrite_lock(Oid relation)
 	if (!registered)
 		RegisterXactCallback(unlock_at_abort, NULL);
 	registered = true;
+	set_lock_tag(&tag, relation);
+	acquire(&tag, relation, true);
+	locked = relation;
+}
+
+void
+rewrite_lock_in_transaction(Oid relation)
+{
+	LOCKTAG tag;
 
 	set_lock_tag(&tag, relation);
-	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
-						errmsg("another session is converting or re-encrypting \"%s\"", get_rel_name(relation)),
-						errhint("twin.stat_progress shows how far it is.")));
-	locked = relation;
+	acquire(&tag, relation, false);
 }
 
 void

@@ -31,6 +31,7 @@ typedef struct RewriteJob
 	int batch_rows;      /* changed rows per transaction */
 	int rows_per_second; /* 0: no limit */
 	bool retag;          /* make blind tags anew */
+	void *extra;         /* of the job's maker */
 	int64 changed;       /* totals of the job */
 	int64 left;
 	/* between batches */
@@ -59,6 +60,7 @@ extern void rewrite_require_owner(Oid relation);
 /* One command at a time on a table, for as long as the session lasts or until it is given back. */
 extern void rewrite_lock(Oid relation);
 extern void rewrite_unlock(Oid relation);
+extern void rewrite_lock_in_transaction(Oid relation);
 
 /* Rows in a table and its partitions as the planner knows them; -1 when it does not. */
 extern int64 rewrite_estimate(Oid relation);

@@ -93,6 +93,15 @@ type_of_oid(Oid oid)
 	return NULL;
 }
 
+const EncryptedType *
+type_for_base(Oid base, bool searchable)
+{
+	for (int i = 0; i < (int) lengthof(types); i++)
+		if (types[i].codec->base_type == base && types[i].searchable == searchable)
+			return &types[i];
+	return NULL;
+}
+
 Oid
 type_oid(const EncryptedType *type)
 {

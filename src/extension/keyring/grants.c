@@ -94,6 +94,12 @@ grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege)
 	return (memo->allowed & privilege) != 0;
 }
 
+bool
+grants_allow_role(List *grants, Oid role, KeyPrivilege privilege)
+{
+	return decide(grants, role, InvalidOid, privilege);
+}
+
 void
 grants_refuse(const char *key_name, KeyPrivilege privilege)
 {

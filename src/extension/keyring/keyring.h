@@ -78,6 +78,9 @@ extern HmacKey *keyring_index_key(int slot, const char *base_type);
 extern bool keyring_allows(const Key *key, KeyPrivilege privilege);
 extern void keyring_require(const Key *key, KeyPrivilege privilege);
 
+/* The same for another role than the current one. */
+extern bool keyring_allows_role(const Key *key, Oid role, KeyPrivilege privilege);
+
 extern const char *keyring_name(const Key *key);
 
 /* Type modifiers: folds and hashes a name; finds the name of a modifier (NULL when no such key exists). */

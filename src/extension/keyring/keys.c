@@ -143,6 +143,12 @@ keyring_allows(const Key *key, KeyPrivilege privilege)
 	return key->is_literal || grants_allow(key->name->grants, &key->name->memo, privilege);
 }
 
+bool
+keyring_allows_role(const Key *key, Oid role, KeyPrivilege privilege)
+{
+	return key->is_literal || grants_allow_role(key->name->grants, role, privilege);
+}
+
 void
 keyring_require(const Key *key, KeyPrivilege privilege)
 {

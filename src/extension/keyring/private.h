@@ -110,6 +110,7 @@ typedef struct GrantMemo
 
 extern void grants_init(void);
 extern bool grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege);
+extern bool grants_allow_role(List *grants, Oid role, KeyPrivilege privilege);
 extern TSEC_NORETURN void grants_refuse(const char *key_name, KeyPrivilege privilege);
 
 /* ---- cache.c: entries live until cache_refresh() drops them ---- */

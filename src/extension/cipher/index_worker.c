@@ -1,0 +1,170 @@
+/*
+ * index_worker.c
+ *		Running one statement at the top level from inside a procedure.
+ *
+ * CREATE INDEX CONCURRENTLY commits in its own way and refuses to run in a
+ * procedure.  A background worker, logged in as the caller's role, runs it;
+ * the statement goes there and the error comes back in a piece of dynamic
+ * shared memory.  The caller holds no lock and no snapshot meanwhile, so the
+ * build does not wait for him.
+ */
+#include "cipher/convert.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+extern PGDLLEXPORT void tsec_statement_worker(Datum argument);
+
+#define MESSAGE_SIZE 1024
+
+/* What caller and worker share. */
+typedef struct Errand
+{
+	Oid database;
+	Oid role;
+	bool done;
+	int sqlstate; /* 0: no error so far */
+	char message[MESSAGE_SIZE];
+	char statement[FLEXIBLE_ARRAY_MEMBER];
+} Errand;
+
+/* Hands the statement to the worker and waits for its end. */
+static void
+hand_over(dsm_segment *segment, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker = {0};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_library_name, "twin_security", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "tsec_statement_worker", BGW_MAXLEN);
+	strlcpy(worker.bgw_name, "twin_security index build", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "twin_security index build", BGW_MAXLEN);
+	if (!RegisterDynamicBackgroundWorker(&worker, handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("no background worker is free to build an index"),
+				 errhint("Raise max_worker_processes, or CALL it again later: it goes on where it is.")));
+}
+
+/* Waits, and takes the worker along when the caller is cancelled. */
+static void
+wait_for_end(BackgroundWorkerHandle *handle)
+{
+	PG_TRY();
+	{
+		if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
+			ereport(FATAL, (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("the postmaster is gone")));
+	}
+	PG_CATCH();
+	{
+		TerminateBackgroundWorker(handle);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+void
+worker_run_statement(const char *statement, const char *hint)
+{
+	Size size = offsetof(Errand, statement) + strlen(statement) + 1;
+	dsm_segment *segment = dsm_create(size, 0);
+	Errand *errand = dsm_segment_address(segment);
+	BackgroundWorkerHandle *handle;
+	Errand outcome;
+
+	memset(errand, 0, size);
+	errand->database = MyDatabaseId;
+	errand->role = GetUserId();
+	strlcpy(errand->statement, statement, strlen(statement) + 1);
+	dsm_pin_mapping(segment);
+	hand_over(segment, &handle);
+	/* nothing of ours may keep the build waiting */
+	rewrite_commit();
+	wait_for_end(handle);
+	memcpy(&outcome, errand, offsetof(Errand, statement));
+	dsm_detach(segment);
+	if (outcome.done)
+		return;
+	if (outcome.sqlstate == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the worker that was to build an index ended early"),
+						errdetail("The server's log tells why."), errhint("%s", hint)));
+	ereport(ERROR, (errcode(outcome.sqlstate), errmsg("%s", outcome.message),
+					errcontext("background build of an index"), errhint("%s", hint)));
+}
+
+/* Runs the statement as a client's would be run: through a portal, which outlives the commits of an index build. */
+static void
+run_at_top_level(const char *statement)
+{
+	PlannedStmt *planned = makeNode(PlannedStmt);
+	List *parsed;
+	RawStmt *raw;
+	Portal portal;
+	QueryCompletion completion;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	pgstat_report_activity(STATE_RUNNING, statement);
+	MemoryContextSwitchTo(TopMemoryContext); /* the worker ends with its statement */
+	parsed = pg_parse_query(statement);
+	if (list_length(parsed) != 1)
+		elog(ERROR, "twin_security: one statement at a time");
+	raw = linitial_node(RawStmt, parsed);
+	planned->commandType = CMD_UTILITY;
+	planned->canSetTag = true;
+	planned->utilityStmt = raw->stmt;
+	planned->stmt_location = raw->stmt_location;
+	planned->stmt_len = raw->stmt_len;
+	portal = CreatePortal("", true, true);
+	portal->visible = false;
+	PortalDefineQuery(portal, NULL, statement, CreateCommandTag(raw->stmt), list_make1(planned), NULL);
+	PortalStart(portal, NULL, 0, InvalidSnapshot);
+	(void) compat_portal_run(portal, None_Receiver, &completion);
+	PortalDrop(portal, false);
+	CommitTransactionCommand();
+	pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+void
+tsec_statement_worker(Datum argument)
+{
+	dsm_segment *segment;
+	Errand *errand;
+
+	BackgroundWorkerUnblockSignals();
+	segment = dsm_attach(DatumGetUInt32(argument));
+	if (segment == NULL)
+		proc_exit(0); /* the caller is gone */
+	dsm_pin_mapping(segment);
+	errand = dsm_segment_address(segment);
+	PG_TRY();
+	{
+		BackgroundWorkerInitializeConnectionByOid(errand->database, errand->role, 0);
+		run_at_top_level(errand->statement);
+		errand->done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(TopMemoryContext);
+		error = CopyErrorData();
+		strlcpy(errand->message, error->message ? error->message : "", MESSAGE_SIZE);
+		errand->sqlstate = error->sqlerrcode;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}

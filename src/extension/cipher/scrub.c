@@ -1,0 +1,354 @@
+/*
+ * scrub.c
+ *		Overwriting what the plaintext of a converted column has left on disk.
+ *
+ * A dropped column's values stay in the rows until these are written again,
+ * deleted rows stay until vacuum, and what vacuum frees stays until the space
+ * is used.  So page by page:
+ *	 - the values of dropped columns are overwritten where they are, in every
+ *	   row: nobody can read them any more, whatever his snapshot;
+ *	 - so are their TOAST chunks, and the data of rows that are dead to all;
+ *	 - the free space of the page is set to zero.
+ * Lengths stay as they are, so rows keep their form.  A page is changed under
+ * its cleanup lock, when nobody has a pin on it, and logged as a whole image,
+ * so standbys follow.
+ *
+ * The same is done, but for dropped columns, with the catalogs where values
+ * end up: statistics, defaults, column descriptions.
+ */
+#include "cipher/convert.h"
+
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/heaptoast.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/toast_internals.h"
+#include "access/tupmacs.h"
+#include "access/xloginsert.h"
+#include "catalog/pg_attrdef.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_statistic.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Pages between two commits. */
+#define SCRUB_PAGES 1024
+
+/* The TOAST values that a page's dropped columns point to. */
+typedef struct ToastValues
+{
+	Oid *ids;
+	int count;
+	int room;
+} ToastValues;
+
+typedef struct Scrub
+{
+	Relation relation;
+	bool has_dropped; /* whether there are dropped columns to overwrite */
+	TransactionId oldest;
+	BufferAccessStrategy strategy;
+	ToastValues toasted;
+	int64 *undead; /* deleted rows that old snapshots may read */
+} Scrub;
+
+/* ---- rows ---- */
+
+static void
+remember_toasted(ToastValues *values, Oid id)
+{
+	if (values->count == values->room)
+	{
+		values->room = Max(64, values->room * 2);
+		values->ids =
+			values->ids ? repalloc(values->ids, sizeof(Oid) * values->room) : palloc(sizeof(Oid) * values->room);
+	}
+	values->ids[values->count++] = id;
+}
+
+/* Overwrites a value of a dropped column, its length left alone. */
+static void
+blank_value(char *value, int length, Size size, ToastValues *toasted)
+{
+	if (length > 0)
+		memset(value, 0, size);
+	else if (length != -1)
+		return;
+	else if (VARATT_IS_1B_E(value))
+	{
+		struct varatt_external pointer;
+
+		/* the pointer tells nothing, and the row's own end deletes what it points to */
+		if (!VARATT_IS_EXTERNAL_ONDISK(value))
+			return;
+		VARATT_EXTERNAL_GET_POINTER(pointer, value);
+		remember_toasted(toasted, pointer.va_valueid);
+	}
+	else if (VARATT_IS_1B(value))
+		memset(value + 1, 0, size - 1);
+	else
+		memset(value + VARHDRSZ, 0, size - VARHDRSZ);
+}
+
+/* Overwrites the values of dropped columns in a row of a length. */
+static void
+blank_dropped(Scrub *scrub, HeapTupleHeader row, Size row_length)
+{
+	TupleDesc shape = RelationGetDescr(scrub->relation);
+	int count = Min(HeapTupleHeaderGetNatts(row), shape->natts);
+	bool has_nulls = (row->t_infomask & HEAP_HASNULL) != 0;
+	char *data = (char *) row + row->t_hoff;
+	Size length = row_length - row->t_hoff;
+	Size offset = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(shape, i);
+		Size size;
+
+		if (has_nulls && att_isnull(i, row->t_bits))
+			continue;
+		if (offset >= length)
+			return; /* not a row we understand, here and below */
+		offset = column->attlen == -1 ? att_align_pointer(offset, column->attalign, -1, data + offset)
+									  : att_align_nominal(offset, column->attalign);
+		if (offset >= length)
+			return;
+		size = att_addlength_pointer((Size) 0, column->attlen, data + offset);
+		if (size == 0 || offset + size > length)
+			return;
+		if (column->attisdropped)
+			blank_value(data + offset, column->attlen, size, &scrub->toasted);
+		offset += size;
+	}
+}
+
+/* Copies one row from its page into the copy, without what is to be overwritten. */
+static void
+copy_row(Scrub *scrub, Buffer buffer, Page page, Page copy, OffsetNumber number)
+{
+	ItemId item = PageGetItemId(page, number);
+	Size length = ItemIdGetLength(item);
+	HeapTupleHeader row = (HeapTupleHeader) (copy + ItemIdGetOffset(item));
+	HeapTupleData tuple = {.t_len = length, .t_tableOid = RelationGetRelid(scrub->relation)};
+	HTSV_Result state;
+
+	tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+	ItemPointerSet(&tuple.t_self, BufferGetBlockNumber(buffer), number);
+	/* first the status: asking for it may set hint bits in the page */
+	state = HeapTupleSatisfiesVacuum(&tuple, scrub->oldest, buffer);
+	memcpy(row, tuple.t_data, length);
+	if (length < SizeofHeapTupleHeader || row->t_hoff > length)
+		return;
+	if (scrub->has_dropped)
+		blank_dropped(scrub, row, length);
+	if (state == HEAPTUPLE_DEAD)
+		memset((char *) row + row->t_hoff, 0, length - row->t_hoff);
+	else if (state == HEAPTUPLE_RECENTLY_DEAD)
+		(*scrub->undead)++;
+}
+
+/* ---- pages ---- */
+
+/* Writes a changed copy of a page back, as one logged image. */
+static void
+put_back(Scrub *scrub, Buffer buffer, Page page, Page copy)
+{
+	START_CRIT_SECTION();
+	memcpy(page, copy, BLCKSZ);
+	MarkBufferDirty(buffer);
+	if (RelationNeedsWAL(scrub->relation))
+		(void) log_newpage_buffer(buffer, true);
+	END_CRIT_SECTION();
+}
+
+static void
+scrub_page(Scrub *scrub, BlockNumber block, PGAlignedBlock *copy)
+{
+	Buffer buffer = ReadBufferExtended(scrub->relation, MAIN_FORKNUM, block, RBM_NORMAL, scrub->strategy);
+	Page page = BufferGetPage(buffer);
+	Page made = (Page) copy->data;
+	PageHeader header = (PageHeader) page;
+
+	LockBufferForCleanup(buffer);
+	if (PageIsNew(page) || header->pd_lower > header->pd_upper || header->pd_upper > header->pd_special)
+	{
+		UnlockReleaseBuffer(buffer);
+		return;
+	}
+	memset(made, 0, BLCKSZ);
+	memcpy(made, page, header->pd_lower);
+	memcpy(made + header->pd_special, page + header->pd_special, BLCKSZ - header->pd_special);
+	for (OffsetNumber number = FirstOffsetNumber; number <= PageGetMaxOffsetNumber(page); number++)
+	{
+		if (ItemIdIsNormal(PageGetItemId(page, number)))
+			copy_row(scrub, buffer, page, made, number);
+	}
+	if (memcmp(made + header->pd_lower, page + header->pd_lower, BLCKSZ - header->pd_lower) != 0) /* public: pages */
+		put_back(scrub, buffer, page, made);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* ---- TOAST ---- */
+
+/* Overwrites one chunk where it is. */
+static void
+blank_chunk(Relation toast, ItemPointer at)
+{
+	Buffer buffer = ReadBuffer(toast, ItemPointerGetBlockNumber(at));
+	Page page = BufferGetPage(buffer);
+	ItemId item;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	item = PageGetItemId(page, ItemPointerGetOffsetNumber(at));
+	if (ItemIdIsNormal(item))
+	{
+		HeapTupleHeader row = (HeapTupleHeader) PageGetItem(page, item);
+		/* a chunk is its value's id, its number and a bytea, which begins where the two end */
+		Size begin = row->t_hoff + sizeof(Oid) + sizeof(int32) + VARHDRSZ;
+
+		if (begin < ItemIdGetLength(item))
+		{
+			START_CRIT_SECTION();
+			memset((char *) row + begin, 0, ItemIdGetLength(item) - begin);
+			MarkBufferDirty(buffer);
+			if (RelationNeedsWAL(toast))
+				(void) log_newpage_buffer(buffer, true);
+			END_CRIT_SECTION();
+		}
+	}
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Overwrites the chunks of the values that were remembered. */
+static void
+blank_toasted(Scrub *scrub)
+{
+	Relation toast;
+	Relation *indexes;
+	int index_count;
+	int valid;
+
+	if (scrub->toasted.count == 0 || !OidIsValid(scrub->relation->rd_rel->reltoastrelid))
+		return;
+	toast = table_open(scrub->relation->rd_rel->reltoastrelid, RowExclusiveLock);
+	valid = toast_open_indexes(toast, RowExclusiveLock, &indexes, &index_count);
+	for (int i = 0; i < scrub->toasted.count; i++)
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple chunk;
+
+		ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(scrub->toasted.ids[i]));
+		scan = systable_beginscan_ordered(toast, indexes[valid], SnapshotAny, 1, &key);
+		while ((chunk = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+			blank_chunk(toast, &chunk->t_self);
+		systable_endscan_ordered(scan);
+	}
+	toast_close_indexes(indexes, index_count, NoLock);
+	table_close(toast, NoLock);
+	scrub->toasted.count = 0;
+}
+
+/* ---- tables ---- */
+
+static bool
+has_dropped_columns(Relation relation)
+{
+	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++)
+		if (TupleDescAttr(RelationGetDescr(relation), i)->attisdropped)
+			return true;
+	return false;
+}
+
+/* Scrubs some pages of a table from a block on; returns the next block, InvalidBlockNumber at the end. */
+static BlockNumber
+scrub_some(Oid oid, BlockNumber from, bool dropped, int64 *undead)
+{
+	Scrub scrub = {.undead = undead};
+	PGAlignedBlock copy;
+	BlockNumber blocks;
+	BlockNumber block;
+
+	scrub.relation = try_relation_open(oid, RowExclusiveLock);
+	if (scrub.relation == NULL)
+		return InvalidBlockNumber;
+	blocks = RelationGetNumberOfBlocks(scrub.relation);
+	scrub.has_dropped = dropped && has_dropped_columns(scrub.relation);
+	scrub.oldest = GetOldestNonRemovableTransactionId(scrub.relation);
+	scrub.strategy = GetAccessStrategy(BAS_VACUUM);
+	for (block = from; block < blocks && block < from + SCRUB_PAGES; block++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		scrub_page(&scrub, block, &copy);
+		blank_toasted(&scrub);
+	}
+	FreeAccessStrategy(scrub.strategy);
+	relation_close(scrub.relation, NoLock);
+	return block < blocks ? block : InvalidBlockNumber;
+}
+
+static void
+scrub_table(Oid oid, bool dropped, int64 *undead)
+{
+	BlockNumber block = 0;
+
+	while (block != InvalidBlockNumber)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		block = scrub_some(oid, block, dropped, undead);
+		PopActiveSnapshot();
+		rewrite_commit();
+		progress_add(SCRUB_PAGES);
+	}
+}
+
+/* A table or catalog and its TOAST table. */
+static void
+scrub_with_toast(Oid oid, bool dropped, int64 *undead)
+{
+	Relation relation = try_relation_open(oid, AccessShareLock);
+	Oid toast = InvalidOid;
+
+	if (relation == NULL)
+		return;
+	toast = relation->rd_rel->reltoastrelid;
+	relation_close(relation, NoLock);
+	scrub_table(oid, dropped, undead);
+	if (OidIsValid(toast))
+		scrub_table(toast, false, undead);
+}
+
+int64
+scrub_run(Oid relation, const char *column)
+{
+	static const Oid catalogs[] = {StatisticRelationId, AttrDefaultRelationId, AttributeRelationId};
+	MemoryContext home = CurrentMemoryContext;
+	int64 undead = 0;
+	int64 ignored = 0;
+	List *tables;
+	ListCell *cell;
+
+	/* what old snapshots can still read is not dead yet */
+	progress_phase("waiting for old snapshots", 0, -1);
+	census_wait_for_transactions();
+	rewrite_commit();
+	MemoryContextSwitchTo(home);
+	tables = rewrite_tables(relation);
+	progress_phase("overwriting old values", 0, -1);
+	foreach(cell, tables)
+		scrub_with_toast(lfirst_oid(cell), true, &undead);
+	for (int i = 0; i < (int) lengthof(catalogs); i++)
+		scrub_with_toast(catalogs[i], false, &ignored);
+	return undead;
+}
