@@ -29,10 +29,10 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.keep_count() IS 'what happens to the count of another cluster changes nothing here';
 CREATE TRIGGER keep_count BEFORE UPDATE OR DELETE ON twin_internal.key_usage
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_count();
+	FOR EACH ROW WHEN (pg_catalog.pg_trigger_depth() = 0) EXECUTE FUNCTION twin_internal.keep_count();
 ALTER TABLE twin_internal.key_usage ENABLE REPLICA TRIGGER keep_count;
 
-CREATE FUNCTION twin_internal.check_replicated_grant() RETURNS trigger
+CREATE FUNCTION twin_internal.take_grant() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	binary_one name;
@@ -44,13 +44,18 @@ BEGIN
 			USING ERRCODE = '55000', DETAIL = 'In binary form a role is a number, which may be another role''s here.',
 				  HINT = format('ALTER SUBSCRIPTION %I SET (binary = false).', binary_one);
 	END IF;
+	/* one that was given here already must not stop replication */
+	IF TG_OP = 'INSERT' AND EXISTS (SELECT FROM twin_internal.key_grants g
+			WHERE g.context = NEW.context AND g.grantee = NEW.grantee AND g.privilege = NEW.privilege) THEN
+		RETURN NULL;
+	END IF;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.check_replicated_grant() IS 'refuses grants to roles by number: a subscriber has other numbers';
-CREATE TRIGGER check_replicated_grant BEFORE INSERT OR UPDATE ON twin_internal.key_grants
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.check_replicated_grant();
-ALTER TABLE twin_internal.key_grants ENABLE REPLICA TRIGGER check_replicated_grant;
+COMMENT ON FUNCTION twin_internal.take_grant() IS 'takes a replicated grant; refuses roles by number, because a subscriber has other numbers';
+CREATE TRIGGER take_grant BEFORE INSERT OR UPDATE ON twin_internal.key_grants
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.take_grant();
+ALTER TABLE twin_internal.key_grants ENABLE REPLICA TRIGGER take_grant;
 
 /* Two clusters that both add versions to one key would give them the same numbers, and replication would stop. */
 CREATE FUNCTION twin_internal.check_own_key(wanted name) RETURNS void
