@@ -269,6 +269,17 @@ is(sql($reading, $newest, @reader), 'u201', 'where the keyring is replicated it 
 sql($reading, q{INSERT INTO people (id, email) VALUES (6000, 'own')}, @dumped, @reader);
 sql($reading, q{SELECT twin.rotate_key('main'); SELECT twin.rotate_key('main')}, @dumped);
 
+# A whole dump where triggers of the origin do not fire, as restores are often run for speed.
+sql($reading, 'CREATE DATABASE restored');
+my @restored = (db => 'restored');
+run_pipe("pg_dump --no-publications -d '" . $publisher->connstr('postgres') . "' | PGOPTIONS='-c session_replication_role=replica' $psql -d '"
+	  . $reading->connstr('restored') . "'");
+is(sql($reading, $_, @restored), sql($publisher, $_), 'a restore with session_replication_role = replica brings keys and values')
+	foreach $keys, $grants, $stored;
+my $messages = 'SELECT key_id, messages FROM twin.keys ORDER BY 1';
+is(sql($reading, $messages, @restored), sql($publisher, $messages), 'and counts');
+is(sql($reading, $open, @restored, @reader), 'u1', 'which open');
+
 # ---- everything published ----
 
 sql($publisher, 'CREATE PUBLICATION everything FOR ALL TABLES');
@@ -288,6 +299,13 @@ sql($publisher, q{SELECT twin.rotate_key('later'); SELECT twin.rotate_key('later
 catch_up($publisher, 'copied');
 is(sql($reading, $later, @copied), '0', 'a new version begins at nothing');
 fails_with($reading, q{SELECT twin.rotate_key('later')}, '55000', 'comes by subscription', 'and is the publisher\'s', @copied);
+sql($reading, 'ALTER SYSTEM SET twin_security.key_message_limit = 1000; SELECT pg_reload_conf()');
+$log_from = -s $reading->logfile;
+$reading->poll_query_until('postgres', q{SELECT current_setting('twin_security.key_message_limit') = '1000'}) or die;
+is(sql($reading, q{SELECT count(i::text::twin.encrypted_text(later)) FROM generate_series(1, 3000) i}, @copied), '3000', 'at its message limit a subscriber seals on');
+$reading->wait_for_log(qr/ERROR:  key "later" comes by subscription "copied"/, $log_from);
+is(sql($reading, q{SELECT max(version) FROM twin.keys WHERE key_name = 'later'}, @copied), '2', 'and its log says where to rotate');
+sql($reading, 'ALTER SYSTEM RESET twin_security.key_message_limit; SELECT pg_reload_conf()');
 
 # ---- another key name on the subscriber ----
 

@@ -1,7 +1,8 @@
 /*
  * subscriber.sql
  *		A keyring that comes by logical replication: keys, key_versions and, if wanted, key_grants are published tables
- *		like any other. These triggers fire only where changes are applied (session_replication_role = replica).
+ *		like any other. These triggers act only where changes are applied. They say so in WHEN and not by ENABLE
+ *		REPLICA, which ALTER TABLE ... ENABLE TRIGGER ALL (pg_dump --disable-triggers) would turn into always.
  *
  * Messages are not replicated: each cluster counts what it seals itself, from nothing. Their sum is what the limit of
  * 2^32 is about, so every cluster that seals under one key has its part of twin_security.key_message_limit.
@@ -17,8 +18,8 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.begin_count() IS 'begins this cluster''s own count of messages under a version that was replicated to it';
 CREATE TRIGGER begin_count AFTER INSERT ON twin_internal.key_versions
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.begin_count();
-ALTER TABLE twin_internal.key_versions ENABLE REPLICA TRIGGER begin_count;
+	FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') = 'replica') EXECUTE FUNCTION twin_internal.begin_count();
+ALTER TABLE twin_internal.key_versions ENABLE ALWAYS TRIGGER begin_count;
 
 /* A publication FOR ALL TABLES sends the publisher's counts as well; its first copy is merged by mark_restored(). */
 CREATE FUNCTION twin_internal.keep_count() RETURNS trigger
@@ -29,8 +30,9 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.keep_count() IS 'what happens to the count of another cluster changes nothing here';
 CREATE TRIGGER keep_count BEFORE UPDATE OR DELETE ON twin_internal.key_usage
-	FOR EACH ROW WHEN (pg_catalog.pg_trigger_depth() = 0) EXECUTE FUNCTION twin_internal.keep_count();
-ALTER TABLE twin_internal.key_usage ENABLE REPLICA TRIGGER keep_count;
+	FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') = 'replica' AND pg_catalog.pg_trigger_depth() = 0)
+	EXECUTE FUNCTION twin_internal.keep_count();
+ALTER TABLE twin_internal.key_usage ENABLE ALWAYS TRIGGER keep_count;
 
 CREATE FUNCTION twin_internal.take_grant() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
@@ -54,8 +56,8 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.take_grant() IS 'takes a replicated grant; refuses roles by number, because a subscriber has other numbers';
 CREATE TRIGGER take_grant BEFORE INSERT OR UPDATE ON twin_internal.key_grants
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.take_grant();
-ALTER TABLE twin_internal.key_grants ENABLE REPLICA TRIGGER take_grant;
+	FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') = 'replica') EXECUTE FUNCTION twin_internal.take_grant();
+ALTER TABLE twin_internal.key_grants ENABLE ALWAYS TRIGGER take_grant;
 
 /* Two clusters that both add versions to one key would give them the same numbers, and replication would stop. */
 CREATE FUNCTION twin_internal.check_own_key(wanted name) RETURNS void
