@@ -217,6 +217,7 @@ my $counted = sql($publisher, q{SELECT messages FROM twin.keys WHERE key_name = 
 $session->query_safe(q{INSERT INTO people (id, email) SELECT 5000 + i, 'local' || i FROM generate_series(1, 100) i});
 is($session->query_safe(q{SELECT string_agg(email::text, ' ' ORDER BY id) FROM people WHERE email IN ('local1', 'u15', 'rotated')}),
 	'u15 rotated local1', 'it seals rows of its own under the same key and reads both');
+$session->quit;
 cmp_ok(sql($reading, q{SELECT messages FROM twin.keys WHERE key_name = 'pii' AND state = 'primary'}), '>=', 100, 'counts what it seals');
 is(sql($publisher, q{SELECT messages FROM twin.keys WHERE key_name = 'pii' AND state = 'primary'}), $counted, 'and the publisher does not');
 foreach my $call ("rotate_key('pii')", "destroy_key('pii')", "retire_key('pii', 1)", "rotate_key('literal')")
@@ -361,12 +362,36 @@ catch_up($publisher, 'bare');
 sql($reading, 'GRANT SELECT ON bare TO reader');
 is(sql($reading, 'SELECT string_agg(v::text, $$ $$ ORDER BY id) FROM bare', @reader), 'one new', 'a primary key there ends it');
 
+# ---- partitions: leaves one by one, and through the root into other partitions ----
+
+sql($publisher, 'CREATE PUBLICATION leaves FOR TABLE parts; CREATE PUBLICATION root FOR TABLE parts WITH (publish_via_partition_root = true)');
+subscribe($reading, $publisher, 'leaves', 'leaves', @restored, with => 'copy_data = false');
+sql($reading, 'CREATE TABLE parts (email twin.encrypted_text_eq(pii) PRIMARY KEY, name twin.encrypted_text(main)) PARTITION BY HASH (email);
+	CREATE TABLE a PARTITION OF parts FOR VALUES WITH (MODULUS 3, REMAINDER 0); CREATE TABLE b PARTITION OF parts FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+	CREATE TABLE c PARTITION OF parts FOR VALUES WITH (MODULUS 3, REMAINDER 2)', @renamed);
+subscribe($reading, $publisher, 'root', 'root', @renamed);
+sql($publisher, q{INSERT INTO parts SELECT 'part' || i, 'new' FROM generate_series(1, 20) i; UPDATE parts SET email = 'other' WHERE email = 'part7';
+	UPDATE parts SET name = 'changed' WHERE email IN ('part8', 'other'); DELETE FROM parts WHERE email = 'part9'});
+catch_up($publisher, 'leaves', 'root');
+my $parts = 'SELECT md5(string_agg(p::text, chr(10) ORDER BY p::text COLLATE "C")) FROM parts p';
+is(sql($reading, $parts, @restored), sql($publisher, $parts), 'changes of partitions arrive');
+is(sql($reading, $parts, @renamed), sql($publisher, $parts), 'and through the root in a table that is divided otherwise');
+is(sql($reading, 'SELECT count(DISTINCT tableoid) FROM parts', @renamed), '3', 'into all of its partitions');
+
+# ---- a grant to a role that is not there ----
+
+$log_from = -s $reading->logfile;
+sql($publisher, q{CREATE ROLE newcomer; SELECT twin.grant_key('pii', 'newcomer', 'decrypt')});
+$reading->wait_for_log(qr/ERROR:  role "newcomer" does not exist/, $log_from);
+sql($_, 'CREATE ROLE newcomer') foreach $reading, $keyless;
+catch_up($publisher, 'reading');
+is(sql($reading, q{SELECT count(*) FROM twin_internal.key_grants WHERE grantee = 'newcomer'::regrole}), '1', 'a grant waits until its role is there');
+
 # ---- an end of the subscription ----
 
 sql($reading, 'DROP SUBSCRIPTION reading');
 is(sql($reading, q{SELECT twin.rotate_key('pii'); SELECT twin.rotate_key('pii')}), "4\n4", 'without its subscription the keyring is the database\'s own');
-is($session->query_safe(q{INSERT INTO people (id, email) VALUES (7000, 'alone') RETURNING email::text}), 'alone', 'and seals on');
-$session->quit;
+is(sql($reading, q{INSERT INTO people (id, email) VALUES (7000, 'alone') RETURNING email::text}, @reader), 'alone', 'and seals on');
 
 # ---- another ENCRYPTION_KEY; binary ----
 
@@ -392,5 +417,33 @@ fails_with($keyless, q{SELECT id FROM people WHERE email = 'u15'}, 'TW101', 'wro
 fails_with($keyless, $open, 'TW105', 'does not hold', 'without the keyring, that the value\'s key is not there', @reader);
 restart_with($keyless, $key);
 is(sql($keyless, $open, @wrong, @reader), 'u1', 'with the key that belongs to the keyring values open');
+sql($keyless, q{SELECT twin.create_key('local'); SELECT twin.grant_key('local', 'reader', 'decrypt');
+	CREATE TABLE local (v twin.encrypted_text(local)); INSERT INTO local VALUES ('mine'); GRANT SELECT ON local TO reader}, @wrong);
+my $its_own = new_key();
+my $both = "$open; SELECT v::text FROM local";
+restart_with($keyless, $its_own, $key);
+is(sql($keyless, $both, @wrong, @reader), "u1\nmine", 'so they do with a key of its own and the publisher\'s as the previous one');
+is(sql($keyless, 'SELECT twin.rotate_master_key()', @wrong), '1', 'rotate_master_key() wraps only what was made there');
+is(sql($keyless, $both, @wrong, @reader), "u1\nmine", 'all of it opens');
+sql($publisher, q{SELECT twin.rotate_key('pii'); SELECT twin.rotate_key('pii'); INSERT INTO people (id, email) VALUES (202, 'u202')});
+catch_up($publisher, 'wrong');
+is(sql($keyless, 'SELECT email::text FROM people WHERE id = 202', @wrong, @reader), 'u202', 'and so does what the publisher makes later');
+restart_with($keyless, $its_own);
+is(sql($keyless, 'SELECT v::text FROM local', @wrong, @reader), 'mine', 'without the publisher\'s key it opens its own');
+fails_with($keyless, $open, 'TW101', 'wrong key', 'and not the publisher\'s', @wrong, @reader);
+
+# ---- rotation of the publisher's master key ----
+
+my $next = new_key();
+restart_with($keyless, $key, $its_own);
+restart_with($publisher, $next, $key);
+sql($publisher, q{SELECT twin.rotate_master_key(); INSERT INTO people (id, email) VALUES (203, 'u203')});
+catch_up($publisher, 'wrong');
+fails_with($keyless, $open, 'TW101', 'wrong key', 'rotate_master_key() on the publisher: a subscriber without the new key reads no more', @wrong, @reader);
+is(sql($keyless, 'SELECT count(*) FROM people WHERE id = 203', @wrong), '1', 'though changes are applied');
+restart_with($keyless, $key, $next);
+is(sql($keyless, 'SELECT email::text FROM people WHERE id IN (1, 203) ORDER BY id', @wrong, @reader), "u1\nu203", 'with both keys it does');
+is(sql($keyless, 'SELECT key_id, version, state FROM twin.keys WHERE key_name = $$environment$$ ORDER BY 1', @wrong),
+	sql($publisher, 'SELECT key_id, version, state FROM twin.keys WHERE key_name = $$environment$$ ORDER BY 1'), 'it counts whole values by the same keys');
 
 done_testing();

@@ -264,11 +264,12 @@ BEGIN
 		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
 				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id) w)
 		FROM twin_internal.keys k
-		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present;
+		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present
+			AND twin_internal.subscription_of(v.key_name) IS NULL;	/* the others arrive wrapped anew from the publisher */
 	GET DIAGNOSTICS rewrapped = ROW_COUNT;
 
 	/* messages of whole values are counted per ENCRYPTION_KEY */
-	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND NOT EXISTS (
+	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND twin_internal.subscription_of('environment') IS NULL AND NOT EXISTS (
 			SELECT FROM twin_internal.key_versions v JOIN twin_internal.keys k USING (key_name)
 			WHERE k.kind = 'environment' AND v.wrapping_id = present) THEN
 		UPDATE twin_internal.key_versions v SET state = 'decrypt-only' WHERE v.key_name = 'environment' AND v.state = 'primary';

@@ -12,7 +12,7 @@ CREATE FUNCTION twin_internal.begin_count() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	INSERT INTO twin_internal.key_usage SELECT NEW.key_id, 0
-		WHERE NOT EXISTS (SELECT FROM twin_internal.key_usage u WHERE u.key_id = NEW.key_id);
+		WHERE NOT EXISTS (SELECT FROM twin_internal.key_usage u WHERE u.key_id = NEW.key_id) ON CONFLICT DO NOTHING;
 	RETURN NULL;
 END
 $$;
@@ -60,16 +60,23 @@ CREATE TRIGGER take_grant BEFORE INSERT OR UPDATE ON twin_internal.key_grants
 ALTER TABLE twin_internal.key_grants ENABLE ALWAYS TRIGGER take_grant;
 
 /* Two clusters that both add versions to one key would give them the same numbers, and replication would stop. */
+CREATE FUNCTION twin_internal.subscription_of(wanted name) RETURNS name
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_subscription_rel r ON r.srsubid = s.oid
+	WHERE r.srrelid = 'twin_internal.key_versions'::regclass
+		AND EXISTS (SELECT FROM twin_internal.key_versions v JOIN twin_internal.key_usage u USING (key_id)
+			WHERE v.key_name = wanted AND NOT u.made_here)
+	LIMIT 1;
+END;
+COMMENT ON FUNCTION twin_internal.subscription_of(name) IS 'the subscription by which a key''s versions come; null for a key that is this database''s own';
+
 CREATE FUNCTION twin_internal.check_own_key(wanted name) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	source name;
+	source name := twin_internal.subscription_of(wanted);
 BEGIN
-	SELECT s.subname INTO source FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
-		WHERE r.srrelid = 'twin_internal.key_versions'::regclass
-			AND EXISTS (SELECT FROM twin_internal.key_versions v JOIN twin_internal.key_usage u USING (key_id)
-				WHERE v.key_name = wanted AND NOT u.made_here);
-	IF FOUND THEN
+	IF source IS NOT NULL THEN
 		RAISE EXCEPTION 'key "%" comes by subscription "%"', wanted, source
 			USING ERRCODE = '55000',
 				  HINT = 'Change it on the publisher; the change arrives from there. Once the subscription is dropped the key is this database''s own.';
