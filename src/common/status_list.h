@@ -31,7 +31,7 @@ STATUS(KEY_COMMAND_FAILED,  "55000", 503, "twin_security.key_command failed", "T
 
 /* TW1xx: keyring */
 STATUS(WRONG_KEY,           "TW101", 503, "wrong key: ENCRYPTION_KEY is not the key that wrapped this database's keys", "Start the server with the key in force when the keys were made, or with that key in ENCRYPTION_KEY_PREVIOUS and call twin.rotate_master_key().")
-STATUS(KEY_DESTROYED,       "TW102", 410, "the key has been destroyed", NULL)
+STATUS(KEY_DESTROYED,       "TW102", 410, "the key, or this version of it, has been destroyed", NULL)
 STATUS(KEY_RETIRED,         "TW103", 410, "the key version has been retired", NULL)
 STATUS(KEY_EXHAUSTED,       "TW104", 503, "the key has sealed as many messages as it safely may", "Call twin.rotate_key().")
 STATUS(KEY_UNKNOWN,         "TW105", 500, "the value was sealed under a key this database does not hold", "Restore the extension's own tables from the dump the value came with.")

@@ -50,7 +50,9 @@ my $grants = 'SELECT key_name, grantee, privilege FROM twin_internal.key_grants 
 my $plain = q{SELECT md5(string_agg(concat(email::text, name::text, tags[2]::text, serial::bigint, body::jsonb, (who).born::date), ','
 	ORDER BY id)) FROM users};
 my $messages = 'SELECT key_id, messages FROM twin.keys ORDER BY 1';
-my %was = map { $_ => sql($source, $_) } ($stored, $keys, $grants, $messages);
+my $triggers = q{SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'twin\_internal.%' AND NOT tgisinternal
+	UNION ALL SELECT NULL, evtname, evtenabled FROM pg_event_trigger ORDER BY 1, 2};
+my %was = map { $_ => sql($source, $_) } ($stored, $keys, $grants, $messages, $triggers);
 my $plain_was = sql($source, $plain, user => 'reader');
 
 # What must hold in a database that was restored, whether or not there is a key.
@@ -63,6 +65,7 @@ sub check_stored
 	is(sql($node, $stored, @db), $was{$stored}, "$how: the stored values are the same bytes");
 	is(sql($node, $keys, @db), $was{$keys}, "$how: so are the keys");
 	is(sql($node, $grants, @db), $was{$grants}, "$how: and the grants");
+	is(sql($node, $triggers, @db), $was{$triggers}, "$how: triggers fire where they did");
 	my %now = sql($node, $messages, @db) =~ /^(-?\d+)\|(\d+)$/mg;
 	my %then = $was{$messages} =~ /^(-?\d+)\|(\d+)$/mg;
 	is(join(' ', grep { $now{$_} < $then{$_} } keys %then), '', "$how: no message counter went back");

@@ -161,6 +161,7 @@ CREATE FUNCTION twin_internal.check_ddl() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_check_ddl';
 COMMENT ON FUNCTION twin_internal.check_ddl() IS 'refuses columns of encrypted types that name no key';
 CREATE EVENT TRIGGER twin_security_check_ddl ON ddl_command_end EXECUTE FUNCTION twin_internal.check_ddl();
+ALTER EVENT TRIGGER twin_security_check_ddl ENABLE ALWAYS;	/* restores are run with session_replication_role = replica */
 COMMENT ON EVENT TRIGGER twin_security_check_ddl IS 'twin_security: no encrypted column without a key';
 
 /* ---- the keys that exist without anybody creating them ---- */

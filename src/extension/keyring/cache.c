@@ -5,8 +5,8 @@
  *
  * Entries are read on first need and all dropped, keys wiped, when another
  * transaction changed the keyring.  The news comes two ways: relcache
- * invalidation of twin_internal.keys (sent by a trigger on the tables, reaches
- * standbys through WAL), and, with preloading, a generation number in shared
+ * invalidation of twin_internal.keys (sent by triggers on the tables, also where
+ * a subscription changes them; reaches standbys through WAL), and, with preloading, a generation number in shared
  * memory that is looked at on every use, so that a revocation also reaches a
  * statement that is already running.
  *
@@ -284,7 +284,8 @@ cache_primary_of(KeyName *name)
 	if (name->primary == NULL)
 	{
 		if (!catalog_read_primary(NameStr(name->row.name), &row))
-			base_throw_detail(TSEC_KEY_DESTROYED, "Key \"%s\".", NameStr(name->row.name));
+			base_throw_detail(TSEC_KEY_DESTROYED, "Key \"%s\" has no version left that seals.",
+							  NameStr(name->row.name));
 		name->primary = remember_version(&row);
 	}
 	return name->primary;

@@ -7,6 +7,7 @@
  */
 
 --@include tables.sql
+--@include subscriber.sql
 
 CREATE FUNCTION twin_internal.key_modifier(key_name text) RETURNS integer
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_key_modifier';
@@ -74,7 +75,10 @@ DECLARE
 BEGIN
 	SELECT k.key_name INTO taken FROM twin_internal.keys k
 		WHERE k.key_name = named OR k.modifier = twin_internal.key_modifier(named);
-	IF taken = named THEN
+	IF taken = named AND NOT EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_name = named AND v.state <> 'destroyed') THEN
+		RAISE EXCEPTION 'key "%" already exists', named
+			USING ERRCODE = '42710', DETAIL = 'It has been destroyed, and what it sealed still names it.', HINT = 'Choose another name.';
+	ELSIF taken = named THEN
 		RAISE EXCEPTION 'key "%" already exists', named USING ERRCODE = '42710';
 	ELSIF taken IS NOT NULL THEN
 		RAISE EXCEPTION 'the name "%" has the same type modifier as key "%"', named, taken
@@ -129,6 +133,7 @@ BEGIN
 		RAISE EXCEPTION 'key "%" does not exist', wanted
 			USING ERRCODE = '42704', HINT = 'See twin.keys, or create it with twin.create_key().';
 	END IF;
+	PERFORM twin_internal.check_own_key(found_key.key_name);
 	RETURN found_key;
 END
 $$;
@@ -191,7 +196,9 @@ DECLARE
 	wanted ALIAS FOR $2;
 	found_state text;
 BEGIN
-	IF target.kind <> 'data' THEN
+	IF key_name IS NULL THEN
+		RAISE EXCEPTION 'a key is destroyed by its name' USING ERRCODE = '22004';	/* silence would read as done */
+	ELSIF target.kind <> 'data' THEN
 		RAISE EXCEPTION 'key "%" cannot be destroyed', target.key_name
 			USING ERRCODE = '22023', HINT = 'Only column keys can be destroyed.';
 	END IF;
@@ -268,11 +275,12 @@ BEGIN
 		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
 				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id, k.algorithm) w)
 		FROM twin_internal.keys k
-		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present;
+		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present
+			AND twin_internal.subscription_of(v.key_name) IS NULL;	/* the others arrive wrapped anew from the publisher */
 	GET DIAGNOSTICS rewrapped = ROW_COUNT;
 
 	/* messages of whole values are counted per ENCRYPTION_KEY */
-	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND NOT EXISTS (
+	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND twin_internal.subscription_of('environment') IS NULL AND NOT EXISTS (
 			SELECT FROM twin_internal.key_versions v JOIN twin_internal.keys k USING (key_name)
 			WHERE k.kind = 'environment' AND v.wrapping_id = present) THEN
 		UPDATE twin_internal.key_versions v SET state = 'decrypt-only' WHERE v.key_name = 'environment' AND v.state = 'primary';

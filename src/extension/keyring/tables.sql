@@ -55,21 +55,33 @@ SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_usage', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_grants',
 	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid = grantee)');
 
-/* Any change of these tables reaches the caches of every session, also on a standby. */
+/*
+ * Any change of these tables reaches the caches of every session, also on a standby and where the change came by a
+ * subscription: there only row triggers fire, and only those that fire ALWAYS.
+ */
 CREATE FUNCTION twin_internal.keyring_changed() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_keyring_changed';
 COMMENT ON FUNCTION twin_internal.keyring_changed() IS 'tells every session to read the keyring again';
 
-CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin_internal.keys
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE ON twin_internal.keys
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE ON twin_internal.key_versions
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE ON twin_internal.key_grants
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.keys
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
-CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin_internal.key_versions
+CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.key_versions
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
-CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin_internal.key_grants
+CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.key_grants
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
+ALTER TABLE twin_internal.keys ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;
+ALTER TABLE twin_internal.key_versions ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;
+ALTER TABLE twin_internal.key_grants ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;
 
 /*
- * A restore runs CREATE EXTENSION, which makes the built-in keys, and then loads the dumped ones under the same names.
- * As long as nothing was sealed under a column key made here, each dumped row takes the place of the fresh one of its
+ * A restore runs CREATE EXTENSION, which makes the built-in keys, and then loads the dumped ones under the same names;
+ * the first copy of a subscription to the keyring does the same. As long as nothing was sealed under a column key made here, each dumped row takes the place of the fresh one of its
  * name; afterwards it fails on the unique index, so two keyrings never mix. Rows that come by INSERT or COPY are never
  * replaceable themselves: create_builtin_keys() marks its own by UPDATE, and so does add_key_version() with made_here.
  */
@@ -95,13 +107,23 @@ CREATE TRIGGER replace_unused_key BEFORE INSERT ON twin_internal.keys
 CREATE TRIGGER replace_unused_key BEFORE INSERT ON twin_internal.key_versions
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_unused_key();
 
+ALTER TABLE twin_internal.keys ENABLE ALWAYS TRIGGER replace_unused_key;
+ALTER TABLE twin_internal.key_versions ENABLE ALWAYS TRIGGER replace_unused_key;
+
 CREATE FUNCTION twin_internal.mark_restored() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	begun bigint;
 BEGIN
 	NEW.made_here := false;
+	/* begin_count() may have been here first; locked, so that what is reserved meanwhile is not lost */
+	PERFORM FROM twin_internal.key_usage u WHERE u.key_id = NEW.key_id AND NOT u.made_here FOR UPDATE;
+	DELETE FROM twin_internal.key_usage u WHERE u.key_id = NEW.key_id AND NOT u.made_here RETURNING u.messages INTO begun;
+	NEW.messages := greatest(NEW.messages, begun);
 	RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.mark_restored() IS 'a count that comes by COPY belongs to a key made elsewhere';
 CREATE TRIGGER mark_restored BEFORE INSERT ON twin_internal.key_usage
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.mark_restored();
+ALTER TABLE twin_internal.key_usage ENABLE ALWAYS TRIGGER mark_restored;

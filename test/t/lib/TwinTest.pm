@@ -13,7 +13,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql fails_with answer_of session_fails
-  holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor);
+  holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor
+  run_pipe subscribe catch_up);
 
 sub random_bytes
 {
@@ -139,6 +140,37 @@ sub file_bytes
 	open my $file, '<:raw', $path or return '';    # a running server removes files under our eyes
 	local $/;
 	return scalar(<$file>) // '';
+}
+
+# Runs a shell pipeline that must succeed in every part; returns standard error.
+sub run_pipe
+{
+	my ($command) = @_;
+	my ($out, $err);
+	IPC::Run::run([ 'bash', '-o', 'pipefail', '-c', $command ], '>', \$out, '2>', \$err) or die "failed: $command\n$err";
+	return $err;
+}
+
+# Makes a subscription and waits for its first copy.  db, user (on the publisher) and with => options.
+sub subscribe
+{
+	my ($subscriber, $publisher, $name, $publications, %options) = @_;
+	my $from = $publisher->connstr('postgres') . ' user=' . ($options{user} // 'postgres');
+	my $with = $options{with} ? "WITH ($options{with})" : '';
+	$from =~ s/'/''/g;
+	sql($subscriber, "CREATE SUBSCRIPTION $name CONNECTION '$from' PUBLICATION $publications $with", db => $options{db});
+	return if $options{no_wait};
+	$subscriber->poll_query_until($options{db} // 'postgres',
+		"SELECT count(*) = 0 FROM pg_subscription_rel WHERE srsubstate NOT IN ('r', 's')") or die "$name does not copy";
+	return catch_up($publisher, $name);
+}
+
+# Waits until subscriptions have applied all that was written so far.
+sub catch_up
+{
+	my ($publisher, @names) = @_;
+	$publisher->wait_for_catchup($_) foreach @names;
+	return;
 }
 
 # The files below folders that hold a secret in any spelling.
