@@ -38,6 +38,20 @@
 #define TSEC_VACUUM_DELAY_POINT() vacuum_delay_point()
 #endif
 
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+
+/* 16 made one function of the many that ask for ownership. */
+static inline bool
+compat_owns_relation(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, role);
+#else
+	return pg_class_ownercheck(relation, role);
+#endif
+}
+
 #include "storage/lock.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procarray.h"

@@ -29,16 +29,15 @@ PG_FUNCTION_INFO_V1(tsec_census);
 PG_FUNCTION_INFO_V1(tsec_holds_encrypted);
 PG_FUNCTION_INFO_V1(tsec_wait_for_transactions);
 
-/* Whether values of a type can contain encrypted ones, however deep. */
-static bool
-holds_encrypted(Oid type)
+bool
+census_holds_encrypted(Oid type)
 {
 	check_stack_depth();
 	type = getBaseType(type);
 	if (type_of_oid(type) != NULL)
 		return true;
 	if (OidIsValid(get_element_type(type)))
-		return holds_encrypted(get_element_type(type));
+		return census_holds_encrypted(get_element_type(type));
 	if (get_typtype(type) == TYPTYPE_COMPOSITE)
 	{
 		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
@@ -46,7 +45,7 @@ holds_encrypted(Oid type)
 
 		for (int i = 0; i < shape->natts && !found; i++)
 			if (!TupleDescAttr(shape, i)->attisdropped)
-				found = holds_encrypted(TupleDescAttr(shape, i)->atttypid);
+				found = census_holds_encrypted(TupleDescAttr(shape, i)->atttypid);
 		ReleaseTupleDesc(shape);
 		return found;
 	}
@@ -57,7 +56,7 @@ holds_encrypted(Oid type)
 Datum
 tsec_holds_encrypted(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(holds_encrypted(PG_GETARG_OID(0)));
+	PG_RETURN_BOOL(census_holds_encrypted(PG_GETARG_OID(0)));
 }
 
 /* Reads one table's values; root is the table they are counted for. */
@@ -73,7 +72,7 @@ count_table(KeyCount *count, Oid root, Relation relation, Snapshot snapshot)
 	int last = 0;
 
 	for (int i = 0; i < shape->natts; i++)
-		if (!TupleDescAttr(shape, i)->attisdropped && holds_encrypted(TupleDescAttr(shape, i)->atttypid))
+		if (!TupleDescAttr(shape, i)->attisdropped && census_holds_encrypted(TupleDescAttr(shape, i)->atttypid))
 		{
 			wanted[i] = true;
 			last = i + 1;

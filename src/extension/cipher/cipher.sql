@@ -25,6 +25,8 @@ COMMENT ON FUNCTION twin_internal.probe_support(internal) IS 'planner support: c
 --@each_type storage.sql.in
 --@each_type searchable.sql.in
 
+--@include view.sql
+
 /* ---- census ---- */
 
 CREATE FUNCTION twin_internal.holds_encrypted(type oid) RETURNS boolean

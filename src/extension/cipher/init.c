@@ -8,4 +8,6 @@ void
 cipher_init(void)
 {
 	types_init();
+	implied_init();
+	view_init();
 }

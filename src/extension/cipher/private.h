@@ -9,6 +9,8 @@
 #include "common/envelope.h"
 #include "keyring/keyring.h"
 
+#include "nodes/primnodes.h"
+
 /* ---- codec.c: a base type's value as bytes and back ---- */
 
 /* Bytes of one value: inside the value itself, in the small buffer, or allocated. */
@@ -53,6 +55,9 @@ typedef struct EncryptedType
 
 extern void types_init(void);
 
+/* Whether this database has the extension. */
+extern bool types_exist(void);
+
 /* The encrypted type with an OID, NULL when it is none of ours. */
 extern const EncryptedType *type_of_oid(Oid oid);
 extern Oid type_oid(const EncryptedType *type);
@@ -86,6 +91,42 @@ extern void value_blind_tag(const EncryptedType *type, Datum base, uint8 tag[BLI
 
 /* A value that can only be compared. */
 extern struct varlena *value_probe(const EncryptedType *type, Datum base);
+
+/* ---- probe.c ---- */
+
+/*
+ * The expression probe(plain), or probe_array(plain) of an array of base values; of a constant the probes are made here
+ * and now.  NULL when the function is not to be found.
+ */
+extern Expr *probe_expression(const EncryptedType *type, Node *plain, bool is_array);
+
+/* ---- opened.c: expressions that open a column ---- */
+
+/* The call behind twin.reveal(column), twin.decrypt(column) or a cast to the base type; NULL for anything else. */
+extern FuncExpr *opened_call(Node *expression);
+
+/* The column that such a call opens; its encrypted type and key modifier. */
+extern Var *opened_column(const FuncExpr *call);
+extern const EncryptedType *opened_type(const FuncExpr *call, int32 *modifier);
+
+/* Whether a function is one of schema twin with this name. */
+extern bool opened_is_function(Oid function, const char *name);
+
+/* ---- implied.c ---- */
+
+extern void implied_init(void);
+
+/* ---- view_plan.c ---- */
+
+/* Name of the function and of the trigger that write a view's rows. */
+#define VIEW_TRIGGER "write_decrypted_view"
+
+extern void view_init(void);
+
+/* ---- census.c ---- */
+
+/* Whether values of a type can contain encrypted ones, however deep. */
+extern bool census_holds_encrypted(Oid type);
 
 /* ---- equality.c ---- */
 

@@ -70,6 +70,13 @@ look_up_oids(void)
 														ObjectIdGetDatum(schema));
 }
 
+bool
+types_exist(void)
+{
+	look_up_oids();
+	return OidIsValid(oids[0]);
+}
+
 const EncryptedType *
 type_of_oid(Oid oid)
 {
