@@ -118,7 +118,7 @@ copy_defaults(Relation table, const char *view)
 	for (int i = 0; i < shape->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(shape, i);
-		const EncryptedType *type = encrypted_type(column);
+		const EncryptedType *type;
 		Node *value;
 		const char *expression;
 
@@ -128,6 +128,7 @@ copy_defaults(Relation table, const char *view)
 		if (value == NULL)
 			continue;
 		expression = deparse_expression(value, NIL, false, false);
+		type = encrypted_type(column);
 		if (type != NULL)
 			expression = psprintf("CAST((%s) AS %s)", expression, format_type_be_qualified(type->codec->base_type));
 		execute(psprintf("ALTER VIEW %s ALTER COLUMN %s SET DEFAULT %s", view,
