@@ -19,7 +19,7 @@ CREATE COLLATION folding (provider = icu, locale = 'und-u-ks-level2', determinis
 -- the same rows in plain, and encrypted below a view
 CREATE TABLE plain (id int PRIMARY KEY, email text, mail2 text, num bigint, n int, cents numeric, day date, body jsonb, ratio float8);
 INSERT INTO plain SELECT i, CASE WHEN i % 50 = 0 THEN NULL WHEN i % 50 = 1 THEN 'Twin' || i % 100 ELSE 'u' || i END, 'm' || i % 7, i * 10, i % 13, i / 4.0,
-	date '2000-01-01' + i % 400, jsonb_build_object('k', i % 20), i / 8.0 FROM generate_series(1, 1200) i;
+	date '2000-01-01' + i % 400, jsonb_build_object('k', i % 20), i / 8.0 FROM generate_series(1, 500) i;
 CREATE TABLE sealed (id int PRIMARY KEY, email twin.encrypted_text_eq(pii), mail2 mail, num twin.encrypted_bigint_eq(pii), n int, cents twin.encrypted_numeric_eq(pii),
 	day twin.encrypted_date_eq(pii), body twin.encrypted_jsonb_eq(pii), ratio twin.encrypted_float8_eq(pii), secret twin.encrypted_text(pii));
 INSERT INTO sealed SELECT *, 's' FROM plain;
@@ -184,7 +184,7 @@ INSERT INTO queries VALUES
 	($$WITH w AS MATERIALIZED (SELECT * FROM T) SELECT id FROM w WHERE email = 'Twin1'$$),
 	($$WITH RECURSIVE w AS (SELECT id, email FROM T WHERE email = 'u77' UNION ALL SELECT t.id, t.email FROM w, T t WHERE t.id = w.id + 1 AND t.mail2 = 'm1') SELECT id FROM w$$),
 	($$SELECT id FROM (SELECT *, row_number() OVER (ORDER BY id) AS place FROM T) s WHERE email = 'Twin1'$$),
-	($$SELECT id FROM (SELECT * FROM T ORDER BY id LIMIT 60) s WHERE email = 'Twin51'$$), ($$SELECT id FROM (SELECT DISTINCT ON (n) id, email FROM T ORDER BY n, id DESC) s WHERE email = 'u1199'$$),
+	($$SELECT id FROM (SELECT * FROM T ORDER BY id LIMIT 60) s WHERE email = 'Twin51'$$), ($$SELECT id FROM (SELECT DISTINCT ON (n) id, email FROM T ORDER BY n, id DESC) s WHERE email = 'u499'$$),
 	($$SELECT email, c FROM (SELECT email, count(*) c FROM T GROUP BY email) s WHERE email = 'Twin1'$$),
 	($$SELECT id FROM (SELECT id, unnest(ARRAY[email, 'x']) AS email FROM T WHERE id < 20) s WHERE email = 'x'$$),
 	($$SELECT count(*) FILTER (WHERE email = 'Twin1'), count(*) FROM T WHERE mail2 = 'm1'$$), ($$SELECT id FROM T WHERE CASE WHEN email = 'Twin1' THEN n = 1 ELSE id < 5 END$$),
