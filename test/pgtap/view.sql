@@ -26,6 +26,9 @@ SET search_path = held, public;
 
 -- ---- what is made ----
 
+SELECT is((SELECT pg_get_function_arguments(oid) || ' -> ' || pg_get_function_result(oid) FROM pg_proc WHERE oid = 'twin.create_decrypted_view'::regproc),
+	'rel regclass, view_name text -> void', 'the signature that outside users rely on');
+
 CREATE DOMAIN mail AS twin.encrypted_text_eq(pii);
 CREATE TYPE pair AS (a twin.encrypted_text(pii), b int);
 CREATE TABLE client (
@@ -211,6 +214,16 @@ SET ROLE view_app;
 INSERT INTO part_view VALUES (1, 'a', 1);
 SELECT lives_ok($$UPDATE part_view SET id = 1, a = 'a', b = 2 WHERE id = 1$$, 'a full save assigns what differs');
 SELECT throws_ok($$UPDATE part_view SET a = 'b' WHERE id = 1$$, '42501', NULL, 'and needs the privilege on it');
+
+-- without a privilege to update, an update that changes nothing is refused as well: it would lock the row
+SET ROLE view_owner;
+CREATE TABLE read_only (id int PRIMARY KEY, a twin.encrypted_text(pii));
+SELECT twin.create_decrypted_view('read_only', 'read_only_view');
+GRANT SELECT, INSERT ON read_only TO view_app;
+GRANT ALL ON read_only_view TO view_app;
+SET ROLE view_app;
+INSERT INTO read_only_view VALUES (1, 'a');
+SELECT throws_ok('UPDATE read_only_view SET id = id', '42501', 'permission denied for table read_only', 'nothing is written by whoever may not');
 
 -- ---- keys ----
 

@@ -190,4 +190,20 @@ like(sql($late, q{SELECT 'x'::twin.encrypted_text(pii) IS NULL; EXPLAIN (COSTS O
 sql($late, q{UPDATE clients SET n = n + 1 WHERE email = 'u7'}, db => 'late', user => 'app');
 is(sql($late, q{SELECT n FROM clients WHERE email = 'u7'}, db => 'late', user => 'app'), '2', 'and updated');
 
+# ---- beside another module's planner hook, loaded before and after ----
+
+foreach my $libraries ('pg_stat_statements, twin_security', 'twin_security, pg_stat_statements')
+{
+	my $other = new_node('hooks' . length($libraries =~ s/,.*//r), preload => 0,
+		conf => "shared_preload_libraries = '$libraries'\npg_stat_statements.track_planning = on\n");
+	start_with($other, $key);
+	sql($other, qq{$roles; CREATE EXTENSION pg_stat_statements; CREATE DATABASE restored});
+	my $target = "-d '" . $other->connstr('restored') . "'";
+	my ($out, $err);
+	IPC::Run::run([ 'bash', '-c', $ways{plain} =~ s{\bTO\b}{$target}r ], '>', \$out, '2>', \$err);
+	check_use($other, 'restored', "with $libraries");
+	cmp_ok(sql($other, q{SELECT sum(plans) FROM pg_stat_statements WHERE query LIKE '%FROM clients%'}), '>', 0, "with $libraries: plans are counted");
+	$other->stop;
+}
+
 done_testing();

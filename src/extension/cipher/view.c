@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(tsec_write_decrypted_view);
@@ -47,12 +48,13 @@ learn_role(ViewWriter *writer)
 	Oid user = GetUserId();
 	TimestampTz now = GetCurrentStatementStartTimestamp();
 	uint64 generation = keyring_generation();
-	bool all = pg_class_aclcheck(writer->table, user, ACL_SELECT) == ACLCHECK_OK;
 	MemoryContext old;
+	bool all;
 
 	if (writer->asked_at == now && writer->user == user && writer->authenticated == GetAuthenticatedUserId() &&
 		writer->generation == generation)
 		return;
+	all = pg_class_aclcheck(writer->table, user, ACL_SELECT) == ACLCHECK_OK;
 	old = MemoryContextSwitchTo(writer->context);
 	bms_free(writer->readable);
 	bms_free(writer->plaintext);
@@ -119,6 +121,7 @@ row_shown(ViewRow *row, MemoryContext context)
 
 /* ---- insert ---- */
 
+/* Raises what a table raises for a column that it fills by itself. */
 static TSEC_NORETURN void
 refuse_generated(const ViewColumn *column, bool inserting)
 {
@@ -193,6 +196,7 @@ require_key(const ViewRow *row)
 									  writer->table_name)));
 }
 
+/* Updates a row; NULL when it was not. */
 static HeapTuple
 update_row(ViewRow *row, MemoryContext context)
 {
@@ -203,7 +207,10 @@ update_row(ViewRow *row, MemoryContext context)
 	require_key(row);
 	if (bms_is_empty(changed))
 	{
-		/* nothing to write: the row counts when it is still there */
+		/* nothing to write: the row counts when it is still there, for whoever might have written it */
+		if (pg_class_aclcheck(writer->table, GetUserId(), ACL_UPDATE) != ACLCHECK_OK &&
+			pg_attribute_aclcheck_all(writer->table, GetUserId(), ACL_UPDATE, ACLMASK_ANY) != ACLCHECK_OK)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(writer->table));
 		return run(row, VIEW_READ, NULL) ? row_shown(row, context) : NULL;
 	}
 	while ((i = bms_next_member(changed, i)) >= 0)

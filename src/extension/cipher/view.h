@@ -73,6 +73,12 @@ extern void view_release(ViewWriter *writer);
 extern SPIPlanPtr view_plan(ViewWriter *writer, ViewStatement statement, const Bitmapset *written,
 							const Bitmapset *returned);
 
+/* ---- view_sql.c ---- */
+
+/* The text of a statement, as view_plan() keeps it. */
+extern char *view_statement(const ViewWriter *writer, ViewStatement statement, const Bitmapset *written,
+							const Bitmapset *returned);
+
 /* ---- view_key.c ---- */
 
 /* One column of the key that finds a table's rows. */

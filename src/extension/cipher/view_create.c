@@ -36,7 +36,7 @@ encrypted_type(Form_pg_attribute column)
 static Relation
 open_table(Oid oid)
 {
-	Relation table = table_open(oid, ShareRowExclusiveLock);
+	Relation table = table_open(oid, AccessShareLock);
 
 	if (table->rd_rel->relkind != RELKIND_RELATION && table->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -62,6 +62,7 @@ name_of_view(text *name, Relation table)
 	return quote_qualified_identifier(schema, wanted->relname);
 }
 
+/* Runs a statement of ours. */
 static void
 execute(const char *sql)
 {
@@ -69,6 +70,7 @@ execute(const char *sql)
 		elog(ERROR, "twin_security: failed: %s", sql);
 }
 
+/* Makes the view itself, with its comment. */
 static void
 create_view(Relation table, const char *view, const char *table_name)
 {
@@ -136,6 +138,7 @@ copy_defaults(Relation table, const char *view)
 	}
 }
 
+/* Makes the view writable, as far as the table has a key. */
 static void
 create_trigger(Relation table, const char *view)
 {

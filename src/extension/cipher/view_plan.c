@@ -42,6 +42,7 @@ typedef struct ViewEntry
 
 static HTAB *writers = NULL;
 
+/* Marks what was described from a relation. */
 static void
 note_relation_change(Datum argument, Oid relation)
 {
@@ -64,6 +65,7 @@ view_init(void)
 
 /* ---- describing a view ---- */
 
+/* Raises for a view that twin.create_decrypted_view() would not have made. */
 static TSEC_NORETURN void
 refuse_view(Relation view, const char *why)
 {
@@ -89,12 +91,14 @@ table_below(Relation view, const Query *query, int *index)
 	return entry->relid;
 }
 
+/* A name with its schema, as SQL. */
 static const char *
 qualified_name(Oid schema, const char *name)
 {
 	return quote_qualified_identifier(get_namespace_name(schema), name);
 }
 
+/* Finds the table's column behind one of the view. */
 static void
 describe_column(Relation view, Relation table, int table_index, TargetEntry *entry, ViewColumn *column)
 {
@@ -204,6 +208,7 @@ plans_are_valid(const ViewWriter *writer)
 	return true;
 }
 
+/* Frees all kept plans. */
 static void
 forget_plans(ViewWriter *writer)
 {
@@ -215,6 +220,7 @@ forget_plans(ViewWriter *writer)
 	writer->plans = NIL;
 }
 
+/* Frees a writer that nobody uses. */
 static void
 free_writer(ViewWriter *writer)
 {
@@ -287,102 +293,6 @@ view_release(ViewWriter *writer)
 		free_writer(writer);
 }
 
-/* ---- statements ---- */
-
-/* "a, b" of the columns of a set; as they are shown, stored, or their old or new values. */
-static void
-append_columns(StringInfo sql, const ViewWriter *writer, const Bitmapset *set, char how)
-{
-	const char *comma = "";
-	int i = -1;
-
-	while ((i = bms_next_member(set, i)) >= 0)
-	{
-		appendStringInfoString(sql, comma);
-		comma = ", ";
-		switch (how)
-		{
-			case 'i':
-				appendStringInfoString(sql, writer->columns[i].into);
-				break;
-			case 's':
-				appendStringInfoString(sql, writer->columns[i].shown);
-				break;
-			case 'o':
-				appendStringInfo(sql, "$%d", i + 1);
-				break;
-			case 'n':
-				appendStringInfo(sql, "$%d", writer->count + i + 1);
-				break;
-			case '=':
-				appendStringInfo(sql, "%s = $%d", writer->columns[i].into, writer->count + i + 1);
-				break;
-		}
-	}
-}
-
-/* The condition that columns are still as they were read: the same bytes, whatever their type's equality. */
-static void
-append_unchanged(StringInfo sql, const ViewWriter *writer, const Bitmapset *set)
-{
-	appendStringInfoString(sql, "ROW(");
-	append_columns(sql, writer, set, 's');
-	appendStringInfoString(sql, ")::pg_catalog.record OPERATOR(pg_catalog.*=) ROW(");
-	append_columns(sql, writer, set, 'o');
-	appendStringInfoString(sql, ")::pg_catalog.record");
-}
-
-static void
-append_returned(StringInfo sql, const ViewWriter *writer, const Bitmapset *returned)
-{
-	if (bms_is_empty(returned))
-		return;
-	appendStringInfoString(sql, " RETURNING ");
-	append_columns(sql, writer, returned, 's');
-}
-
-static char *
-statement_of(const ViewWriter *writer, ViewStatement statement, const Bitmapset *written, const Bitmapset *returned)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	switch (statement)
-	{
-		case VIEW_INSERT:
-			appendStringInfo(&sql, "INSERT INTO %s ", writer->table_name);
-			if (bms_is_empty(written))
-				appendStringInfoString(&sql, "DEFAULT VALUES");
-			else
-			{
-				appendStringInfoString(&sql, "(");
-				append_columns(&sql, writer, written, 'i');
-				appendStringInfoString(&sql, ") VALUES (");
-				append_columns(&sql, writer, written, 'n');
-				appendStringInfoString(&sql, ")");
-			}
-			append_returned(&sql, writer, returned);
-			break;
-		case VIEW_UPDATE:
-			appendStringInfo(&sql, "UPDATE %s SET ", writer->table_name);
-			append_columns(&sql, writer, written, '=');
-			appendStringInfo(&sql, " WHERE %s AND ", writer->key);
-			append_unchanged(&sql, writer, written);
-			append_returned(&sql, writer, returned);
-			break;
-		case VIEW_READ:
-			appendStringInfoString(&sql, "SELECT ");
-			append_columns(&sql, writer, returned, 's');
-			appendStringInfo(&sql, " FROM %s WHERE %s", writer->table_name, writer->key);
-			break;
-		case VIEW_CHANGED:
-			appendStringInfo(&sql, "SELECT 1 FROM %s WHERE %s AND NOT ", writer->table_name, writer->key);
-			append_unchanged(&sql, writer, written);
-			break;
-	}
-	return sql.data;
-}
-
 SPIPlanPtr
 view_plan(ViewWriter *writer, ViewStatement statement, const Bitmapset *written, const Bitmapset *returned)
 {
@@ -405,7 +315,7 @@ view_plan(ViewWriter *writer, ViewStatement statement, const Bitmapset *written,
 	for (int i = 0; i < writer->count; i++)
 		types[i] = types[writer->count + i] = writer->columns[i].type;
 	/* a generic plan from the start: rows are found by their key, so there is nothing to choose */
-	plan = SPI_prepare_cursor(statement_of(writer, statement, written, returned), writer->count * 2, types,
+	plan = SPI_prepare_cursor(view_statement(writer, statement, written, returned), writer->count * 2, types,
 							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "twin_security: a view's statement was not prepared: %s", SPI_result_code_string(SPI_result));
