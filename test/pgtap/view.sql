@@ -179,6 +179,7 @@ SET ROLE view_app;
 SELECT results_eq('SELECT id, secret FROM owned_view ORDER BY id', $$VALUES (1, 'mine'), (3, 'everybodys')$$, 'policies count for who reads');
 SELECT is_empty($$SELECT id FROM owned_view WHERE secret = 'theirs'$$, 'also when the index finds the row');
 SELECT is(pg_temp.tag($$UPDATE owned_view SET secret = secret || '!'$$), 1::bigint, 'a row that may be seen and not updated is not, and not counted');
+SELECT is(pg_temp.tag('UPDATE owned_view SET secret = secret'), 1::bigint, 'also when nothing changes');
 SELECT throws_ok($$INSERT INTO owned_view VALUES (4, 'view_owner', 'x')$$, '42501', NULL, 'WITH CHECK holds');
 SELECT throws_ok($$UPDATE owned_view SET owner = 'view_owner' WHERE id = 1$$, '42501', NULL, 'by update as well');
 SELECT results_eq($$INSERT INTO owned_view (id, secret) VALUES (4, 'x') RETURNING owner$$, $$VALUES ('view_app'::name)$$, 'one''s own row is inserted');

@@ -131,6 +131,33 @@ is(sql($node, q{SELECT n FROM clients WHERE email = 'u78'}, @app), '61', 'every 
 	is(sql($node, q{SELECT n FROM clients WHERE email = 'u79'}, @app), '201', 'and lose nothing');
 }
 
+# ---- a grant that goes while another session keeps the plan ----
+
+my $session = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
+my $revoke = q{SELECT twin.revoke_key('pii', 'app', 'decrypt')};
+my $grant = q{SELECT twin.grant_key('pii', 'app', 'decrypt')};
+$session->query_safe(q{SET plan_cache_mode = force_generic_plan; PREPARE p (text) AS SELECT id FROM clients WHERE email = $1});
+foreach my $level ('', 'BEGIN', 'BEGIN ISOLATION LEVEL REPEATABLE READ')
+{
+	my $where = $level || 'outside of a transaction';
+	$session->query_safe($level) if $level;
+	is($session->query_safe(q{EXECUTE p ('u7')}), '7', "$where: found");
+	sql($node, $revoke);
+	session_fails($session, q{EXECUTE p ('not there')}, '42501', "$where: after the grant has gone a guess is not answered");
+	$session->query_safe('ROLLBACK') if $level;
+	session_fails($session, q{EXECUTE p ('u7')}, '42501', "$where: nor is one that is right");
+	unlike($session->query_safe(q{EXPLAIN (COSTS OFF) EXECUTE p ('u7')}), qr/probe/, "$where: the plan is made again");
+	sql($node, $grant);
+	like($session->query_safe(q{EXPLAIN (COSTS OFF) EXECUTE p ('u7')}), qr/Index Cond/, "$where: and when it has come back");
+}
+sql($node, 'CREATE ROLE readers; GRANT readers TO app');
+sql($node, qq{$revoke; SELECT twin.grant_key('pii', 'readers', 'decrypt')});
+is($session->query_safe(q{EXECUTE p ('u7')}), '7', 'a grant by membership');
+sql($node, 'REVOKE readers FROM app');
+session_fails($session, q{EXECUTE p ('not there')}, '42501', 'goes with the membership');
+sql($node, qq{$grant; SELECT twin.revoke_key('pii', 'readers', 'decrypt'); DROP ROLE readers});
+$session->quit;
+
 # ---- what the log says ----
 
 my $mark = -s $node->logfile;

@@ -32,7 +32,7 @@ typedef enum ViewStatement
 {
 	VIEW_INSERT,
 	VIEW_UPDATE,  /* of a row that is still as it was read */
-	VIEW_READ,    /* the row as it is now */
+	VIEW_READ,    /* the row as it is now, for one who may update it */
 	VIEW_CHANGED, /* whether the row is there, but not as it was read */
 } ViewStatement;
 

@@ -92,7 +92,7 @@ view_statement(const ViewWriter *writer, ViewStatement statement, const Bitmapse
 		case VIEW_READ:
 			appendStringInfoString(&sql, "SELECT ");
 			append_columns(&sql, writer, returned, 's');
-			appendStringInfo(&sql, " FROM %s WHERE %s", writer->table_name, writer->key);
+			appendStringInfo(&sql, " FROM %s WHERE %s FOR NO KEY UPDATE", writer->table_name, writer->key);
 			break;
 		case VIEW_CHANGED:
 			appendStringInfo(&sql, "SELECT 1 FROM %s WHERE %s AND NOT ", writer->table_name, writer->key);
