@@ -207,6 +207,28 @@ SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_
 SELECT is(pg_temp.answers(q, 'opened'), pg_temp.answers(q, 'plain'), 'in parallel: ' || q) FROM queries WHERE q !~ 'EXISTS|IN \(SELECT';
 RESET min_parallel_table_scan_size; RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET max_parallel_workers_per_gather;
 
+-- every searchable type
+RESET ROLE;
+CREATE FUNCTION pg_temp.searched(name text, base text, literal text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE found bigint; plan text;
+BEGIN
+	EXECUTE format('CREATE TABLE each_%1$s (id int PRIMARY KEY, v twin.encrypted_%1$s_eq(pii) UNIQUE)', name);
+	EXECUTE format('SELECT twin.create_decrypted_view(%L, %L)', 'each_' || name, 'each_' || name || '_view');
+	EXECUTE format('GRANT ALL ON each_%1$s, each_%1$s_view TO implied_reader', name);
+	SET LOCAL ROLE implied_reader;
+	EXECUTE format('INSERT INTO each_%s_view VALUES (1, %L), (2, NULL)', name, literal);
+	SET LOCAL enable_seqscan = off;
+	EXECUTE format('SELECT count(*) FROM each_%s_view WHERE v = %L::%s AND v IN (%L, NULL)', name, literal, base, literal) INTO found;
+	plan := pg_temp.plan(format('SELECT id FROM each_%s_view WHERE v = %L', name, literal));
+	SET LOCAL enable_seqscan = on;
+	RESET ROLE;
+	RETURN found || CASE WHEN plan ~ 'Index Cond: \(v = .*readable_probe' THEN ' by index' ELSE plan END;
+END $$;
+SELECT is(pg_temp.searched(name, base, literal), '1 by index', name || ' is searched by index') FROM (VALUES ('text', 'text', 'grüße'), ('bytea', 'bytea', '\x00ff'),
+	('jsonb', 'jsonb', '[1]'), ('numeric', 'numeric', 'NaN'), ('bigint', 'bigint', '-9223372036854775808'), ('float8', 'float8', 'NaN'), ('date', 'date', 'infinity'),
+	('timestamptz', 'timestamptz', '2026-02-28 12:00+01'), ('boolean', 'boolean', 'false'), ('uuid', 'uuid', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
+	('inet', 'inet', '192.168.1.5/24')) s (name, base, literal);
+
 -- MERGE has its join condition where others have their WHERE
 RESET ROLE;
 CREATE TABLE target (id int PRIMARY KEY, how text);
