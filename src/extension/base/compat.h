@@ -38,6 +38,20 @@
 #define TSEC_VACUUM_DELAY_POINT() vacuum_delay_point()
 #endif
 
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+
+/* 16 made one function of the many that ask for ownership. */
+static inline bool
+compat_owns_relation(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, role);
+#else
+	return pg_class_ownercheck(relation, role);
+#endif
+}
+
 #include "storage/lock.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/procarray.h"
@@ -135,21 +149,6 @@ compat_portal_run(Portal portal, DestReceiver *receiver, QueryCompletion *comple
 	return PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
 #endif
 }
-
-/* 16 made one function of the ownership checks of all kinds of objects. */
-#include "catalog/pg_class.h"
-#include "utils/acl.h"
-static inline bool
-compat_owns_relation(Oid relation, Oid role)
-{
-#if PG_VERSION_NUM >= 160000
-	return object_ownercheck(RelationRelationId, relation, role);
-#else
-	return pg_class_ownercheck(relation, role);
-#endif
-}
-
-#include "nodes/parsenodes.h"
 
 /* What a column of a join stands for; 18 also lets grouped expressions be columns of an entry of their own. */
 static inline Node *

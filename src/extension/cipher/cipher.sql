@@ -35,6 +35,8 @@ COMMENT ON FUNCTION twin_internal.order_options(internal) IS 'refuses indexes in
 --@each_transition transition.sql.in
 --@each_aggregate aggregate.sql.in
 
+--@include view.sql
+
 /* ---- census ---- */
 
 CREATE FUNCTION twin_internal.holds_encrypted(type oid) RETURNS boolean

@@ -149,7 +149,7 @@ tsec_tag_sortsupport(PG_FUNCTION_ARGS)
 {
 	SortSupport ssup = (SortSupport) PG_GETARG_POINTER(0);
 
-	plan_refuse_early_sort();
+	order_by_refuse_early();
 	ssup->comparator = compare_full;
 	if (ssup->abbreviate && sizeof(Datum) == 8)
 	{

@@ -8,7 +8,9 @@ void
 cipher_init(void)
 {
 	types_init();
-	plan_init();
+	order_by_init();
 	progress_init();
 	mask_label_init();
+	implied_init();
+	view_init();
 }

@@ -9,7 +9,7 @@
 #include "common/envelope.h"
 #include "keyring/keyring.h"
 
-#include "nodes/nodes.h"
+#include "nodes/parsenodes.h"
 
 /* ---- codec.c: a base type's value as bytes and back ---- */
 
@@ -146,12 +146,46 @@ extern void progress_phase(const char *command, int64 done, int64 total);
 extern void progress_add(int64 rows);
 extern void progress_end(void);
 
-/* ---- plan.c ---- */
+/* ---- order_by.c ---- */
 
-extern void plan_init(void);
+extern void order_by_init(void);
 
-/* Refuses a sort by tags that was planned before the library could make it one by plaintexts. */
-extern void plan_refuse_early_sort(void);
+/* Makes every ORDER BY over searchable columns of a query one by what they hold. */
+extern void order_by_contents(Query *query);
+
+/* Refuses a sort by tags that was planned before the library could make it one by contents. */
+extern void order_by_refuse_early(void);
+
+/* ---- probe.c ---- */
+
+/*
+ * The expression probe(plain), or probe_array(plain) of an array of base values; of a constant the probes are made here
+ * and now.  NULL when the function is not to be found.
+ */
+extern Expr *probe_expression(const EncryptedType *type, Node *plain, bool is_array);
+
+/* ---- opened.c: expressions that open a column ---- */
+
+/* The call behind twin.reveal(column), twin.decrypt(column) or a cast to the base type; NULL for anything else. */
+extern FuncExpr *opened_call(Node *expression);
+
+/* The column that such a call opens; its encrypted type and key modifier. */
+extern Var *opened_column(const FuncExpr *call);
+extern const EncryptedType *opened_type(const FuncExpr *call, int32 *modifier);
+
+/* Whether a function is one of schema twin with this name. */
+extern bool opened_is_function(Oid function, const char *name);
+
+/* ---- implied.c ---- */
+
+extern void implied_init(void);
+
+/* ---- view_plan.c ---- */
+
+/* Name of the function and of the trigger that write a view's rows. */
+#define VIEW_TRIGGER "write_decrypted_view"
+
+extern void view_init(void);
 
 /* ---- equality.c ---- */
 

@@ -16,6 +16,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -23,6 +24,7 @@
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(tsec_probe);
+PG_FUNCTION_INFO_V1(tsec_probe_array);
 PG_FUNCTION_INFO_V1(tsec_equal_plain);
 PG_FUNCTION_INFO_V1(tsec_not_equal_plain);
 PG_FUNCTION_INFO_V1(tsec_plain_equal);
@@ -136,31 +138,68 @@ tsec_plain_not_equal(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(!equal_plain(fcinfo, 1, 0));
 }
 
-/*
- * The expression probe(plain) for a type; NULL when the function is not to be
- * found.  Of a constant the probe is made here and now, so that EXPLAIN and
- * whatever else prints the plan shows armor instead of the plaintext.
- */
-static Expr *
-make_probe_call(const EncryptedType *type, Node *plain)
+/* An array of probes of the base values of an array; NULL elements, which nothing equals, are left out. */
+static ArrayType *
+probes_of(const EncryptedType *type, ArrayType *plain)
+{
+	Oid element = type_oid(type);
+	Oid base = type->codec->base_type;
+	int16 length;
+	bool by_value;
+	char alignment;
+	Datum *values;
+	bool *nulls;
+	int given;
+	int made = 0;
+
+	get_typlenbyvalalign(base, &length, &by_value, &alignment);
+	deconstruct_array(plain, base, length, by_value, alignment, &values, &nulls, &given);
+	for (int i = 0; i < given; i++)
+		if (!nulls[i])
+			values[made++] = PointerGetDatum(value_probe(type, values[i]));
+	return construct_array(values, made, element, -1, false, TYPALIGN_INT);
+}
+
+/* probe_array(base[]) -> encrypted[] */
+Datum
+tsec_probe_array(PG_FUNCTION_ARGS)
+{
+	const EncryptedType *type = fcinfo->flinfo->fn_extra;
+
+	if (unlikely(type == NULL))
+		fcinfo->flinfo->fn_extra = unconstify(
+			EncryptedType *, type = type_of_oid(get_element_type(get_func_rettype(fcinfo->flinfo->fn_oid))));
+	if (type == NULL)
+		elog(ERROR, "twin_security: function %u does not return encrypted values", fcinfo->flinfo->fn_oid);
+	PG_RETURN_ARRAYTYPE_P(probes_of(type, PG_GETARG_ARRAYTYPE_P(0)));
+}
+
+/* What EXPLAIN and whatever else prints the plan shows of a constant's probe is armor instead of the plaintext. */
+Expr *
+probe_expression(const EncryptedType *type, Node *plain, bool is_array)
 {
 	char name[NAMEDATALEN];
-	Oid base = type->codec->base_type;
+	Oid from = is_array ? get_array_type(type->codec->base_type) : type->codec->base_type;
+	Oid to = is_array ? get_array_type(type_oid(type)) : type_oid(type);
 	Oid function;
 
-	if (IsA(plain, Const) && ((Const *) plain)->consttype == base && !((Const *) plain)->constisnull)
-		return (Expr *) makeConst(type_oid(type), -1, InvalidOid, -1,
-								  PointerGetDatum(value_probe(type, ((Const *) plain)->constvalue)), false, false);
+	if (IsA(plain, Const) && ((Const *) plain)->consttype == from && !((Const *) plain)->constisnull)
+	{
+		Datum value = ((Const *) plain)->constvalue;
+
+		value = is_array ? PointerGetDatum(probes_of(type, DatumGetArrayTypeP(value)))
+						 : PointerGetDatum(value_probe(type, value));
+		return (Expr *) makeConst(to, -1, InvalidOid, -1, value, false, false);
+	}
 
 	/* by the system cache: name resolution would ask for USAGE on a schema that nobody has */
 	snprintf(name, sizeof(name), "probe_%s", type_name(type));
 	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-							   PointerGetDatum(buildoidvector(&base, 1)),
+							   PointerGetDatum(buildoidvector(&from, 1)),
 							   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
 	if (!OidIsValid(function))
 		return NULL;
-	return (Expr *) makeFuncExpr(function, type_oid(type), list_make1(plain), InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CALL);
+	return (Expr *) makeFuncExpr(function, to, list_make1(plain), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 /* Planner support of the mixed operators: column = plain becomes column = probe(plain). */
@@ -202,7 +241,7 @@ tsec_probe_support(PG_FUNCTION_ARGS)
 	name = get_func_name(request->fcall->funcid);
 	if (name != NULL && strncmp(name, "ne_", 3) == 0)
 		operator= get_negator(operator);
-	probe = make_probe_call(type, plain);
+	probe = probe_expression(type, plain, false);
 	if (!OidIsValid(operator) || probe == NULL)
 		PG_RETURN_POINTER(NULL);
 	/* the collation means nothing to the operator, but an index is only looked at under its own */

@@ -81,6 +81,12 @@ extern void keyring_require(const Key *key, KeyPrivilege privilege);
 /* The same for another role than the current one. */
 extern bool keyring_allows_role(const Key *key, Oid role, KeyPrivilege privilege);
 
+/* The same for the key a type modifier stands for; false when no such key exists.  Needs no master key. */
+extern bool keyring_allows_modifier(int32 modifier, KeyPrivilege privilege);
+
+/* The relation whose relcache invalidation tells that keys or grants changed, for plans that depend on a grant. */
+extern Oid keyring_signal_relation(void);
+
 extern const char *keyring_name(const Key *key);
 
 /* Type modifiers: folds and hashes a name; finds the name of a modifier (NULL when no such key exists). */

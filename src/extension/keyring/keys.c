@@ -156,6 +156,22 @@ keyring_require(const Key *key, KeyPrivilege privilege)
 		grants_refuse(keyring_name(key), privilege);
 }
 
+bool
+keyring_allows_modifier(int32 modifier, KeyPrivilege privilege)
+{
+	KeyName *name;
+
+	cache_refresh();
+	name = cache_name_of_modifier(modifier);
+	return name != NULL && grants_allow(name->grants, &name->memo, privilege);
+}
+
+Oid
+keyring_signal_relation(void)
+{
+	return catalog_signal_relation();
+}
+
 void
 keys_require(KeyName *name, KeyPrivilege privilege)
 {

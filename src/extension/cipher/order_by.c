@@ -1,10 +1,10 @@
 /*
- * plan.c
+ * order_by.c
  *		ORDER BY on a searchable column means the order of what it holds.
  *
  * The default btree class of a searchable type is that of its tags: unique
  * indexes, grouping and merge joins need it, and PostgreSQL knows one default
- * for those and for ORDER BY.  So before a query is planned, the sort operator
+ * for those and for ORDER BY.  So before a query is planned (implied.c has the hook), the sort operator
  * of every ORDER BY (of queries, windows and aggregates) over tags is replaced
  * by that of the plaintext order.  Grouping and DISTINCT stay with the tags,
  * except DISTINCT ON, which must agree with its ORDER BY.
@@ -21,15 +21,12 @@
 #include "catalog/pg_operator.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/planner.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-
-static planner_hook_type previous_hook = NULL;
 
 /* When a session loaded the library by itself; 0 when it was preloaded. */
 static TimestampTz loaded_at = 0;
@@ -106,20 +103,15 @@ order_expression(Node *node, void *context)
 	return expression_tree_walker(node, order_expression, context);
 }
 
-static PlannedStmt *
-plan(Query *query, const char *string, int options, ParamListInfo parameters)
+void
+order_by_contents(Query *query)
 {
-	if (types_exist())
-		(void) order_expression((Node *) query, NULL);
-	return previous_hook ? previous_hook(query, string, options, parameters)
-						 : standard_planner(query, string, options, parameters);
+	(void) order_expression((Node *) query, NULL);
 }
 
 void
-plan_init(void)
+order_by_init(void)
 {
-	previous_hook = planner_hook;
-	planner_hook = plan;
 	if (base_is_preloaded() || IsParallelWorker())
 		return;
 	loaded_at = GetCurrentTimestamp();
@@ -127,7 +119,7 @@ plan_init(void)
 }
 
 void
-plan_refuse_early_sort(void)
+order_by_refuse_early(void)
 {
 	PlannedStmt *statement;
 
