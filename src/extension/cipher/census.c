@@ -19,12 +19,15 @@
 #include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(tsec_census);
 PG_FUNCTION_INFO_V1(tsec_holds_encrypted);
+PG_FUNCTION_INFO_V1(tsec_holds_type);
+PG_FUNCTION_INFO_V1(tsec_base_of_domain);
 PG_FUNCTION_INFO_V1(tsec_wait_for_transactions);
 
 /* holds_encrypted(type oid) -> boolean */
@@ -32,6 +35,20 @@ Datum
 tsec_holds_encrypted(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(type_holds_encrypted(PG_GETARG_OID(0), false));
+}
+
+/* holds_type(type oid, wanted oid) -> boolean */
+Datum
+tsec_holds_type(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(type_holds(PG_GETARG_OID(0), PG_GETARG_OID(1)));
+}
+
+/* base_of_domain(type oid) -> oid */
+Datum
+tsec_base_of_domain(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_OID(getBaseType(PG_GETARG_OID(0)));
 }
 
 /* Reads one table's values; root is the table they are counted for. */

@@ -43,6 +43,14 @@ CREATE FUNCTION twin_internal.holds_encrypted(type oid) RETURNS boolean
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_holds_encrypted';
 COMMENT ON FUNCTION twin_internal.holds_encrypted(oid) IS 'whether values of a type can contain encrypted ones';
 
+CREATE FUNCTION twin_internal.holds_type(type oid, wanted oid) RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_holds_type';
+COMMENT ON FUNCTION twin_internal.holds_type(oid, oid) IS 'whether values of a type can contain those of another';
+
+CREATE FUNCTION twin_internal.base_of_domain(type oid) RETURNS oid
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_base_of_domain';
+COMMENT ON FUNCTION twin_internal.base_of_domain(oid) IS 'the type under a domain, else the type itself';
+
 CREATE FUNCTION twin_internal.census(relations regclass[], descend boolean, OUT relation regclass, OUT column_name name, OUT key_id integer,
 	OUT "values" bigint) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_census';
@@ -52,7 +60,7 @@ CREATE FUNCTION twin_internal.wait_for_transactions() RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_wait_for_transactions';
 COMMENT ON FUNCTION twin_internal.wait_for_transactions() IS 'waits for every transaction of this database that is running now';
 
-CREATE FUNCTION twin_internal.constants_in(tree pg_node_tree, OUT relation regclass, OUT column_name name, OUT key_id integer,
+CREATE FUNCTION twin_internal.constants_in(tree pg_node_tree, OUT relation regclass, OUT type_name name, OUT key_id integer,
 	OUT "values" bigint) RETURNS SETOF record
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_constants_in';
 COMMENT ON FUNCTION twin_internal.constants_in(pg_node_tree) IS 'encrypted constants in a stored expression or query, per key id';
@@ -63,7 +71,7 @@ COMMENT ON FUNCTION twin_internal.armor_key_id(text) IS 'key id that armor was s
 
 /* Encrypted constants in the catalogs: relation is null for what belongs to no table, column_name set for defaults. */
 CREATE VIEW twin_internal.constants AS
-	SELECT t.relation, t.column_name, t.object, c.key_id, c."values"
+	SELECT t.relation, t.column_name, t.object, c.key_id, c."values", c.type_name
 	FROM (
 		SELECT d.adrelid::regclass, a.attname, 'default', d.adbin
 			FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
@@ -85,7 +93,7 @@ CREATE VIEW twin_internal.constants AS
 	) t (relation, column_name, object, tree), twin_internal.constants_in(t.tree) c
 	WHERE t.tree IS NOT NULL
 	UNION ALL
-	SELECT NULL, NULL, f.object, twin_internal.armor_key_id(m.armor[1]), 1
+	SELECT NULL, NULL, f.object, twin_internal.armor_key_id(m.armor[1]), 1, NULL
 	FROM (SELECT 'function ' || p.oid::regprocedure, p.prosrc FROM pg_catalog.pg_proc p
 			UNION ALL SELECT 'aggregate ' || g.aggfnoid, g.agginitval FROM pg_catalog.pg_aggregate g) f (object, source),
 		pg_catalog.regexp_matches(f.source, 'tsec1:[A-Za-z0-9_-]+', 'g') m (armor)
@@ -156,6 +164,7 @@ $$;
 COMMENT ON FUNCTION twin.retire_key(text, integer) IS 'ends the use of a decrypt-only version; refused while any stored value or catalog constant lies under it';
 
 --@include convert.sql
+--@include index_key.sql
 
 /* ---- no column without a key ---- */
 

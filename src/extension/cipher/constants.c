@@ -12,9 +12,20 @@
 #include "nodes/parsenodes.h"
 #include "nodes/readfuncs.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(tsec_constants_in);
 PG_FUNCTION_INFO_V1(tsec_armor_key_id);
+
+/* Name of the encrypted type that a constant's type is, or is an array of; NULL for rows, which may hold several. */
+static const char *
+type_inside(Oid type)
+{
+	Oid element = get_element_type(getBaseType(type));
+	const EncryptedType *found = type_of_oid(getBaseType(OidIsValid(element) ? element : type));
+
+	return found ? type_name(found) : NULL;
+}
 
 static bool
 count_constants(Node *node, void *context)
@@ -26,7 +37,8 @@ count_constants(Node *node, void *context)
 		Const *constant = (Const *) node;
 
 		if (!constant->constisnull)
-			count_value(context, InvalidOid, NULL, constant->constvalue, constant->consttype);
+			count_value(context, InvalidOid, type_inside(constant->consttype), constant->constvalue,
+						constant->consttype);
 		return false;
 	}
 	if (IsA(node, Query))
@@ -46,7 +58,7 @@ count_constants(Node *node, void *context)
 	return expression_tree_walker(node, count_constants, context);
 }
 
-/* constants_in(tree pg_node_tree) -> (relation, column_name, key_id, values), the first two null */
+/* constants_in(tree pg_node_tree) -> (relation, type_name, key_id, values), the first null */
 Datum
 tsec_constants_in(PG_FUNCTION_ARGS)
 {

@@ -73,6 +73,9 @@ extern const EncryptedType *type_for_base(Oid base, bool searchable);
 /* Whether values of a type can contain encrypted ones, however deep; storage_only asks for types without equality. */
 extern bool type_holds_encrypted(Oid type, bool storage_only);
 
+/* The same for one stated type. */
+extern bool type_holds(Oid type, Oid wanted);
+
 /* SQL name without schema, for messages. */
 extern const char *type_name(const EncryptedType *type);
 

@@ -12,13 +12,16 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(tsec_reencrypt_column);
 PG_FUNCTION_INFO_V1(tsec_retag_column);
+PG_FUNCTION_INFO_V1(tsec_lock_relation);
 
 /* Seals one value again unless it lies under the primary version. */
 static RowAction
@@ -110,6 +113,8 @@ tsec_retag_column(PG_FUNCTION_ARGS)
 
 	describe_column(&job, PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1)));
 	rewrite_at_once(&job);
+	/* kept plans hold literals with tags of the old key, of an empty table as well */
+	CacheInvalidateRelcacheByRelid(job.relation);
 	if (job.left > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -117,4 +122,12 @@ tsec_retag_column(PG_FUNCTION_ARGS)
 						get_rel_name(job.relation)),
 				 errdetail("Their blind tags cannot be made anew."), errhint("Overwrite them with NULL first.")));
 	PG_RETURN_INT64(job.changed);
+}
+
+/* lock_relation(rel regclass) -> void: keeps everybody out of a table or materialised view, which LOCK TABLE does not take */
+Datum
+tsec_lock_relation(PG_FUNCTION_ARGS)
+{
+	LockRelationOid(PG_GETARG_OID(0), AccessExclusiveLock);
+	PG_RETURN_VOID();
 }

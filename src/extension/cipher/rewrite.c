@@ -135,8 +135,8 @@ static void
 scan_batch(Batch *batch)
 {
 	RewriteJob *job = batch->job;
-	int limit = job->waits ? 1 : job->batch_rows;
-	BlockNumber end = Min(job->end_block, job->next_block + BATCH_BLOCKS);
+	int limit = job->at_once ? INT_MAX : job->waits ? 1 : job->batch_rows;
+	BlockNumber end = job->at_once ? job->end_block : Min(job->end_block, job->next_block + BATCH_BLOCKS);
 	BlockNumber block = job->next_block;
 	ItemPointerData least;
 	ItemPointerData most;
@@ -292,21 +292,12 @@ rewrite_at_once(RewriteJob *job)
 {
 	ListCell *cell;
 
-	job->waits = false;
-	job->batch_rows = INT_MAX;
+	job->at_once = true;
+	job->waits = true; /* for nobody: but rows this transaction has locked itself count as being written */
 	foreach(cell, rewrite_tables(job->relation))
 	{
-		bool first = true;
-
-		do
-		{
-			bool more = next_batch(job, lfirst_oid(cell), first);
-
-			first = false;
-			CommandCounterIncrement();
-			if (!more)
-				break;
-		} while (true);
+		(void) next_batch(job, lfirst_oid(cell), true);
+		CommandCounterIncrement();
 	}
 	if (job->pass_skipped > 0)
 		elog(ERROR, "twin_security: rows of a locked table were written by somebody else");

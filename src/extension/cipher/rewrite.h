@@ -40,7 +40,8 @@ typedef struct RewriteJob
 	int passes; /* done so far */
 	int64 pass_changed;
 	int64 pass_skipped;
-	bool waits; /* for rows that others are writing; one row a batch then */
+	bool at_once; /* in the caller's transaction, with one snapshot: see rewrite_at_once() */
+	bool waits;   /* for rows that others are writing; one row a batch then */
 	TimestampTz began;
 } RewriteJob;
 

@@ -141,6 +141,29 @@ type_holds_encrypted(Oid type, bool storage_only)
 	return false;
 }
 
+bool
+type_holds(Oid type, Oid wanted)
+{
+	check_stack_depth();
+	type = getBaseType(type);
+	if (type == wanted)
+		return true;
+	if (OidIsValid(get_element_type(type)))
+		return type_holds(get_element_type(type), wanted);
+	if (get_typtype(type) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
+		bool holds = false;
+
+		for (int i = 0; i < shape->natts && !holds; i++)
+			if (!TupleDescAttr(shape, i)->attisdropped)
+				holds = type_holds(TupleDescAttr(shape, i)->atttypid, wanted);
+		ReleaseTupleDesc(shape);
+		return holds;
+	}
+	return false;
+}
+
 /* An encrypted type that a function must be declared with. */
 static const EncryptedType *
 expect_type(Oid oid, Oid function)

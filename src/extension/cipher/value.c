@@ -269,6 +269,7 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 	const uint8 *tag;
 	uint8 made_tag[BLIND_TAG_SIZE];
 	struct varlena *result;
+	bool is_literal;
 
 	value_parse(from, stored, &envelope);
 	source = keyring_find(envelope.key_id);
@@ -288,11 +289,13 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 		modifier = source->modifier;
 	source = keyring_opening_key(envelope.key_id);
 	keyring_require(source, KEY_DECRYPT);
+	is_literal = source->is_literal;
 
 	plain = palloc(envelope.cipher.length + 1);
 	open_into(from, source, &envelope, plain);
 	tag = envelope.blind_tag;
-	if (to->searchable && tag == NULL)
+	/* a literal may be older than the index key: a column's default, say */
+	if (to->searchable && (tag == NULL || is_literal))
 	{
 		value_blind_tag(to, base_of_bytes(to, plain, envelope.cipher.length), made_tag);
 		tag = made_tag;

@@ -153,7 +153,7 @@ DECLARE
 BEGIN
 	IF target.kind NOT IN ('data', 'literal') THEN
 		RAISE EXCEPTION 'key "%" is not rotated this way', target.key_name
-			USING ERRCODE = '22023', HINT = 'Only column keys and the key "literal" have rotating versions.';
+			USING ERRCODE = '22023', HINT = 'Index keys are rotated by twin.rotate_index_key(), ENCRYPTION_KEY by twin.rotate_master_key().';
 	END IF;
 	IF NOT EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_name = target.key_name AND v.state = 'primary') THEN
 		RAISE EXCEPTION 'key "%" has been destroyed', target.key_name USING ERRCODE = 'TW102';
