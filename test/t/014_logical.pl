@@ -353,14 +353,16 @@ my $bare = 'CREATE TABLE bare (id int NOT NULL, v twin.encrypted_text(main)); AL
 sql($publisher, "$bare; INSERT INTO bare VALUES (1, 'one'), (2, 'two'); CREATE PUBLICATION bare FOR TABLE bare");
 sql($reading, $bare);
 subscribe($reading, $publisher, 'bare', 'bare');
-$log_from = -s $reading->logfile;
 sql($publisher, q{UPDATE bare SET v = 'new' WHERE id = 2});
-$reading->wait_for_log(qr/ERROR:  could not identify an equality operator for type (?:twin\.)?encrypted_text/, $log_from);
-pass('a limit: rows that only storage-only columns tell apart cannot be found on the subscriber');
-sql($reading, 'ALTER TABLE bare ADD PRIMARY KEY (id)');
 catch_up($publisher, 'bare');
 sql($reading, 'GRANT SELECT ON bare TO reader');
-is(sql($reading, 'SELECT string_agg(v::text, $$ $$ ORDER BY id) FROM bare', @reader), 'one new', 'a primary key there ends it');
+is(sql($reading, 'SELECT string_agg(v::text, $$ $$ ORDER BY id) FROM bare', @reader), 'one new',
+	'storage-only columns find their row by its bytes, for which the apply worker needs no grant');
+$log_from = -s $reading->logfile;
+sql($publisher, q{UPDATE bare SET id = 3; UPDATE bare SET v = 'last' WHERE ctid = (SELECT max(ctid) FROM bare)});
+$reading->wait_for_log(qr/ERROR:  permission denied to decrypt with key "main"/, $log_from);
+pass('a limit: rows that only storage-only columns tell apart are compared by contents, which needs the key and a grant');
+sql($reading, 'DROP SUBSCRIPTION bare');
 
 # ---- partitions: leaves one by one, and through the root into other partitions ----
 

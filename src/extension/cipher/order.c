@@ -157,10 +157,28 @@ tsec_greater(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(compare(fcinfo) > 0);
 }
 
+/* Whether both arguments are the same stored value, byte for byte. */
+static bool
+are_same_bytes(FunctionCallInfo fcinfo, const OrderCache *cache)
+{
+	struct varlena *left;
+	struct varlena *right;
+
+	if (cache->sides[0].type == NULL || cache->sides[1].type == NULL)
+		return false;
+	left = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+	right = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
+	return VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
+		   memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0; /* public: stored bytes */
+}
+
+/* A subscriber without the key finds replicated rows by this: they are what the publisher has, to the byte. */
 Datum
 tsec_same(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(compare(fcinfo) == 0);
+	if (fcinfo->flinfo->fn_extra == NULL)
+		(void) make_cache(fcinfo->flinfo);
+	PG_RETURN_BOOL(are_same_bytes(fcinfo, fcinfo->flinfo->fn_extra) || compare(fcinfo) == 0);
 }
 
 Datum
