@@ -165,7 +165,7 @@ BEGIN ATOMIC
 			WHERE i.indrelid = rel AND i.wanted = $2 AND i.shadow = $3 AND k.contype IN ('p', 'u')
 		UNION ALL SELECT 3, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', rel, shadow) FROM pg_attribute a WHERE a.attrelid = rel AND a.attname = wanted AND a.attnotnull
 		UNION ALL SELECT 4, format('ALTER TABLE %s DROP CONSTRAINT %I', rel, k.conname) FROM pg_constraint k WHERE k.conrelid = rel AND k.conname = shadow AND k.contype = 'c'
-		UNION ALL SELECT 5, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel, shadow, new_default)
+		UNION ALL SELECT 5, CASE WHEN new_default IS NOT NULL THEN format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel, shadow, new_default) END
 		UNION ALL SELECT 6, format('COMMENT ON COLUMN %s.%I IS %L', rel, shadow, col_description(rel, a.attnum)) FROM pg_attribute a
 			WHERE a.attrelid = rel AND a.attname = wanted AND col_description(rel, a.attnum) IS NOT NULL
 		UNION ALL SELECT 7, format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, shadow, rel, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END,
