@@ -115,53 +115,60 @@ type_name(const EncryptedType *type)
 	return names[type - types];
 }
 
-bool
-type_holds_encrypted(Oid type, bool storage_only)
+/* Whether a type, or one inside its arrays and rows, is what is asked for. */
+static bool
+holds(Oid type, bool (*is_wanted)(Oid type, Oid wanted), Oid wanted)
 {
-	const EncryptedType *found;
-
 	check_stack_depth();
 	type = getBaseType(type);
-	found = type_of_oid(type);
-	if (found != NULL)
-		return !storage_only || !found->searchable;
+	if (is_wanted(type, wanted))
+		return true;
 	if (OidIsValid(get_element_type(type)))
-		return type_holds_encrypted(get_element_type(type), storage_only);
+		return holds(get_element_type(type), is_wanted, wanted);
 	if (get_typtype(type) == TYPTYPE_COMPOSITE)
 	{
 		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
-		bool holds = false;
+		bool found = false;
 
-		for (int i = 0; i < shape->natts && !holds; i++)
+		for (int i = 0; i < shape->natts && !found; i++)
 			if (!TupleDescAttr(shape, i)->attisdropped)
-				holds = type_holds_encrypted(TupleDescAttr(shape, i)->atttypid, storage_only);
+				found = holds(TupleDescAttr(shape, i)->atttypid, is_wanted, wanted);
 		ReleaseTupleDesc(shape);
-		return holds;
+		return found;
 	}
 	return false;
+}
+
+static bool
+is_encrypted(Oid type, Oid unused)
+{
+	return type_of_oid(type) != NULL;
+}
+
+static bool
+is_storage_only(Oid type, Oid unused)
+{
+	const EncryptedType *found = type_of_oid(type);
+
+	return found != NULL && !found->searchable;
+}
+
+static bool
+is_same(Oid type, Oid wanted)
+{
+	return type == wanted;
+}
+
+bool
+type_holds_encrypted(Oid type, bool storage_only)
+{
+	return holds(type, storage_only ? is_storage_only : is_encrypted, InvalidOid);
 }
 
 bool
 type_holds(Oid type, Oid wanted)
 {
-	check_stack_depth();
-	type = getBaseType(type);
-	if (type == wanted)
-		return true;
-	if (OidIsValid(get_element_type(type)))
-		return type_holds(get_element_type(type), wanted);
-	if (get_typtype(type) == TYPTYPE_COMPOSITE)
-	{
-		TupleDesc shape = lookup_rowtype_tupdesc(type, -1);
-		bool holds = false;
-
-		for (int i = 0; i < shape->natts && !holds; i++)
-			if (!TupleDescAttr(shape, i)->attisdropped)
-				holds = type_holds(TupleDescAttr(shape, i)->atttypid, wanted);
-		ReleaseTupleDesc(shape);
-		return holds;
-	}
-	return false;
+	return holds(type, is_same, wanted);
 }
 
 /* An encrypted type that a function must be declared with. */

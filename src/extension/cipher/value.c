@@ -150,8 +150,9 @@ key_to_seal_with(int32 modifier)
 	return key;
 }
 
-struct varlena *
-value_seal(const EncryptedType *type, Datum base, int32 modifier)
+/* Seals a base value; asks for the grant, or not. */
+static struct varlena *
+seal_base(const EncryptedType *type, Datum base, int32 modifier, Key *(*find_key)(int32 modifier))
 {
 	uint8 tag[BLIND_TAG_SIZE];
 	Plain plain;
@@ -160,7 +161,19 @@ value_seal(const EncryptedType *type, Datum base, int32 modifier)
 	if (type->searchable)
 		value_blind_tag(type, base, tag);
 	type->codec->encode(base, &plain);
-	return seal(type, key_to_seal_with(modifier), tag, bytes_of(plain.data, plain.length));
+	return seal(type, find_key(modifier), tag, bytes_of(plain.data, plain.length));
+}
+
+struct varlena *
+value_seal(const EncryptedType *type, Datum base, int32 modifier)
+{
+	return seal_base(type, base, modifier, key_to_seal_with);
+}
+
+struct varlena *
+value_seal_unasked(const EncryptedType *type, Datum base, int32 modifier)
+{
+	return seal_base(type, base, modifier, keyring_sealing_key);
 }
 
 /* Refuses a value that lies under another key than its column declares. */
@@ -305,18 +318,6 @@ value_rekey(const EncryptedType *from, const EncryptedType *to, struct varlena *
 	secret_wipe(plain, envelope.cipher.length);
 	pfree(plain);
 	return result;
-}
-
-struct varlena *
-value_seal_unasked(const EncryptedType *type, Datum base, int32 modifier)
-{
-	uint8 tag[BLIND_TAG_SIZE];
-	Plain plain;
-
-	if (type->searchable)
-		value_blind_tag(type, base, tag);
-	type->codec->encode(base, &plain);
-	return seal(type, keyring_sealing_key(modifier), tag, bytes_of(plain.data, plain.length));
 }
 
 struct varlena *
