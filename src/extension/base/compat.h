@@ -138,6 +138,12 @@ compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *
 #endif
 }
 
+/*
+ * From 17 on a sort of single values does not count the memory of those that
+ * are passed by reference (seen on 17.11: it holds more than work_mem).
+ */
+#define COMPAT_DATUM_SORT_COUNTS_MEMORY (PG_VERSION_NUM < 170000)
+
 /* 18 lets a portal be run but once. */
 #include "tcop/pquery.h"
 static inline bool
