@@ -34,3 +34,6 @@ SELECT table_name, state, round(p50::numeric, 3) AS p50, round(p99::numeric, 3) 
 	round(sent_p50::numeric, 3) AS p50_since_sent, round(sent_p99::numeric, 3) AS p99_since_sent FROM reads ORDER BY 1, 2;
 CALL bench.report('p99 of point reads during reencrypt_column / idle', pg_temp.p99('encrypted'), 1.5);
 CALL bench.report('p99 of point reads during plain batched UPDATE / idle', pg_temp.p99('plain'), NULL);
+SELECT b.p99 AS beside_update, a.p99 AS beside_reencrypt FROM reads a, reads b
+	WHERE (a.table_name, a.state, b.table_name, b.state) = ('encrypted', 'rewritten', 'plain', 'rewritten') \gset
+CALL bench.report('p99 of point reads during reencrypt_column / during plain batched UPDATE', :beside_reencrypt / :beside_update, NULL);
