@@ -47,8 +47,9 @@ END $$;
 CREATE FUNCTION bench.wall(of_group text, of_name text) RETURNS double precision LANGUAGE sql STABLE AS $$
 	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY wall) FROM bench.times WHERE grp = of_group AND name = of_name
 $$;
+-- null for less than a tick
 CREATE FUNCTION bench.cpu(of_group text, of_name text) RETURNS double precision LANGUAGE sql STABLE AS $$
-	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu) FROM bench.times WHERE grp = of_group AND name = of_name
+	SELECT nullif(percentile_cont(0.5) WITHIN GROUP (ORDER BY cpu), 0) FROM bench.times WHERE grp = of_group AND name = of_name
 $$;
 CREATE FUNCTION bench.opens(of_group text, of_name text) RETURNS double precision LANGUAGE sql STABLE AS $$
 	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY opens) FROM bench.times WHERE grp = of_group AND name = of_name
