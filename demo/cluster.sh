@@ -8,7 +8,7 @@ SOCKET_DIR=$HOME_DIR/run
 SERVER_LOG=$HOME_DIR/log/server.log
 ENV_FILE=$HOME_DIR/twin.env
 DATABASE=twin
-DEMO_ROLES=(demo_operator demo_writer demo_viewer)
+DEMO_ROLES=(demo_operator demo_writer demo_viewer demo_desk)
 FIRST_PORT=54330
 
 as_postgres() {

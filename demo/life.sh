@@ -1,0 +1,203 @@
+# shellcheck shell=bash
+# life.sh: the life of a plaintext table of a million rows: converted while
+# clients read and write it, brought to a new key version, counted, sorted,
+# masked, and served to an application through a view.  A table that an earlier
+# run converted is recognised; a conversion cut short goes on where it was.
+
+CUSTOMERS=1000000
+CUSTOMER=424242
+
+# plain, converted, or neither yet: '-'
+column_state() {
+	ask "SELECT coalesce((SELECT CASE WHEN format_type(atttypid, NULL) ~ 'encrypted' THEN 'converted' ELSE 'plain' END
+		FROM pg_attribute WHERE attrelid = to_regclass('thermacore.customers') AND attname = '$1'), '-')"
+}
+
+# What lies in the table's files: heap, out-of-line values and indexes.
+customer_files() {
+	ask "SELECT '$DATA_DIR/' || pg_relation_filepath(c.oid) FROM pg_class c
+		WHERE c.oid IN (SELECT 'thermacore.customers'::regclass UNION SELECT indexrelid FROM pg_index WHERE indrelid = 'thermacore.customers'::regclass
+			UNION SELECT reltoastrelid FROM pg_class WHERE oid = 'thermacore.customers'::regclass) AND c.relfilenode <> 0"
+}
+
+# in_files WHAT PATTERN: how often a pattern stands there; sets FOUND.
+in_files() {
+	local file parts=()
+	while read -r file; do
+		parts+=("$file" "$file".[0-9]*)
+	done < <(customer_files)
+	FOUND=$({ grep -haoE "$2" -- "${parts[@]}" 2>/dev/null || true; } | wc -l)
+	printf '       %-40s %14s\n' "$1" "$([ "$FOUND" -eq 0 ] && echo 'not there' || echo "$(commas "$FOUND") times")"
+}
+
+plaintext_in_files() {
+	ask CHECKPOINT
+	in_files 'e-mail addresses' '@home[0-9]*\.example\.net'
+	MAILS=$FOUND
+	in_files 'telephone numbers' '\+1 [0-9]{3} 555 01[0-9]{2}'
+	PHONES=$FOUND
+}
+
+# call_with_progress WHAT SQL: runs a CALL; on a terminal one line shows twin.stat_progress. Then what it took.
+call_with_progress() {
+	local began=$EPOCHREALTIME row phase done total ms
+	prompt postgres "$2"
+	set -m
+	logged psql_as postgres -c "$2" &
+	WORK=$!
+	set +m
+	while kill -0 "$WORK" 2>/dev/null; do
+		if [ -t 1 ]; then
+			row=$(ask 'SELECT command, coalesce(rows_done, 0), coalesce(rows_total, 0) FROM twin.stat_progress LIMIT 1')
+			IFS='|' read -r phase done total <<<"$row"
+			if [ -n "$phase" ]; then
+				clear_bar
+				bar "$phase" "$((done > total && total > 0 ? total : done))" "$((total > 0 ? total : done))"
+			fi
+		fi
+		sleep 0.3
+	done
+	clear_bar
+	wait "$WORK" || { WORK=''; die "it failed: $2"; }
+	WORK=''
+	ms=$(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
+	printf '       %s: %d.%d s, %s a second\n' "$1" $((ms / 1000)) $((ms % 1000 / 100)) "$(commas $(($3 * 1000 / ms)))" | tee -a "$HOME_DIR/conversion.new"
+}
+
+show_plain_table() {
+	part 8 'A table of a million rows, as an application without encryption keeps it'
+	if [ "$(column_state email)" = converted ]; then
+		note 'kept: the table was made and converted on an earlier run. What it took then:'
+		cat "$HOME_DIR/conversion" 2>/dev/null || true
+		return
+	fi
+	if [ "$(column_state email)" = - ]; then
+		{
+			echo 'SET client_min_messages = warning;'
+			cat "$REPO/demo/customers.sql"
+		} | psql_as postgres --single-transaction -f - >>"$LOG" 2>&1 || die 'the customers could not be made'
+		psql_as postgres -c 'VACUUM ANALYZE thermacore.customers'
+	fi
+	rm -f "$HOME_DIR/conversion.new"
+	note "Name, e-mail and telephone of $(commas $CUSTOMERS) service customers; a primary key, a unique index, NOT NULL, defaults, a comment:"
+	answer demo_operator "SELECT customer_id, name, email, phone FROM thermacore.customers WHERE customer_id IN ($CUSTOMER, $((CUSTOMER + 1)));"
+	if [ "$(column_state phone)" = plain ]; then
+		note 'Searched for in the files of the table and its indexes:'
+		plaintext_in_files
+		[ "$MAILS" -ge $CUSTOMERS ] && [ "$PHONES" -gt 0 ] || die 'the search does not find what is there'
+	fi
+}
+
+show_conversion() {
+	local reads updates inserts stored right
+	[ "$(column_state email)" = plain ] || return 0
+	part 9 'Converted, while clients read and write it'
+	note 'Two programs use the table all the time and know nothing of this: demo_operator reads by e-mail and checks every' \
+		'answer, demo_writer updates and inserts. Their statements are the same before, during and after.'
+	ask "SELECT count(*) FROM thermacore.customers WHERE email::text LIKE 'signup.%'" >"$HOME_DIR/signups"
+	start_clients
+	note 'First the telephone numbers, which nobody searches; one customer in ten gave one:'
+	if [ "$(column_state phone)" = plain ]; then
+		call_with_progress 'rows looked at' "CALL twin.encrypt_column('thermacore.customers', 'phone', 'customers');" $CUSTOMERS
+	fi
+	if [ "$(ask "SELECT count(*) FROM twin.keys WHERE key_name = 'customers'")" -lt 2 ]; then
+		note 'Life goes on: the key gets a new version (published, then primary). The clients do not notice:'
+		answer postgres "SELECT twin.rotate_key('customers') AS published;"
+		answer postgres "SELECT twin.rotate_key('customers') AS primary_now;"
+	fi
+	note 'Then the e-mail addresses, searchable, with their unique index, all of them under the new version:'
+	call_with_progress 'addresses sealed' "CALL twin.encrypt_column('thermacore.customers', 'email', 'customers', searchable => true);" $CUSTOMERS
+	stop_clients
+
+	note 'What the clients did meanwhile:'
+	printf '       %s%-34s %12s %8s %14s%s\n' "$DIM" '' transactions errors slowest "$PLAIN"
+	{
+		client_row reader 'read by e-mail, answer checked' 0; reads=$DONE
+		client_row writer 'updated telephone and visit' 0; updates=$DONE
+		client_row writer 'signed up a new customer' 1; inserts=$DONE
+	} > >(cat)
+	wait $! 2>/dev/null || true
+	note 'Nothing was lost or mixed up: all addresses opened and compared, all new customers counted:'
+	right=$(psql_as demo_operator -A -t <<<"SELECT count(*) FROM thermacore.customers WHERE customer_id <= $CUSTOMERS AND email::text = thermacore.customer_email(customer_id)")
+	stored=$(psql_as demo_operator -A -t <<<"SELECT count(*) - $(cat "$HOME_DIR/signups") FROM thermacore.customers WHERE email::text LIKE 'signup.%'")
+	printf '       %-40s %14s of %s\n' 'addresses as before' "$(commas "$right")" "$(commas $CUSTOMERS)" \
+		'new customers in the table' "$(commas "$stored")" "$(commas "$inserts")"
+	[ "$right" -eq $CUSTOMERS ] && [ "$stored" -eq "$inserts" ] || die 'the table is not what it was'
+	note 'The same search in the files as above:'
+	plaintext_in_files
+	[ "$MAILS" -eq 0 ] && [ "$PHONES" -eq 0 ] || die 'plaintext stands in the files of the table'
+	note 'The log of changes and backups of before still hold the plaintext, until they are recycled.'
+	mv "$HOME_DIR/conversion.new" "$HOME_DIR/conversion"
+	rm -rf "$CLIENTS_DIR" "$HOME_DIR/signups"
+}
+
+show_retirement() {
+	local census="SELECT column_name, key_name, version, to_char(\"values\", 'FM999,999,999') AS values
+FROM twin.key_census('thermacore.customers') WHERE key_name = 'customers' ORDER BY 1, 3;"
+	part 10 'The end of an old key version'
+	if [ "$(ask "SELECT state FROM twin.keys WHERE key_name = 'customers' AND version = 1")" = retired ]; then
+		note 'kept: version 1 was retired on an earlier run.'
+	else
+		note 'The telephone numbers still lie under version 1, so it cannot end yet:'
+		answer postgres "$census"
+		refusal postgres 55006 "SELECT twin.retire_key('customers', 1);"
+		note 'They are brought under the primary version:'
+		call_with_progress 'rows looked at' "CALL twin.reencrypt_column('thermacore.customers', 'phone');" $CUSTOMERS
+		answer postgres "$census"
+		answer postgres "SELECT twin.retire_key('customers', 1);" -t
+	fi
+	answer postgres "SELECT version, state FROM twin.keys WHERE key_name = 'customers' ORDER BY version;"
+}
+
+show_order() {
+	part 11 'Sums, order and masks of encrypted values'
+	note 'What a contract is worth has a key of its own, "contracts". Whoever may open it may also count and sort:'
+	answer demo_operator "SELECT to_char(sum(contract_value), 'FM999,999,999,990.00') AS sum, to_char(avg(contract_value), 'FM999,990.00') AS avg,
+    min(contract_value), max(contract_value) FROM thermacore.customers WHERE customer_id <= $CUSTOMERS;"
+	answer demo_operator "SELECT customer_id, name, contract_value::numeric FROM thermacore.customers
+ORDER BY contract_value DESC, customer_id LIMIT 3;"
+	refusal demo_desk 42501 'SELECT sum(contract_value) FROM thermacore.customers;'
+	note 'demo_desk has "mask" on both keys and nothing else; what a mask hides is set per column:'
+	psql_as postgres -o /dev/null <<-SQL
+		SELECT twin.set_mask('thermacore.customers', 'contract_value', 'number(1000)');
+		SELECT twin.set_mask('thermacore.customers', 'phone', 'partial(0,4)');
+	SQL
+	answer demo_desk "SELECT name, twin.mask(email) AS email, twin.mask(phone) AS phone, twin.mask(contract_value) AS contract_value
+FROM thermacore.customers WHERE customer_id = $CUSTOMER;"
+}
+
+show_application() {
+	local email
+	part 12 'An application on top: it sees a table of plain columns'
+	if [ "$(ask "SELECT to_regclass('thermacore.customer_records') IS NULL")" = t ]; then
+		psql_as postgres -o /dev/null <<-'SQL'
+			SELECT twin.create_decrypted_view('thermacore.customers', 'thermacore.customer_records');
+			GRANT SELECT, INSERT, UPDATE, DELETE ON thermacore.customer_records TO demo_operator;
+			GRANT SELECT ON thermacore.customer_records TO demo_desk;
+		SQL
+	fi
+	email=$(ask "SELECT thermacore.customer_email($CUSTOMER)")
+	note "twin.create_decrypted_view('thermacore.customers', 'thermacore.customer_records') made a view that is read and written" \
+		'in plain. These are the statements an object-relational mapper (Sequelize) sends; find:'
+	answer demo_operator "SELECT \"customer_id\", \"name\", \"email\", \"phone\" FROM \"thermacore\".\"customer_records\" AS \"customer\"
+WHERE \"customer\".\"email\" = '$email' LIMIT 1;"
+	answer demo_operator "EXPLAIN (COSTS OFF) SELECT * FROM thermacore.customer_records WHERE email = '$email';" -t
+	note 'Create, save and destroy:'
+	answer demo_operator "BEGIN;
+PREPARE create_it (text, text, text, numeric) AS INSERT INTO \"thermacore\".\"customer_records\"
+    (\"customer_id\", \"name\", \"email\", \"phone\", \"contract_value\") VALUES (DEFAULT, \$1, \$2, \$3, \$4) RETURNING \"name\", \"email\", \"contract_value\";
+EXECUTE create_it ('Nia Northfield', 'nia.northfield@home1.example.net', '+1 201 555 0199', 480);
+UPDATE \"thermacore\".\"customer_records\" SET \"phone\" = '+1 201 555 0100' WHERE \"email\" = 'nia.northfield@home1.example.net' RETURNING \"phone\";
+DELETE FROM \"thermacore\".\"customer_records\" WHERE \"email\" = 'nia.northfield@home1.example.net' RETURNING \"name\";
+COMMIT;"
+	note 'The same view, asked by the desk, shows masks:'
+	answer demo_desk "SELECT name, email, phone, contract_value FROM thermacore.customer_records WHERE customer_id = $CUSTOMER;"
+}
+
+show_life() {
+	show_plain_table
+	show_conversion
+	show_retirement
+	show_order
+	show_application
+}
