@@ -24,15 +24,18 @@ start_clients() {
 	mkdir "$CLIENTS_DIR"
 	cat >"$CLIENTS_DIR/read.sql" <<-'SQL'
 		\set n random(1, 1000000)
-		SELECT (customer_id = :n AND email::text = thermacore.customer_email(:n))::integer AS right FROM thermacore.customers WHERE email = thermacore.customer_email(:n) \gset
+		SELECT (customer_id = :n AND email::text = thermacore.customer_email(:n))::integer AS right
+			FROM thermacore.customers WHERE email = thermacore.customer_email(:n) \gset
 		SELECT 1 / :right;
 	SQL
 	cat >"$CLIENTS_DIR/update.sql" <<-'SQL'
 		\set n random(1, 1000000)
-		UPDATE thermacore.customers SET phone = '+1 201 555 01' || to_char(:n % 100, 'FM00'), last_visit = current_date WHERE customer_id = :n;
+		UPDATE thermacore.customers SET phone = '+1 201 555 01' || to_char(:n % 100, 'FM00'), last_visit = current_date
+			WHERE customer_id = :n;
 	SQL
 	cat >"$CLIENTS_DIR/insert.sql" <<-'SQL'
-		INSERT INTO thermacore.customers (name, email, contract_value) VALUES ('New Customer', 'signup.' || gen_random_uuid() || '@home.example.net', 120);
+		INSERT INTO thermacore.customers (name, email, contract_value)
+			VALUES ('New Customer', 'signup.' || gen_random_uuid() || '@home.example.net', 120);
 	SQL
 	trap stop_clients EXIT
 	start_client reader demo_operator 100 read.sql
@@ -55,8 +58,12 @@ stop_clients() {
 # client_row NAME LABEL SCRIPT: transactions, errors and the slowest of one script; sets DONE.
 client_row() {
 	local errors slowest
-	read -r DONE slowest < <(cat "$CLIENTS_DIR/$1".[0-9]* | awk -v script="$3" '$4 == script { n++; if ($3 > most) most = $3 } END { print n + 0, most / 1000 }')
+	read -r DONE slowest < <(cat "$CLIENTS_DIR/$1".[0-9]* |
+		awk -v script="$3" '$4 == script { n++; if ($3 > most) most = $3 } END { print n + 0, most / 1000 }')
 	errors=$(grep -cE 'ERROR|FATAL|aborted|expected one row' "$CLIENTS_DIR/$1.out" || true)
 	printf '       %-34s %12s %8s %14s\n' "$2" "$(commas "$DONE")" "$errors" "$(printf '%.0f ms' "$slowest")"
-	[ "$errors" -eq 0 ] && [ "$DONE" -gt 0 ] || { cat "$CLIENTS_DIR/$1.out" >>"$LOG"; die "the clients met errors"; }
+	if [ "$errors" -ne 0 ] || [ "$DONE" -eq 0 ]; then
+		cat "$CLIENTS_DIR/$1.out" >>"$LOG"
+		die 'the clients met errors'
+	fi
 }
