@@ -37,7 +37,6 @@ start_clients() {
 		INSERT INTO thermacore.customers (name, email, contract_value)
 			VALUES ('New Customer', 'signup.' || gen_random_uuid() || '@home.example.net', 120);
 	SQL
-	trap stop_clients EXIT
 	start_client reader demo_operator 100 read.sql
 	READER=$STARTED_CLIENT
 	start_client writer demo_writer 50 update.sql insert.sql
@@ -52,7 +51,6 @@ stop_clients() {
 		wait "$client" || printf 'client %s ended with %d\n' "$client" $? >>"$LOG"
 	done
 	READER='' WRITER=''
-	trap - EXIT
 }
 
 # client_row NAME LABEL SCRIPT: transactions, errors and the slowest of one script; sets DONE.

@@ -38,9 +38,15 @@ plaintext_in_files() {
 	PHONES=$FOUND
 }
 
+# How many rows the conversion of a column has before it, when it begins now; 0 when an earlier run began it.
+rows_before() {
+	ask "SELECT CASE WHEN EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'thermacore.customers'::regclass AND tgname = '~~twin_security_encrypt')
+		OR '$(column_state "$1")' <> 'plain' THEN 0 ELSE (SELECT count(*) FROM thermacore.customers) END"
+}
+
 # call_with_progress WHAT SQL COUNT: runs a CALL; on a terminal one line shows twin.stat_progress. Then what it took.
 call_with_progress() {
-	local began=$EPOCHREALTIME row phase count total ms
+	local began=$EPOCHREALTIME phase count total ms
 	prompt postgres "$2"
 	set -m
 	logged psql_as postgres -c "$2" &
@@ -48,8 +54,8 @@ call_with_progress() {
 	set +m
 	while kill -0 "$WORK" 2>/dev/null; do
 		if [ -t 1 ]; then
-			row=$(ask 'SELECT command, coalesce(rows_done, 0), coalesce(rows_total, 0) FROM twin.stat_progress LIMIT 1')
-			IFS='|' read -r phase count total <<<"$row"
+			ask 'SELECT command, coalesce(rows_done, 0), coalesce(rows_total, 0) FROM twin.stat_progress LIMIT 1' >"$HOME_DIR/progress"
+			IFS='|' read -r phase count total <"$HOME_DIR/progress" || phase=''
 			if [ -n "$phase" ]; then
 				clear_bar
 				# the total is an estimate
@@ -62,8 +68,12 @@ call_with_progress() {
 	wait "$WORK" || { WORK=''; die "it failed: $2"; }
 	WORK=''
 	ms=$(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
-	printf '       %s %s in %d.%d s: %s a second\n' "$(commas "$3")" "$1" $((ms / 1000)) $((ms % 1000 / 100)) "$(commas $(($3 * 1000 / ms)))" |
-		tee -a "$HOME_DIR/conversion.new"
+	# of what an earlier run began there is no rate to tell
+	if [ "$3" -eq 0 ]; then
+		printf '       an earlier run began it; the rest took %d.%d s\n' $((ms / 1000)) $((ms % 1000 / 100))
+	else
+		printf '       %s %s in %d.%d s: %s a second\n' "$(commas "$3")" "$1" $((ms / 1000)) $((ms % 1000 / 100)) "$(commas $(($3 * 1000 / ms)))"
+	fi | tee -a "$HOME_DIR/conversion.new"
 }
 
 show_plain_table() {
@@ -80,7 +90,10 @@ show_plain_table() {
 		} | psql_as postgres --single-transaction -f - >>"$LOG" 2>&1 || die 'the customers could not be made'
 		psql_as postgres -c 'VACUUM ANALYZE thermacore.customers'
 	fi
-	rm -f "$HOME_DIR/conversion.new"
+	if [ "$(column_state email)" = converted ]; then
+		note 'kept: an earlier run was cut short when the columns were converted; the same CALLs finish what is left.'
+		return
+	fi
 	note "$(commas $CUSTOMERS) service customers, with a primary key, a unique index, NOT NULL, defaults and a comment:"
 	answer demo_operator "SELECT customer_id, name, email::text, phone::text FROM thermacore.customers
 WHERE customer_id IN ($CUSTOMER, $((CUSTOMER + 1)));"
@@ -95,6 +108,7 @@ show_conversion() {
 	local inserts stored right
 	[ ! -f "$HOME_DIR/conversion" ] || return 0
 	part 9 'Converted, while clients read and write it'
+	rm -f "$HOME_DIR/conversion.new"
 	note 'Two programs use the table all the time and know nothing of this: demo_operator reads by e-mail and checks every' \
 		'answer, demo_writer updates and inserts. Their statements are the same before, during and after.'
 	psql_as demo_operator -A -t >"$HOME_DIR/signups" <<-SQL
@@ -102,14 +116,14 @@ show_conversion() {
 	SQL
 	start_clients
 	note 'First the telephone numbers, which nobody searches; one customer in ten gave one:'
-	call_with_progress 'rows looked at' "CALL twin.encrypt_column('thermacore.customers', 'phone', 'customers');" $CUSTOMERS
+	call_with_progress 'rows looked at' "CALL twin.encrypt_column('thermacore.customers', 'phone', 'customers');" "$(rows_before phone)"
 	if [ "$(ask "SELECT count(*) FROM twin.keys WHERE key_name = 'customers'")" -lt 2 ]; then
 		note 'Life goes on: the key gets a new version (published, then primary). The clients do not notice:'
 		answer postgres "SELECT twin.rotate_key('customers') AS published;"
 		answer postgres "SELECT twin.rotate_key('customers') AS primary_now;"
 	fi
 	note 'Then the e-mail addresses, searchable, with their unique index, all of them under the new version:'
-	call_with_progress 'addresses sealed' "CALL twin.encrypt_column('thermacore.customers', 'email', 'customers', searchable => true);" $CUSTOMERS
+	call_with_progress 'addresses sealed' "CALL twin.encrypt_column('thermacore.customers', 'email', 'customers', searchable => true);" "$(rows_before email)"
 	stop_clients
 
 	note 'What the clients did meanwhile:'
@@ -154,7 +168,8 @@ FROM twin.key_census('thermacore.customers') WHERE key_name = 'customers' ORDER 
 			refusal postgres 55006 "SELECT twin.retire_key('customers', 1);"
 		fi
 		note 'They are brought under the primary version, and it can:'
-		call_with_progress 'rows looked at' "CALL twin.reencrypt_column('thermacore.customers', 'phone');" $CUSTOMERS
+		call_with_progress 'rows looked at' "CALL twin.reencrypt_column('thermacore.customers', 'phone');" \
+			"$(ask 'SELECT count(*) FROM thermacore.customers')"
 		answer postgres "$census"
 		answer postgres "SELECT twin.retire_key('customers', 1);" -t
 	fi
@@ -211,10 +226,19 @@ COMMIT;"
 	answer demo_desk "SELECT name, email, phone, contract_value FROM thermacore.customer_records WHERE customer_id = $CUSTOMER;"
 }
 
+# However the quickstart ends, neither clients nor a CALL go on without it.
+leave_nothing_running() {
+	[ -z "$WORK" ] || kill -INT -- "-$WORK" 2>/dev/null || true
+	stop_clients
+}
+
 show_life() {
+	trap leave_nothing_running EXIT
 	show_plain_table
 	show_conversion
 	show_retirement
 	show_order
 	show_application
+	trap - EXIT
+	rm -f "$HOME_DIR/progress"
 }
