@@ -2,14 +2,14 @@
 # build.sh: builds the extension in a copy, so that the repository stays as it is,
 # and installs it where this machine's PostgreSQL looks for extensions.
 
-PG_BIN=/usr/lib/postgresql/$PG_MAJOR/bin
-
 # The files the build reads, relative to the repository; what an earlier build left there is not among them.
 build_inputs() {
-	local version
+	local version inputs=(Makefile twin_security.control README.md src)
 	version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$REPO/twin_security.control")
-	(cd "$REPO" && find Makefile twin_security.control README.md src sql/extension -type f ! -name '*.o' ! -name '*.bc' \
-		! -name "twin_security--$version.sql" -print0 2>/dev/null) | LC_ALL=C sort -z
+	# a fresh clone has no folder of scripts: there is no released one yet
+	[ ! -d "$REPO/sql/extension" ] || inputs+=(sql/extension)
+	(cd "$REPO" && find "${inputs[@]}" -type f ! -name '*.o' ! -name '*.bc' \
+		! -name "twin_security--$version.sql" -print0) | LC_ALL=C sort -z
 }
 
 # One digest over all of them.

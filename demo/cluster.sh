@@ -8,7 +8,7 @@ SOCKET_DIR=$HOME_DIR/run
 SERVER_LOG=$HOME_DIR/log/server.log
 ENV_FILE=$HOME_DIR/twin.env
 DATABASE=twin
-DEMO_ROLES=(demo_operator demo_writer demo_viewer)
+DEMO_ROLES=(demo_operator demo_writer demo_viewer demo_desk)
 FIRST_PORT=54330
 
 as_postgres() {
@@ -67,8 +67,15 @@ make_key() {
 	chmod 600 "$ENV_FILE"
 }
 
-make_cluster() {
+# Who may be whom; written on every run, for a folder of an earlier version knows fewer roles.
+allow_roles() {
 	local role
+	for role in postgres "${DEMO_ROLES[@]}"; do
+		printf 'demo root %s\ndemo postgres %s\n' "$role" "$role"
+	done | as_postgres tee "$DATA_DIR/pg_ident.conf" >/dev/null
+}
+
+make_cluster() {
 	as_postgres test -x "$HOME_DIR" || give_up "the user postgres cannot enter $HOME_DIR; name another folder in TWIN_DEMO_HOME"
 	if [ -d "$DATA_DIR" ]; then
 		say "kept: the data folder $DATA_DIR"
@@ -91,17 +98,18 @@ make_cluster() {
 			cluster_name = 'twin_security demo'
 			log_line_prefix = '%m [%p] %q%u@%d '
 			timezone = 'UTC'
+			shared_buffers = '512MB'			# the million rows of the last step, and their index
+			maintenance_work_mem = '128MB'
+			max_wal_size = '2GB'
 		CONF
 		as_postgres tee "$DATA_DIR.new/pg_hba.conf" >/dev/null <<-HBA
 			# the operating system says who calls; pg_ident.conf says which role that may be
 			local all all peer map=demo
 		HBA
-		for role in postgres "${DEMO_ROLES[@]}"; do
-			printf 'demo root %s\ndemo postgres %s\n' "$role" "$role"
-		done | as_postgres tee "$DATA_DIR.new/pg_ident.conf" >/dev/null
 		mv "$DATA_DIR.new" "$DATA_DIR"
 		say "made a data folder: $DATA_DIR"
 	fi
+	allow_roles
 }
 
 # Starts the server with the keys in its environment: never in an argument list, and nothing else of ours goes along.
@@ -125,6 +133,7 @@ start_cluster() {
 		stop_cluster
 	fi
 	if is_running; then
+		logged as_postgres "$PG_BIN/pg_ctl" reload -D "$DATA_DIR" -s
 		say 'kept: the server is running'
 	else
 		if ! launch; then
