@@ -7,6 +7,8 @@
 
 #include "cipher/rewrite.h"
 
+#include "utils/array.h"
+
 /* A conversion: which column becomes what. */
 typedef struct Conversion
 {
@@ -38,9 +40,38 @@ extern void conversion_find_type(Conversion *conversion, Oid plain_type, bool se
 /* The value of the plain column as one of the base type. */
 extern Datum conversion_base(Conversion *conversion, Datum plain);
 
-/* Calls a function of convert.sql, which nobody else can name, and returns a copy of its answer, which is not null. */
+/* ---- convert_ask.c ---- */
+
+/* Calls a function of convert_*.sql, which nobody else can name, and returns a copy of its answer, which is not null. */
 extern Datum convert_ask(const char *function, int count, ...);
 extern Datum convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls);
+
+/* Runs one statement, or those of an array of text, as the caller. */
+extern void convert_run(const char *statement);
+extern void convert_run_all(ArrayType *statements);
+
+/* ---- convert_check.c ---- */
+
+/* Refuses what could not be carried over. */
+extern void conversion_check_obstacles(const Conversion *conversion);
+
+/* Refuses to begin what would make the table's writers fail. */
+extern void conversion_check_writers(const Conversion *conversion);
+
+/* ---- convert_lock.c ---- */
+
+/* Takes the table for itself, patiently; commits between attempts. */
+extern void conversion_lock(Oid relation);
+
+/* ---- convert_index.c ---- */
+
+/* Makes the indexes that the plain column has, one after another, while others write. */
+extern void conversion_build_indexes(Conversion *conversion);
+
+/* ---- convert_default.c ---- */
+
+/* The plain column's default as that of the encrypted one; NULL when there is none. */
+extern char *conversion_default(Conversion *conversion);
 
 /* ---- scrub.c ---- */
 

@@ -6,20 +6,11 @@
 #include "cipher/convert.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
-
-#define ARGUMENTS_MAX 4
 
 /* What is appended to a column's name while its replacement is filled. */
 #define SHADOW_SUFFIX "_sealed"
@@ -29,68 +20,6 @@ static const Oid widened[][2] = {
 	{VARCHAROID, TEXTOID}, {BPCHAROID, TEXTOID},   {INT2OID, INT8OID},
 	{INT4OID, INT8OID},    {FLOAT4OID, FLOAT8OID}, {CIDROID, INETOID},
 };
-
-/* The function of a name in twin_internal, found without asking for USAGE on it. */
-static Oid
-internal_function(const char *name)
-{
-	Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, false);
-	CatCList *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	Oid found = InvalidOid;
-
-	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (form->pronamespace == schema)
-			found = form->oid;
-	}
-	ReleaseSysCacheList(list);
-	if (!OidIsValid(found))
-		elog(ERROR, "twin_security: function %s is missing", name);
-	return found;
-}
-
-Datum
-convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls)
-{
-	LOCAL_FCINFO(call, ARGUMENTS_MAX);
-	Oid oid = internal_function(function);
-	FmgrInfo info;
-	Datum answer;
-	int16 length;
-	bool by_value;
-
-	fmgr_info(oid, &info);
-	InitFunctionCallInfoData(*call, &info, count, InvalidOid, NULL, NULL);
-	for (int i = 0; i < count; i++)
-	{
-		call->args[i].value = arguments[i];
-		call->args[i].isnull = nulls[i];
-	}
-	PushActiveSnapshot(GetTransactionSnapshot());
-	answer = FunctionCallInvoke(call);
-	PopActiveSnapshot();
-	if (call->isnull)
-		return (Datum) 0;
-	get_typlenbyval(get_func_rettype(oid), &length, &by_value);
-	return datumCopy(answer, by_value, length);
-}
-
-Datum
-convert_ask(const char *function, int count, ...)
-{
-	Datum arguments[ARGUMENTS_MAX];
-	bool nulls[ARGUMENTS_MAX] = {false};
-	va_list list;
-
-	Assert(count <= ARGUMENTS_MAX);
-	va_start(list, count);
-	for (int i = 0; i < count; i++)
-		arguments[i] = va_arg(list, Datum);
-	va_end(list);
-	return convert_ask_nullable(function, count, arguments, nulls);
-}
 
 void
 conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable)

@@ -1,18 +1,11 @@
 /*
  * rewrite.c
- *		Passing over a live table and changing one column of its rows, in
- *		batches with commits.
+ *		Changing one column of a batch of a live table's rows.
  *
  * Rows are updated below the executor: no trigger fires, no row security and
  * no foreign key looks at them, because what they say does not change, only
  * under which key it is written.  Readers never wait; a writer waits for the
  * end of a batch at most.
- *
- * A row that somebody else is writing is never waited for while the batch
- * holds other rows, so it takes part in no deadlock: it is skipped, and a
- * later pass finds it, or what became of it.  Passes end when one finds
- * nothing to do.  Where rows are still skipped after some passes, the rest is
- * done one row a transaction, waiting.
  *
  * Index expressions and the like run as the table's owner in a restricted
  * context, as in VACUUM and REINDEX.
@@ -20,33 +13,15 @@
 #include "cipher/rewrite.h"
 
 #include "access/heapam.h"
-#include "access/relation.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
-#include "commands/vacuum.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/wait_event.h"
-#include "storage/bufmgr.h"
-#include "storage/latch.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
-
-/* Passes that skip what others are writing, before rows are waited for. */
-#define PASSES_SKIPPING 3
-
-/* First key of the advisory lock that the long commands on a table exclude each other with. */
-#define LOCK_CLASS 0x74736563
 
 /* Blocks of a batch at most, so that a table with little to do commits and reports as well. */
 #define BATCH_BLOCKS 4096
@@ -162,8 +137,8 @@ scan_batch(Batch *batch)
 }
 
 /* Does one batch of one table in the current transaction. */
-static void
-do_batch(RewriteJob *job, Relation relation)
+void
+rewrite_batch(RewriteJob *job, Relation relation)
 {
 	Batch batch = {.job = job, .relation = relation};
 	Oid user;
@@ -203,253 +178,4 @@ do_batch(RewriteJob *job, Relation relation)
 	job->pass_changed += batch.changed;
 	if (job->passes == 0)
 		progress_add(batch.seen);
-}
-
-/* Sleeps for as long as the job is ahead of its rate. */
-static void
-keep_rate(const RewriteJob *job)
-{
-	double ahead;
-
-	if (job->rows_per_second <= 0)
-		return;
-	for (;;)
-	{
-		ahead = 1000.0 * (double) job->changed / job->rows_per_second -
-				(double) TimestampDifferenceMilliseconds(job->began, GetCurrentTimestamp());
-		CHECK_FOR_INTERRUPTS();
-		if (ahead < 1)
-			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) Min(ahead, 1000),
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-	}
-}
-
-/* Does one batch; false when the table has gone or the pass over it is over. */
-static bool
-next_batch(RewriteJob *job, Oid oid, bool first)
-{
-	Relation relation = try_relation_open(oid, RowExclusiveLock);
-
-	if (relation == NULL)
-		return false;
-	if (first)
-	{
-		job->next_block = 0;
-		/* rows that come later are written under the new rules by those who write them */
-		job->end_block = RelationGetNumberOfBlocks(relation);
-	}
-	if (job->next_block < job->end_block)
-		do_batch(job, relation);
-	relation_close(relation, NoLock);
-	return job->next_block < job->end_block;
-}
-
-/* One pass over one table. */
-static void
-run_pass(RewriteJob *job, Oid oid)
-{
-	bool first = true;
-	bool more;
-
-	do
-	{
-		more = next_batch(job, oid, first);
-		first = false;
-		rewrite_commit();
-		keep_rate(job);
-	} while (more);
-}
-
-void
-rewrite_run(RewriteJob *job)
-{
-	MemoryContext home = CurrentMemoryContext;
-
-	job->began = GetCurrentTimestamp();
-	job->passes = 0;
-	for (;;)
-	{
-		List *tables;
-		ListCell *cell;
-		MemoryContext old = MemoryContextSwitchTo(home);
-
-		tables = rewrite_tables(job->relation);
-		MemoryContextSwitchTo(old);
-		job->pass_changed = job->pass_skipped = job->left = 0;
-		job->waits = job->passes >= PASSES_SKIPPING;
-		foreach(cell, tables)
-			run_pass(job, lfirst_oid(cell));
-		if (job->pass_changed == 0 && job->pass_skipped == 0)
-			return;
-		job->passes++;
-	}
-}
-
-void
-rewrite_at_once(RewriteJob *job)
-{
-	ListCell *cell;
-
-	job->waits = false;
-	job->batch_rows = INT_MAX;
-	foreach(cell, rewrite_tables(job->relation))
-	{
-		bool first = true;
-
-		do
-		{
-			bool more = next_batch(job, lfirst_oid(cell), first);
-
-			first = false;
-			CommandCounterIncrement();
-			if (!more)
-				break;
-		} while (true);
-	}
-	if (job->pass_skipped > 0)
-		elog(ERROR, "twin_security: rows of a locked table were written by somebody else");
-}
-
-void
-rewrite_require_owner(Oid relation)
-{
-	char kind = get_rel_relkind(relation);
-
-	if (kind == '\0')
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("there is no such table")));
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a table", get_rel_name(relation))));
-	if (!compat_owns_relation(relation, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
-}
-
-static void
-set_lock_tag(LOCKTAG *tag, Oid relation)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, LOCK_CLASS, relation, 2);
-}
-
-static void
-acquire(const LOCKTAG *tag, Oid relation, bool for_session)
-{
-	if (LockAcquire(tag, ExclusiveLock, for_session, true) == LOCKACQUIRE_NOT_AVAIL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
-						errmsg("another session is converting or re-encrypting \"%s\"", get_rel_name(relation)),
-						errhint("twin.stat_progress shows how far it is.")));
-}
-
-/* The table this session has locked; a command that fails gives it back. */
-static Oid locked = InvalidOid;
-
-static void
-unlock_at_abort(XactEvent event, void *argument)
-{
-	if (event == XACT_EVENT_ABORT && OidIsValid(locked))
-		rewrite_unlock(locked);
-}
-
-void
-rewrite_lock(Oid relation)
-{
-	static bool registered = false;
-	LOCKTAG tag;
-
-	if (!registered)
-		RegisterXactCallback(unlock_at_abort, NULL);
-	registered = true;
-	set_lock_tag(&tag, relation);
-	acquire(&tag, relation, true);
-	locked = relation;
-}
-
-void
-rewrite_lock_in_transaction(Oid relation)
-{
-	LOCKTAG tag;
-
-	set_lock_tag(&tag, relation);
-	acquire(&tag, relation, false);
-}
-
-void
-rewrite_unlock(Oid relation)
-{
-	LOCKTAG tag;
-
-	set_lock_tag(&tag, relation);
-	locked = InvalidOid;
-	(void) LockRelease(&tag, ExclusiveLock, true);
-}
-
-List *
-rewrite_tables(Oid relation)
-{
-	List *tables = NIL;
-	ListCell *cell;
-
-	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
-		if (RELKIND_HAS_STORAGE(get_rel_relkind(lfirst_oid(cell))))
-			tables = lappend_oid(tables, lfirst_oid(cell));
-	return tables;
-}
-
-int64
-rewrite_estimate(Oid relation)
-{
-	double rows = 0;
-	ListCell *cell;
-
-	foreach(cell, rewrite_tables(relation))
-	{
-		Relation table = try_relation_open(lfirst_oid(cell), AccessShareLock);
-
-		if (table == NULL)
-			continue;
-		if (table->rd_rel->reltuples < 0)
-			rows = -1;
-		else if (rows >= 0)
-			rows += table->rd_rel->reltuples;
-		relation_close(table, AccessShareLock);
-		if (rows < 0)
-			break;
-	}
-	return (int64) rows;
-}
-
-void
-rewrite_commit(void)
-{
-	SPI_commit();
-}
-
-void
-rewrite_require_nonatomic(FunctionCallInfo fcinfo, const char *procedure)
-{
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || ((CallContext *) fcinfo->context)->atomic)
-		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-						errmsg("%s commits as it goes and cannot run inside a transaction", procedure),
-						errhint("CALL it by itself, outside BEGIN and outside of functions.")));
-}
-
-int
-rewrite_batch_rows(FunctionCallInfo fcinfo, int n)
-{
-	int rows = PG_ARGISNULL(n) ? 10000 : PG_GETARG_INT32(n);
-
-	if (rows < 1 || rows > 1000000)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a batch has 1 to 1000000 rows")));
-	return rows;
-}
-
-int
-rewrite_rows_per_second(FunctionCallInfo fcinfo, int n)
-{
-	int rows = PG_ARGISNULL(n) ? 0 : PG_GETARG_INT32(n);
-
-	if (!PG_ARGISNULL(n) && rows < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rate must be at least 1 row a second")));
-	return rows;
 }

@@ -10,6 +10,7 @@
 
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
+#include "utils/relcache.h"
 
 typedef enum RowAction
 {
@@ -44,6 +45,13 @@ typedef struct RewriteJob
 	TimestampTz began;
 } RewriteJob;
 
+/* ---- rewrite.c ---- */
+
+/* Goes on from the job's next block for a batch, in the current transaction. */
+extern void rewrite_batch(RewriteJob *job, Relation relation);
+
+/* ---- rewrite_pass.c ---- */
+
 /*
  * Passes over the table until a pass finds nothing to do.  Commits after each
  * batch, so it is for procedures in a non-atomic context only; no relation may
@@ -53,6 +61,8 @@ extern void rewrite_run(RewriteJob *job);
 
 /* The same in the caller's transaction, in one go, under a lock the caller holds that keeps writers out. */
 extern void rewrite_at_once(RewriteJob *job);
+
+/* ---- rewrite_command.c ---- */
 
 /* Raises 42501 unless the current role owns a table; raises for what is not an ordinary or a partitioned table. */
 extern void rewrite_require_owner(Oid relation);
