@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -77,30 +78,38 @@ convert_ask(const char *function, int count, ...)
 	Datum arguments[ARGUMENTS_MAX];
 	bool nulls[ARGUMENTS_MAX] = {false};
 	va_list list;
+	Datum answer;
 
 	Assert(count <= ARGUMENTS_MAX);
 	va_start(list, count);
 	for (int i = 0; i < count; i++)
 		arguments[i] = va_arg(list, Datum);
 	va_end(list);
-	return convert_ask_nullable(function, count, arguments, nulls);
+	answer = convert_ask_nullable(function, count, arguments, nulls);
+	if (answer == (Datum) 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the table or its column has been dropped or renamed meanwhile")));
+	return answer;
 }
 
 void
-convert_run(const char *statement)
-{
-	if (SPI_execute(statement, false, 0) < 0)
-		elog(ERROR, "twin_security: a statement of the conversion failed: %s", statement);
-	CommandCounterIncrement();
-}
-
-void
-convert_run_all(ArrayType *statements)
+convert_run(Datum statements)
 {
 	Datum *words;
 	int count;
+	int nest = NewGUCNestLevel();
 
-	deconstruct_array(statements, TEXTOID, -1, false, TYPALIGN_INT, &words, NULL, &count);
+	/* names that regclass printed without a schema are those of pg_catalog and of no other */
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
+	deconstruct_array(DatumGetArrayTypeP(statements), TEXTOID, -1, false, TYPALIGN_INT, &words, NULL, &count);
 	for (int i = 0; i < count; i++)
-		convert_run(TextDatumGetCString(words[i]));
+	{
+		const char *statement = TextDatumGetCString(words[i]);
+
+		if (SPI_execute(statement, false, 0) < 0)
+			elog(ERROR, "twin_security: a statement of the conversion failed: %s", statement);
+		CommandCounterIncrement();
+	}
+	AtEOXact_GUC(true, nest);
 }

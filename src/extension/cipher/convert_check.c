@@ -21,6 +21,7 @@ conversion_check_obstacles(const Conversion *conversion)
 	Datum *reasons;
 	int count;
 	StringInfoData detail;
+	char *name = get_rel_name(conversion->relation);
 
 	deconstruct_array(DatumGetArrayTypeP(found), TEXTOID, -1, false, TYPALIGN_INT, &reasons, NULL, &count);
 	if (count == 0)
@@ -28,12 +29,16 @@ conversion_check_obstacles(const Conversion *conversion)
 	initStringInfo(&detail);
 	for (int i = 0; i < count; i++)
 		appendStringInfo(&detail, "%s%s", i > 0 ? "; " : "", TextDatumGetCString(reasons[i]));
-	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("column \"%s\" of \"%s\" cannot be converted as it is", NameStr(conversion->column),
-						   get_rel_name(conversion->relation)),
-					errdetail("%s.", detail.data),
-					errhint("Drop or change these first, and make them anew afterwards where they still make sense; "
-							"nothing has been changed.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"%s\" of \"%s\" cannot be converted as it is", NameStr(conversion->column),
+					name ? name : "?"),
+			 errdetail("%s.", detail.data),
+			 NameStr(conversion->shadow)[0] != '\0'
+				 ? errhint("Drop or change these first, and make them anew afterwards where they still make "
+						   "sense; nothing has been changed.")
+				 : errhint("They came after the conversion had begun. Drop or change them and CALL it again: it "
+						   "goes on where it is.")));
 }
 
 /* Refuses to begin what would make the table's writers fail. */

@@ -8,6 +8,7 @@
 #include "cipher/convert.h"
 
 #include "access/xact.h"
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
@@ -22,7 +23,7 @@
 #define LOCK_PATIENCE "1000"
 #define LOCK_PAUSE 1000
 
-/* Tries for an exclusive lock, for a moment; others queue behind it only that long. */
+/* Tries for exclusive locks on a table and its partitions, for a moment; others queue behind it only that long. */
 static bool
 try_lock(Oid relation)
 {
@@ -34,7 +35,7 @@ try_lock(Oid relation)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		LockRelationOid(relation, AccessExclusiveLock);
+		(void) find_all_inheritors(relation, AccessExclusiveLock, NULL);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -42,7 +43,7 @@ try_lock(Oid relation)
 		int code = geterrcode();
 
 		MemoryContextSwitchTo(context);
-		if (code != ERRCODE_LOCK_NOT_AVAILABLE)
+		if (code != ERRCODE_LOCK_NOT_AVAILABLE && code != ERRCODE_T_R_DEADLOCK_DETECTED)
 			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();

@@ -22,7 +22,7 @@ static const Oid widened[][2] = {
 };
 
 void
-conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable)
+conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable, MemoryContext context)
 {
 	Oid base = plain_type;
 	Oid function;
@@ -43,7 +43,7 @@ conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable)
 		return;
 	if (find_coercion_pathway(base, plain_type, COERCION_ASSIGNMENT, &function) == COERCION_PATH_FUNC)
 	{
-		fmgr_info(function, &conversion->conversion);
+		fmgr_info_cxt(function, &conversion->conversion, context);
 		conversion->converts = true;
 	}
 }
@@ -66,42 +66,45 @@ name_shadow(Conversion *conversion)
 
 /* Raises when a column is encrypted otherwise than is asked for. */
 static void
-check_same(const Conversion *conversion, const EncryptedType *type, int32 modifier, bool searchable, const char *what)
+check_same(const Conversion *conversion, const EncryptedType *type, int32 modifier, const char *what)
 {
 	if (modifier != conversion->modifier)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("column \"%s\" of \"%s\" %s under another key", NameStr(conversion->column),
 							   get_rel_name(conversion->relation), what)));
-	if (type->searchable != searchable)
+	if (type->searchable != conversion->searchable)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("column \"%s\" of \"%s\" %s with another value of searchable",
 							   NameStr(conversion->column), get_rel_name(conversion->relation), what)));
 }
 
 ConversionState
-conversion_state(Conversion *conversion, const char *key_name, bool searchable)
+conversion_state(Conversion *conversion)
 {
 	AttrNumber number = get_attnum(conversion->relation, NameStr(conversion->column));
 	Oid type;
 	int32 modifier;
 	Oid collation;
+	Datum arguments[2];
+	const bool nulls[2] = {false};
 	Datum begun;
 
 	if (number <= 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 						errmsg("column \"%s\" of \"%s\" does not exist", NameStr(conversion->column),
 							   get_rel_name(conversion->relation))));
-	conversion->modifier = keyring_modifier_of(key_name);
+	conversion->modifier = keyring_modifier_of(conversion->key_name);
 	get_atttypetypmodcoll(conversion->relation, number, &type, &modifier, &collation);
 	conversion->type = type_of_oid(type);
 	if (conversion->type != NULL)
 	{
-		check_same(conversion, conversion->type, modifier, searchable, "is encrypted already,");
+		check_same(conversion, conversion->type, modifier, "is encrypted already,");
 		return CONVERSION_SWAPPED;
 	}
-	conversion_find_type(conversion, type, searchable);
-	begun = convert_ask("encrypt_trigger_arguments", 2, ObjectIdGetDatum(conversion->relation),
-						NameGetDatum(&conversion->column));
+	conversion_find_type(conversion, type, conversion->searchable, CurrentMemoryContext);
+	arguments[0] = ObjectIdGetDatum(conversion->relation);
+	arguments[1] = NameGetDatum(&conversion->column);
+	begun = convert_ask_nullable("encrypt_trigger_arguments", 2, arguments, nulls);
 	if (begun == (Datum) 0)
 	{
 		name_shadow(conversion);
@@ -116,6 +119,6 @@ conversion_state(Conversion *conversion, const char *key_name, bool searchable)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the column \"%s\" of a conversion that has begun is missing", NameStr(conversion->shadow)),
 				 errhint("Give it up with twin.cancel_encryption() and begin anew.")));
-	check_same(conversion, type_of_oid(type), modifier, searchable, "is being encrypted already,");
+	check_same(conversion, type_of_oid(type), modifier, "is being encrypted already,");
 	return CONVERSION_FILLING;
 }

@@ -58,7 +58,8 @@ begin_trigger(FmgrInfo *flinfo, const TriggerData *data)
 	if (conversion->type == NULL)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("column \"%s\" is not of an encrypted type", NameStr(conversion->shadow))));
-	conversion_find_type(conversion, TupleDescAttr(shape, plain - 1)->atttypid, conversion->type->searchable);
+	conversion_find_type(conversion, TupleDescAttr(shape, plain - 1)->atttypid, conversion->type->searchable,
+						 flinfo->fn_mcxt);
 	flinfo->fn_extra = conversion;
 	return conversion;
 }

@@ -40,36 +40,77 @@ typedef struct Batch
 	Snapshot snapshot;
 	int64 changed;
 	int64 seen;
+	bool waited; /* a row is locked: the batch ends, so that none is waited for while another is held */
 } Batch;
 
-/* Writes one new row version; false when somebody else is writing the row or has written it since the snapshot. */
-static bool
-write_row(Batch *batch, Datum value, bool null)
+/* The row in the old slot with another value. */
+static HeapTuple
+changed_row(Batch *batch, Datum value)
 {
-	int natts = RelationGetDescr(batch->relation)->natts;
-	Datum *values = palloc0(sizeof(Datum) * natts);
-	bool *nulls = palloc0(sizeof(bool) * natts);
-	bool *replaced = palloc0(sizeof(bool) * natts);
+	TupleDesc shape = RelationGetDescr(batch->relation);
+	Datum *values = palloc0(sizeof(Datum) * shape->natts);
+	bool *nulls = palloc0(sizeof(bool) * shape->natts);
+	bool *replaced = palloc0(sizeof(bool) * shape->natts);
 	bool should_free;
-	HeapTuple old = ExecFetchSlotHeapTuple(batch->old, false, &should_free);
-	HeapTuple made;
+
+	values[batch->target - 1] = value;
+	replaced[batch->target - 1] = true;
+	/* what a dropped column holds may be an old plaintext: it goes no further, as in the executor's updates */
+	for (int i = 0; i < shape->natts; i++)
+		if (TupleDescAttr(shape, i)->attisdropped)
+			nulls[i] = replaced[i] = true;
+	return heap_modify_tuple(ExecFetchSlotHeapTuple(batch->old, false, &should_free), shape, values, nulls, replaced);
+}
+
+/* Writes the new row version; false when somebody else is writing the row or has written it since the snapshot. */
+static bool
+write_row(Batch *batch, Datum value)
+{
 	TM_FailureData failure;
 	LockTupleMode mode;
 	TsecUpdateIndexes update_indexes;
-	TM_Result outcome;
 
-	values[batch->target - 1] = value;
-	nulls[batch->target - 1] = null;
-	replaced[batch->target - 1] = true;
-	made = heap_modify_tuple(old, RelationGetDescr(batch->relation), values, nulls, replaced);
-	ExecForceStoreHeapTuple(made, batch->new, false);
-	outcome =
-		table_tuple_update(batch->relation, &batch->old->tts_tid, batch->new, GetCurrentCommandId(true),
-						   batch->snapshot, InvalidSnapshot, batch->job->waits, &failure, &mode, &update_indexes);
-	if (outcome != TM_Ok)
+	ExecForceStoreHeapTuple(changed_row(batch, value), batch->new, false);
+	if (table_tuple_update(batch->relation, &batch->old->tts_tid, batch->new, GetCurrentCommandId(true),
+						   batch->snapshot, InvalidSnapshot, false, &failure, &mode, &update_indexes) != TM_Ok)
 		return false;
 	compat_insert_index_tuples(batch->result, batch->new, batch->estate, update_indexes);
 	return true;
+}
+
+/*
+ * Waits for whoever is writing the row in the old slot and puts there what he
+ * leaves of it, locked.  False when it is gone.
+ */
+static bool
+wait_for_row(Batch *batch)
+{
+	ItemPointerData tid = batch->old->tts_tid;
+	TM_FailureData failure;
+	TM_Result outcome;
+
+	for (;;)
+	{
+		outcome = table_tuple_lock(batch->relation, &tid, batch->snapshot, batch->old, GetCurrentCommandId(true),
+								   LockTupleNoKeyExclusive, LockWaitBlock, 0, &failure);
+		if (outcome != TM_Updated || ItemPointerIndicatesMovedPartitions(&failure.ctid))
+			break;
+		/* the next version was made after our snapshot, so nobody prunes it while we have that */
+		tid = failure.ctid;
+	}
+	batch->waited = true;
+	return outcome == TM_Ok;
+}
+
+/* What is to be done with the row in a slot. */
+static RowAction
+judge_row(const RewriteJob *job, TupleTableSlot *slot, AttrNumber source, AttrNumber target)
+{
+	bool source_null = slot_attisnull(slot, source);
+	bool target_null;
+	Datum value = slot_getattr(slot, target, &target_null);
+
+	return job->judge(job, source_null, value, target_null);
 }
 
 /* Looks at the row in the old slot. */
@@ -78,27 +119,23 @@ do_row(Batch *batch)
 {
 	RewriteJob *job = batch->job;
 	MemoryContext outer = MemoryContextSwitchTo(GetPerTupleMemoryContext(batch->estate));
-	bool source_null;
-	bool target_null;
-	Datum source = slot_getattr(batch->old, batch->source, &source_null);
-	Datum target = slot_getattr(batch->old, batch->target, &target_null);
-	Datum value = (Datum) 0;
-	bool null = false;
+	RowAction action = judge_row(job, batch->old, batch->source, batch->target);
+	bool null;
 
 	batch->seen++;
-	switch (job->make(job, source, source_null, target, target_null, &value, &null))
+	if (action == ROW_CHANGE && job->waits)
+		action = wait_for_row(batch) ? judge_row(job, batch->old, batch->source, batch->target) : ROW_KEEP;
+	if (action == ROW_LEAVE)
+		job->left++;
+	if (action == ROW_CHANGE)
 	{
-		case ROW_KEEP:
-			break;
-		case ROW_LEAVE:
-			job->left++;
-			break;
-		case ROW_CHANGE:
-			if (write_row(batch, value, null))
-				batch->changed++;
-			else
-				job->pass_skipped++;
-			break;
+		Datum source = slot_getattr(batch->old, batch->source, &null);
+		Datum target = slot_getattr(batch->old, batch->target, &null);
+
+		if (write_row(batch, job->make(job, source, target)))
+			batch->changed++;
+		else
+			job->pass_skipped++;
 	}
 	MemoryContextSwitchTo(outer);
 	ExecClearTuple(batch->new);
@@ -110,7 +147,6 @@ static void
 scan_batch(Batch *batch)
 {
 	RewriteJob *job = batch->job;
-	int limit = job->waits ? 1 : job->batch_rows;
 	BlockNumber end = Min(job->end_block, job->next_block + BATCH_BLOCKS);
 	BlockNumber block = job->next_block;
 	ItemPointerData least;
@@ -123,8 +159,9 @@ scan_batch(Batch *batch)
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, batch->old))
 	{
 		CHECK_FOR_INTERRUPTS();
-		/* a block is done whole, except where rows are done singly: then it is looked at again */
-		if (batch->changed >= limit && (job->waits || ItemPointerGetBlockNumber(&batch->old->tts_tid) != block))
+		/* a block is done whole, except where rows are waited for singly: then it is looked at again */
+		if (batch->waited ||
+			(batch->changed >= job->batch_rows && ItemPointerGetBlockNumber(&batch->old->tts_tid) != block))
 		{
 			end = ItemPointerGetBlockNumber(&batch->old->tts_tid);
 			break;
@@ -136,7 +173,51 @@ scan_batch(Batch *batch)
 	job->next_block = end;
 }
 
-/* Does one batch of one table in the current transaction. */
+/* Finds the number of a column that must still be there and of its type. */
+static AttrNumber
+find_column(const RewriteJob *job, Relation relation, const char *name, Oid type)
+{
+	AttrNumber number = get_attnum(RelationGetRelid(relation), name);
+
+	if (number <= 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("column \"%s\" of \"%s\" has been dropped or renamed meanwhile", name,
+							   RelationGetRelationName(relation))));
+	if (TupleDescAttr(RelationGetDescr(relation), number - 1)->atttypid != type)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("column \"%s\" of \"%s\" has become one of another type meanwhile", name,
+							   RelationGetRelationName(relation))));
+	return number;
+}
+
+bool
+rewrite_is_done(RewriteJob *job, Relation relation, Snapshot snapshot)
+{
+	AttrNumber target = find_column(job, relation, NameStr(job->column), job->column_type);
+	AttrNumber source = find_column(job, relation, NameStr(job->source), job->source_type);
+	MemoryContext row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "twin_security rewritten rows", ALLOCSET_DEFAULT_SIZES);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	RowAction action = ROW_KEEP;
+
+	while (action != ROW_CHANGE && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		MemoryContext outer = MemoryContextSwitchTo(row_context);
+
+		CHECK_FOR_INTERRUPTS();
+		action = judge_row(job, slot, source, target);
+		if (action == ROW_LEAVE)
+			job->left++;
+		MemoryContextSwitchTo(outer);
+		MemoryContextReset(row_context);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row_context);
+	return action != ROW_CHANGE;
+}
+
 void
 rewrite_batch(RewriteJob *job, Relation relation)
 {
@@ -145,13 +226,8 @@ rewrite_batch(RewriteJob *job, Relation relation)
 	int context;
 	int nest;
 
-	batch.target = get_attnum(RelationGetRelid(relation), NameStr(job->column));
-	batch.source = get_attnum(RelationGetRelid(relation), NameStr(job->source));
-	if (batch.target <= 0 || batch.source <= 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-						errmsg("column \"%s\" of \"%s\" has been dropped or renamed meanwhile", NameStr(job->column),
-							   RelationGetRelationName(relation))));
-
+	batch.target = find_column(job, relation, NameStr(job->column), job->column_type);
+	batch.source = find_column(job, relation, NameStr(job->source), job->source_type);
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(relation->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
 	nest = NewGUCNestLevel();
@@ -175,7 +251,6 @@ rewrite_batch(RewriteJob *job, Relation relation)
 	AtEOXact_GUC(false, nest);
 	SetUserIdAndSecContext(user, context);
 	job->changed += batch.changed;
-	job->pass_changed += batch.changed;
 	if (job->passes == 0)
 		progress_add(batch.seen);
 }

@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -134,7 +135,10 @@ rewrite_commit(void)
 void
 rewrite_require_nonatomic(FunctionCallInfo fcinfo, const char *procedure)
 {
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || ((CallContext *) fcinfo->context)->atomic)
+	PreventCommandDuringRecovery(procedure);
+	/* in a block with an exception handler nothing can be committed either, and a caught error would not end the transaction */
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || ((CallContext *) fcinfo->context)->atomic ||
+		IsSubTransaction())
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 						errmsg("%s commits as it goes and cannot run inside a transaction", procedure),
 						errhint("CALL it by itself, outside BEGIN and outside of functions.")));

@@ -1,6 +1,6 @@
 /*
  * rewrite_pass.c
- *		Passes over a table and its partitions, until one finds nothing to do.
+ *		Passes over a table and its partitions, until nothing is left to do.
  *
  * A row that somebody else is writing is never waited for while the batch
  * holds other rows, so it takes part in no deadlock: it is skipped, and a
@@ -17,6 +17,7 @@
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -73,11 +74,43 @@ run_pass(RewriteJob *job, Oid oid)
 
 	do
 	{
+		/* it may have been dropped, or given to somebody else, since the last commit */
+		rewrite_require_owner(job->relation);
 		more = next_batch(job, oid, first);
 		first = false;
 		rewrite_commit();
 		keep_rate(job);
 	} while (more);
+}
+
+/*
+ * Whether nothing is left to do, in one transaction and under one snapshot: a
+ * pass in batches can miss a row that somebody moves from before it to behind
+ * it, by an update or by writing the table anew.
+ */
+static bool
+is_done(RewriteJob *job)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool done = true;
+	ListCell *cell;
+
+	job->left = 0;
+	PushActiveSnapshot(snapshot); /* values are detoasted */
+	foreach(cell, rewrite_tables(job->relation))
+	{
+		Relation relation = try_relation_open(lfirst_oid(cell), AccessShareLock);
+
+		if (relation == NULL)
+			continue;
+		done = rewrite_is_done(job, relation, snapshot);
+		relation_close(relation, NoLock);
+		if (!done)
+			break;
+	}
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+	return done;
 }
 
 void
@@ -86,22 +119,28 @@ rewrite_run(RewriteJob *job)
 	MemoryContext home = CurrentMemoryContext;
 
 	job->began = GetCurrentTimestamp();
-	job->passes = 0;
-	for (;;)
+	for (job->passes = 0;; job->passes++)
 	{
-		List *tables;
 		ListCell *cell;
-		MemoryContext old = MemoryContextSwitchTo(home);
+		List *tables;
+		bool done;
 
+		MemoryContextSwitchTo(home);
 		tables = rewrite_tables(job->relation);
-		MemoryContextSwitchTo(old);
-		job->pass_changed = job->pass_skipped = job->left = 0;
+		job->pass_skipped = 0;
 		job->waits = job->passes >= PASSES_SKIPPING;
+		if (job->waits)
+			progress_phase("waiting for rows", job->changed, -1);
 		foreach(cell, tables)
 			run_pass(job, lfirst_oid(cell));
-		if (job->pass_changed == 0 && job->pass_skipped == 0)
+		list_free(tables);
+		if (job->pass_skipped > 0)
+			continue;
+		progress_phase("verifying", job->changed, -1);
+		done = is_done(job);
+		rewrite_commit();
+		if (done)
 			return;
-		job->passes++;
 	}
 }
 
@@ -115,16 +154,14 @@ rewrite_at_once(RewriteJob *job)
 	foreach(cell, rewrite_tables(job->relation))
 	{
 		bool first = true;
+		bool more;
 
 		do
 		{
-			bool more = next_batch(job, lfirst_oid(cell), first);
-
+			more = next_batch(job, lfirst_oid(cell), first);
 			first = false;
 			CommandCounterIncrement();
-			if (!more)
-				break;
-		} while (true);
+		} while (more);
 	}
 	if (job->pass_skipped > 0)
 		elog(ERROR, "twin_security: rows of a locked table were written by somebody else");
