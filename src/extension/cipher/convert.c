@@ -125,6 +125,7 @@ swap(Conversion *conversion, List *tables)
 	char *carried;
 	Datum arguments[4];
 	bool nulls[4] = {false};
+	Datum statements;
 
 	/* whoever has an older snapshot would still see rows in which the encrypted column is empty */
 	progress_phase("waiting for old snapshots", 0, -1);
@@ -143,7 +144,8 @@ swap(Conversion *conversion, List *tables)
 	arguments[2] = NameGetDatum(&conversion->shadow);
 	arguments[3] = carried ? CStringGetTextDatum(carried) : (Datum) 0;
 	nulls[3] = carried == NULL;
-	convert_run(convert_ask_nullable("encrypt_swap", 4, arguments, nulls));
+	if (convert_ask_nullable("encrypt_swap", 4, arguments, nulls, &statements))
+		convert_run(statements);
 	rewrite_commit();
 	return true;
 }

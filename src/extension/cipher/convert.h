@@ -46,10 +46,11 @@ extern Datum conversion_base(Conversion *conversion, Datum plain);
 
 /*
  * Calls a function of convert_*.sql, which nobody else can name, and returns a copy of its answer.  No answer means
- * that what was asked about has gone meanwhile: the first raises then, the second returns 0.
+ * that what was asked about has gone meanwhile: the first raises then, the second returns false.
  */
 extern Datum convert_ask(const char *function, int count, ...);
-extern Datum convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls);
+extern bool convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls,
+								 Datum *answer);
 
 /* Runs the statements of an array of text, as the caller, with a search path that no other object can get into. */
 extern void convert_run(Datum statements);

@@ -43,7 +43,7 @@ BEGIN ATOMIC
 		UNION ALL SELECT 2, format('ALTER TABLE %s DROP CONSTRAINT %I', i.indrelid::regclass, i.conname) FROM planned i WHERE i.contype IS NOT NULL
 		UNION ALL SELECT 3, format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', rel, shadow) FROM pg_attribute a WHERE a.attrelid = rel AND a.attname = wanted AND a.attnotnull
 		UNION ALL SELECT 4, format('ALTER TABLE %s DROP CONSTRAINT %I', rel, k.conname) FROM pg_constraint k WHERE k.conrelid = rel AND k.conname = shadow AND k.contype = 'c'
-		UNION ALL SELECT 5, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel, shadow, new_default)
+		UNION ALL SELECT 5, format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel, shadow, new_default) WHERE new_default IS NOT NULL
 		UNION ALL SELECT 6, format('COMMENT ON COLUMN %s.%I IS %L', r, shadow, col_description(r, a.attnum)) FROM twin_internal.encrypt_tree(rel) r, pg_attribute a
 			WHERE a.attrelid = r AND a.attname = wanted AND col_description(r, a.attnum) IS NOT NULL
 		UNION ALL SELECT 7, format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, shadow, r, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END,
@@ -51,8 +51,10 @@ BEGIN ATOMIC
 			FROM twin_internal.encrypt_tree(rel) r, pg_attribute a, aclexplode(a.attacl) g WHERE a.attrelid = r AND a.attname = wanted
 		UNION ALL SELECT 8, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STATISTICS %s', r, shadow, a.attstattarget)
 			FROM twin_internal.encrypt_tree(rel) r, pg_attribute a WHERE a.attrelid = r AND a.attname = wanted AND coalesce(a.attstattarget, -1) >= 0
-		UNION ALL SELECT 9, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET (%s)', r, shadow, array_to_string(a.attoptions, ', '))
-			FROM twin_internal.encrypt_tree(rel) r, pg_attribute a WHERE a.attrelid = r AND a.attname = wanted AND a.attoptions IS NOT NULL
+		/* options that are the user's; the server keeps some of its own there */
+		UNION ALL SELECT 9, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET (%s)', r, shadow, o.option)
+			FROM twin_internal.encrypt_tree(rel) r, pg_attribute a, unnest(a.attoptions) o (option)
+			WHERE a.attrelid = r AND a.attname = wanted AND o.option ~ '^n_distinct'
 		UNION ALL SELECT 10, format('ALTER TABLE %s DROP COLUMN %I', rel, wanted)
 		UNION ALL SELECT 11, format('ALTER TABLE %s RENAME COLUMN %I TO %I', rel, shadow, wanted)
 		UNION ALL SELECT 12, format('ALTER INDEX %I.%I RENAME TO %I', i.schema_name, i.new_name, i.old_name) FROM planned i

@@ -46,13 +46,12 @@ internal_function(const char *name)
 	return found;
 }
 
-Datum
-convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls)
+bool
+convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls, Datum *answer)
 {
 	LOCAL_FCINFO(call, ARGUMENTS_MAX);
 	Oid oid = internal_function(function);
 	FmgrInfo info;
-	Datum answer;
 	int16 length;
 	bool by_value;
 
@@ -64,12 +63,13 @@ convert_ask_nullable(const char *function, int count, const Datum *arguments, co
 		call->args[i].isnull = nulls[i];
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
-	answer = FunctionCallInvoke(call);
+	*answer = FunctionCallInvoke(call);
 	PopActiveSnapshot();
 	if (call->isnull)
-		return (Datum) 0;
+		return false;
 	get_typlenbyval(get_func_rettype(oid), &length, &by_value);
-	return datumCopy(answer, by_value, length);
+	*answer = datumCopy(*answer, by_value, length);
+	return true;
 }
 
 Datum
@@ -85,8 +85,7 @@ convert_ask(const char *function, int count, ...)
 	for (int i = 0; i < count; i++)
 		arguments[i] = va_arg(list, Datum);
 	va_end(list);
-	answer = convert_ask_nullable(function, count, arguments, nulls);
-	if (answer == (Datum) 0)
+	if (!convert_ask_nullable(function, count, arguments, nulls, &answer))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("the table or its column has been dropped or renamed meanwhile")));
 	return answer;

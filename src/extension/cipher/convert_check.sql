@@ -62,10 +62,12 @@ BEGIN ATOMIC
 		UNION ALL SELECT 'the partitioned table has foreign tables as partitions'
 			FROM pg_class c WHERE c.oid = rel AND c.relkind = 'p'
 				AND EXISTS (SELECT FROM pg_partition_tree(rel) t JOIN pg_class p ON p.oid = t.relid WHERE p.relkind = 'f')
-		UNION ALL SELECT 'it is part of the partition key' FROM pg_partitioned_table p, pg_attribute a
-			WHERE p.partrelid = rel AND a.attrelid = rel AND a.attname = wanted
-				AND (a.attnum = ANY (p.partattrs::int2[]) OR EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass
-					AND d.refobjid = rel AND d.refobjsubid = a.attnum AND d.classid = 'pg_class'::regclass AND d.objid = rel))
+		/* in the dependencies a key's column depends on its table */
+		UNION ALL SELECT format('it is part of the partition key of %s', r)
+			FROM twin_internal.encrypt_tree(rel) r JOIN pg_partitioned_table p ON p.partrelid = r
+				JOIN pg_attribute a ON a.attrelid = r AND a.attname = wanted
+			WHERE a.attnum = ANY (p.partattrs::int2[]) OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = r
+				AND d.objsubid = a.attnum AND d.refclassid = 'pg_class'::regclass AND d.refobjid = r AND d.refobjsubid = 0 AND d.deptype = 'i')
 		UNION ALL SELECT format('%s: a %s index cannot stand on encrypted values', x.indexrelid::regclass, m.amname)
 			FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_am m ON m.oid = c.relam, pg_attribute a
 			WHERE x.indrelid IN (SELECT twin_internal.encrypt_tree(rel)) AND a.attrelid = x.indrelid AND a.attname = wanted AND a.attnum = ANY (x.indkey::int2[]) AND m.amname NOT IN ('btree', 'hash')
@@ -104,8 +106,6 @@ BEGIN ATOMIC
 				AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_index x WHERE x.indexrelid = d.objid))
 				AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k WHERE k.oid = d.objid
 					AND k.conrelid = r AND k.contype IN ('p', 'u', 'n')))
-				/* the partition key, which has an answer of its own */
-				AND NOT (d.classid = 'pg_class'::regclass AND d.objid = r AND d.objsubid = 0)
 		UNION ALL SELECT DISTINCT format('%s depends on %s, which is made anew', pg_describe_object(d.classid, d.objid, d.objsubid), i.relname)
 			FROM pg_index x JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attname = wanted AND a.attnum = ANY (x.indkey::int2[])
 				JOIN pg_class i ON i.oid = x.indexrelid LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')

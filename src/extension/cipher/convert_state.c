@@ -104,8 +104,7 @@ conversion_state(Conversion *conversion)
 	conversion_find_type(conversion, type, conversion->searchable, CurrentMemoryContext);
 	arguments[0] = ObjectIdGetDatum(conversion->relation);
 	arguments[1] = NameGetDatum(&conversion->column);
-	begun = convert_ask_nullable("encrypt_trigger_arguments", 2, arguments, nulls);
-	if (begun == (Datum) 0)
+	if (!convert_ask_nullable("encrypt_trigger_arguments", 2, arguments, nulls, &begun))
 	{
 		name_shadow(conversion);
 		return CONVERSION_PLAIN;
