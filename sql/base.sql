@@ -16,7 +16,9 @@ SET twin_security.key_message_limit = 1;
 -- only a superuser reads how the key is fetched
 CREATE ROLE base_user LOGIN;
 SET ROLE base_user;
+\set VERBOSITY sqlstate
 SHOW twin_security.key_command;
+\set VERBOSITY default
 SELECT count(*) FROM pg_settings WHERE name = 'twin_security.key_command';
 RESET ROLE;
 

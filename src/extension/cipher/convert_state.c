@@ -6,20 +6,11 @@
 #include "cipher/convert.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-
 #include "mb/pg_wchar.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
-#include "utils/syscache.h"
-
-#define ARGUMENTS_MAX 4
 
 /* What is appended to a column's name while its replacement is filled. */
 #define SHADOW_SUFFIX "_sealed"
@@ -30,70 +21,8 @@ static const Oid widened[][2] = {
 	{INT4OID, INT8OID},    {FLOAT4OID, FLOAT8OID}, {CIDROID, INETOID},
 };
 
-/* The function of a name in twin_internal, found without asking for USAGE on it. */
-static Oid
-internal_function(const char *name)
-{
-	Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, false);
-	CatCList *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	Oid found = InvalidOid;
-
-	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (form->pronamespace == schema)
-			found = form->oid;
-	}
-	ReleaseSysCacheList(list);
-	if (!OidIsValid(found))
-		elog(ERROR, "twin_security: function %s is missing", name);
-	return found;
-}
-
-Datum
-convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls)
-{
-	LOCAL_FCINFO(call, ARGUMENTS_MAX);
-	Oid oid = internal_function(function);
-	FmgrInfo info;
-	Datum answer;
-	int16 length;
-	bool by_value;
-
-	fmgr_info(oid, &info);
-	InitFunctionCallInfoData(*call, &info, count, InvalidOid, NULL, NULL);
-	for (int i = 0; i < count; i++)
-	{
-		call->args[i].value = arguments[i];
-		call->args[i].isnull = nulls[i];
-	}
-	PushActiveSnapshot(GetTransactionSnapshot());
-	answer = FunctionCallInvoke(call);
-	PopActiveSnapshot();
-	if (call->isnull)
-		return (Datum) 0;
-	get_typlenbyval(get_func_rettype(oid), &length, &by_value);
-	return datumCopy(answer, by_value, length);
-}
-
-Datum
-convert_ask(const char *function, int count, ...)
-{
-	Datum arguments[ARGUMENTS_MAX];
-	bool nulls[ARGUMENTS_MAX] = {false};
-	va_list list;
-
-	Assert(count <= ARGUMENTS_MAX);
-	va_start(list, count);
-	for (int i = 0; i < count; i++)
-		arguments[i] = va_arg(list, Datum);
-	va_end(list);
-	return convert_ask_nullable(function, count, arguments, nulls);
-}
-
 void
-conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable)
+conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable, MemoryContext context)
 {
 	Oid base = plain_type;
 	Oid function;
@@ -114,7 +43,7 @@ conversion_find_type(Conversion *conversion, Oid plain_type, bool searchable)
 		return;
 	if (find_coercion_pathway(base, plain_type, COERCION_ASSIGNMENT, &function) == COERCION_PATH_FUNC)
 	{
-		fmgr_info(function, &conversion->conversion);
+		fmgr_info_cxt(function, &conversion->conversion, context);
 		conversion->converts = true;
 	}
 }
@@ -137,43 +66,45 @@ name_shadow(Conversion *conversion)
 
 /* Raises when a column is encrypted otherwise than is asked for. */
 static void
-check_same(const Conversion *conversion, const EncryptedType *type, int32 modifier, bool searchable, const char *what)
+check_same(const Conversion *conversion, const EncryptedType *type, int32 modifier, const char *what)
 {
 	if (modifier != conversion->modifier)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("column \"%s\" of \"%s\" %s under another key", NameStr(conversion->column),
 							   get_rel_name(conversion->relation), what)));
-	if (type->searchable != searchable)
+	if (type->searchable != conversion->searchable)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("column \"%s\" of \"%s\" %s with another value of searchable",
 							   NameStr(conversion->column), get_rel_name(conversion->relation), what)));
 }
 
 ConversionState
-conversion_state(Conversion *conversion, const char *key_name, bool searchable)
+conversion_state(Conversion *conversion)
 {
 	AttrNumber number = get_attnum(conversion->relation, NameStr(conversion->column));
 	Oid type;
 	int32 modifier;
 	Oid collation;
+	Datum arguments[2];
+	const bool nulls[2] = {false};
 	Datum begun;
 
 	if (number <= 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 						errmsg("column \"%s\" of \"%s\" does not exist", NameStr(conversion->column),
 							   get_rel_name(conversion->relation))));
-	conversion->modifier = keyring_modifier_of(key_name);
+	conversion->modifier = keyring_modifier_of(conversion->key_name);
 	get_atttypetypmodcoll(conversion->relation, number, &type, &modifier, &collation);
 	conversion->type = type_of_oid(type);
 	if (conversion->type != NULL)
 	{
-		check_same(conversion, conversion->type, modifier, searchable, "is encrypted already,");
+		check_same(conversion, conversion->type, modifier, "is encrypted already,");
 		return CONVERSION_SWAPPED;
 	}
-	conversion_find_type(conversion, type, searchable);
-	begun = convert_ask("encrypt_trigger_arguments", 2, ObjectIdGetDatum(conversion->relation),
-						NameGetDatum(&conversion->column));
-	if (begun == (Datum) 0)
+	conversion_find_type(conversion, type, conversion->searchable, CurrentMemoryContext);
+	arguments[0] = ObjectIdGetDatum(conversion->relation);
+	arguments[1] = NameGetDatum(&conversion->column);
+	if (!convert_ask_nullable("encrypt_trigger_arguments", 2, arguments, nulls, &begun))
 	{
 		name_shadow(conversion);
 		return CONVERSION_PLAIN;
@@ -187,6 +118,6 @@ conversion_state(Conversion *conversion, const char *key_name, bool searchable)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the column \"%s\" of a conversion that has begun is missing", NameStr(conversion->shadow)),
 				 errhint("Give it up with twin.cancel_encryption() and begin anew.")));
-	check_same(conversion, type_of_oid(type), modifier, searchable, "is being encrypted already,");
+	check_same(conversion, type_of_oid(type), modifier, "is being encrypted already,");
 	return CONVERSION_FILLING;
 }

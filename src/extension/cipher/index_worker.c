@@ -3,8 +3,8 @@
  *		Running one statement at the top level from inside a procedure.
  *
  * CREATE INDEX CONCURRENTLY commits in its own way and refuses to run in a
- * procedure.  A background worker, logged in as the caller's role, runs it;
- * the statement goes there and the error comes back in a piece of dynamic
+ * procedure.  A background worker that takes on the caller's role runs it; the
+ * statement goes there and the error comes back in a piece of dynamic
  * shared memory.  The caller holds no lock and no snapshot meanwhile, so the
  * build does not wait for him.
  */
@@ -19,6 +19,7 @@
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -31,17 +32,19 @@ typedef struct Errand
 {
 	Oid database;
 	Oid role;
+	int maintenance_work_mem; /* the caller's, kB */
 	bool done;
 	int sqlstate; /* 0: no error so far */
 	char message[MESSAGE_SIZE];
 	char statement[FLEXIBLE_ARRAY_MEMBER];
 } Errand;
 
-/* Hands the statement to the worker and waits for its end. */
-static void
-hand_over(dsm_segment *segment, BackgroundWorkerHandle **handle)
+/* Starts the worker. */
+static BackgroundWorkerHandle *
+start_worker(dsm_segment *segment)
 {
 	BackgroundWorker worker = {0};
+	BackgroundWorkerHandle *handle;
 
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -52,49 +55,60 @@ hand_over(dsm_segment *segment, BackgroundWorkerHandle **handle)
 	strlcpy(worker.bgw_function_name, "tsec_statement_worker", BGW_MAXLEN);
 	strlcpy(worker.bgw_name, "twin_security index build", BGW_MAXLEN);
 	strlcpy(worker.bgw_type, "twin_security index build", BGW_MAXLEN);
-	if (!RegisterDynamicBackgroundWorker(&worker, handle))
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	{
+		dsm_detach(segment);
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("no background worker is free to build an index"),
 				 errhint("Raise max_worker_processes, or CALL it again later: it goes on where it is.")));
+	}
+	return handle;
 }
 
-/* Waits, and takes the worker along when the caller is cancelled. */
-static void
-wait_for_end(BackgroundWorkerHandle *handle)
+/* An errand under way, for whoever has to end it early. */
+typedef struct Running
 {
-	PG_TRY();
-	{
-		if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
-			ereport(FATAL, (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("the postmaster is gone")));
-	}
-	PG_CATCH();
-	{
-		TerminateBackgroundWorker(handle);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	BackgroundWorkerHandle *handle;
+	dsm_segment *segment;
+} Running;
+
+/* The caller was cancelled or terminated: the worker goes with him. */
+static void
+end_early(int code, Datum argument)
+{
+	Running *running = (Running *) DatumGetPointer(argument);
+
+	TerminateBackgroundWorker(running->handle);
+	dsm_detach(running->segment);
 }
 
 void
 worker_run_statement(const char *statement, const char *hint)
 {
 	Size size = offsetof(Errand, statement) + strlen(statement) + 1;
-	dsm_segment *segment = dsm_create(size, 0);
-	Errand *errand = dsm_segment_address(segment);
-	BackgroundWorkerHandle *handle;
+	Running running = {.segment = dsm_create(size, 0)};
+	Errand *errand = dsm_segment_address(running.segment);
 	Errand outcome;
 
 	memset(errand, 0, size);
 	errand->database = MyDatabaseId;
 	errand->role = GetUserId();
+	errand->maintenance_work_mem = maintenance_work_mem;
 	strlcpy(errand->statement, statement, strlen(statement) + 1);
-	dsm_pin_mapping(segment);
-	hand_over(segment, &handle);
-	/* nothing of ours may keep the build waiting */
-	rewrite_commit();
-	wait_for_end(handle);
+	dsm_pin_mapping(running.segment);
+	running.handle = start_worker(running.segment);
+	PG_ENSURE_ERROR_CLEANUP(end_early, PointerGetDatum(&running));
+	{
+		/* nothing of ours may keep the build waiting */
+		rewrite_commit();
+		InvalidateCatalogSnapshot();
+		if (WaitForBackgroundWorkerShutdown(running.handle) == BGWH_POSTMASTER_DIED)
+			ereport(FATAL, (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("the postmaster is gone")));
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(end_early, PointerGetDatum(&running));
 	memcpy(&outcome, errand, offsetof(Errand, statement));
-	dsm_detach(segment);
+	dsm_detach(running.segment);
+	pfree(running.handle);
 	if (outcome.done)
 		return;
 	if (outcome.sqlstate == 0)
@@ -103,6 +117,28 @@ worker_run_statement(const char *statement, const char *hint)
 						errdetail("The server's log tells why."), errhint("%s", hint)));
 	ereport(ERROR, (errcode(outcome.sqlstate), errmsg("%s", outcome.message),
 					errcontext("background build of an index"), errhint("%s", hint)));
+}
+
+/*
+ * Connects as nobody in particular and becomes the caller's role: one that may
+ * not log in, or has no connection left, owns tables as well.
+ */
+static void
+become_caller(const Errand *errand)
+{
+	char memory[32];
+
+	BackgroundWorkerInitializeConnectionByOid(errand->database, InvalidOid, 0);
+	StartTransactionCommand();
+	SetSessionAuthorization(errand->role, superuser_arg(errand->role));
+	CommitTransactionCommand();
+	snprintf(memory, sizeof(memory), "%d", errand->maintenance_work_mem);
+	SetConfigOption("maintenance_work_mem", memory, PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_tablespace", "", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* Runs the statement as a client's would be run: through a portal, which outlives the commits of an index build. */
@@ -144,6 +180,7 @@ tsec_statement_worker(Datum argument)
 	dsm_segment *segment;
 	Errand *errand;
 
+	pqsignal(SIGTERM, die); /* the default ends the process in the middle of anything */
 	BackgroundWorkerUnblockSignals();
 	segment = dsm_attach(DatumGetUInt32(argument));
 	if (segment == NULL)
@@ -152,7 +189,7 @@ tsec_statement_worker(Datum argument)
 	errand = dsm_segment_address(segment);
 	PG_TRY();
 	{
-		BackgroundWorkerInitializeConnectionByOid(errand->database, errand->role, 0);
+		become_caller(errand);
 		run_at_top_level(errand->statement);
 		errand->done = true;
 	}

@@ -23,9 +23,9 @@ PG_FUNCTION_INFO_V1(tsec_reencrypt_column);
 PG_FUNCTION_INFO_V1(tsec_retag_column);
 PG_FUNCTION_INFO_V1(tsec_lock_relation);
 
-/* Seals one value again unless it lies under the primary version. */
+/* Whether a value lies under another version than the primary one. */
 static RowAction
-reseal_row(RewriteJob *job, Datum source, bool source_null, Datum target, bool target_null, Datum *value, bool *null)
+judge_value(const RewriteJob *job, bool source_null, Datum target, bool target_null)
 {
 	struct varlena *header;
 	const Key *key;
@@ -42,9 +42,14 @@ reseal_row(RewriteJob *job, Datum source, bool source_null, Datum target, bool t
 		return ROW_LEAVE;
 	if (!job->retag && keyring_sealing_key(job->modifier)->id == id)
 		return ROW_KEEP;
-	*value = PointerGetDatum(value_reseal(job->type, PG_DETOAST_DATUM_PACKED(target), job->modifier, job->retag));
-	*null = false;
 	return ROW_CHANGE;
+}
+
+/* Seals one value again. */
+static Datum
+reseal_value(const RewriteJob *job, Datum source, Datum target)
+{
+	return PointerGetDatum(value_reseal(job->type, PG_DETOAST_DATUM_PACKED(target), job->modifier, job->retag));
 }
 
 /* Fills a job from a table's column, which must be of an encrypted type that names a key. */
@@ -59,6 +64,7 @@ describe_column(RewriteJob *job, Oid relation, const char *column)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 						errmsg("column \"%s\" of \"%s\" does not exist", column, get_rel_name(relation))));
 	get_atttypetypmodcoll(relation, number, &type, &job->modifier, &collation);
+	job->column_type = job->source_type = type;
 	type = getBaseTypeAndTypmod(type, &job->modifier);
 	job->type = type_of_oid(type);
 	if (job->type == NULL)
@@ -71,7 +77,8 @@ describe_column(RewriteJob *job, Oid relation, const char *column)
 	job->relation = relation;
 	strlcpy(NameStr(job->column), column, NAMEDATALEN);
 	job->source = job->column;
-	job->make = reseal_row;
+	job->judge = judge_value;
+	job->make = reseal_value;
 }
 
 /* reencrypt_column(rel regclass, column_name name, batch_rows integer, max_rows_per_second integer) */

@@ -10,11 +10,13 @@
 
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 typedef enum RowAction
 {
 	ROW_KEEP,   /* nothing to do */
-	ROW_CHANGE, /* write the new value */
+	ROW_CHANGE, /* write a new value */
 	ROW_LEAVE   /* cannot be done and never will be: counted */
 } RowAction;
 
@@ -24,10 +26,14 @@ typedef struct RewriteJob
 	Oid relation;
 	NameData column; /* the one that is written; its number may differ between partitions */
 	NameData source; /* the one it is made from; the same where there is but one */
+	Oid column_type; /* as declared; the job ends with an error when they have become others */
+	Oid source_type;
 	const EncryptedType *type;
 	int32 modifier;
-	RowAction (*make)(struct RewriteJob *job, Datum source, bool source_null, Datum target, bool target_null,
-					  Datum *value, bool *null);
+	/* What is to be done with a row; looks at no more than a value's header. */
+	RowAction (*judge)(const struct RewriteJob *job, bool source_null, Datum target, bool target_null);
+	/* The new value of a row that is to be changed. */
+	Datum (*make)(const struct RewriteJob *job, Datum source, Datum target);
 	int batch_rows;      /* changed rows per transaction */
 	int rows_per_second; /* 0: no limit */
 	bool retag;          /* make blind tags anew */
@@ -38,15 +44,24 @@ typedef struct RewriteJob
 	BlockNumber next_block;
 	BlockNumber end_block;
 	int passes; /* done so far */
-	int64 pass_changed;
 	int64 pass_skipped;
 	bool at_once; /* in the caller's transaction, with one snapshot: see rewrite_at_once() */
 	bool waits;   /* for rows that others are writing; one row a batch then */
 	TimestampTz began;
 } RewriteJob;
 
+/* ---- rewrite.c ---- */
+
+/* Goes on from the job's next block for a batch, in the current transaction. */
+extern void rewrite_batch(RewriteJob *job, Relation relation);
+
+/* Whether no row that a snapshot sees is to be changed; counts those that are left as they are. */
+extern bool rewrite_is_done(RewriteJob *job, Relation relation, Snapshot snapshot);
+
+/* ---- rewrite_pass.c ---- */
+
 /*
- * Passes over the table until a pass finds nothing to do.  Commits after each
+ * Passes over the table until nothing is left to do.  Commits after each
  * batch, so it is for procedures in a non-atomic context only; no relation may
  * be open and no snapshot active that is needed afterwards.
  */
@@ -54,6 +69,8 @@ extern void rewrite_run(RewriteJob *job);
 
 /* The same in the caller's transaction, in one go, under a lock the caller holds that keeps writers out. */
 extern void rewrite_at_once(RewriteJob *job);
+
+/* ---- rewrite_command.c ---- */
 
 /* Raises 42501 unless the current role owns a table; raises for what is not an ordinary or a partitioned table. */
 extern void rewrite_require_owner(Oid relation);
@@ -69,7 +86,7 @@ extern int64 rewrite_estimate(Oid relation);
 /* Commits the running transaction of a procedure and begins another. */
 extern void rewrite_commit(void);
 
-/* Raises unless the procedure was called where it can commit. */
+/* Raises unless the procedure was called where it can write and commit. */
 extern void rewrite_require_nonatomic(FunctionCallInfo fcinfo, const char *procedure);
 
 /* An argument of a procedure: 1 to 1,000,000 rows a batch, NULL for 10,000; rows a second, NULL for no limit. */

@@ -5,13 +5,15 @@
  * A dropped column's values stay in the rows until these are written again,
  * deleted rows stay until vacuum, and what vacuum frees stays until the space
  * is used.  So page by page:
+ *	 - the page is pruned, as reading it would now and then: rows that are dead
+ *	   to all go, and standbys cancel the queries that could see them;
  *	 - the values of dropped columns are overwritten where they are, in every
  *	   row: nobody can read them any more, whatever his snapshot;
- *	 - so are their TOAST chunks, and the data of rows that are dead to all;
+ *	 - so are their TOAST chunks;
  *	 - the free space of the page is set to zero.
  * Lengths stay as they are, so rows keep their form.  A page is changed under
- * its cleanup lock, when nobody has a pin on it, and logged as a whole image,
- * so standbys follow.
+ * its cleanup lock, when nobody else has a pin on it, and logged as a whole
+ * image, so standbys follow.
  *
  * The same is done, but for dropped columns, with the catalogs where values
  * end up: statistics, defaults, column descriptions.
@@ -32,6 +34,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_statistic.h"
+#include "catalog/pg_statistic_ext_data.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -59,7 +62,9 @@ typedef struct Scrub
 	TransactionId oldest;
 	BufferAccessStrategy strategy;
 	ToastValues toasted;
-	int64 *undead; /* deleted rows that old snapshots may read */
+	AttrNumber about; /* of a catalog: the column that names the table a row is about; 0: none */
+	List *tables;     /* these tables */
+	int64 *left;      /* deleted rows about them that old snapshots may read */
 } Scrub;
 
 /* ---- rows ---- */
@@ -133,6 +138,19 @@ blank_dropped(Scrub *scrub, HeapTupleHeader row, Size row_length)
 	}
 }
 
+/* Whether a row of a catalog is about one of the tables. */
+static bool
+is_about_tables(Scrub *scrub, HeapTuple row)
+{
+	bool null;
+	Datum table;
+
+	if (scrub->about == 0)
+		return false;
+	table = heap_getattr(row, scrub->about, RelationGetDescr(scrub->relation), &null);
+	return !null && list_member_oid(scrub->tables, DatumGetObjectId(table));
+}
+
 /* Copies one row from its page into the copy, without what is to be overwritten. */
 static void
 copy_row(Scrub *scrub, Buffer buffer, Page page, Page copy, OffsetNumber number)
@@ -152,20 +170,47 @@ copy_row(Scrub *scrub, Buffer buffer, Page page, Page copy, OffsetNumber number)
 		return;
 	if (scrub->has_dropped)
 		blank_dropped(scrub, row, length);
-	if (state == HEAPTUPLE_DEAD)
-		memset((char *) row + row->t_hoff, 0, length - row->t_hoff);
-	else if (state == HEAPTUPLE_RECENTLY_DEAD)
-		(*scrub->undead)++;
+	if ((state == HEAPTUPLE_DEAD || state == HEAPTUPLE_RECENTLY_DEAD) && is_about_tables(scrub, &tuple))
+		(*scrub->left)++;
 }
 
 /* ---- pages ---- */
 
-/* Writes a changed copy of a page back, as one logged image. */
+/*
+ * Prunes a page and leaves it locked for cleanup.  The server's own function
+ * prunes pages that look full and hold something old, when nobody has a pin
+ * on them: so the page, in hints that need no logging, is made to look so.
+ */
+static void
+prune_and_lock(Scrub *scrub, Buffer buffer)
+{
+	Page page = BufferGetPage(buffer);
+	TransactionId old = scrub->oldest;
+
+	TransactionIdRetreat(old);
+	LockBufferForCleanup(buffer);
+	while (!PageIsNew(page) && PageGetMaxOffsetNumber(page) > 0)
+	{
+		PageSetFull(page);
+		((PageHeader) page)->pd_prune_xid = old;
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		heap_page_prune_opt(scrub->relation, buffer);
+		LockBufferForCleanup(buffer);
+		if (!PageIsFull(page))
+			return;
+		/* somebody had a pin on it just then */
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Writes a changed copy of a page's rows and space back, as one logged image. */
 static void
 put_back(Scrub *scrub, Buffer buffer, Page page, Page copy)
 {
+	LocationIndex begin = ((PageHeader) page)->pd_lower;
+
 	START_CRIT_SECTION();
-	memcpy(page, copy, BLCKSZ);
+	memcpy(page + begin, copy + begin, BLCKSZ - begin);
 	MarkBufferDirty(buffer);
 	if (RelationNeedsWAL(scrub->relation))
 		(void) log_newpage_buffer(buffer, true);
@@ -180,7 +225,7 @@ scrub_page(Scrub *scrub, BlockNumber block, PGAlignedBlock *copy)
 	Page made = (Page) copy->data;
 	PageHeader header = (PageHeader) page;
 
-	LockBufferForCleanup(buffer);
+	prune_and_lock(scrub, buffer);
 	if (PageIsNew(page) || header->pd_lower > header->pd_upper || header->pd_upper > header->pd_special)
 	{
 		UnlockReleaseBuffer(buffer);
@@ -214,7 +259,7 @@ blank_chunk(Relation toast, ItemPointer at)
 	if (ItemIdIsNormal(item))
 	{
 		HeapTupleHeader row = (HeapTupleHeader) PageGetItem(page, item);
-		/* a chunk is its value's id, its number and a bytea, which begins where the two end */
+		/* a chunk is its value's id, its number and a bytea, whose header is never a short one (storage is plain) */
 		Size begin = row->t_hoff + sizeof(Oid) + sizeof(int32) + VARHDRSZ;
 
 		if (begin < ItemIdGetLength(item))
@@ -271,20 +316,28 @@ has_dropped_columns(Relation relation)
 	return false;
 }
 
+/* What is scrubbed in one go. */
+typedef struct Target
+{
+	Oid oid;
+	bool dropped; /* values of dropped columns, too */
+	AttrNumber about;
+} Target;
+
 /* Scrubs some pages of a table from a block on; returns the next block, InvalidBlockNumber at the end. */
 static BlockNumber
-scrub_some(Oid oid, BlockNumber from, bool dropped, int64 *undead)
+scrub_some(const Target *target, BlockNumber from, List *tables, int64 *left)
 {
-	Scrub scrub = {.undead = undead};
+	Scrub scrub = {.about = target->about, .tables = tables, .left = left};
 	PGAlignedBlock copy;
 	BlockNumber blocks;
 	BlockNumber block;
 
-	scrub.relation = try_relation_open(oid, RowExclusiveLock);
+	scrub.relation = try_relation_open(target->oid, RowExclusiveLock);
 	if (scrub.relation == NULL)
 		return InvalidBlockNumber;
 	blocks = RelationGetNumberOfBlocks(scrub.relation);
-	scrub.has_dropped = dropped && has_dropped_columns(scrub.relation);
+	scrub.has_dropped = target->dropped && has_dropped_columns(scrub.relation);
 	scrub.oldest = GetOldestNonRemovableTransactionId(scrub.relation);
 	scrub.strategy = GetAccessStrategy(BAS_VACUUM);
 	for (block = from; block < blocks && block < from + SCRUB_PAGES; block++)
@@ -294,19 +347,21 @@ scrub_some(Oid oid, BlockNumber from, bool dropped, int64 *undead)
 		blank_toasted(&scrub);
 	}
 	FreeAccessStrategy(scrub.strategy);
+	if (scrub.toasted.ids != NULL)
+		pfree(scrub.toasted.ids);
 	relation_close(scrub.relation, NoLock);
 	return block < blocks ? block : InvalidBlockNumber;
 }
 
 static void
-scrub_table(Oid oid, bool dropped, int64 *undead)
+scrub_one(const Target *target, List *tables, int64 *left)
 {
 	BlockNumber block = 0;
 
 	while (block != InvalidBlockNumber)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		block = scrub_some(oid, block, dropped, undead);
+		block = scrub_some(target, block, tables, left);
 		PopActiveSnapshot();
 		rewrite_commit();
 		progress_add(SCRUB_PAGES);
@@ -315,40 +370,47 @@ scrub_table(Oid oid, bool dropped, int64 *undead)
 
 /* A table or catalog and its TOAST table. */
 static void
-scrub_with_toast(Oid oid, bool dropped, int64 *undead)
+scrub_with_toast(const Target *target, List *tables, int64 *left)
 {
-	Relation relation = try_relation_open(oid, AccessShareLock);
-	Oid toast = InvalidOid;
+	Relation relation = try_relation_open(target->oid, AccessShareLock);
+	Target toast = {0};
 
 	if (relation == NULL)
 		return;
-	toast = relation->rd_rel->reltoastrelid;
+	toast.oid = relation->rd_rel->reltoastrelid;
 	relation_close(relation, NoLock);
-	scrub_table(oid, dropped, undead);
-	if (OidIsValid(toast))
-		scrub_table(toast, false, undead);
+	scrub_one(target, tables, left);
+	if (OidIsValid(toast.oid))
+		scrub_one(&toast, tables, left);
 }
 
 int64
-scrub_run(Oid relation, const char *column)
+scrub_run(Oid relation)
 {
-	static const Oid catalogs[] = {StatisticRelationId, AttrDefaultRelationId, AttributeRelationId};
-	MemoryContext home = CurrentMemoryContext;
-	int64 undead = 0;
-	int64 ignored = 0;
+	static const Target catalogs[] = {{StatisticRelationId, false, Anum_pg_statistic_starelid},
+									  {StatisticExtDataRelationId, false, 0},
+									  {AttrDefaultRelationId, false, Anum_pg_attrdef_adrelid},
+									  {AttributeRelationId, false, Anum_pg_attribute_attrelid}};
+	int64 left = 0;
 	List *tables;
 	ListCell *cell;
 
-	/* what old snapshots can still read is not dead yet */
+	/* what old snapshots, our own included, can still read is not dead yet */
 	progress_phase("waiting for old snapshots", 0, -1);
+	rewrite_commit();
+	InvalidateCatalogSnapshot();
 	census_wait_for_transactions();
 	rewrite_commit();
-	MemoryContextSwitchTo(home);
+	rewrite_require_owner(relation);
 	tables = rewrite_tables(relation);
 	progress_phase("overwriting old values", 0, -1);
 	foreach(cell, tables)
-		scrub_with_toast(lfirst_oid(cell), true, &undead);
+	{
+		Target target = {.oid = lfirst_oid(cell), .dropped = true};
+
+		scrub_with_toast(&target, tables, &left);
+	}
 	for (int i = 0; i < (int) lengthof(catalogs); i++)
-		scrub_with_toast(catalogs[i], false, &ignored);
-	return undead;
+		scrub_with_toast(&catalogs[i], tables, &left);
+	return left;
 }
