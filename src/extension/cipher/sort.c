@@ -338,16 +338,12 @@ looks_at_keys_alone(int (*comparator)(Datum x, Datum y, SortSupport ssup))
 		;
 }
 
-/*
- * Whether keys can be used.  Under a collation where different texts are equal
- * their addresses differ: nothing asks for equal keys where whole tuples are
- * sorted, which is where the column has a number.
- */
+/* Whether keys can be used: not where texts may be equal whose bytes differ, since equal values must have equal keys. */
 static bool
 can_have_keys(SortSupport ssup)
 {
-	return ssup->abbreviate && (ssup->ssup_attno != 0 || !OidIsValid(ssup->ssup_collation) ||
-								get_collation_isdeterministic(ssup->ssup_collation));
+	return ssup->abbreviate &&
+		   (!OidIsValid(ssup->ssup_collation) || get_collation_isdeterministic(ssup->ssup_collation));
 }
 
 static EncryptedSort *
