@@ -31,6 +31,44 @@
 #define TSEC_STATISTICS_TARGET(stats) ((stats)->attr->attstattarget)
 #endif
 
+/* Sets a column's statistics target to 0; from 17 on the target is a column that may be null. */
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_attribute.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+static inline void
+compat_keep_no_statistics(Oid relation, AttrNumber column)
+{
+	Relation attributes = table_open(AttributeRelationId, RowExclusiveLock);
+	HeapTuple old = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(column));
+	Datum values[Natts_pg_attribute] = {0};
+	bool nulls[Natts_pg_attribute] = {0};
+	bool replaces[Natts_pg_attribute] = {0};
+	bool is_null = false;
+	Datum target;
+
+	if (!HeapTupleIsValid(old))
+		elog(ERROR, "twin_security: no column %d in relation %u", column, relation);
+	target = SysCacheGetAttr(ATTNUM, old, Anum_pg_attribute_attstattarget, &is_null);
+#if PG_VERSION_NUM >= 170000
+	if (is_null || DatumGetInt16(target) != 0)
+#else
+	if (DatumGetInt32(target) != 0)
+#endif
+	{
+		HeapTuple tuple;
+
+		replaces[Anum_pg_attribute_attstattarget - 1] = true; /* by 0, as a number of either size */
+		tuple = heap_modify_tuple(old, RelationGetDescr(attributes), values, nulls, replaces);
+		CatalogTupleUpdate(attributes, &tuple->t_self, tuple);
+		heap_freetuple(tuple);
+	}
+	ReleaseSysCache(old);
+	table_close(attributes, RowExclusiveLock);
+}
+
 /* 18 tells the delay point whether it serves ANALYZE. */
 #if PG_VERSION_NUM >= 180000
 #define TSEC_VACUUM_DELAY_POINT() vacuum_delay_point(true)

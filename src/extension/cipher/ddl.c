@@ -197,6 +197,22 @@ check_statistics(Oid oid)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * Keeps ANALYZE away from a column of rows, or arrays of rows, with encrypted values in them: it would compare these,
+ * which opens them, and keep some in their order.  The types themselves have encrypted_analyze().
+ */
+static void
+keep_no_statistics(Oid relation, Form_pg_attribute column)
+{
+	Oid type = getBaseType(column->atttypid);
+	Oid element = get_element_type(type);
+
+	if (OidIsValid(element))
+		type = getBaseType(element);
+	if (type_of_oid(type) == NULL && type_holds_encrypted(type, false))
+		compat_keep_no_statistics(relation, column->attnum);
+}
+
 /* Checks the columns of what stores rows or describes them. */
 static void
 check_relation(Oid oid)
@@ -216,8 +232,11 @@ check_relation(Oid oid)
 			{
 				Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), i);
 
-				if (!column->attisdropped)
-					check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod, false);
+				if (column->attisdropped)
+					continue;
+				check_type("column", NameStr(column->attname), column->atttypid, column->atttypmod, false);
+				if (relation->rd_rel->relkind != RELKIND_COMPOSITE_TYPE)
+					keep_no_statistics(oid, column);
 			}
 			check_constraints(relation);
 			if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)

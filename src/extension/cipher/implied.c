@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/parsetree.h"
@@ -248,15 +249,19 @@ static PlannedStmt *
 plan_with_implied(Query *parse, const char *text, int options, ParamListInfo params)
 {
 	Planning planning = {.params = params};
+	PlannerGlobal inlined = {.type = T_PlannerGlobal, .boundParams = params};
 	PlannedStmt *plan;
 
 	if (types_exist())
 	{
+		inline_functions(parse, &inlined);
 		order_by_contents(parse);
 		improve_query(&planning, parse, false);
 	}
 	plan = previous_planner ? previous_planner(parse, text, options, params)
 							: standard_planner(parse, text, options, params);
+	plan->invalItems = list_concat(plan->invalItems, inlined.invalItems);
+	plan->dependsOnRole |= inlined.dependsOnRole;
 	if (planning.depends_on_grants)
 	{
 		has_dependent_plans = true;

@@ -4,10 +4,12 @@
  *
  * The default btree class of a searchable type is that of its tags: unique
  * indexes, grouping and merge joins need it, and PostgreSQL knows one default
- * for those and for ORDER BY.  So before a query is planned (implied.c has the hook), the sort operator
- * of every ORDER BY (of queries, windows and aggregates) over tags is replaced
- * by that of the plaintext order.  Grouping and DISTINCT stay with the tags,
- * except DISTINCT ON, which must agree with its ORDER BY.
+ * for those and for ORDER BY.  So before a query is planned (implied.c has the
+ * hook), the sort operator of every ORDER BY (of queries, windows and
+ * aggregates) over tags is replaced by that of the plaintext order.  Grouping
+ * stays with the tags, and so does DISTINCT without an ORDER BY; with one it
+ * must agree with it, because the planner drops duplicates by counting columns
+ * of that order.
  *
  * Without preloading, the statement that loads the library was planned before
  * this hook was there: a sort by tags in it is refused, once, and all plans
@@ -89,7 +91,7 @@ order_expression(Node *node, void *context)
 		Query *query = (Query *) node;
 		ListCell *cell;
 
-		order_by_plaintext(query->sortClause, query->hasDistinctOn ? query->distinctClause : NIL);
+		order_by_plaintext(query->sortClause, query->distinctClause);
 		foreach(cell, query->windowClause)
 			order_by_plaintext(lfirst_node(WindowClause, cell)->orderClause, NIL);
 		return query_tree_walker(query, order_expression, context, 0);

@@ -159,6 +159,16 @@ extern void order_by_contents(Query *query);
 /* Refuses a sort by tags that was planned before the library could make it one by contents. */
 extern void order_by_refuse_early(void);
 
+/* ---- inline.c ---- */
+
+struct PlannerGlobal;
+
+/*
+ * Puts the bodies of SQL functions in FROM in their place, as the planner would do later, so that what is done to a
+ * query is done to them.  Notes in global what a plan then depends on.
+ */
+extern void inline_functions(Query *query, struct PlannerGlobal *global);
+
 /* ---- probe.c ---- */
 
 /*

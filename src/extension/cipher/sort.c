@@ -410,7 +410,7 @@ looks_at_keys_alone(int (*comparator)(Datum x, Datum y, SortSupport ssup))
 		;
 }
 
-/* Whether keys can be used: not under a collation where different texts are equal. */
+/* Whether keys can be used: not where texts may be equal whose bytes differ, since equal values must have equal keys. */
 static bool
 can_have_keys(SortSupport ssup)
 {

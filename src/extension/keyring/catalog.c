@@ -258,6 +258,7 @@ fill_version(const Lookup *lookup, HeapTuple tuple, VersionRow *row)
 	row->state = parse_state(column_of(lookup, tuple, VERSIONS_STATE, NULL));
 	row->has_wrapped = !no_wrapped && !no_id && copy_bytes(wrapped, row->wrapped, WRAPPED_SIZE) &&
 					   copy_bytes(wrapping_id, row->wrapping_id, MASTER_ID_SIZE);
+	row->written_by = HeapTupleHeaderGetXmin(tuple->t_data);
 }
 
 bool

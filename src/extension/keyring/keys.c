@@ -7,6 +7,13 @@
 
 #include "common/secret.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
+#include "utils/snapmgr.h"
+
+/* By slot: the transaction that wrote the index key, while it may be news to this session's. */
+static TransactionId index_key_writers[KEYRING_INDEX_SLOTS];
+
 /* Opens a version's wrapped key, or says why not. */
 static void
 unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
@@ -118,19 +125,50 @@ keyring_literal_key(void)
 	return &entry->key;
 }
 
+/*
+ * Refuses an index key that is newer than what a repeatable-read transaction sees: the rows it sees have tags of the key
+ * before, and none of them would be found.
+ */
+static void
+refuse_newer_index_key(int slot, const char *base_type)
+{
+	TransactionId writer = index_key_writers[slot];
+	Snapshot snapshot;
+
+	if (!TransactionIdIsNormal(writer) || !ActiveSnapshotSet() || TransactionIdIsCurrentTransactionId(writer))
+		return;
+	snapshot = GetActiveSnapshot();
+	if (IsMVCCSnapshot(snapshot) && XidInMVCCSnapshot(writer, snapshot))
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("could not serialize access due to a rotation of the index key of %s", base_type),
+						errdetail("The transaction sees rows with blind tags of the key before."),
+						errhint("Run the transaction again.")));
+	/* later snapshots see it as well, and transaction ids are not to be compared for ever */
+	index_key_writers[slot] = FrozenTransactionId;
+}
+
 HmacKey *
 keyring_index_key(int slot, const char *base_type)
 {
 	HmacKey **place = cache_index_key(slot);
 	uint8 key[AEAD_KEY_SIZE];
 	char wanted[NAMEDATALEN];
+	KeyEntry *entry;
 	Status status;
 
 	cache_refresh();
 	if (likely(*place != NULL))
+	{
+		if (IsolationUsesXactSnapshot())
+			refuse_newer_index_key(slot, base_type);
 		return *place;
+	}
 	snprintf(wanted, sizeof(wanted), KEY_NAME_INDEX_PREFIX "%s", base_type);
-	unwrap(cache_primary_of(keys_builtin(wanted)), key);
+	entry = cache_primary_of(keys_builtin(wanted));
+	index_key_writers[slot] = entry->row.written_by;
+	if (IsolationUsesXactSnapshot())
+		refuse_newer_index_key(slot, base_type);
+	unwrap(entry, key);
 	status = hmac_new(bytes_of(key, sizeof(key)), place);
 	secret_wipe(key, sizeof(key));
 	base_check(status);

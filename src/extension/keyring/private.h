@@ -71,6 +71,7 @@ typedef struct VersionRow
 	bool has_wrapped;
 	uint8 wrapped[WRAPPED_SIZE];
 	uint8 wrapping_id[MASTER_ID_SIZE];
+	TransactionId written_by; /* who wrote the row as it is */
 } VersionRow;
 
 typedef struct GrantRow
