@@ -12,6 +12,8 @@
  */
 #include "cipher/rewrite.h"
 
+#include <sched.h>
+
 #include "access/heapam.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -22,6 +24,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+
+/* Rows between two offers of the processor to whoever waits for it: a reader shall not wait for our whole time slice. */
+#define ROWS_BETWEEN_YIELDS 16
 
 /* Blocks of a batch at most, so that a table with little to do commits and reports as well. */
 #define BATCH_BLOCKS 4096
@@ -124,6 +129,8 @@ do_row(Batch *batch)
 	bool null;
 
 	batch->seen++;
+	if (batch->seen % ROWS_BETWEEN_YIELDS == 0)
+		(void) sched_yield();
 	if (action == ROW_CHANGE && job->waits)
 		action = wait_for_row(batch) ? judge_row(job, batch->old, batch->source, batch->target) : ROW_KEEP;
 	if (action == ROW_LEAVE)
