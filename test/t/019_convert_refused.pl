@@ -2,6 +2,7 @@
 # prints it.
 use strict;
 use warnings;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
@@ -251,5 +252,17 @@ is(sql($node, q{SELECT count(*) FROM t WHERE v::text = w}), '100', 'it can begin
 fails_with($node, q{CALL twin.encrypt_column('t', 'v', 'other', true)}, '55000', 'encrypted already, under another key', 'and when it is done no other key is taken for granted');
 sql($node, $call);
 pass('but the same call is welcome');
+
+# a reader who stays for longer than the lock is waited for at once; whoever comes meanwhile waits for a second at most
+sql($node, 'CREATE TABLE busy (v text)');
+my ($out, $err) = ('', '');
+my $stays = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'BEGIN; LOCK busy IN ACCESS SHARE MODE; SELECT pg_sleep(2.5); COMMIT' ], '<', \undef, '>', \$out);
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'busy'::regclass}) or die;
+my $waits = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', q{CALL twin.encrypt_column('busy', 'v', 'pii')} ], '<', \undef, '2>', \$err);
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_locks WHERE relation = 'busy'::regclass AND NOT granted}) or die;
+is(sql($node, q{SET lock_timeout = '2s'; INSERT INTO busy VALUES ('x'); SELECT 'written'}), 'written', 'a writer is let in between the attempts to lock the table');
+IPC::Run::finish($_) foreach $stays, $waits;
+is($err, '', 'which come to an end when the reader does');
+is(sql($node, 'SELECT v::text FROM busy'), 'x', 'and nothing is lost');
 
 done_testing();

@@ -34,7 +34,7 @@ conversion_build_indexes(Conversion *conversion)
 		/* what an interrupted build left is invalid */
 		convert_run(convert_ask("encrypt_drop_invalid", 1, words[i]));
 		if (strcmp(how, "here") == 0)
-			convert_run(convert_ask("encrypt_one", 1, words[i + 2]));
+			convert_run(PointerGetDatum(construct_array(&words[i + 2], 1, TEXTOID, -1, false, TYPALIGN_INT)));
 		rewrite_commit();
 		if (strcmp(how, "worker") == 0)
 			worker_run_statement(TextDatumGetCString(words[i + 2]), "CALL it again: it goes on where it is.");

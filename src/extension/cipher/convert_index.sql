@@ -67,12 +67,5 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.encrypt_drop_invalid(text) IS 'the statement that removes an index whose build was interrupted';
 
-CREATE FUNCTION twin_internal.encrypt_one(statement text) RETURNS text[]
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT ARRAY[statement];
-END;
-COMMENT ON FUNCTION twin_internal.encrypt_one(text) IS 'a list of one statement';
-
 /* the statements are made for whoever converts his table; nobody can name what makes them */
 GRANT SELECT ON twin_internal.encrypt_indexes TO PUBLIC;

@@ -8,6 +8,7 @@
 #include "cipher/convert.h"
 
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -35,7 +36,9 @@ try_lock(Oid relation)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		(void) find_all_inheritors(relation, AccessExclusiveLock, NULL);
+		LockRelationOid(relation, AccessExclusiveLock);
+		if (get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE)
+			(void) find_all_inheritors(relation, AccessExclusiveLock, NULL);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();

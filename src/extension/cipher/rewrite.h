@@ -93,7 +93,7 @@ extern void rewrite_require_nonatomic(FunctionCallInfo fcinfo, const char *proce
 extern int rewrite_batch_rows(FunctionCallInfo fcinfo, int n);
 extern int rewrite_rows_per_second(FunctionCallInfo fcinfo, int n);
 
-/* The tables that hold rows: the table itself or its partitions. */
+/* The tables that hold rows: the table itself or its partitions; raises when it has been dropped. */
 extern List *rewrite_tables(Oid relation);
 
 #endif /* TSEC_REWRITE_H */

@@ -97,6 +97,8 @@ rewrite_tables(Oid relation)
 	List *tables = NIL;
 	ListCell *cell;
 
+	if (get_rel_relkind(relation) == '\0')
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("there is no such table")));
 	foreach(cell, find_all_inheritors(relation, NoLock, NULL))
 		if (RELKIND_HAS_STORAGE(get_rel_relkind(lfirst_oid(cell))))
 			tables = lappend_oid(tables, lfirst_oid(cell));

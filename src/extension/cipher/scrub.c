@@ -18,9 +18,8 @@
  * The same is done, but for dropped columns, with the catalogs where values
  * end up: statistics, defaults, column descriptions.
  */
-#include "cipher/convert.h"
+#include "cipher/scrub.h"
 
-#include "access/detoast.h"
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/heaptoast.h"
@@ -28,7 +27,6 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/toast_internals.h"
-#include "access/tupmacs.h"
 #include "access/xloginsert.h"
 #include "catalog/pg_attrdef.h"
 #include "catalog/pg_attribute.h"
@@ -47,14 +45,6 @@
 /* Pages between two commits. */
 #define SCRUB_PAGES 1024
 
-/* The TOAST values that a page's dropped columns point to. */
-typedef struct ToastValues
-{
-	Oid *ids;
-	int count;
-	int room;
-} ToastValues;
-
 typedef struct Scrub
 {
 	Relation relation;
@@ -68,75 +58,6 @@ typedef struct Scrub
 } Scrub;
 
 /* ---- rows ---- */
-
-static void
-remember_toasted(ToastValues *values, Oid id)
-{
-	if (values->count == values->room)
-	{
-		values->room = Max(64, values->room * 2);
-		values->ids =
-			values->ids ? repalloc(values->ids, sizeof(Oid) * values->room) : palloc(sizeof(Oid) * values->room);
-	}
-	values->ids[values->count++] = id;
-}
-
-/* Overwrites a value of a dropped column, its length left alone. */
-static void
-blank_value(char *value, int length, Size size, ToastValues *toasted)
-{
-	if (length > 0)
-		memset(value, 0, size);
-	else if (length != -1)
-		return;
-	else if (VARATT_IS_1B_E(value))
-	{
-		struct varatt_external pointer;
-
-		/* the pointer tells nothing, and the row's own end deletes what it points to */
-		if (!VARATT_IS_EXTERNAL_ONDISK(value))
-			return;
-		VARATT_EXTERNAL_GET_POINTER(pointer, value);
-		remember_toasted(toasted, pointer.va_valueid);
-	}
-	else if (VARATT_IS_1B(value))
-		memset(value + 1, 0, size - 1);
-	else
-		memset(value + VARHDRSZ, 0, size - VARHDRSZ);
-}
-
-/* Overwrites the values of dropped columns in a row of a length. */
-static void
-blank_dropped(Scrub *scrub, HeapTupleHeader row, Size row_length)
-{
-	TupleDesc shape = RelationGetDescr(scrub->relation);
-	int count = Min(HeapTupleHeaderGetNatts(row), shape->natts);
-	bool has_nulls = (row->t_infomask & HEAP_HASNULL) != 0;
-	char *data = (char *) row + row->t_hoff;
-	Size length = row_length - row->t_hoff;
-	Size offset = 0;
-
-	for (int i = 0; i < count; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(shape, i);
-		Size size;
-
-		if (has_nulls && att_isnull(i, row->t_bits))
-			continue;
-		if (offset >= length)
-			return; /* not a row we understand, here and below */
-		offset = column->attlen == -1 ? att_align_pointer(offset, column->attalign, -1, data + offset)
-									  : att_align_nominal(offset, column->attalign);
-		if (offset >= length)
-			return;
-		size = att_addlength_pointer((Size) 0, column->attlen, data + offset);
-		if (size == 0 || offset + size > length)
-			return;
-		if (column->attisdropped)
-			blank_value(data + offset, column->attlen, size, &scrub->toasted);
-		offset += size;
-	}
-}
 
 /* Whether a row of a catalog is about one of the tables. */
 static bool
@@ -169,7 +90,7 @@ copy_row(Scrub *scrub, Buffer buffer, Page page, Page copy, OffsetNumber number)
 	if (length < SizeofHeapTupleHeader || row->t_hoff > length)
 		return;
 	if (scrub->has_dropped)
-		blank_dropped(scrub, row, length);
+		scrub_row(RelationGetDescr(scrub->relation), row, length, &scrub->toasted);
 	if ((state == HEAPTUPLE_DEAD || state == HEAPTUPLE_RECENTLY_DEAD) && is_about_tables(scrub, &tuple))
 		(*scrub->left)++;
 }
