@@ -273,6 +273,8 @@ CREATE TABLE refused (t twin.encrypted_text_eq(k1)) PARTITION BY RANGE (t twin.e
 CREATE TABLE listed (t twin.encrypted_text(k1)[], e twin.encrypted_text_eq(k1)[]);
 CREATE INDEX ON listed (t);
 CREATE INDEX ON listed (e);
+CREATE INDEX ON listed USING gin (t);
+SELECT least(email, 'x') FROM people;
 CREATE STATISTICS kept_values (mcv) ON id, email FROM people;
 
 -- ---- plans ----

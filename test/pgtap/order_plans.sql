@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS twin_security;
-SELECT plan(14);
+SELECT plan(15);
 SELECT twin.create_key('ordering');
 CREATE ROLE ordering_app;
 SELECT twin.grant_key('ordering', role, privilege) FROM unnest(ARRAY[current_user, 'ordering_app']::regrole[]) role,
@@ -57,6 +57,10 @@ CREATE AGGREGATE count_pairs(anyelement, integer) (SFUNC = count_two, STYPE = in
 CREATE TABLE cases (id integer, t twin.encrypted_text(ordering) COLLATE either_case);
 INSERT INTO cases VALUES (1, 'a'), (1, 'A'), (1, 'b'), (2, 'a');
 SELECT is(count_pairs(DISTINCT t, id), 3, 'DISTINCT of several arguments goes by the collation') FROM cases;
+CREATE TABLE cases_eq (p text COLLATE either_case, t twin.encrypted_text_eq(ordering) COLLATE either_case);
+INSERT INTO cases_eq SELECT p, p FROM unnest('{a,A,b,a}'::text[]) p;
+SELECT is((SELECT count(*) FROM (SELECT DISTINCT t FROM cases_eq ORDER BY t) c), (SELECT count(*) FROM (SELECT DISTINCT p FROM cases_eq ORDER BY p) c),
+	'so does DISTINCT beside ORDER BY, whatever the plan');
 
 -- ---- statistics of rows with encrypted values in them ----
 

@@ -168,14 +168,21 @@ check_partition_key(Relation relation)
 			refuse_order("the partition key of", RelationGetRelationName(relation));
 }
 
-/* Arrays and rows are compared by their parts; indexes on the types themselves are refused by order_options. */
+/*
+ * Arrays and rows are compared by their parts, and GIN compares the parts of
+ * arrays; btree indexes on the types themselves are refused by order_options.
+ */
 static void
 check_index(Relation index)
 {
 	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
-		if (index->rd_rel->relam == BTREE_AM_OID && type_of_oid(getBaseType(index->rd_opcintype[i])) == NULL &&
-			type_holds_encrypted(TupleDescAttr(RelationGetDescr(index), i)->atttypid, true))
+	{
+		Oid type = TupleDescAttr(RelationGetDescr(index), i)->atttypid;
+
+		if ((index->rd_rel->relam != BTREE_AM_OID || type_of_oid(getBaseType(index->rd_opcintype[i])) == NULL) &&
+			type_holds_encrypted(type, true))
 			refuse_order("index", RelationGetRelationName(index));
+	}
 }
 
 /* Extended statistics keep values and how often they occur. */

@@ -23,6 +23,7 @@
 #include "catalog/pg_operator.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -60,9 +61,21 @@ plaintext_operator(Oid operator)
 								 ObjectIdGetDatum(right), ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
 }
 
-/* Replaces the sort operators of an ORDER BY list, and of a list that must agree with it. */
+/* Whether texts may be equal by an expression's collation that differ in their bytes, and so in their tags. */
+static bool
+has_loose_collation(Node *expression)
+{
+	Oid collation = exprCollation(expression);
+
+	return OidIsValid(collation) && !get_collation_isdeterministic(collation);
+}
+
+/*
+ * Replaces the sort operators of an ORDER BY list, and of a list that must agree with it.  Where that could find other
+ * duplicates by hashing tags than by sorting, it only sorts.
+ */
 static void
-order_by_plaintext(List *clauses, List *agreeing)
+order_by_plaintext(List *clauses, List *agreeing, List *targets)
 {
 	ListCell *cell;
 	ListCell *other;
@@ -76,8 +89,14 @@ order_by_plaintext(List *clauses, List *agreeing)
 			continue;
 		clause->sortop = operator;
 		foreach(other, agreeing)
-			if (lfirst_node(SortGroupClause, other)->tleSortGroupRef == clause->tleSortGroupRef)
-				lfirst_node(SortGroupClause, other)->sortop = operator;
+		{
+			SortGroupClause *same = lfirst_node(SortGroupClause, other);
+
+			if (same->tleSortGroupRef != clause->tleSortGroupRef)
+				continue;
+			same->sortop = operator;
+			same->hashable = same->hashable && !has_loose_collation(get_sortgroupclause_expr(clause, targets));
+		}
 	}
 }
 
@@ -91,17 +110,22 @@ order_expression(Node *node, void *context)
 		Query *query = (Query *) node;
 		ListCell *cell;
 
-		order_by_plaintext(query->sortClause, query->distinctClause);
+		order_by_plaintext(query->sortClause, query->distinctClause, query->targetList);
 		foreach(cell, query->windowClause)
-			order_by_plaintext(lfirst_node(WindowClause, cell)->orderClause, NIL);
+			order_by_plaintext(lfirst_node(WindowClause, cell)->orderClause, NIL, NIL);
 		return query_tree_walker(query, order_expression, context, 0);
 	}
 	if (IsA(node, Aggref))
 	{
 		Aggref *aggregate = (Aggref *) node;
 
-		order_by_plaintext(aggregate->aggorder, aggregate->aggdistinct);
+		order_by_plaintext(aggregate->aggorder, aggregate->aggdistinct, aggregate->args);
 	}
+	if (IsA(node, MinMaxExpr) && type_of_oid(getBaseType(((MinMaxExpr *) node)->minmaxtype)) != NULL &&
+		type_of_oid(getBaseType(((MinMaxExpr *) node)->minmaxtype))->searchable)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("least and greatest of searchable values would go by their blind tags"),
+						errhint("Cast them to the base type.")));
 	return expression_tree_walker(node, order_expression, context);
 }
 

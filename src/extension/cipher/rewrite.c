@@ -78,8 +78,8 @@ write_row(Batch *batch, Datum value)
 	/* a row we have locked ourselves counts as one that is being written: then nothing is left to wait for */
 	ExecForceStoreHeapTuple(changed_row(batch, value), batch->new, false);
 	if (table_tuple_update(batch->relation, &batch->old->tts_tid, batch->new, GetCurrentCommandId(true),
-						   batch->snapshot, InvalidSnapshot, batch->job->waits || batch->job->at_once, &failure, &mode,
-						   &update_indexes) != TM_Ok)
+						   batch->snapshot, InvalidSnapshot, batch->job->waits || batch->job->at_once, &failure,
+						   &mode, &update_indexes) != TM_Ok)
 		return false;
 	compat_insert_index_tuples(batch->result, batch->new, batch->estate, update_indexes);
 	return true;
