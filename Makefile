@@ -63,7 +63,7 @@ $(OBJS): $(wildcard src/common/*.h src/extension/*/*.h)
 
 .PHONY: format bench
 format:
-	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] bench/*.c test/unit/*.[ch] test/fuzz/*.[ch])
+	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch])
 
 bench: all
 	bash bench/run

@@ -8,11 +8,12 @@
  *
  *		cc -O2 -Isrc -o algorithms bench/algorithms.c src/common/[a-z]*.c -lcrypto
  */
+#include "timing.h"
+
 #include "common/aead.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define ROUNDS 501
 #define CALLS 1000
@@ -20,24 +21,6 @@
 #define ASSOCIATED 52
 
 static const AeadAlgorithm algorithms[] = {AEAD_AES_256_GCM, AEAD_XAES_256_GCM};
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec * 1e9 + (double) t.tv_nsec;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double left = *(const double *) a;
-	double right = *(const double *) b;
-
-	return left < right ? -1 : left > right;
-}
 
 int
 main(void)

@@ -6,34 +6,17 @@
  *		rounds.  The benchmark runs it between its own rounds, so that both meet
  *		the same neighbours.
  */
+#include "timing.h"
+
 #include <openssl/evp.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS 3
 #define CALLS 200000
 #define LENGTH_MAX 4096
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec * 1e9 + (double) t.tv_nsec;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double left = *(const double *) a;
-	double right = *(const double *) b;
-
-	return left < right ? -1 : left > right;
-}
 
 int
 main(int argc, char **argv)

@@ -10,7 +10,6 @@
  */
 #include "cipher/private.h"
 
-#include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -29,15 +28,10 @@ static int32
 modifier_of_argument(FunctionCallInfo fcinfo)
 {
 	Aggref *aggregate = AggGetAggref(fcinfo);
-	TargetEntry *argument;
-	int32 modifier;
 
 	if (aggregate == NULL || aggregate->args == NIL)
 		return NO_MODIFIER;
-	argument = linitial_node(TargetEntry, aggregate->args);
-	modifier = exprTypmod((Node *) argument->expr);
-	(void) getBaseTypeAndTypmod(exprType((Node *) argument->expr), &modifier);
-	return modifier;
+	return modifier_of_expression((Node *) linitial_node(TargetEntry, aggregate->args)->expr);
 }
 
 static Transition *

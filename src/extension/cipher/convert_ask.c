@@ -27,7 +27,7 @@
 
 /* The function of a name in twin_internal, found without asking for USAGE on it. */
 static Oid
-internal_function(const char *name)
+function_named(const char *name)
 {
 	Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, false);
 	CatCList *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
@@ -50,7 +50,7 @@ bool
 convert_ask_nullable(const char *function, int count, const Datum *arguments, const bool *nulls, Datum *answer)
 {
 	LOCAL_FCINFO(call, ARGUMENTS_MAX);
-	Oid oid = internal_function(function);
+	Oid oid = function_named(function);
 	FmgrInfo info;
 	int16 length;
 	bool by_value;

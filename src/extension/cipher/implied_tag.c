@@ -6,8 +6,6 @@
 #include "cipher/implied.h"
 
 #include "access/stratnum.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -20,7 +18,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(tsec_readable_probe);
@@ -63,9 +60,7 @@ guard_probe(Expr *probe, int32 modifier)
 {
 	static const Oid arguments[] = {ANYELEMENTOID, INT4OID};
 	Oid type = exprType((Node *) probe);
-	Oid function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("readable_probe"),
-								   PointerGetDatum(buildoidvector(arguments, lengthof(arguments))),
-								   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
+	Oid function = internal_function("readable_probe", arguments, lengthof(arguments));
 
 	if (!OidIsValid(function))
 		return NULL;

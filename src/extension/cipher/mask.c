@@ -104,9 +104,10 @@ tsec_reveal(PG_FUNCTION_ARGS)
 	const MaskCache *cache = mask_cache(fcinfo->flinfo);
 	struct varlena *stored = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
 	MaskPattern pattern;
+	Datum value;
 
-	if (keyring_allows(value_key(cache->type, stored), KEY_DECRYPT))
-		return value_open(cache->type, stored, cache->expected);
+	if (value_open_if_allowed(cache->type, stored, cache->expected, &value))
+		return value;
 	choose_pattern(fcinfo, cache, stored, &pattern);
 	return open_and_mask(cache, stored, &pattern, false, &fcinfo->isnull);
 }

@@ -15,11 +15,9 @@
 #include "cipher/mask_private.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -172,12 +170,9 @@ tsec_mask_support(PG_FUNCTION_ARGS)
 	if (pattern == NULL || name == NULL)
 		PG_RETURN_POINTER(NULL);
 
-	/* by the system cache: name resolution would ask for USAGE on a schema that nobody has */
 	arguments[0] = type_oid(type);
 	arguments[1] = TEXTOID;
-	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(psprintf("%s_as", name)),
-							   PointerGetDatum(buildoidvector(arguments, 2)),
-							   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
+	function = internal_function(psprintf("%s_as", name), arguments, lengthof(arguments));
 	if (!OidIsValid(function))
 		PG_RETURN_POINTER(NULL);
 	PG_RETURN_POINTER(

@@ -65,9 +65,6 @@ opened_column(const FuncExpr *call)
 const EncryptedType *
 opened_type(const FuncExpr *call, int32 *modifier)
 {
-	Node *column = (Node *) opened_column(call);
-
-	*modifier = exprTypmod(column);
-	(void) getBaseTypeAndTypmod(exprType(column), modifier);
+	*modifier = modifier_of_expression((Node *) opened_column(call));
 	return type_of_oid(exprType(linitial(call->args)));
 }

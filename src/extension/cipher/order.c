@@ -74,6 +74,14 @@ make_cache(FmgrInfo *flinfo)
 	return cache;
 }
 
+/* Whether two stored values are the same, byte for byte. */
+static bool
+are_same_bytes(const struct varlena *left, const struct varlena *right)
+{
+	return VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
+		   memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0; /* public: stored bytes */
+}
+
 /* Opens a side that keeps its value, unless it was opened before. */
 static Datum
 kept_value(OrderCache *cache, Side *side, struct varlena *stored, MemoryContext context)
@@ -82,10 +90,7 @@ kept_value(OrderCache *cache, Side *side, struct varlena *stored, MemoryContext 
 	MemoryContext old;
 	Datum plain;
 
-	if (likely(side->stored != NULL && side->generation == generation &&
-			   VARSIZE_ANY_EXHDR(side->stored) == VARSIZE_ANY_EXHDR(stored) &&
-			   memcmp(VARDATA_ANY(side->stored), VARDATA_ANY(stored), /* public: stored bytes */
-					  VARSIZE_ANY_EXHDR(stored)) == 0))
+	if (likely(side->stored != NULL && side->generation == generation && are_same_bytes(side->stored, stored)))
 		return side->plain;
 
 	plain = value_open(side->type, stored, side->expected);
@@ -157,19 +162,12 @@ tsec_greater(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(compare(fcinfo) > 0);
 }
 
-/* Whether both arguments are the same stored value, byte for byte. */
+/* Whether both arguments are encrypted, and the same stored value. */
 static bool
-are_same_bytes(FunctionCallInfo fcinfo, const OrderCache *cache)
+have_same_bytes(FunctionCallInfo fcinfo, const OrderCache *cache)
 {
-	struct varlena *left;
-	struct varlena *right;
-
-	if (cache->sides[0].type == NULL || cache->sides[1].type == NULL)
-		return false;
-	left = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
-	right = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
-	return VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
-		   memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0; /* public: stored bytes */
+	return cache->sides[0].type != NULL && cache->sides[1].type != NULL &&
+		   are_same_bytes(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)), PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1)));
 }
 
 /* A subscriber without the key finds replicated rows by this: they are what the publisher has, to the byte. */
@@ -178,7 +176,7 @@ tsec_same(PG_FUNCTION_ARGS)
 {
 	if (fcinfo->flinfo->fn_extra == NULL)
 		(void) make_cache(fcinfo->flinfo);
-	PG_RETURN_BOOL(are_same_bytes(fcinfo, fcinfo->flinfo->fn_extra) || compare(fcinfo) == 0);
+	PG_RETURN_BOOL(have_same_bytes(fcinfo, fcinfo->flinfo->fn_extra) || compare(fcinfo) == 0);
 }
 
 Datum

@@ -92,6 +92,15 @@ extern void type_base_compare(const EncryptedType *type, FmgrInfo *compare, Memo
 /* The key modifier that a calling expression promises for its nth argument, NO_MODIFIER when it promises none. */
 extern int32 declared_modifier(Node *call, int n);
 
+/* The key modifier of an expression, a domain's included. */
+extern int32 modifier_of_expression(Node *expression);
+
+/*
+ * A function of twin_internal; InvalidOid when it is not to be found.  By the
+ * system cache: name resolution would ask for USAGE on a schema nobody has.
+ */
+extern Oid internal_function(const char *name, const Oid *arguments, int count);
+
 /* ---- value.c ---- */
 
 /* Takes a stored value apart; raises when it is not well-formed or not of this type. */
@@ -102,6 +111,10 @@ extern struct varlena *value_seal(const EncryptedType *type, Datum base, int32 m
 
 /* Opens a value; asks for decrypt.  expected is the modifier the value's column declares, or NO_MODIFIER. */
 extern Datum value_open(const EncryptedType *type, const struct varlena *stored, int32 expected);
+
+/* The same for whom it is allowed; false for others, without raising. */
+extern bool value_open_if_allowed(const EncryptedType *type, const struct varlena *stored, int32 expected,
+								  Datum *value);
 
 /* The key a value lies under, unwrapped; asks for no privilege.  See keyring.h on how long it is good. */
 extern const Key *value_key(const EncryptedType *type, const struct varlena *stored);

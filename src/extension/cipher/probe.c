@@ -11,8 +11,6 @@
  */
 #include "cipher/private.h"
 
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
@@ -20,7 +18,6 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 PG_FUNCTION_INFO_V1(tsec_probe);
@@ -192,11 +189,8 @@ probe_expression(const EncryptedType *type, Node *plain, bool is_array)
 		return (Expr *) makeConst(to, -1, InvalidOid, -1, value, false, false);
 	}
 
-	/* by the system cache: name resolution would ask for USAGE on a schema that nobody has */
 	snprintf(name, sizeof(name), "probe_%s", type_name(type));
-	function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-							   PointerGetDatum(buildoidvector(&from, 1)),
-							   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
+	function = internal_function(name, &from, 1);
 	if (!OidIsValid(function))
 		return NULL;
 	return (Expr *) makeFuncExpr(function, to, list_make1(plain), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);

@@ -96,23 +96,30 @@ begin_generation(Generation *generation, uint32 id)
 	make_room(generation);
 }
 
-/* The generation that a tuple with a value of a size belongs to; NULL when there is but one and it is full. */
+/* The generation that a tuple with a value of a size belongs to. */
 static Generation *
 generation_for(KeptValues *values, Size size)
 {
 	Generation *generation = &values->generations[values->young];
 
 	if (values->one_generation)
-		return MemoryContextMemAllocated(generation->context, false) > values->work_bytes * KEPT_BUDGET ? NULL
-																										: generation;
+		return generation;
 	if (generation->tuple_bytes > values->work_bytes && values->last_id < PG_UINT32_MAX)
 	{
 		values->young = 1 - values->young;
-		begin_generation(&values->generations[values->young], ++values->last_id);
 		generation = &values->generations[values->young];
+		begin_generation(generation, ++values->last_id);
 	}
 	generation->tuple_bytes += size;
 	return generation;
+}
+
+/* Whether nothing more is to be kept: the only generation has used its budget. */
+static bool
+is_full(const KeptValues *values, const Generation *generation)
+{
+	return values->one_generation &&
+		   MemoryContextMemAllocated(generation->context, false) > values->work_bytes * KEPT_BUDGET;
 }
 
 /* Keeps an opened value and returns its number. */
@@ -170,16 +177,10 @@ kept_key(KeptValues *values, Datum value, Datum plain)
 	uint32 number;
 
 	make_canonical(values, plain, outside, digest, &canonical);
-	if (generation == NULL)
-	{
-		generation = &values->generations[values->young];
-		number = *find_place(generation, canonical.data, (uint32) canonical.length, outside);
-		return number == 0 ? (Datum) 0 : UInt64GetDatum((uint64) generation->id << 32 | number);
-	}
 	number = *find_place(generation, canonical.data, (uint32) canonical.length, outside);
-	if (number == 0)
+	if (number == 0 && !is_full(values, generation))
 		number = keep(values, generation, value, plain, &canonical, outside);
-	return UInt64GetDatum((uint64) generation->id << 32 | number);
+	return number == 0 ? (Datum) 0 : UInt64GetDatum((uint64) generation->id << 32 | number);
 }
 
 const Kept *

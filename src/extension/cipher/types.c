@@ -6,9 +6,11 @@
 
 #include "access/tupdesc.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -220,11 +222,18 @@ type_base_compare(const EncryptedType *type, FmgrInfo *compare, MemoryContext co
 }
 
 int32
+modifier_of_expression(Node *expression)
+{
+	int32 modifier = exprTypmod(expression);
+
+	(void) getBaseTypeAndTypmod(exprType(expression), &modifier);
+	return modifier;
+}
+
+int32
 declared_modifier(Node *call, int n)
 {
 	List *arguments;
-	Node *argument;
-	int32 modifier;
 
 	if (call != NULL && IsA(call, FuncExpr))
 		arguments = ((FuncExpr *) call)->args;
@@ -234,8 +243,13 @@ declared_modifier(Node *call, int n)
 		return NO_MODIFIER;
 	if (n >= list_length(arguments))
 		return NO_MODIFIER;
-	argument = list_nth(arguments, n);
-	modifier = exprTypmod(argument);
-	(void) getBaseTypeAndTypmod(exprType(argument), &modifier);
-	return modifier;
+	return modifier_of_expression(list_nth(arguments, n));
+}
+
+Oid
+internal_function(const char *name, const Oid *arguments, int count)
+{
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(arguments, count)),
+						   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
 }

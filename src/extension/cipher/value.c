@@ -239,25 +239,49 @@ value_wipe(Opened *opened)
 	opened->data = NULL;
 }
 
-Datum
-value_open(const EncryptedType *type, const struct varlena *stored, int32 expected)
+/* Opens a value with a key that was checked. */
+static Datum
+open_base(const EncryptedType *type, Key *key, const Envelope *envelope)
 {
-	Envelope envelope;
-	Key *key = key_to_open_with(type, stored, expected, KEY_DECRYPT, &envelope);
 	Opened opened;
 	Datum result;
 
 	if (type->codec->is_bytes)
 	{
-		struct varlena *bytes = palloc(VARHDRSZ + envelope.cipher.length);
+		struct varlena *bytes = palloc(VARHDRSZ + envelope->cipher.length);
 
-		open_into(type, key, &envelope, (uint8 *) VARDATA(bytes));
-		return PointerGetDatum(codec_finish_bytes(type->codec, bytes, envelope.cipher.length));
+		open_into(type, key, envelope, (uint8 *) VARDATA(bytes));
+		return PointerGetDatum(codec_finish_bytes(type->codec, bytes, envelope->cipher.length));
 	}
-	open_plain(type, key, &envelope, &opened);
+	open_plain(type, key, envelope, &opened);
 	result = type->codec->decode(opened.data, opened.length);
 	value_wipe(&opened);
 	return result;
+}
+
+Datum
+value_open(const EncryptedType *type, const struct varlena *stored, int32 expected)
+{
+	Envelope envelope;
+	Key *key = key_to_open_with(type, stored, expected, KEY_DECRYPT, &envelope);
+
+	return open_base(type, key, &envelope);
+}
+
+bool
+value_open_if_allowed(const EncryptedType *type, const struct varlena *stored, int32 expected, Datum *value)
+{
+	Envelope envelope;
+	Key *key;
+
+	value_parse(type, stored, &envelope);
+	key = keyring_opening_key(envelope.key_id);
+	if (!keyring_allows(key, KEY_DECRYPT))
+		return false;
+	check_algorithm(&envelope, key);
+	check_expected(key, expected);
+	*value = open_base(type, key, &envelope);
+	return true;
 }
 
 /* The base value of opened bytes, which stay where they are. */
