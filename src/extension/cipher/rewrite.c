@@ -12,21 +12,28 @@
  */
 #include "cipher/rewrite.h"
 
-#include <sched.h>
-
 #include "access/heapam.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* Rows between two offers of the processor to whoever waits for it: a reader shall not wait for our whole time slice. */
-#define ROWS_BETWEEN_YIELDS 16
+/*
+ * Between two rests lie this many rows, and a rest takes half as long as the
+ * work before it: on a machine with few processors a reader waits at most for
+ * so many rows, never for our whole time slice.  Measured with 2 processors,
+ * p99 of point reads beside it over that of an idle server: without rests 2.0
+ * at 142,000 rows/s, like this 1.35 at 62,000, with rests as long as the work
+ * 1.35 at 44,000; with 64 and 128 rows between them 2.2 to 3.9.
+ */
+#define ROWS_BETWEEN_RESTS 16
+#define LONGEST_REST 10000 /* microseconds */
 
 /* Blocks of a batch at most, so that a table with little to do commits and reports as well. */
 #define BATCH_BLOCKS 4096
@@ -45,7 +52,8 @@ typedef struct Batch
 	Snapshot snapshot;
 	int64 changed;
 	int64 seen;
-	bool waited; /* a row is locked: the batch ends, so that none is waited for while another is held */
+	instr_time began; /* the work since the last rest */
+	bool waited;      /* a row is locked: the batch ends, so that none is waited for while another is held */
 } Batch;
 
 /* The row in the old slot with another value. */
@@ -130,8 +138,6 @@ do_row(Batch *batch)
 	bool null;
 
 	batch->seen++;
-	if (batch->seen % ROWS_BETWEEN_YIELDS == 0)
-		(void) sched_yield();
 	if (action == ROW_CHANGE && job->waits)
 		action = wait_for_row(batch) ? judge_row(job, batch->old, batch->source, batch->target) : ROW_KEEP;
 	if (action == ROW_LEAVE)
@@ -151,6 +157,18 @@ do_row(Batch *batch)
 	ResetPerTupleExprContext(batch->estate);
 }
 
+/* Leaves the processor to others for a while; nothing is locked here that a reader could want. */
+static void
+take_rest(Batch *batch)
+{
+	instr_time worked;
+
+	INSTR_TIME_SET_CURRENT(worked);
+	INSTR_TIME_SUBTRACT(worked, batch->began);
+	pg_usleep(Min((long) INSTR_TIME_GET_MICROSEC(worked) / 2, LONGEST_REST));
+	INSTR_TIME_SET_CURRENT(batch->began);
+}
+
 /* Goes on from the job's next block until a batch is full or the pass is over. */
 static void
 scan_batch(Batch *batch)
@@ -162,6 +180,7 @@ scan_batch(Batch *batch)
 	ItemPointerData most;
 	TableScanDesc scan;
 
+	INSTR_TIME_SET_CURRENT(batch->began);
 	ItemPointerSet(&least, job->next_block, FirstOffsetNumber);
 	ItemPointerSet(&most, end - 1, MaxOffsetNumber);
 	scan = table_beginscan_tidrange(batch->relation, batch->snapshot, &least, &most);
@@ -177,6 +196,8 @@ scan_batch(Batch *batch)
 		}
 		block = ItemPointerGetBlockNumber(&batch->old->tts_tid);
 		do_row(batch);
+		if (!job->at_once && batch->seen % ROWS_BETWEEN_RESTS == 0)
+			take_rest(batch);
 	}
 	table_endscan(scan);
 	job->next_block = end;
