@@ -24,6 +24,11 @@ extern bool base_is_preloaded(void);
 /* Raises 55000 with a hint when it did not; what names the feature that needs it. */
 extern void base_require_preload(const char *what);
 
+/* ---- lookup.c ---- */
+
+/* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */
+extern Oid base_internal_function(const char *name, const Oid *arguments, int count);
+
 /* ---- errors.c ---- */
 
 /* Raises the status as an SQL error with its SQLSTATE, message and hint.  TSEC_OK is an internal error. */
@@ -44,6 +49,24 @@ base_check(Status status)
 
 extern char *setting_key_command;
 extern int setting_key_message_limit;
+
+extern bool setting_allow_session_identity;
+
+/* ---- token_setting.c: twin_security.token ---- */
+
+#define SETTING_TOKEN_MAX 8192
+
+/* The token in force, unverified; NULL when there is none.  Good until the setting changes. */
+extern const char *setting_token(void);
+
+/* A number that changes with every change of it, those of rollbacks included. */
+extern uint64 setting_token_changes(void);
+
+/* Whether it will be gone at the end of the transaction. */
+extern bool setting_token_is_local(void);
+
+/* Sets it for the transaction, as SET LOCAL does. */
+extern void setting_set_token(const char *value);
 
 /* ---- shmem.c ---- */
 

@@ -8,8 +8,20 @@
 
 #include "utils/guc.h"
 
+bool setting_allow_session_identity;
 char *setting_key_command;
 int setting_key_message_limit;
+
+typedef struct BooleanSetting
+{
+	const char *name;
+	bool *variable;
+	bool initial;
+	GucContext context;
+	int flags;
+	const char *summary;
+	const char *description;
+} BooleanSetting;
 
 typedef struct StringSetting
 {
@@ -35,6 +47,13 @@ typedef struct IntegerSetting
 	const char *description;
 } IntegerSetting;
 
+static const BooleanSetting booleans[] = {
+	{"twin_security.allow_session_identity", &setting_allow_session_identity, false, PGC_SUSET, 0,
+	 "Lets twin_security.token be set for a whole session.",
+	 "Off, a token counts for the transaction that set it, so that the next client of a pooled connection is nobody. "
+	 "Unfit for connection pools."},
+};
+
 static const StringSetting strings[] = {
 	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Command that prints the encryption key, for use with a secret manager.",
@@ -54,6 +73,13 @@ static const IntegerSetting integers[] = {
 void
 settings_init(void)
 {
+	for (int i = 0; i < (int) lengthof(booleans); i++)
+	{
+		const BooleanSetting *row = &booleans[i];
+
+		DefineCustomBoolVariable(row->name, row->summary, row->description, row->variable, row->initial, row->context,
+								 row->flags, NULL, NULL, NULL);
+	}
 	for (int i = 0; i < (int) lengthof(strings); i++)
 	{
 		const StringSetting *row = &strings[i];
@@ -68,5 +94,6 @@ settings_init(void)
 		DefineCustomIntVariable(row->name, row->summary, row->description, row->variable, row->initial, row->least,
 								row->most, row->context, row->flags, NULL, NULL, NULL);
 	}
+	token_setting_init();
 	MarkGUCPrefixReserved("twin_security");
 }

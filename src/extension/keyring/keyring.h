@@ -87,6 +87,25 @@ extern bool keyring_allows_modifier(int32 modifier, KeyPrivilege privilege);
 /* The relation whose relcache invalidation tells that keys or grants changed, for plans that depend on a grant. */
 extern Oid keyring_signal_relation(void);
 
+/* Whether an answer of no may become yes, in this session, when another one is asking. */
+extern bool keyring_refusal_depends_on_asker(int32 modifier);
+
+/*
+ * What a part above knows about who is asking.  Its functions may read tables and use the keyring, and raise only
+ * where the server itself fails.
+ */
+typedef struct KeyringAsker
+{
+	uint64 (*generation)(void);                       /* changes whenever the answers below may have */
+	bool (*grants_count)(void);                       /* whether grants to roles count in this session now */
+	bool (*holds_permission)(const char *permission); /* whether the verified identity holds one */
+} KeyringAsker;
+extern void keyring_set_asker(const KeyringAsker *asker);
+
+/* For that part to call when somebody else is asking, and for a part above that plans by what he may: its function is called then. */
+extern void keyring_note_new_asker(void);
+extern void keyring_when_new_asker(void (*listener)(void));
+
 extern const char *keyring_name(const Key *key);
 
 /* Type modifiers: folds and hashes a name; finds the name of a modifier (NULL when no such key exists). */

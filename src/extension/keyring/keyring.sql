@@ -322,6 +322,8 @@ CREATE FUNCTION twin.decrypt_data(ciphertext text) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_decrypt_data';
 COMMENT ON FUNCTION twin.decrypt_data(text) IS 'opens what encrypt_data or any AES-256-GCM library sealed under ENCRYPTION_KEY; needs decrypt on the key "environment"';
 
+--@include permission_grants.sql
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA twin_internal FROM PUBLIC;
 REVOKE ALL ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer),
 	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() FROM PUBLIC;

@@ -204,6 +204,16 @@ keyring_allows_modifier(int32 modifier, KeyPrivilege privilege)
 	return name != NULL && grants_allow(name->grants, &name->memo, privilege);
 }
 
+bool
+keyring_refusal_depends_on_asker(int32 modifier)
+{
+	KeyName *name;
+
+	cache_refresh();
+	name = cache_name_of_modifier(modifier);
+	return name != NULL && grants_depend_on_asker(name->grants);
+}
+
 Oid
 keyring_signal_relation(void)
 {
