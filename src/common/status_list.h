@@ -43,4 +43,8 @@ STATUS(ARMOR_INVALID,       "22P02", 400, "invalid armored value", "A value that
 STATUS(VALUE_TRUNCATED,     "22P03", 400, "encrypted value is truncated or not one", NULL)
 STATUS(UNKNOWN_ALGORITHM,   "0A000", 400, "encrypted value uses an unknown algorithm", "It was written by a newer version of twin_security, or is damaged.")
 STATUS(UNKNOWN_FLAG,        "0A000", 400, "encrypted value carries an unknown flag", "It was written by a newer version of twin_security, or is damaged.")
+
+/* TW6xx: identity */
+STATUS(IDENTITY_SESSION,    "TW601", 401, "the token was set for the whole session", "Set it for one transaction, with twin.authenticate() or SET LOCAL; for whole sessions an administrator must turn twin_security.allow_session_identity on.")
+STATUS(IDENTITY_ROLE,       "TW602", 403, "the token names a database role that this login may not take on", "An administrator can GRANT the role to the login.")
 /* clang-format on */

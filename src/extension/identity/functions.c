@@ -25,8 +25,9 @@ static TSEC_NORETURN void
 refuse_token(Status status)
 {
 	event_emit(&(SecurityEvent){.type = "token_refused",
-								.severity = "medium",
-								.outcome = "denied",
+								.class = EVENT_ACCESS,
+								.severity = EVENT_MEDIUM,
+								.outcome = EVENT_DENIED,
 								.action = "authenticate",
 								.resource = status_info(status)->sqlstate});
 	base_throw(status);
@@ -129,8 +130,9 @@ identity_require_permission(const char *permission)
 	if (identity_has_permission(permission))
 		return;
 	event_emit(&(SecurityEvent){.type = "permission_denied",
-								.severity = "medium",
-								.outcome = "denied",
+								.class = EVENT_ACCESS,
+								.severity = EVENT_MEDIUM,
+								.outcome = EVENT_DENIED,
 								.action = "require_permission",
 								.resource = permission});
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission \"%s\" is required", permission),

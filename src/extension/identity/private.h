@@ -24,6 +24,11 @@ extern const char *tables_role_of(Oid database_role);
 /* Whether a login, or a role it belongs to, is on the list of token-only logins. */
 extern bool tables_login_is_token_only(Oid login);
 
+/* ---- current.c ---- */
+
+/* Who was asking when it was last looked at, if the setting is still the same; looks at nothing else and cannot fail. */
+extern const Identity *identity_last_known(void);
+
 /* ---- seal.c ---- */
 
 extern void seal_init(void);

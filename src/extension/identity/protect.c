@@ -6,7 +6,7 @@
  */
 #include "identity/private.h"
 
-#include "access/table.h"
+#include "access/relation.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"

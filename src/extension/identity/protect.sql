@@ -280,21 +280,19 @@ COMMENT ON VIEW twin.protected_tables IS 'tables under protect_table, partitions
 CREATE FUNCTION twin_internal.protect_new_partitions() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	new_partition regclass;
-	parent twin_internal.protected_tables;
+	found_new record;
 BEGIN
-	FOR new_partition, parent IN
-		SELECT DISTINCT t.relid, p
+	FOR found_new IN
+		SELECT DISTINCT ON (t.relid) t.relid, p.*
 		FROM pg_event_trigger_ddl_commands() d
 			JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass AND (c.relispartition OR c.relkind = 'p')
 			JOIN twin_internal.protected_tables p ON p.relation IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a)
 			CROSS JOIN LATERAL pg_partition_tree(p.relation) t
 		WHERE NOT EXISTS (SELECT FROM twin_internal.protected_tables done WHERE done.relation = t.relid)
 	LOOP
-		CONTINUE WHEN EXISTS (SELECT FROM twin_internal.protected_tables done WHERE done.relation = new_partition);
-		PERFORM twin_internal.check_protectable(new_partition);
-		PERFORM twin_internal.protect_one(new_partition, parent.tenant_column, parent.owner_column, parent.read_permission,
-			parent.insert_permission, parent.update_permission, parent.delete_permission);
+		PERFORM twin_internal.check_protectable(found_new.relid);
+		PERFORM twin_internal.protect_one(found_new.relid, found_new.tenant_column, found_new.owner_column, found_new.read_permission,
+			found_new.insert_permission, found_new.update_permission, found_new.delete_permission);
 	END LOOP;
 END
 $$;
