@@ -8,6 +8,7 @@
  */
 #include "common/encode.h"
 #include "common/envelope.h"
+#include "common/event_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,5 +82,14 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
+	for (number = 0; number < EVENT_TEXTS; number++)
+	{
+		EventRecord record = {.severity = EVENT_HIGH, .event_time = 7};
+		uint8_t encoded[EVENT_RECORD_MAX];
+
+		for (unsigned i = 0; i <= number; i++)
+			record.text[i] = bytes_of("{\"a\": \"b\"}", i + 1);
+		write_seed("event", number, encoded, event_record_encode(&record, encoded));
+	}
 	return 0;
 }

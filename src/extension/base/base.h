@@ -47,8 +47,12 @@ base_check(Status status)
 
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
+extern char *setting_cluster_database;
+extern char *setting_databases;
+extern int setting_event_ring_size; /* kB */
 extern char *setting_key_command;
 extern int setting_key_message_limit;
+extern int setting_max_databases;
 
 extern bool setting_allow_session_identity;
 

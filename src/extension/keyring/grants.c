@@ -164,6 +164,7 @@ grants_refuse(const char *key_name, KeyPrivilege privilege)
 {
 	const char *word = privilege == KEY_ENCRYPT ? "encrypt" : privilege == KEY_DECRYPT ? "decrypt" : "mask";
 
+	tell_denied(key_name, word);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to %s with key \"%s\"", word, key_name),

@@ -115,7 +115,7 @@ extern const char *keyring_name_of(int32 modifier);
 /* Counts one message before it is sealed; raises TW104 when the key is exhausted.  The algorithm's nonce comes along. */
 extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX]);
 
-/* Counts one value opened, or one that failed its integrity check. */
+/* Counts one value opened, or one that failed its integrity check, which is also a security event. */
 extern void keyring_note_open(Key *key);
 extern void keyring_note_failure(Key *key);
 

@@ -38,6 +38,7 @@ unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 	if (status != TSEC_OK)
 	{
 		secret_wipe(key, AEAD_KEY_SIZE);
+		tell_unwrap_failure(status, NameStr(parent->name));
 		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(parent->name), entry->row.version);
 	}
 }

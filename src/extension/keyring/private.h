@@ -178,6 +178,12 @@ extern void meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use
 extern void meter_note_open(KeyMeter *meter);
 extern void meter_note_failure(KeyMeter *meter);
 
+/* ---- tell.c: news for the log of security events ---- */
+
+extern void tell_denied(const char *key_name, const char *action);
+extern void tell_integrity_failure(const char *key_name);
+extern void tell_unwrap_failure(Status status, const char *key_name); /* tells nothing of other statuses */
+
 /* ---- rotation.c ---- */
 
 /* Has a background worker rotate a key whose primary version is still the stated one; false when none is free. */

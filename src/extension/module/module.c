@@ -4,6 +4,7 @@
  */
 #include "base/base.h"
 #include "cipher/cipher.h"
+#include "event/event.h"
 #include "keyring/keyring.h"
 
 PG_MODULE_MAGIC;
@@ -14,6 +15,7 @@ void
 _PG_init(void)
 {
 	base_init();
+	event_init();
 	keyring_init();
 	cipher_init();
 }
