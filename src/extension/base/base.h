@@ -43,7 +43,17 @@ base_check(Status status)
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
 extern char *setting_key_command;
+extern int setting_bcrypt_cost;
+extern int setting_hash_wait_timeout; /* milliseconds */
 extern int setting_key_message_limit;
+extern int setting_limit_entries;
+extern int setting_login_forget_after; /* seconds */
+extern int setting_login_lockout;      /* seconds */
+extern int setting_login_max_failures;
+extern int setting_login_max_lockout; /* seconds */
+extern int setting_max_concurrent_hashes;
+extern int setting_password_min_length; /* characters */
+extern int setting_password_min_score;
 
 /* ---- shmem.c ---- */
 

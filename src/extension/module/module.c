@@ -5,6 +5,8 @@
 #include "base/base.h"
 #include "cipher/cipher.h"
 #include "keyring/keyring.h"
+#include "limit/limit.h"
+#include "password/password.h"
 
 PG_MODULE_MAGIC;
 
@@ -14,6 +16,8 @@ void
 _PG_init(void)
 {
 	base_init();
+	password_init();
+	limit_init();
 	keyring_init();
 	cipher_init();
 }
