@@ -2,7 +2,7 @@
  * seeds.c
  *		Writes the inputs the fuzzers start from: valid values of every algorithm,
  *		flag and a few lengths, each as stored bytes, as armor and in both base64
- *		forms; and texts that masks show something of.
+ *		forms; texts that masks show something of; and bcrypt hashes.
  *
  *		seeds FOLDER
  */
@@ -43,6 +43,13 @@ static const char *const masked[] = {
 	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
 };
 
+static const char *const hashes[] = {
+	"$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+	"$2b$12$......................E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+	"$2x$04$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+	"$2y$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+};
+
 int
 main(int count, char **arguments)
 {
@@ -81,5 +88,7 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
+	for (unsigned i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		write_seed("bcrypt", i, hashes[i], strlen(hashes[i]));
 	return 0;
 }
