@@ -101,7 +101,7 @@ static const IntegerSetting integers[] = {
 	{"twin_security.password_min_score", &setting_password_min_score, 3, 0, 4, PGC_SUSET, 0,
 	 "Score that a password must reach, from 0 to 4.",
 	 "0 is guessed with fewer than a thousand tries, 1 a million, 2 a hundred million, 3 ten thousand million, 4 "
-	 "takes more. The most common passwords and single words are refused at any score."},
+	 "takes more. The thousand most common passwords and single words of the dictionary are refused at any score."},
 };
 
 /* What sizes shared memory can only be defined while the server starts; otherwise it has no effect and may be anything. */
