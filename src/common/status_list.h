@@ -47,4 +47,12 @@ STATUS(UNKNOWN_FLAG,        "0A000", 400, "encrypted value carries an unknown fl
 /* TW6xx: identity */
 STATUS(IDENTITY_SESSION,    "TW601", 401, "the token was set for the whole session", "Set it for one transaction, with twin.authenticate() or SET LOCAL; for whole sessions an administrator must turn twin_security.allow_session_identity on.")
 STATUS(IDENTITY_ROLE,       "TW602", 403, "the token names a database role that this login may not take on", "An administrator can GRANT the role to the login.")
+/* TW3xx: password */
+STATUS(HASHES_BUSY,         "TW301", 503, "too many passwords are being hashed at once", "Try again; twin_security.max_concurrent_hashes and twin_security.hash_wait_timeout say how many and how long to wait.")
+STATUS(PASSWORD_TOO_LONG,   "22023", 400, "password is longer than 72 bytes", "bcrypt reads no more than 72 bytes; in UTF-8 a character outside ASCII takes 2 to 4 of them.")
+STATUS(PASSWORD_HAS_ZERO,   "22023", 400, "password contains a zero byte", NULL)
+STATUS(PASSWORD_NOT_TEXT,   "22021", 400, "password contains a character that cannot be converted to UTF-8", NULL)
+STATUS(HASH_MALFORMED,      "22023", 500, "not a bcrypt hash", "A bcrypt hash begins with $2b$ (or $2a$, $2y$) and two digits of cost, and has 60 characters.")
+STATUS(HASH_KIND,           "0A000", 500, "password hashes of kind $2x$ are refused", "They come from a program that lost bits of characters outside ASCII; the user must choose a new password.")
+STATUS(HASH_COST,           "54000", 500, "password hash has a cost above 15", "Verifying it would keep a server process busy for seconds or hours, and it could not be cancelled.")
 /* clang-format on */

@@ -51,6 +51,8 @@ extern char *setting_cluster_database;
 extern char *setting_databases;
 extern int setting_event_ring_size; /* kB */
 extern char *setting_key_command;
+extern int setting_bcrypt_cost;
+extern int setting_hash_wait_timeout; /* milliseconds */
 extern int setting_key_message_limit;
 extern int setting_max_databases;
 
@@ -71,6 +73,14 @@ extern bool setting_token_is_local(void);
 
 /* Sets it for the transaction, as SET LOCAL does. */
 extern void setting_set_token(const char *value);
+extern int setting_limit_entries;
+extern int setting_login_forget_after; /* seconds */
+extern int setting_login_lockout;      /* seconds */
+extern int setting_login_max_failures;
+extern int setting_login_max_lockout; /* seconds */
+extern int setting_max_concurrent_hashes;
+extern int setting_password_min_length; /* characters */
+extern int setting_password_min_score;
 
 /* ---- shmem.c ---- */
 

@@ -6,6 +6,8 @@
 #include "cipher/cipher.h"
 #include "event/event.h"
 #include "keyring/keyring.h"
+#include "limit/limit.h"
+#include "password/password.h"
 
 PG_MODULE_MAGIC;
 
@@ -16,6 +18,8 @@ _PG_init(void)
 {
 	base_init();
 	event_init();
+	password_init();
+	limit_init();
 	keyring_init();
 	cipher_init();
 }
