@@ -125,9 +125,9 @@ claim_map_read(const char *text, size_t length, ClaimMap **map)
 		return TSEC_NO_MEMORY;
 	}
 	made->text = root;
-	made->user = (ClaimPath) {{"sub"}, 1};
-	made->role = (ClaimPath) {{"role"}, 1};
-	made->tenant = (ClaimPath) {{"tenant_id"}, 1};
+	made->user = (ClaimPath){{"sub"}, 1};
+	made->role = (ClaimPath){{"role"}, 1};
+	made->tenant = (ClaimPath){{"tenant_id"}, 1};
 	made->needs_expiry = true;
 	made->leeway = -1;
 	json_object_foreach(root, name, value)

@@ -126,8 +126,8 @@ hmac_compute(HmacKey *key, Bytes input, uint8_t *digest)
 	if (EVP_MD_CTX_copy_ex(key->work, key->inner) != 1 ||
 		EVP_DigestUpdate(key->work, input.data, input.length) != 1 ||
 		EVP_DigestFinal_ex(key->work, digest, &length) != 1 || EVP_MD_CTX_copy_ex(key->work, key->outer) != 1 ||
-		EVP_DigestUpdate(key->work, digest, key->size) != 1 ||
-		EVP_DigestFinal_ex(key->work, digest, &length) != 1 || length != key->size)
+		EVP_DigestUpdate(key->work, digest, key->size) != 1 || EVP_DigestFinal_ex(key->work, digest, &length) != 1 ||
+		length != key->size)
 	{
 		secret_wipe(digest, key->size);
 		return TSEC_LIBRARY_FAILURE;

@@ -35,8 +35,8 @@ extern void hmac_free(HmacKey *key);
 /* For a key of hmac_new(). */
 extern Status hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE]);
 
-/* For a key of any digest: writes as many bytes as the digest has. */
-extern Status hmac_compute(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE_MAX]);
+/* For a key of any digest: writes as many bytes as the digest has, at most DIGEST_SIZE_MAX. */
+extern Status hmac_compute(HmacKey *key, Bytes input, uint8_t *digest);
 
 /* Derives bytes (1 to 255 * 32) from a secret for one stated purpose; an absent salt equals an empty one. */
 extern Status hkdf_sha256(Bytes secret, Bytes salt, const char *purpose, uint8_t *output, size_t length);

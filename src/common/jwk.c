@@ -32,7 +32,7 @@ may_verify(const json_t *root)
 	for (size_t i = 0; i < json_array_size(operations); i++)
 	{
 		const char *operation = json_string_value(json_array_get(operations, i));
-		bool *seen = operation == NULL                   ? NULL
+		bool *seen = operation == NULL                  ? NULL
 					 : strcmp(operation, "verify") == 0 ? &verifies
 					 : strcmp(operation, "sign") == 0   ? &signs
 														: NULL;

@@ -27,9 +27,9 @@ typedef struct Jwk
 {
 	JwtKey *key;
 	JwtAlgorithm algorithm;
-	char kid[JWT_KID_MAX + 1];         /* as given, else the thumbprint (a secret: jwk_secret_kid) */
-	char public_text[JWK_PUBLIC_MAX];  /* canonical JSON of the public key; empty for a secret */
-	uint8_t secret[JWK_SECRET_MAX];    /* kty oct alone */
+	char kid[JWT_KID_MAX + 1];        /* as given, else the thumbprint (a secret: jwk_secret_kid) */
+	char public_text[JWK_PUBLIC_MAX]; /* canonical JSON of the public key; empty for a secret */
+	uint8_t secret[JWK_SECRET_MAX];   /* kty oct alone */
 	size_t secret_length;
 } Jwk;
 

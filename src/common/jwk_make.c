@@ -148,8 +148,8 @@ required_members(const JwtKey *key)
 	switch (key->row->kind)
 	{
 		case JWT_RSA:
-			return json_pack("{s:s, s:o, s:o}", "kty", "RSA", "n", number_of(key->pkey, OSSL_PKEY_PARAM_RSA_N, 0), "e",
-							 number_of(key->pkey, OSSL_PKEY_PARAM_RSA_E, 0));
+			return json_pack("{s:s, s:o, s:o}", "kty", "RSA", "n", number_of(key->pkey, OSSL_PKEY_PARAM_RSA_N, 0),
+							 "e", number_of(key->pkey, OSSL_PKEY_PARAM_RSA_E, 0));
 		case JWT_EC:
 			return json_pack("{s:s, s:s, s:o, s:o}", "kty", "EC", "crv", key->row->curve, "x",
 							 number_of(key->pkey, OSSL_PKEY_PARAM_EC_PUB_X, key->row->number_size), "y",

@@ -235,7 +235,8 @@ jwt_verify(JwtKey *key, const JwtParts *parts)
 
 	if (parts->signature.length > encode_base64url_size(JWT_SIGNATURE_MAX))
 		return TSEC_TOKEN_SIGNATURE;
-	if (decode_base64url((const char *) parts->signature.data, parts->signature.length, signature, &length) != TSEC_OK)
+	if (decode_base64url((const char *) parts->signature.data, parts->signature.length, signature, &length) !=
+		TSEC_OK)
 		return TSEC_TOKEN_MALFORMED;
 	if (length != key->signature_size)
 		return TSEC_TOKEN_SIGNATURE;

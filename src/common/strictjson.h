@@ -6,6 +6,9 @@
  * scan in front of it counts both, so that its recursion and its allocations
  * are bounded by what the caller expects.  Refused besides: duplicate names at
  * any level, NUL in strings, whole numbers beyond 64 bits, trailing bytes.
+ *
+ * src/common must not call jansson's json_object(): in a backend that is the
+ * server's function of the same name.  json_pack() makes objects.
  */
 #ifndef TSEC_STRICTJSON_H
 #define TSEC_STRICTJSON_H

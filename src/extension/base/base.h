@@ -44,6 +44,13 @@ base_check(Status status)
 
 extern char *setting_key_command;
 extern int setting_key_message_limit;
+extern char *setting_token_audience;
+extern char *setting_token_issuer;
+extern int setting_token_leeway;   /* seconds */
+extern int setting_token_lifetime; /* seconds; 0 leaves it to the environment */
+
+/* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */
+extern uint64 setting_token_changes;
 
 /* ---- shmem.c ---- */
 

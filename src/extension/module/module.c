@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "cipher/cipher.h"
 #include "keyring/keyring.h"
+#include "token/token.h"
 
 PG_MODULE_MAGIC;
 
@@ -16,4 +17,5 @@ _PG_init(void)
 	base_init();
 	keyring_init();
 	cipher_init();
+	token_init();
 }
