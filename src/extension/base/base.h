@@ -81,6 +81,13 @@ extern int setting_login_max_lockout; /* seconds */
 extern int setting_max_concurrent_hashes;
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
+extern char *setting_token_audience;
+extern char *setting_token_issuer;
+extern int setting_token_leeway;   /* seconds */
+extern int setting_token_lifetime; /* seconds; 0 leaves it to the environment */
+
+/* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */
+extern uint64 setting_token_changes;
 
 /* ---- shmem.c ---- */
 

@@ -119,4 +119,23 @@ extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX]);
 extern void keyring_note_open(Key *key);
 extern void keyring_note_failure(Key *key);
 
+/* ---- secrets.c: secrets of the parts above, wrapped and rewrapped as keys are ---- */
+
+#define KEYRING_SECRET_MAX 8192
+#define KEYRING_SECRET_NAME_MAX 255
+
+/* What a secret is bound to. */
+typedef struct KeyringSecret
+{
+	const char *purpose;
+	const char *name;
+	uint8 binding[DIGEST_SIZE]; /* of all else that it must be inseparable from */
+} KeyringSecret;
+
+/* Wraps at most KEYRING_SECRET_MAX bytes, for twin_internal.store_secret().  Raises when there is no ENCRYPTION_KEY. */
+extern void keyring_wrap_secret(const KeyringSecret *secret, Bytes bytes, bytea **wrapped, bytea **wrapping_id);
+
+/* Opens what store_secret() kept: TSEC_KEYRING_TAMPERED when there is none or anything differs, TSEC_WRONG_KEY, TSEC_KEY_MISSING. */
+extern Status keyring_open_secret(const KeyringSecret *secret, uint8 bytes[KEYRING_SECRET_MAX], size_t *length);
+
 #endif /* TSEC_KEYRING_H */

@@ -8,6 +8,7 @@
 
 --@include tables.sql
 --@include subscriber.sql
+--@include secrets.sql
 
 CREATE FUNCTION twin_internal.key_modifier(key_name text) RETURNS integer
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_key_modifier';
@@ -35,6 +36,14 @@ CREATE FUNCTION twin_internal.check_master_key(wrapping_ids bytea[]) RETURNS voi
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_check_master_key';
 COMMENT ON FUNCTION twin_internal.check_master_key(bytea[]) IS 'raises TW101 unless each id is that of the present or the previous ENCRYPTION_KEY';
 
+CREATE FUNCTION twin_internal.wrapping_ids() RETURNS SETOF bytea
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT v.wrapping_id FROM twin_internal.key_versions v WHERE v.wrapped IS NOT NULL
+	UNION SELECT s.wrapping_id FROM twin_internal.wrapped_secrets s;
+END;
+COMMENT ON FUNCTION twin_internal.wrapping_ids() IS 'fingerprints of the keys that wrapped what the keyring holds';
+
 /* Adds a version to a key whose row the caller has locked. */
 CREATE FUNCTION twin_internal.add_key_version(of_key name, in_state text) RETURNS twin_internal.key_versions
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -43,8 +52,7 @@ DECLARE
 	made twin_internal.key_versions;
 BEGIN
 	/* a key that ENCRYPTION_KEY does not fit would make a keyring that no key opens whole */
-	PERFORM twin_internal.check_master_key(array_agg(v.wrapping_id))
-		FROM twin_internal.key_versions v WHERE v.wrapped IS NOT NULL;
+	PERFORM twin_internal.check_master_key(array_agg(i.wrapping_id)) FROM twin_internal.wrapping_ids() AS i (wrapping_id);
 	SELECT * INTO STRICT parent FROM twin_internal.keys k WHERE k.key_name = of_key;
 	made.key_name := of_key;
 	made.state := in_state;
@@ -286,8 +294,9 @@ CREATE FUNCTION twin.rotate_master_key() RETURNS integer
 DECLARE
 	present bytea := twin_internal.master_key_id();
 	rewrapped integer;
+	secrets integer;
 BEGIN
-	LOCK TABLE twin_internal.keys IN SHARE ROW EXCLUSIVE MODE;
+	LOCK TABLE twin_internal.keys, twin_internal.wrapped_secrets IN SHARE ROW EXCLUSIVE MODE;
 	UPDATE twin_internal.key_versions v
 		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
 				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id, k.algorithm) w)
@@ -295,6 +304,12 @@ BEGIN
 		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present
 			AND twin_internal.subscription_of(v.key_name) IS NULL;	/* the others arrive wrapped anew from the publisher */
 	GET DIAGNOSTICS rewrapped = ROW_COUNT;
+	UPDATE twin_internal.wrapped_secrets s
+		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
+				FROM twin_internal.rewrap_secret(s.purpose, s.name, s.binding, s.wrapped, s.wrapping_id) w)
+		WHERE s.wrapping_id <> present;
+	GET DIAGNOSTICS secrets = ROW_COUNT;
+	rewrapped := rewrapped + secrets;
 
 	/* messages of whole values are counted per ENCRYPTION_KEY */
 	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND twin_internal.subscription_of('environment') IS NULL AND NOT EXISTS (

@@ -8,6 +8,7 @@
 #include "keyring/keyring.h"
 #include "limit/limit.h"
 #include "password/password.h"
+#include "token/token.h"
 
 PG_MODULE_MAGIC;
 
@@ -22,4 +23,5 @@ _PG_init(void)
 	limit_init();
 	keyring_init();
 	cipher_init();
+	token_init();
 }
