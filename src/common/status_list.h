@@ -44,9 +44,6 @@ STATUS(VALUE_TRUNCATED,     "22P03", 400, "encrypted value is truncated or not o
 STATUS(UNKNOWN_ALGORITHM,   "0A000", 400, "encrypted value uses an unknown algorithm", "It was written by a newer version of twin_security, or is damaged.")
 STATUS(UNKNOWN_FLAG,        "0A000", 400, "encrypted value carries an unknown flag", "It was written by a newer version of twin_security, or is damaged.")
 
-/* TW6xx: identity */
-STATUS(IDENTITY_SESSION,    "TW601", 401, "the token was set for the whole session", "Set it for one transaction, with twin.authenticate() or SET LOCAL; for whole sessions an administrator must turn twin_security.allow_session_identity on.")
-STATUS(IDENTITY_ROLE,       "TW602", 403, "the token names a database role that this login may not take on", "An administrator can GRANT the role to the login.")
 /* TW3xx: password */
 STATUS(HASHES_BUSY,         "TW301", 503, "too many passwords are being hashed at once", "Try again; twin_security.max_concurrent_hashes and twin_security.hash_wait_timeout say how many and how long to wait.")
 STATUS(PASSWORD_TOO_LONG,   "22023", 400, "password is longer than 72 bytes", "bcrypt reads no more than 72 bytes; in UTF-8 a character outside ASCII takes 2 to 4 of them.")
@@ -55,6 +52,7 @@ STATUS(PASSWORD_NOT_TEXT,   "22021", 400, "password contains a character that ca
 STATUS(HASH_MALFORMED,      "22023", 500, "not a bcrypt hash", "A bcrypt hash begins with $2b$ (or $2a$, $2y$) and two digits of cost, and has 60 characters.")
 STATUS(HASH_KIND,           "0A000", 500, "password hashes of kind $2x$ are refused", "They come from a program that lost bits of characters outside ASCII; the user must choose a new password.")
 STATUS(HASH_COST,           "54000", 500, "password hash has a cost above 15", "Verifying it would keep a server process busy for seconds or hours, and it could not be cancelled.")
+
 /* TW5xx: tokens; what is wrong with one, never a part of it */
 STATUS(TOKEN_MALFORMED,     "TW501", 401, "the token is malformed", "A token is three parts of canonical base64url between two dots; the first two hold JSON objects without duplicate names.")
 STATUS(TOKEN_TOO_LONG,      "TW502", 401, "the token is longer than 8192 bytes", NULL)
@@ -85,4 +83,8 @@ STATUS(JWK_USE,             "22023", 400, "the JWK is not meant for verifying si
 STATUS(JWK_PRIVATE,         "22023", 400, "the JWK holds a private key", "Give the public key alone: without d, p, q, dp, dq, qi, oth and k.")
 STATUS(JWK_WEAK,            "22023", 400, "the JWK is too weak a key, or a broken one", "RSA has 2048 to 8192 bits and an odd exponent from 65537 on; a secret has at least as many bytes as the algorithm's digest; points lie on their curve.")
 STATUS(CLAIM_MAP,           "22023", 400, "invalid claim map", "It may hold user, role, tenant (a name, an array of names as a path, or null), role_is (\"twin\" or \"database\"), roles, require (arrays of names) and leeway (0 to 300 seconds).")
+
+/* TW6xx: identity */
+STATUS(IDENTITY_SESSION,    "TW601", 401, "the token was set for the whole session", "Set it for one transaction, with twin.authenticate() or SET LOCAL; for whole sessions an administrator must turn twin_security.allow_session_identity on.")
+STATUS(IDENTITY_ROLE,       "TW602", 403, "the token names a database role that this login may not take on", "An administrator can GRANT the role to the login.")
 /* clang-format on */

@@ -67,19 +67,19 @@ token_setting_init(void)
 }
 
 const char *
-setting_token(void)
+token_setting_value(void)
 {
 	return token != NULL && *token != '\0' ? token : NULL;
 }
 
 uint64
-setting_token_changes(void)
+token_setting_changes(void)
 {
 	return changes;
 }
 
 bool
-setting_token_is_local(void)
+token_setting_is_local(void)
 {
 	const GucStack *newest = record->stack;
 
@@ -89,7 +89,7 @@ setting_token_is_local(void)
 }
 
 void
-setting_set_token(const char *value)
+token_setting_set(const char *value)
 {
 	(void) set_config_option(TOKEN_SETTING, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 }

@@ -99,7 +99,7 @@ verify(const char *text)
 	const VerifiedToken *token;
 	Status status;
 
-	if (!setting_token_is_local() && !setting_allow_session_identity)
+	if (!token_setting_is_local() && !setting_allow_session_identity)
 		return TSEC_IDENTITY_SESSION;
 	status = token_find(text, strlen(text), &token);
 	if (status != TSEC_OK)
@@ -113,7 +113,7 @@ verify(const char *text)
 static void
 refresh(void)
 {
-	const char *text = setting_token();
+	const char *text = token_setting_value();
 
 	if (text == NULL)
 	{
@@ -123,7 +123,7 @@ refresh(void)
 		current.status = TSEC_OK;
 		return;
 	}
-	if (current.known && !current.nobody && current.setting == setting_token_changes() &&
+	if (current.known && !current.nobody && current.setting == token_setting_changes() &&
 		current.tokens == token_generation() && current.tables == tables_generation() &&
 		current.login == GetSessionUserId() && seconds_now() < current.until)
 		return;
@@ -131,7 +131,7 @@ refresh(void)
 	current.known = false; /* whatever is raised below */
 	current.nobody = false;
 	current.until = 0;
-	current.setting = setting_token_changes();
+	current.setting = token_setting_changes();
 	current.tables = tables_generation();
 	current.tokens = token_generation();
 	current.login = GetSessionUserId();
@@ -161,7 +161,7 @@ const Identity *
 identity_last_known(void)
 {
 	return current.known && !current.nobody && current.status == TSEC_OK &&
-				   current.setting == setting_token_changes()
+				   current.setting == token_setting_changes()
 			   ? &current.identity
 			   : NULL;
 }

@@ -54,7 +54,7 @@ tsec_authenticate(PG_FUNCTION_ARGS)
 	if (status != TSEC_OK)
 		refuse_token(status);
 	copy = text_to_cstring(token);
-	setting_set_token(copy);
+	token_setting_set(copy);
 	secret_wipe(copy, length);
 	pfree(copy);
 	(void) identity_current();
@@ -105,7 +105,7 @@ tsec_current_claims(PG_FUNCTION_ARGS)
 
 	if (identity_current() == NULL)
 		PG_RETURN_NULL();
-	token = setting_token();
+	token = token_setting_value();
 	base_check(token_find(token, strlen(token), &verified));
 	PG_RETURN_POINTER(PG_DETOAST_DATUM_COPY(JsonbPGetDatum(verified->claims)));
 }

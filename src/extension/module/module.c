@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "cipher/cipher.h"
 #include "event/event.h"
+#include "identity/identity.h"
 #include "keyring/keyring.h"
 #include "limit/limit.h"
 #include "password/password.h"
@@ -24,4 +25,5 @@ _PG_init(void)
 	keyring_init();
 	cipher_init();
 	token_init();
+	identity_init();
 }
