@@ -2,12 +2,13 @@
  * seeds.c
  *		Writes the inputs the fuzzers start from: valid values of every algorithm,
  *		flag and a few lengths, each as stored bytes, as armor and in both base64
- *		forms; and texts that masks show something of.
+ *		forms; texts that masks show something of; and bcrypt hashes.
  *
  *		seeds FOLDER
  */
 #include "common/encode.h"
 #include "common/envelope.h"
+#include "common/event_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,13 @@ static const char *const masked[] = {
 	"date(month)\n1985-05-17 10:00:00+00",
 	"partial(2,4)\nABCDEFG\xe6\x9d\x8e\xf0\x9f\x98\x80HIJKL",
 	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
+};
+
+static const char *const hashes[] = {
+	"$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+	"$2b$12$......................E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+	"$2x$04$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
+	"$2y$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui",
 };
 
 int
@@ -81,5 +89,16 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
+	for (number = 0; number < EVENT_TEXTS; number++)
+	{
+		EventRecord record = {.severity = EVENT_HIGH, .event_time = 7};
+		uint8_t encoded[EVENT_RECORD_MAX];
+
+		for (unsigned i = 0; i <= number; i++)
+			record.text[i] = bytes_of("{\"a\": \"b\"}", i + 1);
+		write_seed("event", number, encoded, event_record_encode(&record, encoded));
+	}
+	for (unsigned i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+		write_seed("bcrypt", i, hashes[i], strlen(hashes[i]));
 	return 0;
 }
