@@ -169,8 +169,15 @@ identity_last_known(void)
 uint64
 identity_generation(void)
 {
+	static Oid login = InvalidOid;
+
 	refresh();
-	return generation;
+	if (unlikely(login != GetSessionUserId()))
+	{
+		login = GetSessionUserId();
+		generation++;
+	}
+	return generation + tables_generation(); /* neither ever falls */
 }
 
 bool

@@ -135,41 +135,51 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.grant_by_permission(regclass, text, text) IS 'grants on a protected table follow the permissions of the twin''s roles';
 
-/* Protects one table, checked before. */
-CREATE FUNCTION twin_internal.protect_one(wanted regclass, tenant name, owner name, reads text, inserts text, updates text, deletes text) RETURNS void
+/*
+ * Protecting is two steps: first all tables are written down as they are, then each is changed. The event trigger below
+ * meets the second step's own ALTER TABLE and must find nothing left to do.
+ */
+CREATE FUNCTION twin_internal.note_protection(wanted regclass, tenant name, owner name, reads text, inserts text, updates text, deletes text) RETURNS void
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+	INSERT INTO twin_internal.protected_tables
+	SELECT wanted, tenant, owner, reads, inserts, updates, deletes, c.relrowsecurity, c.relforcerowsecurity,
+		coalesce((SELECT array_agg(a.privilege_type) FROM aclexplode(c.relacl) a WHERE a.grantee = 0), '{}'), '{}', ''
+	FROM pg_class c WHERE c.oid = wanted
+$$;
+COMMENT ON FUNCTION twin_internal.note_protection(regclass, name, name, text, text, text, text) IS 'writes down by what a table is to be protected, and what is there before';
+
+CREATE FUNCTION twin_internal.write_protection(wanted regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	class pg_class;
-	taken text[];
-	given text[];
-	privilege text;
+	by twin_internal.protected_tables;
+	given text[] := '{}';
 BEGIN
-	SELECT * INTO STRICT class FROM pg_class c WHERE c.oid = wanted;
-	SELECT coalesce(array_agg(a.privilege_type), '{}') INTO taken FROM aclexplode(class.relacl) a WHERE a.grantee = 0;
+	SELECT * INTO STRICT by FROM twin_internal.protected_tables p WHERE p.relation = wanted;
 	EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', wanted);
 	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', wanted);
 	EXECUTE format('CREATE POLICY twin_security_all ON %s USING (true) WITH CHECK (true)', wanted);
 	EXECUTE format('CREATE POLICY twin_security_read ON %s AS RESTRICTIVE FOR SELECT USING (%s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, reads));
+		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.read_permission));
 	EXECUTE format('CREATE POLICY twin_security_insert ON %s AS RESTRICTIVE FOR INSERT WITH CHECK (%s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, inserts));
+		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.insert_permission));
 	EXECUTE format('CREATE POLICY twin_security_update ON %s AS RESTRICTIVE FOR UPDATE USING (%2$s) WITH CHECK (%2$s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, updates));
+		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.update_permission));
 	EXECUTE format('CREATE POLICY twin_security_delete ON %s AS RESTRICTIVE FOR DELETE USING (%s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, deletes));
+		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.delete_permission));
 	/* a partition is reached through its table */
-	IF NOT class.relispartition THEN
-		given := twin_internal.grant_by_permission(wanted, 'SELECT', reads) || twin_internal.grant_by_permission(wanted, 'INSERT', inserts)
-			|| twin_internal.grant_by_permission(wanted, 'UPDATE', updates) || twin_internal.grant_by_permission(wanted, 'DELETE', deletes);
-		PERFORM twin_internal.grant_by_permission(d.objid::regclass, 'USAGE', inserts)
+	IF NOT (SELECT c.relispartition FROM pg_class c WHERE c.oid = wanted) THEN
+		given := twin_internal.grant_by_permission(wanted, 'SELECT', by.read_permission)
+			|| twin_internal.grant_by_permission(wanted, 'INSERT', by.insert_permission)
+			|| twin_internal.grant_by_permission(wanted, 'UPDATE', by.update_permission)
+			|| twin_internal.grant_by_permission(wanted, 'DELETE', by.delete_permission);
+		PERFORM twin_internal.grant_by_permission(d.objid::regclass, 'USAGE', by.insert_permission)
 			FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
 			WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted AND d.classid = 'pg_class'::regclass AND d.deptype = 'a';
 	END IF;
-	INSERT INTO twin_internal.protected_tables VALUES (wanted, tenant, owner, reads, inserts, updates, deletes,
-		class.relrowsecurity, class.relforcerowsecurity, taken, coalesce(given, '{}'), twin_internal.policy_digest(wanted));
+	UPDATE twin_internal.protected_tables p SET granted = given, digest = twin_internal.policy_digest(wanted) WHERE p.relation = wanted;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.protect_one(regclass, name, name, text, text, text, text) IS 'protects one table or partition';
+COMMENT ON FUNCTION twin_internal.write_protection(regclass) IS 'protects one table or partition by what is written down for it';
 
 CREATE FUNCTION twin_internal.unprotect_one(wanted regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
@@ -227,7 +237,8 @@ BEGIN
 	END LOOP;
 	PERFORM twin_internal.unprotect_one(p.relation) FROM twin_internal.protected_tables p
 		WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted));
-	PERFORM twin_internal.protect_one(t, tenant, owner, reads, inserts, updates, deletes) FROM twin_internal.protection_tree(wanted) t;
+	PERFORM twin_internal.note_protection(t, tenant, owner, reads, inserts, updates, deletes) FROM twin_internal.protection_tree(wanted) t;
+	PERFORM twin_internal.write_protection(t) FROM twin_internal.protection_tree(wanted) t;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.protect(regclass, name, name, text, text, text, text) IS 'what protect_table does, once its caller proved to be the owner';
@@ -280,20 +291,23 @@ COMMENT ON VIEW twin.protected_tables IS 'tables under protect_table, partitions
 CREATE FUNCTION twin_internal.protect_new_partitions() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	found_new record;
+	arrived regclass[];
 BEGIN
-	FOR found_new IN
-		SELECT DISTINCT ON (t.relid) t.relid, p.*
+	WITH found_new AS (
+		SELECT DISTINCT ON (t.relid) t.relid::regclass AS partition, p.*
 		FROM pg_event_trigger_ddl_commands() d
 			JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass AND (c.relispartition OR c.relkind = 'p')
 			JOIN twin_internal.protected_tables p ON p.relation IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a)
 			CROSS JOIN LATERAL pg_partition_tree(p.relation) t
 		WHERE NOT EXISTS (SELECT FROM twin_internal.protected_tables done WHERE done.relation = t.relid)
-	LOOP
-		PERFORM twin_internal.check_protectable(found_new.relid);
-		PERFORM twin_internal.protect_one(found_new.relid, found_new.tenant_column, found_new.owner_column, found_new.read_permission,
-			found_new.insert_permission, found_new.update_permission, found_new.delete_permission);
-	END LOOP;
+	), noted AS (
+		SELECT n.partition, twin_internal.check_protectable(n.partition),
+			twin_internal.note_protection(n.partition, n.tenant_column, n.owner_column, n.read_permission, n.insert_permission,
+				n.update_permission, n.delete_permission)
+		FROM found_new n
+	)
+	SELECT array_agg(n.partition) INTO arrived FROM noted n;
+	PERFORM twin_internal.write_protection(a) FROM unnest(arrived) a;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.protect_new_partitions() IS 'protects partitions that are made or attached under a protected table';
