@@ -48,7 +48,7 @@ REVOKE ALL ON FUNCTION twin_internal.identity_changed(), twin_internal.replace_s
 	twin_internal.check_protectable(regclass), twin_internal.check_protection_column(regclass, name, boolean),
 	twin_internal.policy_digest(regclass), twin_internal.grant_by_permission(regclass, text, text),
 	twin_internal.note_protection(regclass, name, name, text, text, text, text), twin_internal.write_protection(regclass),
-	twin_internal.unprotect_one(regclass),
+	twin_internal.unprotect_one(twin_internal.protected_tables), twin_internal.unprotect_tree(regclass),
 	twin_internal.protection_tree(regclass), twin_internal.protect(regclass, name, name, text, text, text, text),
 	twin_internal.unprotect(regclass), twin_internal.protection_holds(regclass), twin_internal.protect_new_partitions(),
 	twin_internal.forget_dropped_tables() FROM PUBLIC;

@@ -151,28 +151,28 @@ COMMENT ON FUNCTION twin_internal.note_protection(regclass, name, name, text, te
 CREATE FUNCTION twin_internal.write_protection(wanted regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	by twin_internal.protected_tables;
+	note twin_internal.protected_tables;
 	given text[] := '{}';
 BEGIN
-	SELECT * INTO STRICT by FROM twin_internal.protected_tables p WHERE p.relation = wanted;
+	SELECT * INTO STRICT note FROM twin_internal.protected_tables p WHERE p.relation = wanted;
 	EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', wanted);
 	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', wanted);
 	EXECUTE format('CREATE POLICY twin_security_all ON %s USING (true) WITH CHECK (true)', wanted);
 	EXECUTE format('CREATE POLICY twin_security_read ON %s AS RESTRICTIVE FOR SELECT USING (%s)', wanted,
-		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.read_permission));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.read_permission));
 	EXECUTE format('CREATE POLICY twin_security_insert ON %s AS RESTRICTIVE FOR INSERT WITH CHECK (%s)', wanted,
-		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.insert_permission));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.insert_permission));
 	EXECUTE format('CREATE POLICY twin_security_update ON %s AS RESTRICTIVE FOR UPDATE USING (%2$s) WITH CHECK (%2$s)', wanted,
-		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.update_permission));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.update_permission));
 	EXECUTE format('CREATE POLICY twin_security_delete ON %s AS RESTRICTIVE FOR DELETE USING (%s)', wanted,
-		twin_internal.protection_condition(wanted, by.tenant_column, by.owner_column, by.delete_permission));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.delete_permission));
 	/* a partition is reached through its table */
 	IF NOT (SELECT c.relispartition FROM pg_class c WHERE c.oid = wanted) THEN
-		given := twin_internal.grant_by_permission(wanted, 'SELECT', by.read_permission)
-			|| twin_internal.grant_by_permission(wanted, 'INSERT', by.insert_permission)
-			|| twin_internal.grant_by_permission(wanted, 'UPDATE', by.update_permission)
-			|| twin_internal.grant_by_permission(wanted, 'DELETE', by.delete_permission);
-		PERFORM twin_internal.grant_by_permission(d.objid::regclass, 'USAGE', by.insert_permission)
+		given := twin_internal.grant_by_permission(wanted, 'SELECT', note.read_permission)
+			|| twin_internal.grant_by_permission(wanted, 'INSERT', note.insert_permission)
+			|| twin_internal.grant_by_permission(wanted, 'UPDATE', note.update_permission)
+			|| twin_internal.grant_by_permission(wanted, 'DELETE', note.delete_permission);
+		PERFORM twin_internal.grant_by_permission(d.objid::regclass, 'USAGE', note.insert_permission)
 			FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
 			WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted AND d.classid = 'pg_class'::regclass AND d.deptype = 'a';
 	END IF;
@@ -181,14 +181,13 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.write_protection(regclass) IS 'protects one table or partition by what is written down for it';
 
-CREATE FUNCTION twin_internal.unprotect_one(wanted regclass) RETURNS void
+CREATE FUNCTION twin_internal.unprotect_one(before twin_internal.protected_tables) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	before twin_internal.protected_tables;
+	wanted regclass := before.relation;
 	policy name;
 	item text;
 BEGIN
-	DELETE FROM twin_internal.protected_tables p WHERE p.relation = wanted RETURNING * INTO STRICT before;
 	FOR policy IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND p.polname LIKE 'twin\_security\_%' LOOP
 		EXECUTE format('DROP POLICY %I ON %s', policy, wanted);
 	END LOOP;
@@ -208,7 +207,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.unprotect_one(regclass) IS 'takes back what protect_one did';
+COMMENT ON FUNCTION twin_internal.unprotect_one(twin_internal.protected_tables) IS 'takes back what protecting a table changed';
 
 /* The table and its partitions. */
 CREATE FUNCTION twin_internal.protection_tree(of_table regclass) RETURNS SETOF regclass
@@ -216,6 +215,21 @@ CREATE FUNCTION twin_internal.protection_tree(of_table regclass) RETURNS SETOF r
 	SELECT of_table UNION SELECT t.relid FROM pg_partition_tree(of_table) t
 $$;
 COMMENT ON FUNCTION twin_internal.protection_tree(regclass) IS 'a table and all its partitions';
+
+/* Takes a table and its partitions off the list, all of them before the first is changed, and puts back what was there. */
+CREATE FUNCTION twin_internal.unprotect_tree(wanted regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	gone twin_internal.protected_tables[];
+BEGIN
+	WITH g AS (
+		DELETE FROM twin_internal.protected_tables p WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted)) RETURNING p.*
+	)
+	SELECT array_agg(g::twin_internal.protected_tables) INTO gone FROM g;
+	PERFORM twin_internal.unprotect_one(b) FROM unnest(gone) b;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.unprotect_tree(regclass) IS 'takes back what protect_table did to a table and its partitions';
 
 CREATE FUNCTION twin_internal.protect(wanted regclass, tenant name, owner name, reads text, inserts text, updates text, deletes text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -235,8 +249,7 @@ BEGIN
 				USING ERRCODE = '22023', HINT = format('Name a tenant column, an owner column or %s_permission.', command.name);
 		END IF;
 	END LOOP;
-	PERFORM twin_internal.unprotect_one(p.relation) FROM twin_internal.protected_tables p
-		WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted));
+	PERFORM twin_internal.unprotect_tree(wanted);
 	PERFORM twin_internal.note_protection(t, tenant, owner, reads, inserts, updates, deletes) FROM twin_internal.protection_tree(wanted) t;
 	PERFORM twin_internal.write_protection(t) FROM twin_internal.protection_tree(wanted) t;
 END
@@ -251,8 +264,7 @@ BEGIN
 	ELSIF (SELECT c.relispartition FROM pg_class c WHERE c.oid = wanted) THEN
 		RAISE EXCEPTION '% is a partition', wanted USING ERRCODE = '42809', HINT = 'Name the table it is part of, or detach it first.';
 	END IF;
-	PERFORM twin_internal.unprotect_one(p.relation) FROM twin_internal.protected_tables p
-		WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted));
+	PERFORM twin_internal.unprotect_tree(wanted);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.unprotect(regclass) IS 'what unprotect_table does, once its caller proved to be the owner';
