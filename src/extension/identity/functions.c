@@ -144,6 +144,8 @@ identity_require_permission(const char *permission)
 Datum
 tsec_require_permission(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a permission must be named")));
 	identity_require_permission(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
 }

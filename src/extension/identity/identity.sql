@@ -38,7 +38,7 @@ CREATE FUNCTION twin.has_permission(permission_name text) RETURNS boolean
 COMMENT ON FUNCTION twin.has_permission(text) IS 'whether the role of whoever is asking holds a permission; false when nobody is';
 
 CREATE FUNCTION twin.require_permission(permission_name text) RETURNS void
-	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_require_permission';
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_require_permission';
 COMMENT ON FUNCTION twin.require_permission(text) IS 'raises 42501 unless the role of whoever is asking holds a permission';
 
 --@include protect.sql
