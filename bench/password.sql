@@ -3,18 +3,20 @@
 -- Variables: bcrypt (the program).
 \set ON_ERROR_STOP on
 SET twin_security.bcrypt_cost = 12;
-SELECT twin.hash_password('correct horse battery') AS hash \gset
+SELECT twin.hash_password('correct horse battery') AS hash, twin.hash_password('correct horse battery', 8) AS cheap \gset
 CREATE TABLE bcrypt (bare double precision);
 INSERT INTO bench.cases (grp, name, statement) VALUES
 	('bcrypt', 'bare', format('COPY bcrypt FROM PROGRAM %L', :'bcrypt' || ' 2')),
 	('bcrypt', 'verify', format('SELECT twin.verify_password(''correct horse battery'', %L) FROM generate_series(1, 2)', :'hash')),
 	('bcrypt', 'hash', 'SELECT twin.hash_password(''correct horse battery'') FROM generate_series(1, 2)'),
+	('bcrypt', 'cheap', format('SELECT twin_internal.verify_login_password(''correct horse battery'', %L) FROM generate_series(1, 2)', :'cheap')),
 	('bcrypt', 'nobody', 'SELECT twin.verify_password(''correct horse battery'', NULL) FROM generate_series(1, 2)');
 CALL bench.run('bcrypt', 25);
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY bare) / 1e6 AS bare FROM bcrypt \gset
 \echo crypt_r at cost 12: :bare ms
 CALL bench.report('verify_password at cost 12 / crypt_r', bench.wall('bcrypt', 'verify') / 2 / :bare, 1.03);
 CALL bench.report('hash_password at cost 12 / crypt_r', bench.wall('bcrypt', 'hash') / 2 / :bare, 1.03);
+CALL bench.report('login with a hash of cost 8 / of cost 12', bench.wall('bcrypt', 'cheap') / bench.wall('bcrypt', 'verify'), 1.05);
 CALL bench.report('verify_password without a hash / with one', bench.wall('bcrypt', 'nobody') / bench.wall('bcrypt', 'verify'), 1.05);
 
 INSERT INTO bench.cases (grp, name, statement) VALUES

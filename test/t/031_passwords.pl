@@ -129,6 +129,26 @@ kill 'CONT', $holder_pid;
 is(outcome($heir), '60', 'the slot of an ended session goes to the next');
 eval { $holder->quit };
 $heir->quit;
+
+# a slot that is handed to a session which is cancelled, or ended, before it knows goes on to the next
+foreach my $how ('cancel', 'terminate')
+{
+	settings(1, '100s');
+	($holder, $holder_pid) = hold_slot();
+	my ($unaware, $unaware_pid) = begin($quick);
+	is_waiting($unaware_pid) or die 'does not wait';
+	kill 'STOP', $unaware_pid;
+	kill 'CONT', $holder_pid;
+	is(outcome($holder), '60', 'the holder hands its slot to a session that sleeps');
+	my ($next, $next_pid) = begin($quick);
+	is_waiting($next_pid) or die 'does not wait';
+	sql($node, "SELECT pg_${how}_backend($unaware_pid)");
+	kill 'CONT', $unaware_pid;
+	is(outcome($next), '60', "$how of that session: the next one gets it");
+	eval { $_->quit } foreach $holder, $unaware, $next;
+	settings(1, '0');
+	is(sql($node, $quick), '60', 'and gives it back');
+}
 fails_with($node, "SET statement_timeout = '50ms'; SELECT twin.hash_password('x', 14)", '57014', 'statement timeout', 'statement_timeout holds as soon as a hash is done');
 settings(1, '0');
 is(sql($node, $quick), '60', 'no slot is lost');
