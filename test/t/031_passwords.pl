@@ -173,6 +173,20 @@ sub write_script
 	return $file;
 }
 
+# ---- a login's time does not tell whose hash is old, broken or absent: at cost 10 each takes 64 times the work of cost 4 ----
+
+my $cheap = sql($node, "SELECT twin.hash_password('x', 4)");
+my %login = ('a hash of cost 4' => "'$cheap'", 'no hash' => 'NULL', 'a broken hash' => "'broken'");
+my $elapsed = q{SET twin_security.bcrypt_cost = 10; DO $$ DECLARE t timestamptz := clock_timestamp(); ok boolean; BEGIN
+	BEGIN %s; EXCEPTION WHEN invalid_parameter_value THEN NULL; END;
+	CREATE TEMP TABLE taken AS SELECT 1000 * extract(epoch FROM clock_timestamp() - t) AS ms; END $$; SELECT ms FROM taken};
+my ($bare) = sort { $a <=> $b } map { sql($node, sprintf $elapsed, "ok := twin.verify_password('x', '$cheap')") } 1 .. 5;
+foreach my $what (sort keys %login)
+{
+	cmp_ok(sql($node, sprintf $elapsed, "ok := twin_internal.verify_login_password('x', $login{$what})"), '>', 8 * $bare, "a login with $what works as long as the others");
+}
+cmp_ok(sql($node, sprintf $elapsed, "ok := twin.verify_password('x', NULL)"), '>', 8 * $bare, 'so does verify_password() without a hash');
+
 # ---- logs and statistics show no password ----
 
 my $canary = canary();
