@@ -51,7 +51,7 @@ extern bool setting_allow_session_identity;
 extern int setting_bcrypt_cost;
 extern char *setting_cluster_database;
 extern char *setting_databases;
-extern int setting_event_ring_size; /* kB */
+extern int setting_event_ring_size;   /* kB */
 extern int setting_hash_wait_timeout; /* milliseconds */
 extern char *setting_key_command;
 extern int setting_key_message_limit;

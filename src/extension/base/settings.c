@@ -174,12 +174,10 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.login_max_failures", &setting_login_max_failures, 5, 1, 1000, PGC_SUSET, 0,
 	 "Failed logins after which an account or address is locked for a while.",
-	 "No lock is for ever: its length is twin_security.login_lockout and grows with each failure after it.",
-	 NULL},
+	 "No lock is for ever: its length is twin_security.login_lockout and grows with each failure after it.", NULL},
 	{"twin_security.login_max_lockout", &setting_login_max_lockout, 3600, 1, 604800, PGC_SUSET, GUC_UNIT_S,
 	 "The longest time that failed logins lock an account or address.",
-	 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.",
-	 NULL},
+	 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.", NULL},
 	{"twin_security.max_concurrent_hashes", &setting_max_concurrent_hashes, 0, 0, 1024, PGC_SIGHUP, 0,
 	 "How many passwords may be hashed at once in the whole cluster.",
 	 "Keeps a flood of logins from taking every core; the others wait in the order in which they came, for "
@@ -188,7 +186,8 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.max_databases", &setting_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0,
 	 "Databases that can record security events at the same time.",
-	 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are dropped, "
+	 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are "
+	 "dropped, "
 	 "and their number is recorded in twin_security.cluster_database.",
 	 NULL},
 	{"twin_security.password_min_length", &setting_password_min_length, 8, 8, 72, PGC_SUSET, 0,

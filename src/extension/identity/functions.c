@@ -44,8 +44,9 @@ tsec_authenticate(PG_FUNCTION_ARGS)
 	size_t length;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a token is needed to authenticate"),
-						errhint("To be nobody again, end the transaction or use SET LOCAL twin_security.token = ''.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a token is needed to authenticate"),
+				 errhint("To be nobody again, end the transaction or use SET LOCAL twin_security.token = ''.")));
 	token = PG_GETARG_TEXT_PP(0);
 	length = VARSIZE_ANY_EXHDR(token);
 	if (length > SETTING_TOKEN_MAX)
