@@ -59,9 +59,8 @@ show_people() {
 	local name role tenant
 	part 1 'Two tenants, three roles'
 	make_people
-	answer postgres "SELECT u.username, u.role_name, t.tenant_name, left(u.email::text, 0) || 'sealed' AS email, u.is_active
-FROM twin.users u JOIN twin.tenants t USING (tenant_id) ORDER BY t.tenant_id, u.user_id;" 2>/dev/null ||
-		answer postgres 'SELECT u.username, u.role_name, t.tenant_name, u.is_active FROM twin.users u JOIN twin.tenants t USING (tenant_id) ORDER BY t.tenant_id, u.user_id;'
+	answer postgres "SELECT u.username, u.role_name, t.tenant_name, left(format('%s', u.email), 24) || '...' AS email, u.is_active
+FROM twin.users u JOIN twin.tenants t USING (tenant_id) ORDER BY t.tenant_id, u.user_id;"
 	note 'All of them come through one application login, demo_app, which is nobody by itself. Each logs in, and asks for all set points:'
 	printf '       %s%-10s %-10s %-30s %6s %8s %9s %9s  %s%s\n' "$DIM" person role tenant rows tenants 'changes' 'deletes' 'the note of one unit' "$PLAIN"
 	while read -r name role tenant; do
