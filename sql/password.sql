@@ -70,6 +70,18 @@ SELECT twin.hash_password(NULL), twin.hash_password(NULL, 4), twin.verify_passwo
 	twin.verify_password(NULL, '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'), twin.password_needs_rehash(NULL);
 SELECT NOT twin.verify_password('x', NULL) AS wrong;
 
+-- a login: any hash, and none, at the present cost
+SET twin_security.bcrypt_cost = 10;
+SELECT what, twin_internal.verify_login_password('abc', hash) AS right, twin_internal.verify_login_password('abd', hash) AS wrong FROM (VALUES
+	('cost 6', '$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i'),
+	('cost 10', '$2a$10$WvvTPHKwdBJ3uk0Z37EMR.hLA2W6N9AEBhEgrAOljy2Ae5MtaSIUi'), ('none', NULL)) h (what, hash);
+SELECT twin_internal.verify_login_password(NULL, '$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i');
+SELECT twin_internal.verify_login_password('abc', '$2x$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i');
+SELECT twin_internal.verify_login_password('abc', '$2b$31$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i');
+SELECT twin_internal.verify_login_password('abc', 'abc');
+SELECT twin_internal.verify_login_password(repeat('a', 73), NULL);
+RESET twin_security.bcrypt_cost;
+
 -- malformed hashes one by one
 CREATE TEMP TABLE malformed (what text, hash text);
 INSERT INTO malformed VALUES

@@ -17,7 +17,13 @@ INSERT INTO signatures VALUES
 	('rotate_master_key', '', 'integer'),
 	('key_census', 'rel regclass', 'TABLE(column_name name, key_name text, version integer, "values" bigint)'),
 	('encrypt_data', 'plaintext text', 'text'),
-	('decrypt_data', 'ciphertext text', 'text');
+	('decrypt_data', 'ciphertext text', 'text'),
+	('hash_password', 'password text, cost integer DEFAULT NULL::integer', 'text'),
+	('verify_password', 'password text, hash text', 'boolean'),
+	('password_needs_rehash', 'hash text', 'boolean'),
+	('check_password_strength', 'password text, username text DEFAULT NULL::text, email text DEFAULT NULL::text',
+		'TABLE(acceptable boolean, score integer, reasons text[])'),
+	('generate_password', 'length integer DEFAULT 16', 'text');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)

@@ -33,7 +33,7 @@ my $who = q{SELECT coalesce(twin.current_user_id()::text, 'nobody')};
 
 # ---- how long ----
 
-my $pooled = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+my $pooled = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
 is($pooled->query("BEGIN; SELECT twin.authenticate('$viewer'); $who; COMMIT"), "\n11", 'in the transaction');
 is($pooled->query($who), 'nobody', 'the next one of the connection is nobody');
 is($pooled->query("BEGIN; SELECT twin.authenticate('$viewer'); ROLLBACK; $who"), "\nnobody", '... after a rollback too');
@@ -101,7 +101,7 @@ fails_with($node, "SELECT twin.authenticate('$brief')", 'TW507', 'expired', '...
 # ---- revoked ----
 
 my $doomed = token_of('{"user_id": "77", "role": "viewer", "tenant_id": 1}');
-my $other = $node->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+my $other = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
 is($other->query("BEGIN; SELECT twin.authenticate('$doomed'); $who"), "\n77", 'a token in use');
 sql($node, "SELECT twin.revoke_token('$doomed')");
 session_fails($other, 'SELECT count(*) FROM unit', 'TW510', '... revoked elsewhere, counts no longer in the next statement');
@@ -127,7 +127,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 start_with($standby, new_key(), undef, JWT_SECRET_KEY => $secret);
 is(sql($standby, "BEGIN; SELECT twin.authenticate('$admin'); SELECT DISTINCT tenant_id FROM unit; SELECT twin.has_permission('admin_panel')", @app), "\n2\nt", 'a standby knows who is asking');
-my $reader = $standby->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+my $reader = $standby->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
 is($reader->query("BEGIN; SELECT twin.authenticate('$admin'); SELECT twin.has_permission('admin_panel')"), "\nt", 'there ...');
 sql($node, "SELECT twin.revoke_permission('admin', 'admin_panel')");
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));

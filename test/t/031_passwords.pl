@@ -129,6 +129,26 @@ kill 'CONT', $holder_pid;
 is(outcome($heir), '60', 'the slot of an ended session goes to the next');
 eval { $holder->quit };
 $heir->quit;
+
+# a slot that is handed to a session which is cancelled, or ended, before it knows goes on to the next
+foreach my $how ('cancel', 'terminate')
+{
+	settings(1, '100s');
+	($holder, $holder_pid) = hold_slot();
+	my ($unaware, $unaware_pid) = begin($quick);
+	is_waiting($unaware_pid) or die 'does not wait';
+	kill 'STOP', $unaware_pid;
+	kill 'CONT', $holder_pid;
+	is(outcome($holder), '60', 'the holder hands its slot to a session that sleeps');
+	my ($next, $next_pid) = begin($quick);
+	is_waiting($next_pid) or die 'does not wait';
+	sql($node, "SELECT pg_${how}_backend($unaware_pid)");
+	kill 'CONT', $unaware_pid;
+	is(outcome($next), '60', "$how of that session: the next one gets it");
+	eval { $_->quit } foreach $holder, $unaware, $next;
+	settings(1, '0');
+	is(sql($node, $quick), '60', 'and gives it back');
+}
 fails_with($node, "SET statement_timeout = '50ms'; SELECT twin.hash_password('x', 14)", '57014', 'statement timeout', 'statement_timeout holds as soon as a hash is done');
 settings(1, '0');
 is(sql($node, $quick), '60', 'no slot is lost');
@@ -152,6 +172,20 @@ sub write_script
 	append_to_file($file, $sql);
 	return $file;
 }
+
+# ---- a login's time does not tell whose hash is old, broken or absent: at cost 10 each takes 64 times the work of cost 4 ----
+
+my $cheap = sql($node, "SELECT twin.hash_password('x', 4)");
+my %login = ('a hash of cost 4' => "'$cheap'", 'no hash' => 'NULL', 'a broken hash' => "'broken'");
+my $elapsed = q{SET twin_security.bcrypt_cost = 10; DO $$ DECLARE t timestamptz := clock_timestamp(); ok boolean; BEGIN
+	BEGIN %s; EXCEPTION WHEN invalid_parameter_value THEN NULL; END;
+	CREATE TEMP TABLE taken AS SELECT 1000 * extract(epoch FROM clock_timestamp() - t) AS ms; END $$; SELECT ms FROM taken};
+my ($bare) = sort { $a <=> $b } map { sql($node, sprintf $elapsed, "ok := twin.verify_password('x', '$cheap')") } 1 .. 5;
+foreach my $what (sort keys %login)
+{
+	cmp_ok(sql($node, sprintf $elapsed, "ok := twin_internal.verify_login_password('x', $login{$what})"), '>', 8 * $bare, "a login with $what works as long as the others");
+}
+cmp_ok(sql($node, sprintf $elapsed, "ok := twin.verify_password('x', NULL)"), '>', 8 * $bare, 'so does verify_password() without a hash');
 
 # ---- logs and statistics show no password ----
 

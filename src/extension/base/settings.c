@@ -183,10 +183,9 @@ static const IntegerSetting integers[] = {
 	{"twin_security.login_max_failures_per_address", &setting_login_max_failures_per_address, 20, 0, 100000,
 	 PGC_SUSET, 0, "Failed logins, of whatever users, after which a network address is locked for a while.",
 	 "More than twin_security.login_max_failures, because people share addresses; the locks grow as those of "
-	 "accounts "
-	 "do. Logins from a locked address are answered with 429 at once. IPv6 addresses count by their /64. Unix "
-	 "sockets "
-	 "and the logins of twin.token_only_logins bring many clients' requests and are not locked. 0 locks no address.",
+	 "accounts do. Logins from a locked address are answered with 429 at once. IPv6 addresses count by their "
+	 "/64. Unix sockets and the logins of twin.token_only_logins bring many clients' requests and are not locked. "
+	 "0 locks no address.",
 	 NULL},
 	{"twin_security.login_max_lockout", &setting_login_max_lockout, 3600, 1, 604800, PGC_SUSET, GUC_UNIT_S,
 	 "The longest time that failed logins lock an account or address.",

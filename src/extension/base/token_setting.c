@@ -55,14 +55,14 @@ note_token(const char *value, void *extra)
 void
 token_setting_init(void)
 {
-	DefineCustomStringVariable(TOKEN_SETTING, "The signed token that says who is asking.",
-							   "Set for one transaction by twin.authenticate() or SET LOCAL; for a session only where "
-							   "twin_security.allow_session_identity is on. Everything is verified where it is used. "
-							   "Readable with pg_read_all_settings only.",
-							   &token, "", PGC_USERSET,
-							   GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE |
-								   GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE,
-							   check_token, note_token, NULL);
+	DefineCustomStringVariable(
+		TOKEN_SETTING, "The signed token that says who is asking.",
+		"Set for one transaction by twin.authenticate() or SET LOCAL; for a session only where "
+		"twin_security.allow_session_identity is on. Everything is verified where it is used. "
+		"Readable with pg_read_all_settings only.",
+		&token, "", PGC_USERSET,
+		GUC_SUPERUSER_ONLY | GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE | GUC_DISALLOW_IN_AUTO_FILE,
+		check_token, note_token, NULL);
 	record = compat_find_setting(TOKEN_SETTING);
 }
 
@@ -84,8 +84,7 @@ token_setting_is_local(void)
 	const GucStack *newest = record->stack;
 
 	/* a worker got the leader's value as a plain SET, and the leader answers for it */
-	return IsParallelWorker() ||
-		   (newest != NULL && (newest->state == GUC_LOCAL || newest->state == GUC_SET_LOCAL));
+	return IsParallelWorker() || (newest != NULL && (newest->state == GUC_LOCAL || newest->state == GUC_SET_LOCAL));
 }
 
 void

@@ -29,7 +29,8 @@
 
 #define RESTART_SECONDS 5
 #define IDLE_MS 60000
-#define NO_SLOT_MS 1000
+#define NO_SLOT_MS 200
+#define NO_SLOT_COMPLAINT_MS 2000
 #define DELAY_FIRST_MS 500
 #define DELAY_LAST_MS 60000
 
@@ -131,11 +132,13 @@ is_wanted(const Database *database)
 	return names == NIL;
 }
 
-/* Starts a writer for a ring; says once in the log when there is no slot for one. */
+/* Starts a writer for a ring; says once in the log when for a while there has been no slot for one. */
 static bool
 start_writer(int index)
 {
+	static TimestampTz failing_since = 0;
 	static bool complained = false;
+	TimestampTz now = GetCurrentTimestamp();
 	BackgroundWorker worker = {0};
 	BackgroundWorkerHandle *handle;
 
@@ -150,14 +153,19 @@ start_writer(int index)
 	strlcpy(worker.bgw_type, "twin_security event writer", BGW_MAXLEN);
 	if (RegisterDynamicBackgroundWorker(&worker, &handle))
 	{
+		failing_since = 0;
 		complained = false;
 		pfree(handle);
 		return true;
 	}
-	if (!complained)
-		ereport(LOG, (errmsg("no background worker is free to write security events"),
-					  errdetail("They wait in shared memory, and are dropped when it is full."),
-					  errhint("Raise max_worker_processes.")));
+	/* a writer that is just going holds its slot for a moment longer than its ring */
+	if (failing_since == 0)
+		failing_since = now;
+	if (complained || !TimestampDifferenceExceeds(failing_since, now, NO_SLOT_COMPLAINT_MS))
+		return false;
+	ereport(LOG, (errmsg("no background worker is free to write security events"),
+				  errdetail("They wait in shared memory, and are dropped when it is full."),
+				  errhint("Raise max_worker_processes.")));
 	complained = true;
 	return false;
 }
@@ -182,7 +190,10 @@ serve_ring(int index, const Database *database)
 	if (retry_at > now)
 		return TimestampDifferenceMilliseconds(now, retry_at) + 1;
 	if (!start_writer(index))
-		return NO_SLOT_MS;
+	{
+		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, NO_SLOT_MS));
+		return NO_SLOT_MS + 1;
+	}
 	/* until it has done its work nobody knows that it will */
 	retry_at = TimestampTzPlusMilliseconds(now, launcher_delay_ms(pg_atomic_fetch_add_u32(&ring->failures, 1)));
 	pg_atomic_write_u64(&ring->retry_at, (uint64) retry_at);
@@ -197,7 +208,8 @@ report_homeless(void)
 	uint64 homeless = area_homeless();
 	char number[32];
 	char details[128] = "";
-	SecurityEvent event = {.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
+	SecurityEvent event = {
+		.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
 
 	if (homeless == told || area_ring_of(area_cluster_database()) == NULL)
 		return;
@@ -295,5 +307,5 @@ tsec_event_launcher(Datum argument)
 		MemoryContextReset(turn);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) wait, PG_WAIT_EXTENSION);
 	}
-	proc_exit(0);
+	proc_exit(1); /* after 0 it would not be started again */
 }

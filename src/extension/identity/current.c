@@ -34,8 +34,8 @@ static struct
 	uint64 tokens;
 	uint64 tables;
 	Oid login;
-	int64 until;       /* seconds since 1970: then it is looked at again */
-	Status status;     /* why there is no identity although there is a token */
+	int64 until;   /* seconds since 1970: then it is looked at again */
+	Status status; /* why there is no identity although there is a token */
 	bool nobody;
 	Identity identity;
 } current;
@@ -160,8 +160,7 @@ identity_current(void)
 const Identity *
 identity_last_known(void)
 {
-	return current.known && !current.nobody && current.status == TSEC_OK &&
-				   current.setting == token_setting_changes()
+	return current.known && !current.nobody && current.status == TSEC_OK && current.setting == token_setting_changes()
 			   ? &current.identity
 			   : NULL;
 }
@@ -169,8 +168,15 @@ identity_last_known(void)
 uint64
 identity_generation(void)
 {
+	static Oid login = InvalidOid;
+
 	refresh();
-	return generation;
+	if (unlikely(login != GetSessionUserId()))
+	{
+		login = GetSessionUserId();
+		generation++;
+	}
+	return generation + tables_generation(); /* neither ever falls */
 }
 
 bool

@@ -44,8 +44,9 @@ tsec_authenticate(PG_FUNCTION_ARGS)
 	size_t length;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a token is needed to authenticate"),
-						errhint("To be nobody again, end the transaction or use SET LOCAL twin_security.token = ''.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a token is needed to authenticate"),
+				 errhint("To be nobody again, end the transaction or use SET LOCAL twin_security.token = ''.")));
 	token = PG_GETARG_TEXT_PP(0);
 	length = VARSIZE_ANY_EXHDR(token);
 	if (length > SETTING_TOKEN_MAX)
@@ -144,6 +145,8 @@ identity_require_permission(const char *permission)
 Datum
 tsec_require_permission(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a permission must be named")));
 	identity_require_permission(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
 }

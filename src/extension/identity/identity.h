@@ -15,8 +15,8 @@
 /* Everything in it is good until the next call of a function of this header. */
 typedef struct Identity
 {
-	const char *user;    /* as the token names him; NULL when it names none */
-	bool has_user_id;    /* ... and that is a number */
+	const char *user; /* as the token names him; NULL when it names none */
+	bool has_user_id; /* ... and that is a number */
 	int64 user_id;
 	bool has_tenant;
 	int64 tenant_id;

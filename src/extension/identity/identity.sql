@@ -38,7 +38,7 @@ CREATE FUNCTION twin.has_permission(permission_name text) RETURNS boolean
 COMMENT ON FUNCTION twin.has_permission(text) IS 'whether the role of whoever is asking holds a permission; false when nobody is';
 
 CREATE FUNCTION twin.require_permission(permission_name text) RETURNS void
-	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_require_permission';
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_require_permission';
 COMMENT ON FUNCTION twin.require_permission(text) IS 'raises 42501 unless the role of whoever is asking holds a permission';
 
 --@include protect.sql
@@ -47,7 +47,8 @@ REVOKE ALL ON FUNCTION twin_internal.identity_changed(), twin_internal.replace_s
 	twin_internal.require_known_permission(text), twin_internal.protection_condition(regclass, name, name, text),
 	twin_internal.check_protectable(regclass), twin_internal.check_protection_column(regclass, name, boolean),
 	twin_internal.policy_digest(regclass), twin_internal.grant_by_permission(regclass, text, text),
-	twin_internal.protect_one(regclass, name, name, text, text, text, text), twin_internal.unprotect_one(regclass),
+	twin_internal.note_protection(regclass, name, name, text, text, text, text), twin_internal.write_protection(regclass),
+	twin_internal.unprotect_one(twin_internal.protected_tables), twin_internal.unprotect_tree(regclass),
 	twin_internal.protection_tree(regclass), twin_internal.protect(regclass, name, name, text, text, text, text),
 	twin_internal.unprotect(regclass), twin_internal.protection_holds(regclass), twin_internal.protect_new_partitions(),
 	twin_internal.forget_dropped_tables() FROM PUBLIC;

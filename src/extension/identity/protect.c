@@ -28,7 +28,8 @@ lock_own_table(FunctionCallInfo fcinfo)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a table must be named")));
 	table = relation_open(PG_GETARG_OID(0), AccessExclusiveLock);
 	if (!compat_owns_relation(RelationGetRelid(table), GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(table->rd_rel->relkind), RelationGetRelationName(table));
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(table->rd_rel->relkind),
+					   RelationGetRelationName(table));
 	relation_close(table, NoLock);
 }
 

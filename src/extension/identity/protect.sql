@@ -135,50 +135,59 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.grant_by_permission(regclass, text, text) IS 'grants on a protected table follow the permissions of the twin''s roles';
 
-/* Protects one table, checked before. */
-CREATE FUNCTION twin_internal.protect_one(wanted regclass, tenant name, owner name, reads text, inserts text, updates text, deletes text) RETURNS void
+/*
+ * Protecting is two steps: first all tables are written down as they are, then each is changed. The event trigger below
+ * meets the second step's own ALTER TABLE and must find nothing left to do.
+ */
+CREATE FUNCTION twin_internal.note_protection(wanted regclass, tenant name, owner name, reads text, inserts text, updates text, deletes text) RETURNS void
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+	INSERT INTO twin_internal.protected_tables
+	SELECT wanted, tenant, owner, reads, inserts, updates, deletes, c.relrowsecurity, c.relforcerowsecurity,
+		coalesce((SELECT array_agg(a.privilege_type) FROM aclexplode(c.relacl) a WHERE a.grantee = 0), '{}'), '{}', ''
+	FROM pg_class c WHERE c.oid = wanted
+$$;
+COMMENT ON FUNCTION twin_internal.note_protection(regclass, name, name, text, text, text, text) IS 'writes down by what a table is to be protected, and what is there before';
+
+CREATE FUNCTION twin_internal.write_protection(wanted regclass) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	class pg_class;
-	taken text[];
-	given text[];
-	privilege text;
+	note twin_internal.protected_tables;
+	given text[] := '{}';
 BEGIN
-	SELECT * INTO STRICT class FROM pg_class c WHERE c.oid = wanted;
-	SELECT coalesce(array_agg(a.privilege_type), '{}') INTO taken FROM aclexplode(class.relacl) a WHERE a.grantee = 0;
+	SELECT * INTO STRICT note FROM twin_internal.protected_tables p WHERE p.relation = wanted;
 	EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', wanted);
 	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', wanted);
 	EXECUTE format('CREATE POLICY twin_security_all ON %s USING (true) WITH CHECK (true)', wanted);
 	EXECUTE format('CREATE POLICY twin_security_read ON %s AS RESTRICTIVE FOR SELECT USING (%s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, reads));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.read_permission));
 	EXECUTE format('CREATE POLICY twin_security_insert ON %s AS RESTRICTIVE FOR INSERT WITH CHECK (%s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, inserts));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.insert_permission));
 	EXECUTE format('CREATE POLICY twin_security_update ON %s AS RESTRICTIVE FOR UPDATE USING (%2$s) WITH CHECK (%2$s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, updates));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.update_permission));
 	EXECUTE format('CREATE POLICY twin_security_delete ON %s AS RESTRICTIVE FOR DELETE USING (%s)', wanted,
-		twin_internal.protection_condition(wanted, tenant, owner, deletes));
+		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.delete_permission));
 	/* a partition is reached through its table */
-	IF NOT class.relispartition THEN
-		given := twin_internal.grant_by_permission(wanted, 'SELECT', reads) || twin_internal.grant_by_permission(wanted, 'INSERT', inserts)
-			|| twin_internal.grant_by_permission(wanted, 'UPDATE', updates) || twin_internal.grant_by_permission(wanted, 'DELETE', deletes);
-		PERFORM twin_internal.grant_by_permission(d.objid::regclass, 'USAGE', inserts)
+	IF NOT (SELECT c.relispartition FROM pg_class c WHERE c.oid = wanted) THEN
+		given := twin_internal.grant_by_permission(wanted, 'SELECT', note.read_permission)
+			|| twin_internal.grant_by_permission(wanted, 'INSERT', note.insert_permission)
+			|| twin_internal.grant_by_permission(wanted, 'UPDATE', note.update_permission)
+			|| twin_internal.grant_by_permission(wanted, 'DELETE', note.delete_permission);
+		PERFORM twin_internal.grant_by_permission(d.objid::regclass, 'USAGE', note.insert_permission)
 			FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
 			WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted AND d.classid = 'pg_class'::regclass AND d.deptype = 'a';
 	END IF;
-	INSERT INTO twin_internal.protected_tables VALUES (wanted, tenant, owner, reads, inserts, updates, deletes,
-		class.relrowsecurity, class.relforcerowsecurity, taken, coalesce(given, '{}'), twin_internal.policy_digest(wanted));
+	UPDATE twin_internal.protected_tables p SET granted = given, digest = twin_internal.policy_digest(wanted) WHERE p.relation = wanted;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.protect_one(regclass, name, name, text, text, text, text) IS 'protects one table or partition';
+COMMENT ON FUNCTION twin_internal.write_protection(regclass) IS 'protects one table or partition by what is written down for it';
 
-CREATE FUNCTION twin_internal.unprotect_one(wanted regclass) RETURNS void
+CREATE FUNCTION twin_internal.unprotect_one(before twin_internal.protected_tables) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	before twin_internal.protected_tables;
+	wanted regclass := before.relation;
 	policy name;
 	item text;
 BEGIN
-	DELETE FROM twin_internal.protected_tables p WHERE p.relation = wanted RETURNING * INTO STRICT before;
 	FOR policy IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND p.polname LIKE 'twin\_security\_%' LOOP
 		EXECUTE format('DROP POLICY %I ON %s', policy, wanted);
 	END LOOP;
@@ -198,7 +207,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.unprotect_one(regclass) IS 'takes back what protect_one did';
+COMMENT ON FUNCTION twin_internal.unprotect_one(twin_internal.protected_tables) IS 'takes back what protecting a table changed';
 
 /* The table and its partitions. */
 CREATE FUNCTION twin_internal.protection_tree(of_table regclass) RETURNS SETOF regclass
@@ -206,6 +215,21 @@ CREATE FUNCTION twin_internal.protection_tree(of_table regclass) RETURNS SETOF r
 	SELECT of_table UNION SELECT t.relid FROM pg_partition_tree(of_table) t
 $$;
 COMMENT ON FUNCTION twin_internal.protection_tree(regclass) IS 'a table and all its partitions';
+
+/* Takes a table and its partitions off the list, all of them before the first is changed, and puts back what was there. */
+CREATE FUNCTION twin_internal.unprotect_tree(wanted regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	gone twin_internal.protected_tables[];
+BEGIN
+	WITH g AS (
+		DELETE FROM twin_internal.protected_tables p WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted)) RETURNING p.*
+	)
+	SELECT array_agg(g::twin_internal.protected_tables) INTO gone FROM g;
+	PERFORM twin_internal.unprotect_one(b) FROM unnest(gone) b;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.unprotect_tree(regclass) IS 'takes back what protect_table did to a table and its partitions';
 
 CREATE FUNCTION twin_internal.protect(wanted regclass, tenant name, owner name, reads text, inserts text, updates text, deletes text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -225,9 +249,9 @@ BEGIN
 				USING ERRCODE = '22023', HINT = format('Name a tenant column, an owner column or %s_permission.', command.name);
 		END IF;
 	END LOOP;
-	PERFORM twin_internal.unprotect_one(p.relation) FROM twin_internal.protected_tables p
-		WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted));
-	PERFORM twin_internal.protect_one(t, tenant, owner, reads, inserts, updates, deletes) FROM twin_internal.protection_tree(wanted) t;
+	PERFORM twin_internal.unprotect_tree(wanted);
+	PERFORM twin_internal.note_protection(t, tenant, owner, reads, inserts, updates, deletes) FROM twin_internal.protection_tree(wanted) t;
+	PERFORM twin_internal.write_protection(t) FROM twin_internal.protection_tree(wanted) t;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.protect(regclass, name, name, text, text, text, text) IS 'what protect_table does, once its caller proved to be the owner';
@@ -240,8 +264,7 @@ BEGIN
 	ELSIF (SELECT c.relispartition FROM pg_class c WHERE c.oid = wanted) THEN
 		RAISE EXCEPTION '% is a partition', wanted USING ERRCODE = '42809', HINT = 'Name the table it is part of, or detach it first.';
 	END IF;
-	PERFORM twin_internal.unprotect_one(p.relation) FROM twin_internal.protected_tables p
-		WHERE p.relation IN (SELECT twin_internal.protection_tree(wanted));
+	PERFORM twin_internal.unprotect_tree(wanted);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.unprotect(regclass) IS 'what unprotect_table does, once its caller proved to be the owner';
@@ -280,20 +303,23 @@ COMMENT ON VIEW twin.protected_tables IS 'tables under protect_table, partitions
 CREATE FUNCTION twin_internal.protect_new_partitions() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	found_new record;
+	arrived regclass[];
 BEGIN
-	FOR found_new IN
-		SELECT DISTINCT ON (t.relid) t.relid, p.*
+	WITH found_new AS (
+		SELECT DISTINCT ON (t.relid) t.relid::regclass AS partition, p.*
 		FROM pg_event_trigger_ddl_commands() d
 			JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass AND (c.relispartition OR c.relkind = 'p')
 			JOIN twin_internal.protected_tables p ON p.relation IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a)
 			CROSS JOIN LATERAL pg_partition_tree(p.relation) t
 		WHERE NOT EXISTS (SELECT FROM twin_internal.protected_tables done WHERE done.relation = t.relid)
-	LOOP
-		PERFORM twin_internal.check_protectable(found_new.relid);
-		PERFORM twin_internal.protect_one(found_new.relid, found_new.tenant_column, found_new.owner_column, found_new.read_permission,
-			found_new.insert_permission, found_new.update_permission, found_new.delete_permission);
-	END LOOP;
+	), noted AS (
+		SELECT n.partition, twin_internal.check_protectable(n.partition),
+			twin_internal.note_protection(n.partition, n.tenant_column, n.owner_column, n.read_permission, n.insert_permission,
+				n.update_permission, n.delete_permission)
+		FROM found_new n
+	)
+	SELECT array_agg(n.partition) INTO arrived FROM noted n;
+	PERFORM twin_internal.write_protection(a) FROM unnest(arrived) a;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.protect_new_partitions() IS 'protects partitions that are made or attached under a protected table';

@@ -26,8 +26,8 @@
 typedef struct Seal
 {
 	bool in_force;
-	bool by_role;            /* a role is set; else the session's own is in force */
-	Oid role;                /* that role */
+	bool by_role; /* a role is set; else the session's own is in force */
+	Oid role;     /* that role */
 	Oid session_user;
 	SubTransactionId within; /* where it was made */
 } Seal;

@@ -89,9 +89,9 @@ decide(List *grants, Oid current, Oid authenticated, KeyPrivilege privilege)
 
 		if (!(grant->privileges & privilege))
 			continue;
-		if (grant->permission == NULL ? roles_count && has_role(current, grant->grantee)
-									  : OidIsValid(authenticated) && asker != NULL &&
-											asker->holds_permission(grant->permission))
+		if (grant->permission == NULL
+				? roles_count && has_role(current, grant->grantee)
+				: OidIsValid(authenticated) && asker != NULL && asker->holds_permission(grant->permission))
 			return true;
 	}
 	return false;

@@ -78,7 +78,7 @@ typedef struct GrantRow
 {
 	Oid grantee;      /* a role, or else ... */
 	char *permission; /* ... whoever holds this permission */
-	int privileges; /* KeyPrivilege bits */
+	int privileges;   /* KeyPrivilege bits */
 } GrantRow;
 
 extern bool catalog_read_key_by_name(const char *name, KeyRow *row);

@@ -18,6 +18,7 @@
 
 PG_FUNCTION_INFO_V1(tsec_hash_password);
 PG_FUNCTION_INFO_V1(tsec_verify_password);
+PG_FUNCTION_INFO_V1(tsec_verify_login_password);
 PG_FUNCTION_INFO_V1(tsec_password_needs_rehash);
 
 /* 32 kB that crypt_r() works in; a process hashes one password at a time. */
@@ -134,22 +135,27 @@ password_verify_login(const char *password, size_t length, const char *hash, boo
 {
 	BcryptHash parsed = {.cost = 0};
 	int cost = setting_bcrypt_cost;
+	Status of_hash = TSEC_OK;
 	Status status = bcrypt_check_password(password, length);
 
 	*matches = false;
-	if (status == TSEC_OK && hash != NULL)
-		status = bcrypt_parse(hash, strnlen(hash, PASSWORD_HASH_SIZE), PASSWORD_COST_CEILING, &parsed);
+	if (hash != NULL)
+		of_hash = bcrypt_parse(hash, strnlen(hash, PASSWORD_HASH_SIZE), PASSWORD_COST_CEILING, &parsed);
 	if (status == TSEC_OK)
 		status = begin_hashing();
 	if (status != TSEC_OK)
 		return status;
-	if (hash == NULL)
+	if (hash == NULL || of_hash != TSEC_OK)
 		status = run_in_vain(password, length, cost);
 	else
+	{
 		status = compare(password, length, hash, matches);
-	/* 2^k rounds, and 2^k + 2^(k+1) + ... + 2^(cost-1) more, are 2^cost */
-	for (int k = parsed.cost; hash != NULL && status == TSEC_OK && k < cost; k++)
-		status = run_in_vain(password, length, k);
+		/* 2^k rounds, and 2^k + 2^(k+1) + ... + 2^(cost-1) more, are 2^cost */
+		for (int k = parsed.cost; status == TSEC_OK && k < cost; k++)
+			status = run_in_vain(password, length, k);
+	}
+	if (status == TSEC_OK)
+		status = of_hash;
 	if (status != TSEC_OK)
 		*matches = false;
 	return end_hashing(status);
@@ -200,9 +206,12 @@ tsec_hash_password(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(hash));
 }
 
-/* verify_password(password text, hash text) -> boolean, never NULL: NOT NULL would let in who asks whether it is wrong */
-Datum
-tsec_verify_password(PG_FUNCTION_ARGS)
+/*
+ * Verifies the arguments of an SQL function.  Never NULL: "NOT NULL" would let
+ * in whoever asks whether a password is wrong.
+ */
+static bool
+verify_arguments(FunctionCallInfo fcinfo, bool is_login)
 {
 	bool matches = false;
 	char hash[PASSWORD_HASH_SIZE + 1];
@@ -210,17 +219,31 @@ tsec_verify_password(PG_FUNCTION_ARGS)
 	Status status;
 
 	if (PG_ARGISNULL(0))
-		PG_RETURN_BOOL(false);
+		return false;
 	if (!PG_ARGISNULL(1))
 		read_hash(PG_GETARG_DATUM(1), hash);
 	password = argument_read(PG_GETARG_DATUM(0));
-	if (PG_ARGISNULL(1))
-		status = password_verify_login(password->bytes, password->length, NULL, &matches);
+	if (PG_ARGISNULL(1) || is_login)
+		status = password_verify_login(password->bytes, password->length, PG_ARGISNULL(1) ? NULL : hash, &matches);
 	else
 		status = password_verify(password->bytes, password->length, hash, &matches);
 	argument_free(password);
 	base_check(status);
-	PG_RETURN_BOOL(matches);
+	return matches;
+}
+
+/* verify_password(password text, hash text) -> boolean */
+Datum
+tsec_verify_password(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(verify_arguments(fcinfo, false));
+}
+
+/* verify_login_password(password text, hash text) -> boolean */
+Datum
+tsec_verify_login_password(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(verify_arguments(fcinfo, true));
 }
 
 /* password_needs_rehash(hash text) -> boolean */

@@ -44,7 +44,8 @@ extern Status password_verify(const char *password, size_t length, const char *h
 /*
  * The same for a login, whose time must not tell who exists: a NULL hash (no
  * such user, no password) never matches and takes the time of one at the
- * present cost, and so does a hash of a lower cost.
+ * present cost, and so does a hash of a lower cost, and one that is none (the
+ * status says so afterwards).  A hash of a higher cost takes its own time.
  */
 extern Status password_verify_login(const char *password, size_t length, const char *hash, bool *matches);
 
