@@ -215,8 +215,7 @@ static const IntegerSetting integers[] = {
 	{"twin_security.refresh_token_grace", &setting_refresh_token_grace, 10, 0, 300, PGC_SUSET, GUC_UNIT_S,
 	 "How long a refresh token is served again after it was used.",
 	 "For clients that lost the answer or asked twice at once. Afterwards a second use means that somebody copied "
-	 "the "
-	 "token: the whole session ends, with an event of severity high. 0 allows no second use.",
+	 "the token: the whole session ends, with an event of severity high. 0 allows no second use.",
 	 NULL},
 	{"twin_security.refresh_token_lifetime", &setting_refresh_token_lifetime, 43200, 60, 31536000, PGC_SUSET,
 	 GUC_UNIT_S, "How long a refresh token is accepted at the longest.",
@@ -231,8 +230,7 @@ static const IntegerSetting integers[] = {
 	{"twin_security.session_max_lifetime", &setting_session_max_lifetime, 43200, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
 	 "How long a session lasts at the longest before its user has to log in again.",
 	 "Twelve hours are a long shift; 24 are the most that NIST SP 800-63B-4 recommends at AAL2. A session that is "
-	 "open "
-	 "keeps the end that it was given.",
+	 "open keeps the end that it was given.",
 	 NULL},
 	{"twin_security.token_leeway", &setting_token_leeway, 0, 0, 60, PGC_SUSET, GUC_UNIT_S,
 	 "How far the clock of a token's issuer may differ from ours.",
