@@ -89,7 +89,7 @@ my $busy = $node->background_psql('postgres', on_error_stop => 0);
 $busy->query_until(qr/began/, "\\echo began\nSELECT twin.hash_password('keeps the only turn', 15);\n");
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE '%the only turn%' AND state = 'active' AND pid <> pg_backend_pid()});
 $session->query_until(qr/began/, "\\echo began\nSELECT twin_api.login('dora', 'wrong');\n");
-$node->poll_query_until('postgres', "SELECT wait_event IS NOT NULL AND state = 'active' FROM pg_stat_activity WHERE pid = $pid");
+$node->poll_query_until('postgres', "SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid");
 sql($node, "SELECT pg_terminate_backend($pid)");
 $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
 is(sql($node, "SELECT sum(entries) FROM twin.stat_limits WHERE kind = 'account'") > 0, 1, 'the limits remember');
