@@ -27,8 +27,8 @@ const char *const event_outcome_names[EVENT_OUTCOMES] = {"success", "failure", "
 #define ADDRESS_MAX 64
 #define APPLICATION_MAX 64
 
-const uint16_t event_text_max[EVENT_TEXTS] = {TYPE_MAX,		ACTION_MAX,	  RESOURCE_MAX,	   RECORD_ID_MAX,
-											  USERNAME_MAX, TOKEN_ID_MAX, REQUEST_ID_MAX,  ADDRESS_MAX,
+const uint16_t event_text_max[EVENT_TEXTS] = {TYPE_MAX,        ACTION_MAX,       RESOURCE_MAX,   RECORD_ID_MAX,
+											  USERNAME_MAX,    TOKEN_ID_MAX,     REQUEST_ID_MAX, ADDRESS_MAX,
 											  APPLICATION_MAX, EVENT_DETAILS_MAX};
 
 _Static_assert(FIXED_SIZE + 2 * EVENT_TEXTS + TYPE_MAX + ACTION_MAX + RESOURCE_MAX + RECORD_ID_MAX + USERNAME_MAX +

@@ -12,8 +12,9 @@
 static void
 fill_record(EventRecord *record, uint8_t *memory, size_t length)
 {
-	*record = (EventRecord){EVENT_ERROR, EVENT_CRITICAL, EVENT_FAULT, EVENT_FLAGS_ALL, 1, 2, 3, UINT32_MAX, INT64_MAX,
-							INT64_MIN,   -1,             7,           UINT64_MAX,      {{NULL, 0}}};
+	*record = (EventRecord){EVENT_ERROR, EVENT_CRITICAL, EVENT_FAULT, EVENT_FLAGS_ALL, 1,  2,
+							3,           UINT32_MAX,     INT64_MAX,   INT64_MIN,       -1, 7,
+							UINT64_MAX,  {{NULL, 0}}};
 	for (int i = 0; i < EVENT_TEXTS; i++)
 	{
 		size_t own = length < event_text_max[i] ? length : event_text_max[i];
@@ -125,8 +126,9 @@ damage(void)
 				CHECK(record.class_number < EVENT_CLASSES && record.severity < EVENT_SEVERITIES &&
 					  record.outcome < EVENT_OUTCOMES && record.flags <= EVENT_FLAGS_ALL);
 				for (int i = 0; i < EVENT_TEXTS; i++)
-					CHECK(record.text[i].data == NULL || (record.text[i].data >= exact &&
-														  record.text[i].data + record.text[i].length <= exact + length));
+					CHECK(record.text[i].data == NULL ||
+						  (record.text[i].data >= exact &&
+						   record.text[i].data + record.text[i].length <= exact + length));
 			}
 			free(exact);
 		}
@@ -177,7 +179,8 @@ quoting(void)
 	CHECK(quotes_to("\n", 7, "\"\"", 0));
 	CHECK(quotes_to("a\xc3\xa4z", 6, "\"a\xc3\xa4z\"", 4));
 	CHECK(quotes_to("a\xc3\xa4z", 5, "\"a\xc3\xa4\"", 3));
-	CHECK(quotes_to("a\xc3\xa4z", 4, "\"a\"", 1) || quotes_to("a\xc3\xa4z", 4, "\"\"", 0), "a character is never halved");
+	CHECK(quotes_to("a\xc3\xa4z", 4, "\"a\"", 1) || quotes_to("a\xc3\xa4z", 4, "\"\"", 0),
+		  "a character is never halved");
 	CHECK(event_json_quote(bytes_of(zero, 3), to, sizeof(to), &taken) == 10 && memcmp(to, "\"a\\u001ab\"", 10) == 0);
 	CHECK(event_json_quote(bytes_of("x", 1), to, 1, &taken) == 0 && taken == 0);
 }
@@ -190,8 +193,10 @@ adding(void)
 
 	CHECK(event_json_add(object, sizeof(object), "a", "b") && strcmp(object, "{\"a\":\"b\"}") == 0, "%s", object);
 	CHECK(event_json_add(object, sizeof(object), "c", "d\"e") && strcmp(object, whole) == 0, "%s", object);
-	CHECK(!event_json_add(object, sizeof(object), "long", "0123456789012345") && strcmp(object, whole) == 0, "%s", object);
-	CHECK(!event_json_add(object, sizeof(object), "0123456789012345", "") && strcmp(object, whole) == 0, "%s", object);
+	CHECK(!event_json_add(object, sizeof(object), "long", "0123456789012345") && strcmp(object, whole) == 0, "%s",
+		  object);
+	CHECK(!event_json_add(object, sizeof(object), "0123456789012345", "") && strcmp(object, whole) == 0, "%s",
+		  object);
 	for (size_t size = 1; size < 40; size++)
 	{
 		char *exact = unit_memory(size);

@@ -89,9 +89,14 @@ sizes(void)
 	Ring ring = new_ring(40);
 	uint8_t *big = unit_memory(RING_ENTRY_MAX + 1);
 	uint64_t cursor = ring_begin(ring);
-	static const uint32_t lengths[] = {
-		12, 13, RING_SLOT_PAYLOAD - 1, RING_SLOT_PAYLOAD, RING_SLOT_PAYLOAD + 1, 3 * RING_SLOT_PAYLOAD,
-		RING_ENTRY_MAX - 1, RING_ENTRY_MAX};
+	static const uint32_t lengths[] = {12,
+									   13,
+									   RING_SLOT_PAYLOAD - 1,
+									   RING_SLOT_PAYLOAD,
+									   RING_SLOT_PAYLOAD + 1,
+									   3 * RING_SLOT_PAYLOAD,
+									   RING_ENTRY_MAX - 1,
+									   RING_ENTRY_MAX};
 
 	memset(big, 1, RING_ENTRY_MAX + 1);
 	CHECK(!ring_push(ring, bytes_of(big, 0)));

@@ -68,7 +68,8 @@ static const IntegerSetting integers[] = {
 	 "xaes-256-gcm is counted, but neither rotates by itself nor stops."},
 	{"twin_security.max_databases", &setting_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0,
 	 "Databases that can record security events at the same time.",
-	 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are dropped, "
+	 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are "
+	 "dropped, "
 	 "and their number is recorded in twin_security.cluster_database."},
 };
 

@@ -208,7 +208,8 @@ report_homeless(void)
 	uint64 homeless = area_homeless();
 	char number[32];
 	char details[128] = "";
-	SecurityEvent event = {.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
+	SecurityEvent event = {
+		.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
 
 	if (homeless == told || area_ring_of(area_cluster_database()) == NULL)
 		return;

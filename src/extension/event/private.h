@@ -93,9 +93,9 @@ typedef enum RowForm
 	ROW_BARE /* without what the server may refuse: details and address */
 } RowForm;
 
-extern bool rows_ready(void);        /* whether the extension's tables are there */
-extern void rows_begin(void);        /* becomes the tables' owner */
-extern void rows_end(void);          /* and is itself again */
+extern bool rows_ready(void); /* whether the extension's tables are there */
+extern void rows_begin(void); /* becomes the tables' owner */
+extern void rows_end(void);   /* and is itself again */
 extern void rows_write(const EventRecord *record, RowForm form);
 extern TimestampTz rows_maintain(void); /* makes partitions; when to come again */
 

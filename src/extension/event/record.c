@@ -73,8 +73,9 @@ type_argument(FunctionCallInfo fcinfo, int number)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a security event needs a type")));
 	type = text_argument(fcinfo, number, EVENT_TYPE, "type");
 	if (!words_valid_type(type, strlen(type)))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid type of a security event"),
-						errhint("A type is lower-case letters, digits, \"_\", \".\" or \"-\", and begins with a letter.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid type of a security event"),
+				 errhint("A type is lower-case letters, digits, \"_\", \".\" or \"-\", and begins with a letter.")));
 	return type;
 }
 
@@ -92,10 +93,9 @@ details_argument(FunctionCallInfo fcinfo, int number)
 	if (VARSIZE(details) <= 16 * EVENT_DETAILS_MAX)
 		json = JsonbToCString(NULL, &details->root, VARSIZE(details));
 	if (json == NULL || strlen(json) > EVENT_DETAILS_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("details of a security event are too long"),
-				 errdetail("As text they may have %d bytes.", EVENT_DETAILS_MAX),
-				 errhint("Keep the long part in a table of your own, and its key in the details.")));
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("details of a security event are too long"),
+						errdetail("As text they may have %d bytes.", EVENT_DETAILS_MAX),
+						errhint("Keep the long part in a table of your own, and its key in the details.")));
 	return json;
 }
 
@@ -134,7 +134,8 @@ tsec_record_event(PG_FUNCTION_ARGS)
 	{
 		event.event_time = PG_GETARG_TIMESTAMPTZ(7);
 		if (TIMESTAMP_NOT_FINITE(event.event_time))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the time of a security event is not finite")));
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the time of a security event is not finite")));
 	}
 	event.details = details_argument(fcinfo, 8);
 	event.event_id = next_id();

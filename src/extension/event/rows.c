@@ -24,11 +24,11 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-#define COLUMNS                                                                                                       \
-	"(event_id, event_time, recorded_at, class, event_type, severity, outcome, action, resource, record_id, "         \
-	"session_user_name, outer_user_name, effective_user_name, user_id, username, tenant_id, token_id, "               \
-	"client_address, application_name, request_id, xid, application_made, details, pid) VALUES "                      \
-	"(coalesce($1, pg_catalog.nextval('twin_internal.event_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "     \
+#define COLUMNS                                                                                                   \
+	"(event_id, event_time, recorded_at, class, event_type, severity, outcome, action, resource, record_id, "     \
+	"session_user_name, outer_user_name, effective_user_name, user_id, username, tenant_id, token_id, "           \
+	"client_address, application_name, request_id, xid, application_made, details, pid) VALUES "                  \
+	"(coalesce($1, pg_catalog.nextval('twin_internal.event_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, " \
 	"$12, $13, $14, $15, $16, $17, $18::pg_catalog.inet, $19, $20, $21, $22, $23::pg_catalog.jsonb, $24)"
 
 #define COLUMN_COUNT 24
@@ -37,9 +37,10 @@ static const char *const inserts[] = {"INSERT INTO twin_internal.events_overflow
 									  "INSERT INTO twin_internal.events " COLUMNS};
 static SPIPlanPtr plans[lengthof(inserts)];
 
-static Oid types[COLUMN_COUNT] = {
-	INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TEXTOID, INT8OID,        TEXTOID,        INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, XID8OID, BOOLOID, TEXTOID, INT4OID};
+static Oid types[COLUMN_COUNT] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID,
+								  TEXTOID, TEXTOID,        TEXTOID,        TEXTOID, TEXTOID, TEXTOID,
+								  TEXTOID, INT8OID,        TEXTOID,        INT8OID, TEXTOID, TEXTOID,
+								  TEXTOID, TEXTOID,        XID8OID,        BOOLOID, TEXTOID, INT4OID};
 
 /*
  * Whether a class has a partition for what this transaction writes; asked once.  Should a month end meanwhile, a row goes
@@ -200,7 +201,8 @@ rows_maintain(void)
 	bool null;
 	Datum next;
 
-	if (SPI_execute("SELECT twin_internal.maintain_event_partitions()", false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+	if (SPI_execute("SELECT twin_internal.maintain_event_partitions()", false, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
 		elog(ERROR, "twin_security: partitions of events could not be looked after");
 	next = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	return null ? 0 : DatumGetTimestampTz(next);

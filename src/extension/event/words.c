@@ -9,8 +9,8 @@
 #include "event/private.h"
 
 static const char *const reserved_types[] = {
-	"decrypt",       "events_dropped",     "index_key_rotated", "integrity_failure", "login_success", "logout",
-	"lockout",       "master_key_rotated", "password_changed",  "permission_denied", "truncate",      "wrong_key",
+	"decrypt", "events_dropped",     "index_key_rotated", "integrity_failure", "login_success", "logout",
+	"lockout", "master_key_rotated", "password_changed",  "permission_denied", "truncate",      "wrong_key",
 };
 
 static const char *const reserved_beginnings[] = {"account_", "audit_", "key_", "keyring_", "token_"};

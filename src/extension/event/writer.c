@@ -86,7 +86,8 @@ report_drops(EventRing *ring)
 	char details[64] = "";
 	uint8 encoded[EVENT_RECORD_MAX];
 	EventRecord record;
-	SecurityEvent event = {.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
+	SecurityEvent event = {
+		.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
 
 	if (dropped <= told)
 		return 0;
