@@ -58,6 +58,7 @@ make_key() {
 				echo '# Made by the quickstart.  Without this key the data cannot be opened: keep a copy apart from backups.'
 				printf 'ENCRYPTION_KEY=%s\n' "$(head -c 32 /dev/urandom | base64)"
 				echo 'ENCRYPTION_KEY_PREVIOUS='
+				printf 'JWT_SECRET_KEY=%s\n' "$(head -c 48 /dev/urandom | base64)"
 			} >"$ENV_FILE.new"
 			mv "$ENV_FILE.new" "$ENV_FILE"
 		)
@@ -121,7 +122,7 @@ launch() (
 	done
 	while read -r line; do
 		case $line in
-			ENCRYPTION_KEY=?* | ENCRYPTION_KEY_PREVIOUS=?*) export "${line?}" ;;
+			ENCRYPTION_KEY=?* | ENCRYPTION_KEY_PREVIOUS=?* | JWT_SECRET_KEY=?* | JWT_SECRET_KEY_PREVIOUS=?* | JWT_ACCESS_TOKEN_EXPIRES=?*) export "${line?}" ;;
 		esac
 	done <"$ENV_FILE"
 	as_postgres "$PG_BIN/pg_ctl" start -D "$DATA_DIR" -l "$SERVER_LOG" -w -t 60 -s </dev/null >>"$LOG" 2>&1
