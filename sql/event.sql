@@ -159,6 +159,15 @@ RESET ROLE;
 SELECT event_settled();
 SELECT e.event_type, e.class, e.severity, e.outcome, e.action, e.resource, e.effective_user_name, e.details
 FROM twin.audit_log e, before b WHERE e.event_id > b.id ORDER BY e.event_id;
+-- details of the extension that are too long become JSON that says so
+DO $$ BEGIN
+	PERFORM twin_internal.emit_event('key_test', repeat('r', 2000), NULL, jsonb_build_object('long', repeat('"ä', 10000)));
+	RAISE division_by_zero;
+EXCEPTION WHEN division_by_zero THEN NULL;
+END $$;
+SELECT event_settled();
+SELECT outcome, length(resource), details -> 'truncated' AS truncated, length(details ->> 'beginning') BETWEEN 1000 AND 5000 AS begins, details ->> 'beginning' LIKE '{"long": "%' AS as_it_was
+FROM twin.audit_log WHERE event_type = 'key_test';
 SELECT count(*) AS leaks FROM twin.audit_log e WHERE e::text LIKE '%canary%';
 
 -- partitions: made where none covers, what lies in the overflow moves there, and the view stays the same

@@ -150,7 +150,7 @@ is_role(const json_t *value)
 	return json_is_string(value) && json_string_length(value) > 0 && json_string_length(value) <= CLAIM_ROLE_MAX;
 }
 
-/* Whether a claim, a role or an array of them, holds a role; gives the token's own copy of it. */
+/* The token's own copy of a role that it holds, alone or in an array; NULL when it does not. */
 static const char *
 find_role(const json_t *value, const char *wanted)
 {
@@ -160,13 +160,13 @@ find_role(const json_t *value, const char *wanted)
 	{
 		const json_t *role = json_is_array(value) ? json_array_get(value, i) : value;
 
-		if (wanted == NULL || strcmp(json_string_value(role), wanted) == 0)
+		if (strcmp(json_string_value(role), wanted) == 0)
 			return json_string_value(role);
 	}
 	return NULL;
 }
 
-/* Takes the role: of several the first of the key's list, without a list the token's first. */
+/* Takes the role: one string, or, where the key lists roles, of several the first of that list. */
 static Status
 read_role(const ClaimMap *map, Claims *claims)
 {
@@ -174,13 +174,13 @@ read_role(const ClaimMap *map, Claims *claims)
 
 	if (value == NULL)
 		return TSEC_OK;
-	if (!json_is_array(value) && !is_role(value))
+	if (!is_role(value) && !(json_is_array(value) && map->lists_roles))
 		return TSEC_TOKEN_CLAIM_TYPE;
 	for (size_t i = 0; i < json_array_size(value); i++)
 		if (!is_role(json_array_get(value, i)))
 			return TSEC_TOKEN_CLAIM_TYPE;
 	if (!map->lists_roles)
-		claims->role = find_role(value, NULL);
+		claims->role = json_string_value(value);
 	for (int i = 0; i < map->role_count && claims->role == NULL; i++)
 		claims->role = find_role(value, map->roles[i]);
 	return claims->role != NULL ? TSEC_OK : TSEC_TOKEN_ROLE;

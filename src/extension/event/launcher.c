@@ -28,7 +28,7 @@
 #include "utils/varlena.h"
 
 #define RESTART_SECONDS 5
-#define IDLE_MS 60000
+#define IDLE_MS 15000
 #define NO_SLOT_MS 200
 #define NO_SLOT_COMPLAINT_MS 2000
 #define DELAY_FIRST_MS 500

@@ -42,7 +42,10 @@ static Oid types[COLUMN_COUNT] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTO
 								  TEXTOID, INT8OID,        TEXTOID,        INT8OID, TEXTOID, TEXTOID,
 								  TEXTOID, TEXTOID,        XID8OID,        BOOLOID, TEXTOID, INT4OID};
 
-/* Whether a class has a partition for what this transaction writes; asked once. */
+/*
+ * Whether a class has a partition for what this transaction writes; asked once.  Should a month end meanwhile, a row goes
+ * to the overflow, or is refused and tried again.
+ */
 static struct
 {
 	TimestampTz at;
@@ -77,7 +80,7 @@ rows_begin(void)
 						   saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	table_close(events, NoLock);
 	memset(&coverage, 0, sizeof(coverage));
-	coverage.at = GetCurrentTransactionStartTimestamp();
+	coverage.at = GetCurrentTimestamp();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
 }
@@ -142,6 +145,7 @@ rows_write(const EventRecord *record, RowForm form)
 	bool null[COLUMN_COUNT] = {false};
 	char nulls[COLUMN_COUNT];
 	Bytes details = record->text[EVENT_DETAILS];
+	TimestampTz now = GetCurrentTimestamp();
 
 	if (details.data == NULL)
 		details = bytes_of("{}", 2);
@@ -150,8 +154,8 @@ rows_write(const EventRecord *record, RowForm form)
 
 	null[0] = record->event_id == 0;
 	values[0] = Int64GetDatum(record->event_id);
-	values[1] = TimestampTzGetDatum(IS_VALID_TIMESTAMP(record->event_time) ? record->event_time : coverage.at);
-	values[2] = TimestampTzGetDatum(coverage.at);
+	values[1] = TimestampTzGetDatum(IS_VALID_TIMESTAMP(record->event_time) ? record->event_time : now);
+	values[2] = TimestampTzGetDatum(now);
 	values[3] = CStringGetTextDatum(event_class_names[record->class_number]);
 	values[4] = text_datum(record->text[EVENT_TYPE], &null[4]);
 	values[5] = CStringGetTextDatum(event_severity_names[record->severity]);

@@ -6,21 +6,20 @@
  */
 
 CREATE TABLE twin_internal.revocations (
-	kind "char" NOT NULL CHECK (kind IN ('t', 's', 'u')),
-	subject text COLLATE "C" NOT NULL CHECK (pg_catalog.octet_length(subject) BETWEEN 1 AND 1020),
+	name text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[tsu]:' AND pg_catalog.octet_length(name) BETWEEN 3 AND 1022),
 	last_second bigint,
 	expires_at timestamptz NOT NULL,
 	revoked_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	PRIMARY KEY (kind, subject),
-	CHECK ((kind = 'u') = (last_second IS NOT NULL))
+	CHECK ((pg_catalog.left(name, 1) = 'u') = (last_second IS NOT NULL))
 );
 COMMENT ON TABLE twin_internal.revocations IS 't: a token by its jti, s: a session by its sid, u: a user''s tokens issued up to last_second; from expires_at on nothing it refuses could be valid';
+CREATE INDEX revocations_name_hash ON twin_internal.revocations USING hash (name);
 CREATE INDEX revocations_expires_at ON twin_internal.revocations (expires_at);
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.revocations', '');
 
 /* Its relcache entry carries the news of revocations: see token/catalog.c. */
 CREATE VIEW twin.revocations AS
-	SELECT CASE r.kind WHEN 't' THEN 'token' WHEN 's' THEN 'session' ELSE 'user' END AS kind, r.subject::text AS subject,
+	SELECT CASE left(r.name, 1) WHEN 't' THEN 'token' WHEN 's' THEN 'session' ELSE 'user' END AS kind, substr(r.name, 3) AS subject,
 		pg_catalog.to_timestamp(r.last_second) AS issued_until, r.revoked_at, r.expires_at
 	FROM twin_internal.revocations r;
 COMMENT ON VIEW twin.revocations IS 'tokens (by jti), sessions (by sid) and users whose tokens are refused';
@@ -60,32 +59,32 @@ END
 $$;
 COMMENT ON FUNCTION twin.purge_revocations() IS 'deletes revocations of what has expired; returns how many';
 
-CREATE FUNCTION twin_internal.revoke(of_kind "char", named text, until_second bigint, remembered_until timestamptz) RETURNS void
+CREATE FUNCTION twin_internal.revoke(named text, until_second bigint, remembered_until timestamptz) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	/* a few of the expired ones go with every new one; what another session has locked is left to it */
-	DELETE FROM twin_internal.revocations r WHERE (r.kind, r.subject) IN (
-		SELECT o.kind, o.subject FROM twin_internal.revocations o WHERE o.expires_at < clock_timestamp()
+	DELETE FROM twin_internal.revocations r WHERE r.name IN (
+		SELECT o.name FROM twin_internal.revocations o WHERE o.expires_at < clock_timestamp()
 		ORDER BY o.expires_at LIMIT 10 FOR UPDATE SKIP LOCKED);
 	/* twice within one second: tokens issued in between carry the second after the first */
-	INSERT INTO twin_internal.revocations AS r VALUES (of_kind, named, until_second, remembered_until)
-		ON CONFLICT (kind, subject) DO UPDATE SET expires_at = greatest(r.expires_at, EXCLUDED.expires_at), revoked_at = EXCLUDED.revoked_at,
+	INSERT INTO twin_internal.revocations AS r VALUES (named, until_second, remembered_until)
+		ON CONFLICT (name) DO UPDATE SET expires_at = greatest(r.expires_at, EXCLUDED.expires_at), revoked_at = EXCLUDED.revoked_at,
 			last_second = CASE WHEN r.last_second >= EXCLUDED.last_second THEN r.last_second + 1 ELSE EXCLUDED.last_second END;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.revoke("char", text, bigint, timestamptz) IS 'remembers one revocation';
+COMMENT ON FUNCTION twin_internal.revoke(text, bigint, timestamptz) IS 'remembers one revocation';
 
 CREATE FUNCTION twin_internal.revoke_session(sid text) RETURNS void
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT twin_internal.revoke('s', sid, NULL, twin_internal.last_expiry());
+	SELECT twin_internal.revoke('s:' || sid, NULL, twin_internal.last_expiry());
 END;
 COMMENT ON FUNCTION twin_internal.revoke_session(text) IS 'refuses every token of a session, also those issued later';
 
 CREATE FUNCTION twin_internal.revoke_user(user_claim text) RETURNS void
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT twin_internal.revoke('u', user_claim, floor(extract(epoch FROM clock_timestamp()))::bigint, twin_internal.last_expiry());
+	SELECT twin_internal.revoke('u:' || user_claim, floor(extract(epoch FROM clock_timestamp()))::bigint, twin_internal.last_expiry());
 END;
 COMMENT ON FUNCTION twin_internal.revoke_user(text) IS 'refuses every token of a user (as text) that was issued up to now';
 
@@ -102,7 +101,7 @@ BEGIN
 		RAISE NOTICE 'the token has expired already';
 		RETURN;
 	END IF;
-	PERFORM twin_internal.revoke('t', meant.subject, NULL, coalesce(meant.expires_at, twin_internal.last_expiry()));
+	PERFORM twin_internal.revoke('t:' || meant.subject, NULL, coalesce(meant.expires_at, twin_internal.last_expiry()));
 END
 $$;
 COMMENT ON FUNCTION twin.revoke_token(text) IS 'refuses a token from now on, in every session at once; takes the token itself or its jti';
