@@ -101,7 +101,7 @@ BEGIN
 			WHERE s.session_id = sid::uuid RETURNING s.expires_at INTO ends;
 	END IF;
 	/* none of its tokens lives longer than the session; leeway and the second that a token may be ahead on top */
-	PERFORM twin_internal.revoke('s', sid, NULL, coalesce(ends + interval '10 minutes', twin_internal.last_expiry()));
+	PERFORM twin_internal.revoke('s:' || sid, NULL, coalesce(ends + interval '10 minutes', twin_internal.last_expiry()));
 END
 $$;
 COMMENT ON FUNCTION twin_internal.end_session(text, text) IS 'ends one session and refuses its tokens';

@@ -122,18 +122,18 @@ tsec_login(PG_FUNCTION_ARGS)
 	reason = try_password(&attempt, account, fcinfo->args[1]);
 	if (reason == NULL)
 	{
-		store_lock(account);
+		lock_share(account);
 		settled = settle(account);
 		if (settled != NULL)
 		{
 			attempt_succeeded(&attempt);
 			answer = session_open(settled, &attempt.address, use_cookies);
-			store_unlock(account);
+			lock_return(account);
 			store_note_attempt(account, true, &(FailureVerdict){.counted = true});
 			tell_login(settled, &attempt.address, use_cookies ? "cookies" : "body");
 			return answer;
 		}
-		store_unlock(account);
+		lock_return(account);
 		reason = "changed_meanwhile";
 	}
 	attempt_failed(&attempt, "login", reason);
@@ -218,7 +218,7 @@ tsec_change_password(PG_FUNCTION_ARGS)
 	}
 	attempt_succeeded(&attempt);
 	hash = hash_new(typed_read(fcinfo->args[1]), account->username, NULL);
-	store_lock_alone(account);
+	lock_alone(account);
 	if (settle(account) == NULL)
 		base_throw(TSEC_ACCOUNT_CHANGED);
 	store_set_password(account->user_id, hash);

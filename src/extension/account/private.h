@@ -92,13 +92,6 @@ typedef struct Session
 extern Account *store_find_name(const char *key);
 extern Account *store_find_user(int64 user_id);
 
-/* Waits until nobody changes an account or its tenant, and keeps that so until store_unlock(). */
-extern void store_lock(const Account *account);
-extern void store_unlock(const Account *account);
-
-/* Keeps everybody else from that until the transaction ends. */
-extern void store_lock_alone(const Account *account);
-
 /* What every try leaves behind; no user_id where there is no such user. */
 extern void store_note_attempt(const Account *account, bool succeeded, const FailureVerdict *verdict);
 
@@ -128,6 +121,15 @@ extern char *store_session_end(const char *id);
 
 /* Refuses tokens with a jti. */
 extern void store_revoke_token(const char *token_id);
+
+/* ---- lock.c ---- */
+
+/* Waits until nobody changes an account or its tenant, and keeps that so until lock_return(). */
+extern void lock_share(const Account *account);
+extern void lock_return(const Account *account);
+
+/* Keeps everybody else from that until the transaction ends. */
+extern void lock_alone(const Account *account);
 
 /* ---- attempt.c: one try of a password ---- */
 

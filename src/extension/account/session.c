@@ -306,14 +306,14 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	known = session != NULL ? store_find_user(session->user_id) : NULL;
 	if (known == NULL)
 		return refuse(session == NULL ? "unknown_session" : "unknown_user", NULL, &presented);
-	store_lock(known);
+	lock_share(known);
 	account = store_find_user(known->user_id);
 	reason = over(session, account, &presented);
 	if (reason == NULL && rotate(session, &presented) == NULL)
 		reason = "token_reuse";
 	if (reason == NULL)
 		pair = issue_pair(account, session, presented.by_cookie ? presented.csrf : NULL);
-	store_unlock(known);
+	lock_return(known);
 	if (reason == NULL)
 	{
 		tell("token_refresh", EVENT_INFO, EVENT_SUCCESS, NULL, account, &presented);

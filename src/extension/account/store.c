@@ -6,30 +6,14 @@
  *
  * Accounts are read in their newest committed state: a transaction that began
  * before somebody was disabled still learns of it.
- *
- * Locking: who opens a session holds a share of the account's and its tenant's
- * lock for as long as it takes, and who changes them holds the lock alone until
- * his transaction ends.  So no session slips between a change and its commit;
- * and as logins give their share back at once and lock no row of an account,
- * nobody who keeps a transaction open makes an administrator wait.
  */
 #include "account/private.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/inet.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/uuid.h"
-
-PG_FUNCTION_INFO_V1(tsec_lock_account);
-
-/* Advisory locks of SQL have 1 and 2 in their fourth field. */
-#define LOCK_USERS 71
-#define LOCK_TENANTS 72
 
 #define ARGUMENTS_MAX 4
 
@@ -133,7 +117,10 @@ static Statement statements[STATEMENT_COUNT] = {
 					 {TEXTOID},
 					 "SELECT coalesce(pg_catalog.json_agg(DISTINCT p.permission_name), '[]')::text "
 					 "FROM twin.role_permissions p WHERE p.role_name = $1"},
-	[REVOKE_TOKEN] = {false, 1, {TEXTOID}, "SELECT twin_internal.revoke('t', $1, NULL, twin_internal.last_expiry())"},
+	[REVOKE_TOKEN] = {false,
+					  1,
+					  {TEXTOID},
+					  "SELECT twin_internal.revoke('t:' || $1, NULL, twin_internal.last_expiry())"},
 	[SESSION_END] =
 		{true,
 		 1,
@@ -266,63 +253,6 @@ Account *
 store_find_user(int64 user_id)
 {
 	return read_account(FIND_USER, Int64GetDatum(user_id));
-}
-
-/* ---- locks ---- */
-
-static LOCKTAG
-tag_of(int64 id, uint16 what)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (id >> 32), (uint32) id, what);
-	return tag;
-}
-
-void
-store_lock(const Account *account)
-{
-	LOCKTAG user = tag_of(account->user_id, LOCK_USERS);
-	LOCKTAG tenant = tag_of(account->tenant_id, LOCK_TENANTS);
-
-	(void) LockAcquire(&user, ShareLock, false, false);
-	if (account->has_tenant)
-		(void) LockAcquire(&tenant, ShareLock, false, false);
-}
-
-void
-store_unlock(const Account *account)
-{
-	LOCKTAG user = tag_of(account->user_id, LOCK_USERS);
-	LOCKTAG tenant = tag_of(account->tenant_id, LOCK_TENANTS);
-
-	if (account->has_tenant)
-		(void) LockRelease(&tenant, ShareLock, false);
-	(void) LockRelease(&user, ShareLock, false);
-}
-
-void
-store_lock_alone(const Account *account)
-{
-	LOCKTAG user = tag_of(account->user_id, LOCK_USERS);
-
-	(void) LockAcquire(&user, ExclusiveLock, false, false);
-}
-
-/* lock_account(user_id bigint, tenant_id bigint): keeps sessions from being opened until the transaction ends; either may be null */
-Datum
-tsec_lock_account(PG_FUNCTION_ARGS)
-{
-	for (int i = 0; i < 2; i++)
-	{
-		LOCKTAG tag;
-
-		if (PG_ARGISNULL(i))
-			continue;
-		tag = tag_of(PG_GETARG_INT64(i), i == 0 ? LOCK_USERS : LOCK_TENANTS);
-		(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	}
-	PG_RETURN_VOID();
 }
 
 /* ---- what logins leave behind ---- */
