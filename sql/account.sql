@@ -6,7 +6,7 @@ SELECT p.oid::regprocedure AS function, pg_get_function_result(p.oid) AS result,
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'twin_api' OR n.nspname = 'twin' AND p.proname IN ('create_tenant', 'disable_tenant', 'enable_tenant', 'create_user', 'set_password',
 	'disable_user', 'enable_user', 'unlock_user', 'assign_role', 'end_sessions', 'purge_sessions', 'current_username')
-ORDER BY 1::text COLLATE "C";
+ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT c.relname AS view, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.attrelid IN ('twin.users'::regclass, 'twin.tenants'::regclass, 'twin.sessions'::regclass) ORDER BY c.relname, a.attnum;
 SELECT name, setting, unit, context FROM pg_settings WHERE name ~ 'twin_security.(login_max_failures_per|refresh|session)' ORDER BY 1;
@@ -52,7 +52,9 @@ SELECT twin.purge_sessions(interval '-1 day');
 -- e-mail is found by plaintext, shown as stored, and opened by whoever may
 SELECT username FROM twin.users WHERE email = 'anna@example.org';
 SELECT left(format('%s', email), 6) AS armor FROM twin.users WHERE username = 'Anna';
+SET ROLE twin_auditor;
 SELECT email::text FROM twin.users WHERE username = 'Anna';
+RESET ROLE;
 -- the last administrator
 SELECT twin.disable_user('boss');
 SELECT twin.assign_role('boss', 'viewer');

@@ -16,6 +16,8 @@ CREATE TABLE twin_internal.tenants (
 );
 COMMENT ON TABLE twin_internal.tenants IS 'tenants of the twin; sessions begun before sessions_since are over';
 
+COMMENT ON SEQUENCE twin_internal.tenants_tenant_id_seq IS 'numbers of tenants; gaps are normal';
+
 /* In a database whose ENCRYPTION_KEY is still missing the key main comes later; CREATE EXTENSION has said so already. */
 SELECT pg_catalog.set_config('client_min_messages', 'error', true);
 CREATE TABLE twin_internal.users (
@@ -34,6 +36,7 @@ CREATE TABLE twin_internal.users (
 );
 SELECT pg_catalog.set_config('client_min_messages', 'warning', true);
 COMMENT ON TABLE twin_internal.users IS 'accounts; username_key is the name as it is compared; sessions begun before sessions_since are over, failures before unlocked_at do not count';
+COMMENT ON SEQUENCE twin_internal.users_user_id_seq IS 'numbers of users; gaps are normal';
 CREATE UNIQUE INDEX users_email ON twin_internal.users (email);
 CREATE INDEX users_role_name ON twin_internal.users (role_name);
 CREATE INDEX users_tenant_id ON twin_internal.users (tenant_id);
