@@ -124,7 +124,7 @@ main(int count, char **arguments)
 		}
 	}
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
-		write_seed("username", i, usernames[i], strlen(usernames[i]));
+		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)

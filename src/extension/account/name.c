@@ -11,7 +11,7 @@
  */
 #include "account/private.h"
 
-#include "common/username.h"
+#include "common/user_name.h"
 
 #include "access/detoast.h"
 #include "catalog/namespace.h"
@@ -128,16 +128,16 @@ name_read(Datum given, AccountName *name)
 	pg_wchar *folded;
 
 	/* in no encoding of the server has a character more than 4 bytes */
-	if (toast_raw_datum_size(given) - VARHDRSZ > USERNAME_BYTES_MAX)
+	if (toast_raw_datum_size(given) - VARHDRSZ > USER_NAME_BYTES_MAX)
 		return false;
 	source = DatumGetTextPP(given);
 	utf8 = convert(VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source), encoding, PG_UTF8);
-	if (utf8 == NULL || !username_acceptable(bytes_of(utf8, strlen(utf8))))
+	if (utf8 == NULL || !user_name_acceptable(bytes_of(utf8, strlen(utf8))))
 		return false;
 	composed = unicode_normalize(UNICODE_NFC, characters_of(utf8));
 	utf8 = utf8_of(composed);
 	/* composing may lengthen a name, and bring forth what is refused */
-	if (!username_acceptable(bytes_of(utf8, strlen(utf8))))
+	if (!user_name_acceptable(bytes_of(utf8, strlen(utf8))))
 		return false;
 	name->username = convert(utf8, strlen(utf8), PG_UTF8, encoding);
 	folded = fold(composed);

@@ -1,9 +1,9 @@
 /*
- * username.c
+ * user_name.c
  *		What may be the name of an account: UTF-8 decoded strictly, and a table of
  *		what nobody can see.
  */
-#include "username.h"
+#include "user_name.h"
 
 #include <stddef.h>
 
@@ -71,19 +71,19 @@ is_refused(uint32_t character)
 }
 
 bool
-username_acceptable(Bytes name)
+user_name_acceptable(Bytes name)
 {
 	size_t characters = 0;
 	uint32_t character;
 
-	if (name.length == 0 || name.length > USERNAME_BYTES_MAX || name.data[0] == ' ' ||
+	if (name.length == 0 || name.length > USER_NAME_BYTES_MAX || name.data[0] == ' ' ||
 		name.data[name.length - 1] == ' ')
 		return false;
 	for (size_t at = 0; at < name.length;)
 	{
 		size_t size = decode(name.data + at, name.length - at, &character);
 
-		if (size == 0 || is_refused(character) || ++characters > USERNAME_CHARACTERS_MAX)
+		if (size == 0 || is_refused(character) || ++characters > USER_NAME_CHARACTERS_MAX)
 			return false;
 		at += size;
 	}

@@ -1,10 +1,10 @@
 /*
- * username_test.c
+ * user_name_test.c
  *		What may be the name of an account.
  */
 #include "unit.h"
 
-#include "common/username.h"
+#include "common/user_name.h"
 
 /* Judges a name in memory of exactly its size. */
 static bool
@@ -15,7 +15,7 @@ accepts(const char *name, size_t length)
 
 	if (length > 0)
 		memcpy(copy, name, length);
-	answer = username_acceptable(bytes_of(copy, length));
+	answer = user_name_acceptable(bytes_of(copy, length));
 	free(copy);
 	return answer;
 }
@@ -98,7 +98,7 @@ test_blanks(void)
 static void
 test_length(void)
 {
-	char name[2 * USERNAME_BYTES_MAX];
+	char name[2 * USER_NAME_BYTES_MAX];
 
 	memset(name, 'x', sizeof(name));
 	CHECK(accepts(name, 64));

@@ -1,5 +1,5 @@
 /*
- * username.h
+ * user_name.h
  *		What may be the name of an account.
  *
  * A name is read by people, in lists and logs: whoever sees one must see all
@@ -8,20 +8,20 @@
  * that can never be characters are refused.  What looks like another letter
  * (Latin a, Cyrillic a) is not: no table tells these apart for everybody.
  */
-#ifndef TSEC_USERNAME_H
-#define TSEC_USERNAME_H
+#ifndef TSEC_USER_NAME_H
+#define TSEC_USER_NAME_H
 
 #include "bytes.h"
 
 #include <stdbool.h>
 
-#define USERNAME_CHARACTERS_MAX 64
-#define USERNAME_BYTES_MAX (4 * USERNAME_CHARACTERS_MAX)
+#define USER_NAME_CHARACTERS_MAX 64
+#define USER_NAME_BYTES_MAX (4 * USER_NAME_CHARACTERS_MAX)
 
 /*
  * Whether bytes are a name: valid UTF-8 (RFC 3629) of 1 to 64 characters, none
  * of those above, and no blank at either end.
  */
-extern bool username_acceptable(Bytes name);
+extern bool user_name_acceptable(Bytes name);
 
-#endif /* TSEC_USERNAME_H */
+#endif /* TSEC_USER_NAME_H */
