@@ -60,7 +60,8 @@ static const IntegerSetting integers[] = {
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
 	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
-	 "counted, and nobody waits; the count is recorded as an event of its own."},
+	 "counted, and nobody waits; the count is recorded as an event of its own. Applications may fill three "
+	 "quarters."},
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
 	 "Messages sealed under one key version after which the key rotates by itself.",
 	 "Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
