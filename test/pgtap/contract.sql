@@ -17,7 +17,12 @@ INSERT INTO signatures VALUES
 	('rotate_master_key', '', 'integer'),
 	('key_census', 'rel regclass', 'TABLE(column_name name, key_name text, version integer, "values" bigint)'),
 	('encrypt_data', 'plaintext text', 'text'),
-	('decrypt_data', 'ciphertext text', 'text');
+	('decrypt_data', 'ciphertext text', 'text'),
+	('issue_token', 'claims jsonb, lifetime interval DEFAULT NULL::interval', 'text'),
+	('verify_token', 'token text', 'jsonb'),
+	('revoke_token', 'token_or_jti text', 'void'),
+	('add_verification_key', 'jwk jsonb, issuer text DEFAULT NULL::text, audience text DEFAULT NULL::text, claim_map jsonb DEFAULT ''{}''::jsonb, max_lifetime interval DEFAULT NULL::interval', 'text'),
+	('jwks', '', 'jsonb');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)
