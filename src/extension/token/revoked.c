@@ -63,8 +63,9 @@ lookup_end(Lookup *lookup)
 		ExecDropSingleTupleTableSlot(lookup->slot);
 	index_endscan(lookup->scan);
 	UnregisterSnapshot(lookup->snapshot);
-	index_close(lookup->index, AccessShareLock);
-	table_close(lookup->relation, AccessShareLock);
+	/* the locks stay until the transaction ends, as those of any query do: taking them again costs less */
+	index_close(lookup->index, NoLock);
+	table_close(lookup->relation, NoLock);
 }
 
 /* Whether there is anything but single tokens to look for, as of some news. */
