@@ -24,7 +24,12 @@ INSERT INTO signatures VALUES
 	('check_password_strength', 'password text, username text DEFAULT NULL::text, email text DEFAULT NULL::text',
 		'TABLE(acceptable boolean, score integer, reasons text[])'),
 	('generate_password', 'length integer DEFAULT 16', 'text'),
-	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint');
+	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint'),
+	('issue_token', 'claims jsonb, lifetime interval DEFAULT NULL::interval', 'text'),
+	('verify_token', 'token text', 'jsonb'),
+	('revoke_token', 'token_or_jti text', 'void'),
+	('add_verification_key', 'jwk jsonb, issuer text DEFAULT NULL::text, audience text DEFAULT NULL::text, claim_map jsonb DEFAULT ''{}''::jsonb, max_lifetime interval DEFAULT NULL::interval', 'text'),
+	('jwks', '', 'jsonb');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)
