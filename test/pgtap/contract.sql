@@ -24,6 +24,21 @@ INSERT INTO signatures VALUES
 	('check_password_strength', 'password text, username text DEFAULT NULL::text, email text DEFAULT NULL::text',
 		'TABLE(acceptable boolean, score integer, reasons text[])'),
 	('generate_password', 'length integer DEFAULT 16', 'text'),
+	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint'),
+	('issue_token', 'claims jsonb, lifetime interval DEFAULT NULL::interval', 'text'),
+	('verify_token', 'token text', 'jsonb'),
+	('revoke_token', 'token_or_jti text', 'void'),
+	('add_verification_key', 'jwk jsonb, issuer text DEFAULT NULL::text, audience text DEFAULT NULL::text, claim_map jsonb DEFAULT ''{}''::jsonb, max_lifetime interval DEFAULT NULL::interval', 'text'),
+	('jwks', '', 'jsonb'),
+	('authenticate', 'token text', 'void'),
+	('current_user_id', '', 'bigint'),
+	('current_tenant_id', '', 'bigint'),
+	('current_claims', '', 'jsonb'),
+	('has_role', 'role_name text', 'boolean'),
+	('has_permission', 'permission_name text', 'boolean'),
+	('require_permission', 'permission_name text', 'void'),
+	('protect_table', 'rel regclass, tenant_column name DEFAULT NULL::name, owner_column name DEFAULT NULL::name, read_permission text DEFAULT NULL::text, insert_permission text DEFAULT NULL::text, update_permission text DEFAULT NULL::text, delete_permission text DEFAULT NULL::text', 'void'),
+	('unprotect_table', 'rel regclass', 'void'),
 	('create_tenant', 'tenant_name text', 'bigint'),
 	('create_user', 'username text, password text, email text DEFAULT NULL::text, role_name text DEFAULT ''viewer''::text, tenant_id bigint DEFAULT NULL::bigint', 'bigint'),
 	('set_password', 'username text, password text', 'void'),
@@ -31,8 +46,7 @@ INSERT INTO signatures VALUES
 	('enable_user', 'username text', 'void'),
 	('unlock_user', 'username text', 'void'),
 	('assign_role', 'username text, role_name text', 'void'),
-	('current_username', '', 'text'),
-	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint');
+	('current_username', '', 'text');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)

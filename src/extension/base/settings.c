@@ -147,7 +147,8 @@ static const IntegerSetting integers[] = {
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
 	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
-	 "counted, and nobody waits; the count is recorded as an event of its own.",
+	 "counted, and nobody waits; the count is recorded as an event of its own. Applications may fill three "
+	 "quarters.",
 	 NULL},
 	{"twin_security.hash_wait_timeout", &setting_hash_wait_timeout, 5000, 0, 600000, PGC_SIGHUP, GUC_UNIT_MS,
 	 "How long a password waits for its turn to be hashed.",
