@@ -17,8 +17,8 @@ INSERT INTO bench.cases (grp, name, setup, statement) VALUES
 CALL bench.run('login', 40);
 SELECT max(bench.wall('login', name)) / min(bench.wall('login', name)) AS ratio FROM bench.cases WHERE grp = 'login' \gset
 CALL bench.report('refused logins, medians of 40 each: slowest reason / fastest', :ratio, 1.05);
-SELECT max(bench.cpu('login', name)) / min(bench.cpu('login', name)) AS ratio FROM bench.cases WHERE grp = 'login' \gset
-CALL bench.report('the same in processor time, which a busy machine does not blur', :ratio, 1.05);
+SELECT max(used) / min(used) AS ratio FROM (SELECT sum(cpu) AS used FROM bench.times WHERE grp = 'login' GROUP BY name) t \gset
+CALL bench.report('the same in processor time of all of them, which a busy machine does not blur', :ratio, 1.05);
 
 -- a refresh of a session: two tokens signed, a row rotated
 CREATE TABLE bench.refreshed (token text, read bigint);
