@@ -8,7 +8,7 @@
 
 EXTENSION = twin_security
 EXTENSION_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twin_security.control)
-PARTS = base keyring cipher module
+PARTS = base event password limit keyring cipher token identity module
 
 COMMON = $(patsubst %.c,%.o,$(wildcard src/common/*.c))
 MODULE_big = twin_security
@@ -25,7 +25,7 @@ ifneq (,$(findstring clang,$(CC)))
 # the server was built with gcc: its headers' attributes and its flags are not all clang's
 PG_CFLAGS += -Wno-ignored-attributes -Wno-ignored-optimization-argument -Wno-unknown-warning-option
 endif
-SHLIB_LINK = -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
+SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 
 # Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
 REGRESS = $(filter-out module,$(PARTS)) privileges

@@ -8,7 +8,7 @@ SOCKET_DIR=$HOME_DIR/run
 SERVER_LOG=$HOME_DIR/log/server.log
 ENV_FILE=$HOME_DIR/twin.env
 DATABASE=twin
-DEMO_ROLES=(demo_operator demo_writer demo_viewer demo_desk)
+DEMO_ROLES=(demo_operator demo_writer demo_viewer demo_desk demo_app)
 FIRST_PORT=54330
 
 as_postgres() {
@@ -45,7 +45,7 @@ free_port() {
 	return 1
 }
 
-# The encryption key: 32 random bytes in a file that only root reads.
+# The encryption key, 32 random bytes, and the secret that signs tokens, in a file that only root reads.
 make_key() {
 	if [ -f "$ENV_FILE" ]; then
 		say "kept: the encryption key in $ENV_FILE"
@@ -58,11 +58,14 @@ make_key() {
 				echo '# Made by the quickstart.  Without this key the data cannot be opened: keep a copy apart from backups.'
 				printf 'ENCRYPTION_KEY=%s\n' "$(head -c 32 /dev/urandom | base64)"
 				echo 'ENCRYPTION_KEY_PREVIOUS='
+				printf 'JWT_SECRET_KEY=%s\n' "$(head -c 48 /dev/urandom | base64 -w 0)"
 			} >"$ENV_FILE.new"
 			mv "$ENV_FILE.new" "$ENV_FILE"
 		)
-		say "made an encryption key: $ENV_FILE (mode 600)"
+		say "made an encryption key and a secret for tokens: $ENV_FILE (mode 600)"
 	fi
+	# a folder of an earlier version has no such secret yet
+	grep -q '^JWT_SECRET_KEY=' "$ENV_FILE" || printf 'JWT_SECRET_KEY=%s\n' "$(head -c 48 /dev/urandom | base64 -w 0)" >>"$ENV_FILE"
 	chown root: "$ENV_FILE"
 	chmod 600 "$ENV_FILE"
 }
@@ -121,7 +124,7 @@ launch() (
 	done
 	while read -r line; do
 		case $line in
-			ENCRYPTION_KEY=?* | ENCRYPTION_KEY_PREVIOUS=?*) export "${line?}" ;;
+			ENCRYPTION_KEY=?* | ENCRYPTION_KEY_PREVIOUS=?* | JWT_SECRET_KEY=?* | JWT_SECRET_KEY_PREVIOUS=?* | JWT_ACCESS_TOKEN_EXPIRES=?*) export "${line?}" ;;
 		esac
 	done <"$ENV_FILE"
 	as_postgres "$PG_BIN/pg_ctl" start -D "$DATA_DIR" -l "$SERVER_LOG" -w -t 60 -s </dev/null >>"$LOG" 2>&1

@@ -2,7 +2,7 @@
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'r' THEN 'table' ELSE c.relkind::text END AS kind, c.oid::regclass AS object,
 	a.grantee::regrole AS grantee, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-WHERE n.nspname LIKE 'twin%' AND a.grantee <> c.relowner GROUP BY 1, 2, 3 ORDER BY 2::text COLLATE "C", 3::text COLLATE "C";
+WHERE n.nspname LIKE 'twin%' AND a.grantee <> c.relowner GROUP BY 1, 2, 3 ORDER BY c.oid::regclass::text COLLATE "C", a.grantee::regrole::text COLLATE "C";
 
 SELECT n.nspname AS schema, (CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END) COLLATE "C" AS grantee,
 	string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
@@ -11,7 +11,7 @@ FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname LIKE 'twin%' AND a.g
 -- functions granted to named roles
 SELECT p.oid::regprocedure AS function, string_agg(a.grantee::regrole::text, ', ' ORDER BY a.grantee::regrole::text COLLATE "C") AS grantees
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) a
-WHERE n.nspname LIKE 'twin%' AND a.grantee NOT IN (0, p.proowner) GROUP BY 1 ORDER BY 1::text COLLATE "C";
+WHERE n.nspname LIKE 'twin%' AND a.grantee NOT IN (0, p.proowner) GROUP BY 1 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- what anybody may call: only what checks key grants by itself, or reveals nothing; overloads counted
 SELECT n.nspname AS schema, regexp_replace(p.proname::text COLLATE "C", 'encrypted_[a-z0-9]+(_eq)?', 'TYPE') AS name, p.provolatile AS volatile, p.proleakproof AS leakproof,

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HMAC_BLOCK_SIZE 64
+#define HMAC_BLOCK_MAX 128 /* of SHA-384 and SHA-512; SHA-256 has half of it */
 #define HMAC_KEY_MAX ((size_t) 1 << 20)
 #define HKDF_OUTPUT_MAX ((size_t) 255 * DIGEST_SIZE)
 
@@ -25,6 +25,7 @@
  */
 struct HmacKey
 {
+	unsigned size; /* of the result */
 	EVP_MD_CTX *inner;
 	EVP_MD_CTX *outer;
 	EVP_MD_CTX *work;
@@ -42,15 +43,15 @@ digest_sha256(Bytes input, uint8_t digest[DIGEST_SIZE])
 
 /* Makes a digest that has absorbed the key, padded to a block and combined with a constant. */
 static EVP_MD_CTX *
-absorb(const uint8_t block[HMAC_BLOCK_SIZE], uint8_t constant)
+absorb(const EVP_MD *digest, const uint8_t block[HMAC_BLOCK_MAX], uint8_t constant)
 {
-	uint8_t padded[HMAC_BLOCK_SIZE];
+	uint8_t padded[HMAC_BLOCK_MAX];
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-	for (int i = 0; i < HMAC_BLOCK_SIZE; i++)
+	for (int i = 0; i < HMAC_BLOCK_MAX; i++)
 		padded[i] = block[i] ^ constant;
-	if (context != NULL && (EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1 ||
-							EVP_DigestUpdate(context, padded, sizeof(padded)) != 1))
+	if (context != NULL && (EVP_DigestInit_ex(context, digest, NULL) != 1 ||
+							EVP_DigestUpdate(context, padded, (size_t) EVP_MD_get_block_size(digest)) != 1))
 	{
 		EVP_MD_CTX_free(context);
 		context = NULL;
@@ -62,17 +63,22 @@ absorb(const uint8_t block[HMAC_BLOCK_SIZE], uint8_t constant)
 Status
 hmac_new(Bytes key, HmacKey **result)
 {
-	uint8_t block[HMAC_BLOCK_SIZE] = {0};
+	return hmac_new_for(HMAC_SHA256, key, result);
+}
+
+Status
+hmac_new_for(HmacDigest digest, Bytes key, HmacKey **result)
+{
+	const EVP_MD *md = digest == HMAC_SHA256 ? EVP_sha256() : digest == HMAC_SHA384 ? EVP_sha384() : EVP_sha512();
+	uint8_t block[HMAC_BLOCK_MAX] = {0};
 	HmacKey *made;
 
 	if (key.length > HMAC_KEY_MAX)
 		return TSEC_TOO_LONG;
-	if (key.length > HMAC_BLOCK_SIZE)
+	if (key.length > (size_t) EVP_MD_get_block_size(md))
 	{
-		Status status = digest_sha256(key, block);
-
-		if (status != TSEC_OK)
-			return status;
+		if (EVP_Digest(key.data, key.length, block, NULL, md, NULL) != 1)
+			return TSEC_LIBRARY_FAILURE;
 	}
 	else if (key.length > 0)
 		memcpy(block, key.data, key.length);
@@ -80,8 +86,9 @@ hmac_new(Bytes key, HmacKey **result)
 	made = calloc(1, sizeof(HmacKey));
 	if (made != NULL)
 	{
-		made->inner = absorb(block, 0x36);
-		made->outer = absorb(block, 0x5c);
+		made->size = (unsigned) EVP_MD_get_size(md);
+		made->inner = absorb(md, block, 0x36);
+		made->outer = absorb(md, block, 0x5c);
 		made->work = EVP_MD_CTX_new();
 	}
 	secret_wipe(block, sizeof(block));
@@ -108,15 +115,21 @@ hmac_free(HmacKey *key)
 Status
 hmac_sha256(HmacKey *key, Bytes input, uint8_t digest[DIGEST_SIZE])
 {
+	return key->size == DIGEST_SIZE ? hmac_compute(key, input, digest) : TSEC_LIBRARY_FAILURE;
+}
+
+Status
+hmac_compute(HmacKey *key, Bytes input, uint8_t *digest)
+{
 	unsigned length = 0;
 
 	if (EVP_MD_CTX_copy_ex(key->work, key->inner) != 1 ||
 		EVP_DigestUpdate(key->work, input.data, input.length) != 1 ||
 		EVP_DigestFinal_ex(key->work, digest, &length) != 1 || EVP_MD_CTX_copy_ex(key->work, key->outer) != 1 ||
-		EVP_DigestUpdate(key->work, digest, DIGEST_SIZE) != 1 ||
-		EVP_DigestFinal_ex(key->work, digest, &length) != 1 || length != DIGEST_SIZE)
+		EVP_DigestUpdate(key->work, digest, key->size) != 1 || EVP_DigestFinal_ex(key->work, digest, &length) != 1 ||
+		length != key->size)
 	{
-		secret_wipe(digest, DIGEST_SIZE);
+		secret_wipe(digest, key->size);
 		return TSEC_LIBRARY_FAILURE;
 	}
 	return TSEC_OK;

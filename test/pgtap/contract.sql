@@ -17,7 +17,14 @@ INSERT INTO signatures VALUES
 	('rotate_master_key', '', 'integer'),
 	('key_census', 'rel regclass', 'TABLE(column_name name, key_name text, version integer, "values" bigint)'),
 	('encrypt_data', 'plaintext text', 'text'),
-	('decrypt_data', 'ciphertext text', 'text');
+	('decrypt_data', 'ciphertext text', 'text'),
+	('hash_password', 'password text, cost integer DEFAULT NULL::integer', 'text'),
+	('verify_password', 'password text, hash text', 'boolean'),
+	('password_needs_rehash', 'hash text', 'boolean'),
+	('check_password_strength', 'password text, username text DEFAULT NULL::text, email text DEFAULT NULL::text',
+		'TABLE(acceptable boolean, score integer, reasons text[])'),
+	('generate_password', 'length integer DEFAULT 16', 'text'),
+	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)
@@ -26,7 +33,9 @@ SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.re
 CREATE TEMP TABLE views (name text, columns text);
 INSERT INTO views VALUES
 	('keys', 'key_id integer, key_name text, version integer, state text, created_at timestamp with time zone, messages bigint, context uuid, algorithm text'),
-	('stat_keyring', 'key_name text, seals bigint, opens bigint, integrity_failures bigint');
+	('stat_keyring', 'key_name text, seals bigint, opens bigint, integrity_failures bigint'),
+	('audit_log', 'event_id bigint, event_time timestamp with time zone, recorded_at timestamp with time zone, class text, event_type text, severity text, outcome text, action text, resource text, record_id text, session_user_name text, outer_user_name text, effective_user_name text, user_id bigint, username text, tenant_id bigint, token_id text, client_address inet, application_name text, request_id text, xid xid8, application_made boolean, old jsonb, new jsonb, diff jsonb, details jsonb, leaf_index bigint'),
+	('stat_audit', 'emitted bigint, written bigint, dropped bigint, ring_fill double precision, sealed bigint, seal_lag interval, checkpoint_age interval');
 SELECT is((SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
 	FROM pg_attribute a WHERE a.attrelid = ('twin.' || v.name)::regclass AND a.attnum > 0), v.columns, 'columns of ' || v.name)
 	FROM views v;

@@ -24,6 +24,11 @@ extern bool base_is_preloaded(void);
 /* Raises 55000 with a hint when it did not; what names the feature that needs it. */
 extern void base_require_preload(const char *what);
 
+/* ---- lookup.c ---- */
+
+/* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */
+extern Oid base_internal_function(const char *name, const Oid *arguments, int count);
+
 /* ---- errors.c ---- */
 
 /* Raises the status as an SQL error with its SQLSTATE, message and hint.  TSEC_OK is an internal error. */
@@ -42,8 +47,46 @@ base_check(Status status)
 
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
+extern bool setting_allow_session_identity;
+extern int setting_bcrypt_cost;
+extern char *setting_cluster_database;
+extern char *setting_databases;
+extern int setting_event_ring_size;   /* kB */
+extern int setting_hash_wait_timeout; /* milliseconds */
 extern char *setting_key_command;
 extern int setting_key_message_limit;
+extern int setting_limit_entries;
+extern int setting_login_forget_after; /* seconds */
+extern int setting_login_lockout;      /* seconds */
+extern int setting_login_max_failures;
+extern int setting_login_max_lockout; /* seconds */
+extern int setting_max_concurrent_hashes;
+extern int setting_max_databases;
+extern int setting_password_min_length; /* characters */
+extern int setting_password_min_score;
+extern char *setting_token_audience;
+extern char *setting_token_issuer;
+extern int setting_token_leeway;   /* seconds */
+extern int setting_token_lifetime; /* seconds; 0 leaves it to the environment */
+
+/* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */
+extern uint64 setting_token_changes;
+
+/* ---- token_setting.c: twin_security.token ---- */
+
+#define SETTING_TOKEN_MAX 8192
+
+/* The token in force, unverified; NULL when there is none.  Good until the setting changes. */
+extern const char *token_setting_value(void);
+
+/* A number that changes with every change of it, those of rollbacks included. */
+extern uint64 token_setting_changes(void);
+
+/* Whether it will be gone at the end of the transaction. */
+extern bool token_setting_is_local(void);
+
+/* Sets it for the transaction, as SET LOCAL does. */
+extern void token_setting_set(const char *value);
 
 /* ---- shmem.c ---- */
 

@@ -207,4 +207,23 @@ compat_alias_of(RangeTblEntry *entry, AttrNumber column)
 	return column <= list_length(aliases) ? (Node *) list_nth(aliases, column - 1) : NULL;
 }
 
+/* 16 gives a list of the settings made for the caller. */
+#include "utils/guc_tables.h"
+static inline struct config_generic *
+compat_find_setting(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	int count;
+	struct config_generic **settings = get_guc_variables(&count);
+#else
+	int count = GetNumConfigOptions();
+	struct config_generic **settings = get_guc_variables();
+#endif
+
+	for (int i = 0; i < count; i++)
+		if (pg_strcasecmp(settings[i]->name, name) == 0)
+			return settings[i];
+	elog(ERROR, "twin_security: setting \"%s\" is missing", name);
+}
+
 #endif /* TSEC_COMPAT_H */

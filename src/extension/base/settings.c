@@ -6,10 +6,42 @@
 
 #include "base/base.h"
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
+bool setting_allow_session_identity;
+int setting_bcrypt_cost;
+char *setting_cluster_database;
+char *setting_databases;
+int setting_event_ring_size;
+int setting_hash_wait_timeout;
 char *setting_key_command;
 int setting_key_message_limit;
+int setting_limit_entries;
+int setting_login_forget_after;
+int setting_login_lockout;
+int setting_login_max_failures;
+int setting_login_max_lockout;
+int setting_max_concurrent_hashes;
+int setting_max_databases;
+int setting_password_min_length;
+int setting_password_min_score;
+char *setting_token_audience;
+uint64 setting_token_changes = 1;
+char *setting_token_issuer;
+int setting_token_leeway;
+int setting_token_lifetime;
+
+typedef struct BooleanSetting
+{
+	const char *name;
+	bool *variable;
+	bool initial;
+	GucContext context;
+	int flags;
+	const char *summary;
+	const char *description;
+} BooleanSetting;
 
 typedef struct StringSetting
 {
@@ -20,6 +52,8 @@ typedef struct StringSetting
 	int flags;
 	const char *summary;
 	const char *description;
+	GucStringCheckHook check;
+	GucStringAssignHook assign;
 } StringSetting;
 
 typedef struct IntegerSetting
@@ -33,40 +67,184 @@ typedef struct IntegerSetting
 	int flags;
 	const char *summary;
 	const char *description;
+	GucIntAssignHook assign;
 } IntegerSetting;
 
+static const BooleanSetting booleans[] = {
+	{"twin_security.allow_session_identity", &setting_allow_session_identity, false, PGC_SUSET, 0,
+	 "Lets twin_security.token be set for a whole session.",
+	 "Off, a token counts for the transaction that set it, so that the next client of a pooled connection is nobody. "
+	 "Unfit for connection pools."},
+};
+#define TOKEN_NAME_MAX 255
+
+/* Names that stand in tokens are compared byte for byte, so they are plain ASCII in every encoding. */
+static bool
+check_token_name(char **value, void **extra, GucSource source)
+{
+	size_t length = strlen(*value);
+
+	for (const char *c = *value; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			length = 0;
+	if (length > 0 && length <= TOKEN_NAME_MAX)
+		return true;
+	GUC_check_errdetail("It is 1 to %d printable ASCII characters without blanks.", TOKEN_NAME_MAX);
+	return false;
+}
+
+static void
+note_token_string(const char *value, void *extra)
+{
+	setting_token_changes++;
+}
+
+static void
+note_token_integer(int value, void *extra)
+{
+	setting_token_changes++;
+}
+
 static const StringSetting strings[] = {
+	{"twin_security.cluster_database", &setting_cluster_database, "postgres", PGC_SIGHUP, 0,
+	 "Database that records security events of no database.",
+	 "Such are events from before a connection has its database, and the report of events that were dropped because "
+	 "twin_security.max_databases is too low. They are recorded there if the extension exists there.",
+	 NULL, NULL},
+	{"twin_security.databases", &setting_databases, "", PGC_SIGHUP, 0,
+	 "Databases whose security events are recorded.",
+	 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When empty, "
+	 "every database that has the extension records its events.",
+	 NULL, NULL},
 	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Command that prints the encryption key, for use with a secret manager.",
 	 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
 	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
-	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then."},
+	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then.",
+	 NULL, NULL},
+	{"twin_security.token_audience", &setting_token_audience, "twin_security", PGC_SUSET, 0,
+	 "Audience (aud) of the tokens this database issues and, of those signed by its own keys, accepts.",
+	 "Databases that share JWT_SECRET_KEY and must not take each other's tokens need different values "
+	 "(ALTER DATABASE ... SET). Tokens of outside issuers are judged by what add_verification_key() was told.",
+	 check_token_name, note_token_string},
+	{"twin_security.token_issuer", &setting_token_issuer, "twin_security", PGC_SUSET, 0,
+	 "Issuer (iss) of the tokens this database issues and, of those signed by its own keys, accepts.",
+	 "A change refuses all tokens issued before it.", check_token_name, note_token_string},
 };
 
 static const IntegerSetting integers[] = {
+	{"twin_security.bcrypt_cost", &setting_bcrypt_cost, 12, 10, 15, PGC_SUSET, 0,
+	 "Work that hashing a password takes: the binary logarithm of bcrypt's rounds.",
+	 "Each step doubles the time of a login; 12 is a quarter of a second on an ordinary core. Below 10 guessing is "
+	 "too cheap, and above 15 one login keeps a process busy for several seconds, which nothing can cancel. "
+	 "Hashes made at a lower cost still verify; twin.password_needs_rehash() tells them.",
+	 NULL},
+	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
+	 "Shared memory per database for security events that wait to be written.",
+	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
+	 "counted, and nobody waits; the count is recorded as an event of its own.",
+	 NULL},
+	{"twin_security.hash_wait_timeout", &setting_hash_wait_timeout, 5000, 0, 600000, PGC_SIGHUP, GUC_UNIT_MS,
+	 "How long a password waits for its turn to be hashed.",
+	 "While twin_security.max_concurrent_hashes passwords are being hashed, more wait in the order in which they "
+	 "came. One that has waited this long fails with SQLSTATE TW301, which the gateway answers with 503. 0 does not "
+	 "wait at all.",
+	 NULL},
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
 	 "Messages sealed under one key version after which the key rotates by itself.",
 	 "Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
 	 "nonces; a background worker rotates the key when this lower number is passed. A key of algorithm "
-	 "xaes-256-gcm is counted, but neither rotates by itself nor stops."},
+	 "xaes-256-gcm is counted, but neither rotates by itself nor stops.",
+	 NULL},
+	{"twin_security.limit_entries", &setting_limit_entries, 16384, 1024, 16777216, PGC_POSTMASTER, 0,
+	 "How many subjects of each kind the limits remember at once.",
+	 "Accounts and addresses with failed logins, and addresses and users with a rate limit: four kinds with as many "
+	 "entries each, of 40 bytes. When there are more subjects, those with the fewest failures are forgotten first, "
+	 "and locked ones last.",
+	 NULL},
+	{"twin_security.login_forget_after", &setting_login_forget_after, 86400, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
+	 "Quiet time after which failed logins do not count any more.",
+	 "Counted from the last failure or from the end of the lock, whichever is later. A successful login forgets the "
+	 "failures of its account at once.",
+	 NULL},
+	{"twin_security.login_lockout", &setting_login_lockout, 60, 1, 86400, PGC_SUSET, GUC_UNIT_S,
+	 "How long an account or address is locked when it reaches twin_security.login_max_failures.",
+	 "Each failure after a lock locks again for twice as long, up to twin_security.login_max_lockout. Tries during a "
+	 "lock are refused without being counted, so nobody prolongs a lock by hammering.",
+	 NULL},
+	{"twin_security.login_max_failures", &setting_login_max_failures, 5, 1, 1000, PGC_SUSET, 0,
+	 "Failed logins after which an account or address is locked for a while.",
+	 "No lock is for ever: its length is twin_security.login_lockout and grows with each failure after it.", NULL},
+	{"twin_security.login_max_lockout", &setting_login_max_lockout, 3600, 1, 604800, PGC_SUSET, GUC_UNIT_S,
+	 "The longest time that failed logins lock an account or address.",
+	 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.", NULL},
+	{"twin_security.max_concurrent_hashes", &setting_max_concurrent_hashes, 0, 0, 1024, PGC_SIGHUP, 0,
+	 "How many passwords may be hashed at once in the whole cluster.",
+	 "Keeps a flood of logins from taking every core; the others wait in the order in which they came, for "
+	 "twin_security.hash_wait_timeout. 0 means one less than the machine has cores, and at least one. Needs "
+	 "preloading: without it nothing is bounded.",
+	 NULL},
+	{"twin_security.max_databases", &setting_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0,
+	 "Databases that can record security events at the same time.",
+	 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are "
+	 "dropped, "
+	 "and their number is recorded in twin_security.cluster_database.",
+	 NULL},
+	{"twin_security.password_min_length", &setting_password_min_length, 8, 8, 72, PGC_SUSET, 0,
+	 "Characters that a password must have at least.",
+	 "twin.check_password_strength() finds shorter ones unacceptable, and twin.generate_password() makes none. The "
+	 "longest password has 72 bytes, whatever its characters.",
+	 NULL},
+	{"twin_security.password_min_score", &setting_password_min_score, 3, 0, 4, PGC_SUSET, 0,
+	 "Score that a password must reach, from 0 to 4.",
+	 "0 is guessed with fewer than a thousand tries, 1 a million, 2 a hundred million, 3 ten thousand million, 4 "
+	 "takes more. The thousand most common passwords and single words of the dictionary are refused at any score.",
+	 NULL},
+	{"twin_security.token_leeway", &setting_token_leeway, 0, 0, 60, PGC_SUSET, GUC_UNIT_S,
+	 "How far the clock of a token's issuer may differ from ours.",
+	 "Added to a token's expiry and taken from the times it is not valid before. The clocks of a primary and its "
+	 "standbys are the reason to raise it. A verification key can have a leeway of its own.",
+	 note_token_integer},
+	{"twin_security.token_lifetime", &setting_token_lifetime, 0, 0, 2592000, PGC_SUSET, GUC_UNIT_S,
+	 "How long an access token is valid when issue_token() or login() is not told otherwise.",
+	 "0, the default, means JWT_ACCESS_TOKEN_EXPIRES of the server's environment, in seconds, or 3600 without it. A "
+	 "short life limits what a stolen token is good for; revocation works at once in either case.",
+	 note_token_integer},
 };
+
+/* What sizes shared memory can only be defined while the server starts; otherwise it has no effect and may be anything. */
+static GucContext
+context_of(const IntegerSetting *row)
+{
+	if (row->context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress)
+		return PGC_SIGHUP;
+	return row->context;
+}
 
 void
 settings_init(void)
 {
+	for (int i = 0; i < (int) lengthof(booleans); i++)
+	{
+		const BooleanSetting *row = &booleans[i];
+
+		DefineCustomBoolVariable(row->name, row->summary, row->description, row->variable, row->initial, row->context,
+								 row->flags, NULL, NULL, NULL);
+	}
 	for (int i = 0; i < (int) lengthof(strings); i++)
 	{
 		const StringSetting *row = &strings[i];
 
 		DefineCustomStringVariable(row->name, row->summary, row->description, row->variable, row->initial,
-								   row->context, row->flags, NULL, NULL, NULL);
+								   row->context, row->flags, row->check, row->assign, NULL);
 	}
 	for (int i = 0; i < (int) lengthof(integers); i++)
 	{
 		const IntegerSetting *row = &integers[i];
 
 		DefineCustomIntVariable(row->name, row->summary, row->description, row->variable, row->initial, row->least,
-								row->most, row->context, row->flags, NULL, NULL, NULL);
+								row->most, context_of(row), row->flags, NULL, row->assign, NULL);
 	}
+	token_setting_init();
 	MarkGUCPrefixReserved("twin_security");
 }

@@ -7,4 +7,8 @@
 
 extern void settings_init(void);
 
+/* ---- token_setting.c ---- */
+
+extern void token_setting_init(void);
+
 #endif /* TSEC_SETTINGS_H */

@@ -159,6 +159,7 @@ BEGIN
 				  HINT = 'Re-encrypt these values under the primary version first; twin.key_census(table) counts them.';
 	END IF;
 	UPDATE twin_internal.key_versions v SET state = 'retired' WHERE v.key_id = retiring.key_id;
+	PERFORM twin_internal.emit_event('key_retired', target.key_name, 'retire', jsonb_build_object('version', retiring.version));
 END
 $$;
 COMMENT ON FUNCTION twin.retire_key(text, integer) IS 'ends the use of a decrypt-only version; refused while any stored value or catalog constant lies under it';

@@ -16,7 +16,7 @@
  *	   raises; and a comparison of tags would let both test guesses.
  *
  * Such a plan is made again when the role changes, or keys and grants do, or
- * memberships.  Where a plan outlives all that (a cursor that another role
+ * memberships; one made for nobody also when a token says who is asking.  Where a plan outlives all that (a cursor that another role
  * fetches from), readable_probe() raises instead of comparing.
  */
 #include "cipher/implied.h"
@@ -42,6 +42,9 @@ static planner_hook_type previous_planner = NULL;
 
 /* Whether this session holds plans that depend on who may decrypt. */
 static bool has_dependent_plans = false;
+
+/* Whether it holds plans that would be better ones when another one is asking. */
+static bool has_waiting_plans = false;
 
 static void improve_query(Planning *planning, Query *query, bool in_exists);
 
@@ -262,6 +265,7 @@ plan_with_implied(Query *parse, const char *text, int options, ParamListInfo par
 							: standard_planner(parse, text, options, params);
 	plan->invalItems = list_concat(plan->invalItems, inlined.invalItems);
 	plan->dependsOnRole |= inlined.dependsOnRole;
+	has_waiting_plans |= planning.waits_for_asker;
 	if (planning.depends_on_grants)
 	{
 		has_dependent_plans = true;
@@ -279,9 +283,20 @@ note_role_change(Datum argument, int cache, uint32 hash)
 		ResetPlanCache();
 }
 
+/* A verified token came: plans made for nobody are made again. */
+static void
+note_new_asker(void)
+{
+	if (!has_waiting_plans)
+		return;
+	has_waiting_plans = false;
+	ResetPlanCache();
+}
+
 void
 implied_init(void)
 {
+	keyring_when_new_asker(note_new_asker);
 	previous_planner = planner_hook;
 	planner_hook = plan_with_implied;
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_role_change, (Datum) 0);

@@ -15,6 +15,7 @@ typedef struct Planning
 {
 	ParamListInfo params;
 	bool depends_on_grants; /* a comparison was found, whether or not anything was added */
+	bool waits_for_asker;   /* one was not added that could be when another one is asking */
 } Planning;
 
 /* Where a query stands, and what is known of it. */

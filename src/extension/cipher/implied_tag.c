@@ -60,7 +60,7 @@ guard_probe(Expr *probe, int32 modifier)
 {
 	static const Oid arguments[] = {ANYELEMENTOID, INT4OID};
 	Oid type = exprType((Node *) probe);
-	Oid function = internal_function("readable_probe", arguments, lengthof(arguments));
+	Oid function = base_internal_function("readable_probe", arguments, lengthof(arguments));
 
 	if (!OidIsValid(function))
 		return NULL;
@@ -201,7 +201,10 @@ implied_by(Level *level, const Comparison *comparison, bool descend, Query **pla
 
 	level->planning->depends_on_grants = true;
 	if (!keyring_allows_modifier(modifier, KEY_DECRYPT))
+	{
+		level->planning->waits_for_asker |= keyring_refusal_depends_on_asker(modifier);
 		return NULL;
+	}
 
 	plain = copyObject(comparison->plain);
 	if (!comparison->is_array && other != base)

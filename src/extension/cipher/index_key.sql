@@ -63,6 +63,7 @@ BEGIN
 	UPDATE twin_internal.key_versions v SET state = 'destroyed', wrapped = NULL, wrapping_id = NULL
 		WHERE v.key_name = target.key_name AND v.state = 'primary';
 	PERFORM twin_internal.add_key_version(target.key_name, 'primary');
+	PERFORM twin_internal.emit_event('index_key_rotated', target.key_name, 'rotate', NULL, 'medium');
 	FOR place IN SELECT a.attrelid::regclass AS relation, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 		WHERE c.relkind IN ('r', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND twin_internal.base_of_domain(a.atttypid) = searchable
 			/* a table goes over those that inherit from it as well */

@@ -172,7 +172,7 @@ tsec_mask_support(PG_FUNCTION_ARGS)
 
 	arguments[0] = type_oid(type);
 	arguments[1] = TEXTOID;
-	function = internal_function(psprintf("%s_as", name), arguments, lengthof(arguments));
+	function = base_internal_function(psprintf("%s_as", name), arguments, lengthof(arguments));
 	if (!OidIsValid(function))
 		PG_RETURN_POINTER(NULL);
 	PG_RETURN_POINTER(

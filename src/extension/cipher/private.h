@@ -95,12 +95,6 @@ extern int32 declared_modifier(Node *call, int n);
 /* The key modifier of an expression, a domain's included. */
 extern int32 modifier_of_expression(Node *expression);
 
-/*
- * A function of twin_internal; InvalidOid when it is not to be found.  By the
- * system cache: name resolution would ask for USAGE on a schema nobody has.
- */
-extern Oid internal_function(const char *name, const Oid *arguments, int count);
-
 /* ---- value.c ---- */
 
 /* Takes a stored value apart; raises when it is not well-formed or not of this type. */

@@ -190,7 +190,7 @@ probe_expression(const EncryptedType *type, Node *plain, bool is_array)
 	}
 
 	snprintf(name, sizeof(name), "probe_%s", type_name(type));
-	function = internal_function(name, &from, 1);
+	function = base_internal_function(name, &from, 1);
 	if (!OidIsValid(function))
 		return NULL;
 	return (Expr *) makeFuncExpr(function, to, list_make1(plain), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);

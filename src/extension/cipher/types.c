@@ -245,11 +245,3 @@ declared_modifier(Node *call, int n)
 		return NO_MODIFIER;
 	return modifier_of_expression(list_nth(arguments, n));
 }
-
-Oid
-internal_function(const char *name, const Oid *arguments, int count)
-{
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-						   PointerGetDatum(buildoidvector(arguments, count)),
-						   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
-}

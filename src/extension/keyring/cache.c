@@ -13,7 +13,9 @@
  * Dropping frees every entry, and reading a catalog can bring news at any
  * time.  So the news is only noted when it comes, and acted upon in one place:
  * cache_refresh(), which every function of keyring.h calls first and nothing
- * below it calls again.
+ * below it calls again.  Asking who is asking reads tables and may unwrap keys of
+ * other parts in the middle of that: it is done between cache_hold() and
+ * cache_let_go(), where nothing is dropped.
  */
 #include "keyring/private.h"
 
@@ -47,6 +49,7 @@ static uint64 shared_seen = 0;
 static uint64 local_generation = 1;
 static bool stale = true;
 static bool changed_here = false;
+static int holds = 0; /* back to 0 wherever an error may have passed a hold */
 
 static MemoryContext cache_context = NULL;
 static HTAB *names = NULL;
@@ -81,6 +84,7 @@ note_relation_change(Datum argument, Oid relation)
 static void
 note_transaction_end(XactEvent event, void *argument)
 {
+	holds = 0;
 	if (!changed_here)
 		return;
 	if (event == XACT_EVENT_COMMIT && shared != NULL)
@@ -90,6 +94,13 @@ note_transaction_end(XactEvent event, void *argument)
 		changed_here = false;
 		stale = true;
 	}
+}
+
+static void
+note_savepoint_end(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *argument)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		holds = 0;
 }
 
 /* Frees every context that holds a key; OpenSSL wipes them. */
@@ -121,6 +132,7 @@ cache_init(void)
 	base_register_area(&area);
 	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 	RegisterXactCallback(note_transaction_end, NULL);
+	RegisterSubXactCallback(note_savepoint_end, NULL);
 }
 
 /* Drops everything and begins anew. */
@@ -174,8 +186,22 @@ listen(void)
 }
 
 void
+cache_hold(void)
+{
+	holds++;
+}
+
+void
+cache_let_go(void)
+{
+	holds--;
+}
+
+void
 cache_refresh(void)
 {
+	if (unlikely(holds > 0))
+		return;
 	listen();
 	/* no versions: never begun, or out of memory while beginning anew */
 	if (unlikely(stale || versions == NULL ||

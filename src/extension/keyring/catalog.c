@@ -57,6 +57,13 @@ enum
 	GRANTS_PRIVILEGE
 };
 
+enum
+{
+	PERMISSIONS_CONTEXT = 1,
+	PERMISSIONS_NAME,
+	PERMISSIONS_PRIVILEGE
+};
+
 /* Relations and indexes by name; their OIDs are looked up once until something changes. */
 typedef enum CatalogObject
 {
@@ -71,6 +78,8 @@ typedef enum CatalogObject
 	OBJECT_USAGE_PKEY,
 	OBJECT_GRANTS,
 	OBJECT_GRANTS_PKEY,
+	OBJECT_PERMISSIONS,
+	OBJECT_PERMISSIONS_PKEY,
 	OBJECT_COUNT
 } CatalogObject;
 
@@ -86,6 +95,8 @@ static const char *const object_names[OBJECT_COUNT] = {
 	"key_usage_pkey",
 	"key_grants",
 	"key_grants_pkey",
+	"key_permissions",
+	"key_permissions_pkey",
 };
 
 static Oid object_oids[OBJECT_COUNT];
@@ -321,32 +332,50 @@ catalog_read_environment_version(const uint8 master_id[MASTER_ID_SIZE], VersionR
 	return found;
 }
 
+/* The bits of a privilege's name; what decrypts masks as well. */
+static int
+privilege_bits(Datum name)
+{
+	char privilege[16];
+
+	copy_text(name, privilege, sizeof(privilege));
+	if (strcmp(privilege, "encrypt") == 0)
+		return KEY_ENCRYPT;
+	return strcmp(privilege, "decrypt") == 0 ? KEY_DECRYPT | KEY_MASK : KEY_MASK;
+}
+
 List *
 catalog_read_grants(const uint8 context[KEY_CONTEXT_SIZE])
 {
+	Datum wanted = UUIDPGetDatum((const pg_uuid_t *) context);
 	List *grants = NIL;
 	Lookup lookup;
 	HeapTuple tuple;
 
-	if (!lookup_begin(&lookup, OBJECT_GRANTS, OBJECT_GRANTS_PKEY, GRANTS_CONTEXT, F_UUID_EQ,
-					  UUIDPGetDatum((const pg_uuid_t *) context)))
-		return NIL;
-	while (HeapTupleIsValid(tuple = lookup_next(&lookup)))
+	if (lookup_begin(&lookup, OBJECT_GRANTS, OBJECT_GRANTS_PKEY, GRANTS_CONTEXT, F_UUID_EQ, wanted))
 	{
-		GrantRow *grant = palloc(sizeof(GrantRow));
-		char privilege[16];
+		while (HeapTupleIsValid(tuple = lookup_next(&lookup)))
+		{
+			GrantRow *grant = palloc0(sizeof(GrantRow));
 
-		grant->grantee = DatumGetObjectId(column_of(&lookup, tuple, GRANTS_GRANTEE, NULL));
-		copy_text(column_of(&lookup, tuple, GRANTS_PRIVILEGE, NULL), privilege, sizeof(privilege));
-		if (strcmp(privilege, "encrypt") == 0)
-			grant->privileges = KEY_ENCRYPT;
-		else if (strcmp(privilege, "decrypt") == 0)
-			grant->privileges = KEY_DECRYPT | KEY_MASK;
-		else
-			grant->privileges = KEY_MASK;
-		grants = lappend(grants, grant);
+			grant->grantee = DatumGetObjectId(column_of(&lookup, tuple, GRANTS_GRANTEE, NULL));
+			grant->privileges = privilege_bits(column_of(&lookup, tuple, GRANTS_PRIVILEGE, NULL));
+			grants = lappend(grants, grant);
+		}
+		lookup_end(&lookup);
 	}
-	lookup_end(&lookup);
+	if (lookup_begin(&lookup, OBJECT_PERMISSIONS, OBJECT_PERMISSIONS_PKEY, PERMISSIONS_CONTEXT, F_UUID_EQ, wanted))
+	{
+		while (HeapTupleIsValid(tuple = lookup_next(&lookup)))
+		{
+			GrantRow *grant = palloc0(sizeof(GrantRow));
+
+			grant->permission = TextDatumGetCString(column_of(&lookup, tuple, PERMISSIONS_NAME, NULL));
+			grant->privileges = privilege_bits(column_of(&lookup, tuple, PERMISSIONS_PRIVILEGE, NULL));
+			grants = lappend(grants, grant);
+		}
+		lookup_end(&lookup);
+	}
 	return grants;
 }
 

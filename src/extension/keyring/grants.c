@@ -8,8 +8,12 @@
  * SET ROLE and SET SESSION AUTHORIZATION open nothing to him.  Sealing reveals
  * nothing, so a superuser needs no grant for it.
  *
- * Answers are remembered per key until roles, memberships, the keyring or the
- * acting role change.
+ * A grant may also name a permission of the verified identity instead of a
+ * role; and in the sessions of token-only logins grants to roles count only
+ * while there is one.  The part above that knows is asked through a KeyringAsker.
+ *
+ * Answers are remembered per key until roles, memberships, the keyring, the
+ * acting role or who is asking change.
  */
 #include "keyring/private.h"
 
@@ -19,6 +23,28 @@
 #include "utils/syscache.h"
 
 static uint64 role_generation = 1;
+static const KeyringAsker *asker = NULL;
+
+static void (*asker_listener)(void) = NULL;
+
+void
+keyring_note_new_asker(void)
+{
+	if (asker_listener != NULL)
+		asker_listener();
+}
+
+void
+keyring_when_new_asker(void (*listener)(void))
+{
+	asker_listener = listener;
+}
+
+void
+keyring_set_asker(const KeyringAsker *of_session)
+{
+	asker = of_session;
+}
 
 static void
 note_role_change(Datum argument, int cache, uint32 hash)
@@ -41,14 +67,16 @@ has_role(Oid role, Oid grantee)
 	return superuser_arg(role) ? is_member_of_role_nosuper(role, grantee) : has_privs_of_role(role, grantee);
 }
 
+/* Decides for the current role of a session, or, without who logged in, for any role. */
 static bool
 decide(List *grants, Oid current, Oid authenticated, KeyPrivilege privilege)
 {
+	bool roles_count = !OidIsValid(authenticated) || asker == NULL || asker->grants_count();
 	ListCell *cell;
 
 	if (privilege == KEY_ENCRYPT)
 	{
-		if (superuser_arg(current))
+		if (roles_count && superuser_arg(current))
 			return true;
 	}
 	else if (OidIsValid(authenticated) && authenticated != current && superuser_arg(authenticated) &&
@@ -59,39 +87,70 @@ decide(List *grants, Oid current, Oid authenticated, KeyPrivilege privilege)
 	{
 		const GrantRow *grant = lfirst(cell);
 
-		if ((grant->privileges & privilege) && has_role(current, grant->grantee))
+		if (!(grant->privileges & privilege))
+			continue;
+		if (grant->permission == NULL
+				? roles_count && has_role(current, grant->grantee)
+				: OidIsValid(authenticated) && asker != NULL && asker->holds_permission(grant->permission))
 			return true;
 	}
 	return false;
 }
 
-bool
-grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege)
+/* Decides, and remembers what of it will stay true. */
+static bool
+ask(List *grants, GrantMemo *memo, KeyPrivilege privilege)
 {
+	uint64 before;
+	bool allowed;
 	Oid current = GetUserId();
 	Oid authenticated = GetAuthenticatedUserId();
+	uint64 asked_by = asker != NULL ? asker->generation() : 0;
 
 	if (memo->current_user != current || memo->authenticated_user != authenticated ||
-		memo->generation != role_generation)
+		memo->generation != role_generation || memo->asker != asked_by)
 	{
 		memo->current_user = current;
 		memo->authenticated_user = authenticated;
 		memo->generation = role_generation;
+		memo->asker = asked_by;
 		memo->asked = memo->allowed = 0;
 	}
-	if (!(memo->asked & privilege))
-	{
-		uint64 before = role_generation;
-		bool allowed = decide(grants, current, authenticated, privilege);
+	if (memo->asked & privilege)
+		return (memo->allowed & privilege) != 0;
+	before = role_generation;
+	allowed = decide(grants, current, authenticated, privilege);
+	if (allowed)
+		memo->allowed |= privilege;
+	/* deciding reads catalogs, which may itself bring news */
+	if (before == role_generation && (asker == NULL || asker->generation() == asked_by))
+		memo->asked |= privilege;
+	return allowed;
+}
 
-		if (allowed)
-			memo->allowed |= privilege;
-		/* deciding reads catalogs, which may itself bring news */
-		if (before == role_generation)
-			memo->asked |= privilege;
-		return allowed;
-	}
-	return (memo->allowed & privilege) != 0;
+bool
+grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege)
+{
+	bool allowed;
+
+	cache_hold();
+	allowed = ask(grants, memo, privilege);
+	cache_let_go();
+	return allowed;
+}
+
+bool
+grants_depend_on_asker(List *grants)
+{
+	bool depends;
+	ListCell *cell;
+
+	cache_hold();
+	depends = asker != NULL && !asker->grants_count();
+	cache_let_go();
+	foreach(cell, grants)
+		depends = depends || ((GrantRow *) lfirst(cell))->permission != NULL;
+	return depends;
 }
 
 bool
@@ -105,6 +164,7 @@ grants_refuse(const char *key_name, KeyPrivilege privilege)
 {
 	const char *word = privilege == KEY_ENCRYPT ? "encrypt" : privilege == KEY_DECRYPT ? "decrypt" : "mask";
 
+	tell_denied(key_name, word);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to %s with key \"%s\"", word, key_name),

@@ -87,6 +87,25 @@ extern bool keyring_allows_modifier(int32 modifier, KeyPrivilege privilege);
 /* The relation whose relcache invalidation tells that keys or grants changed, for plans that depend on a grant. */
 extern Oid keyring_signal_relation(void);
 
+/* Whether an answer of no may become yes, in this session, when another one is asking. */
+extern bool keyring_refusal_depends_on_asker(int32 modifier);
+
+/*
+ * What a part above knows about who is asking.  Its functions may read tables and use the keyring, and raise only
+ * where the server itself fails.
+ */
+typedef struct KeyringAsker
+{
+	uint64 (*generation)(void);                       /* changes whenever the answers below may have */
+	bool (*grants_count)(void);                       /* whether grants to roles count in this session now */
+	bool (*holds_permission)(const char *permission); /* whether the verified identity holds one */
+} KeyringAsker;
+extern void keyring_set_asker(const KeyringAsker *asker);
+
+/* For that part to call when somebody else is asking, and for a part above that plans by what he may: its function is called then. */
+extern void keyring_note_new_asker(void);
+extern void keyring_when_new_asker(void (*listener)(void));
+
 extern const char *keyring_name(const Key *key);
 
 /* Type modifiers: folds and hashes a name; finds the name of a modifier (NULL when no such key exists). */
@@ -96,8 +115,27 @@ extern const char *keyring_name_of(int32 modifier);
 /* Counts one message before it is sealed; raises TW104 when the key is exhausted.  The algorithm's nonce comes along. */
 extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX]);
 
-/* Counts one value opened, or one that failed its integrity check. */
+/* Counts one value opened, or one that failed its integrity check, which is also a security event. */
 extern void keyring_note_open(Key *key);
 extern void keyring_note_failure(Key *key);
+
+/* ---- secrets.c: secrets of the parts above, wrapped and rewrapped as keys are ---- */
+
+#define KEYRING_SECRET_MAX 8192
+#define KEYRING_SECRET_NAME_MAX 255
+
+/* What a secret is bound to. */
+typedef struct KeyringSecret
+{
+	const char *purpose;
+	const char *name;
+	uint8 binding[DIGEST_SIZE]; /* of all else that it must be inseparable from */
+} KeyringSecret;
+
+/* Wraps at most KEYRING_SECRET_MAX bytes, for twin_internal.store_secret().  Raises when there is no ENCRYPTION_KEY. */
+extern void keyring_wrap_secret(const KeyringSecret *secret, Bytes bytes, bytea **wrapped, bytea **wrapping_id);
+
+/* Opens what store_secret() kept: TSEC_KEYRING_TAMPERED when there is none or anything differs, TSEC_WRONG_KEY, TSEC_KEY_MISSING. */
+extern Status keyring_open_secret(const KeyringSecret *secret, uint8 bytes[KEYRING_SECRET_MAX], size_t *length);
 
 #endif /* TSEC_KEYRING_H */

@@ -8,6 +8,7 @@
 
 --@include tables.sql
 --@include subscriber.sql
+--@include secrets.sql
 
 CREATE FUNCTION twin_internal.key_modifier(key_name text) RETURNS integer
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_key_modifier';
@@ -35,6 +36,14 @@ CREATE FUNCTION twin_internal.check_master_key(wrapping_ids bytea[]) RETURNS voi
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_check_master_key';
 COMMENT ON FUNCTION twin_internal.check_master_key(bytea[]) IS 'raises TW101 unless each id is that of the present or the previous ENCRYPTION_KEY';
 
+CREATE FUNCTION twin_internal.wrapping_ids() RETURNS SETOF bytea
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT v.wrapping_id FROM twin_internal.key_versions v WHERE v.wrapped IS NOT NULL
+	UNION SELECT s.wrapping_id FROM twin_internal.wrapped_secrets s;
+END;
+COMMENT ON FUNCTION twin_internal.wrapping_ids() IS 'fingerprints of the keys that wrapped what the keyring holds';
+
 /* Adds a version to a key whose row the caller has locked. */
 CREATE FUNCTION twin_internal.add_key_version(of_key name, in_state text) RETURNS twin_internal.key_versions
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -43,8 +52,7 @@ DECLARE
 	made twin_internal.key_versions;
 BEGIN
 	/* a key that ENCRYPTION_KEY does not fit would make a keyring that no key opens whole */
-	PERFORM twin_internal.check_master_key(array_agg(v.wrapping_id))
-		FROM twin_internal.key_versions v WHERE v.wrapped IS NOT NULL;
+	PERFORM twin_internal.check_master_key(array_agg(i.wrapping_id)) FROM twin_internal.wrapping_ids() AS i (wrapping_id);
 	SELECT * INTO STRICT parent FROM twin_internal.keys k WHERE k.key_name = of_key;
 	made.key_name := of_key;
 	made.state := in_state;
@@ -87,6 +95,7 @@ BEGIN
 	INSERT INTO twin_internal.keys (key_name, modifier, kind, algorithm)
 		VALUES (named, twin_internal.key_modifier(named), of_kind, of_algorithm);
 	made := twin_internal.add_key_version(named, 'primary');
+	PERFORM twin_internal.emit_event('key_created', named, 'create', jsonb_build_object('kind', of_kind, 'version', made.version, 'algorithm', of_algorithm));
 	RETURN made.key_id;
 END
 $$;
@@ -143,11 +152,10 @@ COMMENT ON FUNCTION twin_internal.lock_key(text) IS 'finds and locks a key by na
  * Two steps, so that every session and every replica can open what the new version seals before anything is sealed
  * under it: the first call publishes, the second makes the published version primary.
  */
-CREATE FUNCTION twin.rotate_key(key_name text) RETURNS integer
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
+CREATE FUNCTION twin_internal.rotate_step(wanted text, automatic boolean) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	target twin_internal.keys := twin_internal.lock_key(key_name);
+	target twin_internal.keys := twin_internal.lock_key(wanted);
 	made twin_internal.key_versions;
 	promoted integer;
 BEGIN
@@ -163,14 +171,23 @@ BEGIN
 	IF FOUND THEN
 		UPDATE twin_internal.key_versions v SET state = 'decrypt-only' WHERE v.key_name = target.key_name AND v.state = 'primary';
 		UPDATE twin_internal.key_versions v SET state = 'primary' WHERE v.key_name = target.key_name AND v.version = promoted;
+		PERFORM twin_internal.emit_event('key_rotated', target.key_name, 'rotate', jsonb_build_object('version', promoted, 'automatic', automatic));
 		RETURN promoted;
 	END IF;
 	made := twin_internal.add_key_version(target.key_name, 'published');
+	PERFORM twin_internal.emit_event('key_published', target.key_name, 'rotate', jsonb_build_object('version', made.version, 'automatic', automatic));
 	RAISE NOTICE 'version % of key "%" is published', made.version, target.key_name
 		USING HINT = 'Call twin.rotate_key() again, once every replica has it, to seal under it from then on.';
 	RETURN made.version;
 END
 $$;
+COMMENT ON FUNCTION twin_internal.rotate_step(text, boolean) IS 'one of the two steps of a rotation, asked for by somebody or due by itself';
+
+CREATE FUNCTION twin.rotate_key(key_name text) RETURNS integer
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin_internal.rotate_step(key_name, false);
+END;
 COMMENT ON FUNCTION twin.rotate_key(text) IS 'first call: publishes a new version; second call: makes it primary and the old one decrypt-only';
 
 /* What the rotation worker runs, twice: true when the stated version is still primary afterwards. */
@@ -181,7 +198,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_id = exhausted AND v.state = 'primary') THEN
 		RETURN false;
 	END IF;
-	PERFORM twin.rotate_key(named);
+	PERFORM twin_internal.rotate_step(named, true);
 	RETURN EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_id = exhausted AND v.state = 'primary');
 END
 $$;
@@ -214,6 +231,9 @@ BEGIN
 	END IF;
 	UPDATE twin_internal.key_versions v SET state = 'destroyed', wrapped = NULL, wrapping_id = NULL
 		WHERE v.key_name = target.key_name AND (wanted IS NULL OR v.version = wanted) AND v.state <> 'destroyed';
+	IF FOUND THEN
+		PERFORM twin_internal.emit_event('key_destroyed', target.key_name, 'destroy', jsonb_build_object('version', coalesce(to_jsonb(wanted), '"all"')), 'high');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION twin.destroy_key(text, integer) IS 'crypto-shredding: erases one version of a key, or all of them; what they sealed can never be opened again here';
@@ -246,6 +266,9 @@ CREATE FUNCTION twin.grant_key(key_name text, role_name regrole, privilege text)
 	SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	INSERT INTO twin_internal.key_grants VALUES (twin_internal.check_grant($1, $2, $3), $2, $3) ON CONFLICT DO NOTHING;
+	IF FOUND THEN
+		PERFORM twin_internal.emit_event('key_granted', $1, 'grant', jsonb_build_object('role', $2, 'privilege', $3), 'medium');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION twin.grant_key(text, regrole, text) IS 'allows a role and its members to encrypt, decrypt or mask with a key';
@@ -258,6 +281,8 @@ BEGIN
 		WHERE g.context = twin_internal.check_grant($1, $2, $3) AND g.grantee = $2 AND g.privilege = $3;
 	IF NOT FOUND THEN
 		RAISE NOTICE 'role % holds no % on key "%"', $2, $3, $1;
+	ELSE
+		PERFORM twin_internal.emit_event('key_revoked', $1, 'revoke', jsonb_build_object('role', $2, 'privilege', $3), 'medium');
 	END IF;
 END
 $$;
@@ -269,8 +294,9 @@ CREATE FUNCTION twin.rotate_master_key() RETURNS integer
 DECLARE
 	present bytea := twin_internal.master_key_id();
 	rewrapped integer;
+	secrets integer;
 BEGIN
-	LOCK TABLE twin_internal.keys IN SHARE ROW EXCLUSIVE MODE;
+	LOCK TABLE twin_internal.keys, twin_internal.wrapped_secrets IN SHARE ROW EXCLUSIVE MODE;
 	UPDATE twin_internal.key_versions v
 		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
 				FROM twin_internal.rewrap_key(v.key_id, k.modifier, k.kind, k.context, v.wrapped, v.wrapping_id, k.algorithm) w)
@@ -278,6 +304,12 @@ BEGIN
 		WHERE k.key_name = v.key_name AND v.wrapped IS NOT NULL AND v.wrapping_id <> present
 			AND twin_internal.subscription_of(v.key_name) IS NULL;	/* the others arrive wrapped anew from the publisher */
 	GET DIAGNOSTICS rewrapped = ROW_COUNT;
+	UPDATE twin_internal.wrapped_secrets s
+		SET (wrapped, wrapping_id) = (SELECT w.wrapped, w.wrapping_id
+				FROM twin_internal.rewrap_secret(s.purpose, s.name, s.binding, s.wrapped, s.wrapping_id) w)
+		WHERE s.wrapping_id <> present;
+	GET DIAGNOSTICS secrets = ROW_COUNT;
+	rewrapped := rewrapped + secrets;
 
 	/* messages of whole values are counted per ENCRYPTION_KEY */
 	IF EXISTS (SELECT FROM twin_internal.keys WHERE kind = 'environment') AND twin_internal.subscription_of('environment') IS NULL AND NOT EXISTS (
@@ -286,6 +318,7 @@ BEGIN
 		UPDATE twin_internal.key_versions v SET state = 'decrypt-only' WHERE v.key_name = 'environment' AND v.state = 'primary';
 		PERFORM twin_internal.add_key_version('environment', 'primary');
 	END IF;
+	PERFORM twin_internal.emit_event('master_key_rotated', 'ENCRYPTION_KEY', 'rotate', jsonb_build_object('rewrapped', rewrapped), 'medium');
 	RETURN rewrapped;
 END
 $$;
@@ -321,6 +354,8 @@ COMMENT ON FUNCTION twin.encrypt_data(text) IS 'base64(nonce + ciphertext + tag)
 CREATE FUNCTION twin.decrypt_data(ciphertext text) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_decrypt_data';
 COMMENT ON FUNCTION twin.decrypt_data(text) IS 'opens what encrypt_data or any AES-256-GCM library sealed under ENCRYPTION_KEY; needs decrypt on the key "environment"';
+
+--@include permission_grants.sql
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA twin_internal FROM PUBLIC;
 REVOKE ALL ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer),

@@ -38,6 +38,7 @@ unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 	if (status != TSEC_OK)
 	{
 		secret_wipe(key, AEAD_KEY_SIZE);
+		tell_unwrap_failure(status, NameStr(parent->name));
 		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(parent->name), entry->row.version);
 	}
 }
@@ -202,6 +203,16 @@ keyring_allows_modifier(int32 modifier, KeyPrivilege privilege)
 	cache_refresh();
 	name = cache_name_of_modifier(modifier);
 	return name != NULL && grants_allow(name->grants, &name->memo, privilege);
+}
+
+bool
+keyring_refusal_depends_on_asker(int32 modifier)
+{
+	KeyName *name;
+
+	cache_refresh();
+	name = cache_name_of_modifier(modifier);
+	return name != NULL && grants_depend_on_asker(name->grants);
 }
 
 Oid

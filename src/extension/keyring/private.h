@@ -76,8 +76,9 @@ typedef struct VersionRow
 
 typedef struct GrantRow
 {
-	Oid grantee;
-	int privileges; /* KeyPrivilege bits */
+	Oid grantee;      /* a role, or else ... */
+	char *permission; /* ... whoever holds this permission */
+	int privileges;   /* KeyPrivilege bits */
 } GrantRow;
 
 extern bool catalog_read_key_by_name(const char *name, KeyRow *row);
@@ -105,12 +106,14 @@ typedef struct GrantMemo
 	Oid current_user;
 	Oid authenticated_user;
 	uint64 generation; /* of roles */
+	uint64 asker;      /* of who is asking */
 	int allowed;       /* KeyPrivilege bits; valid where asked says so */
 	int asked;
 } GrantMemo;
 
 extern void grants_init(void);
 extern bool grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege);
+extern bool grants_depend_on_asker(List *grants);
 extern bool grants_allow_role(List *grants, Oid role, KeyPrivilege privilege);
 extern TSEC_NORETURN void grants_refuse(const char *key_name, KeyPrivilege privilege);
 
@@ -136,6 +139,10 @@ extern void cache_init(void);
 
 /* Drops everything, keys wiped, when there is news.  For the functions of keyring.h to begin with, and nobody else. */
 extern void cache_refresh(void);
+
+/* Between these two nothing is dropped, whatever is called; entries in use stay good. */
+extern void cache_hold(void);
+extern void cache_let_go(void);
 
 /* Each NULL when there is none. */
 extern KeyName *cache_name(const char *name);
@@ -170,6 +177,12 @@ extern KeyMeter *meter_of(uint32 key_id, AeadAlgorithm algorithm);
 extern void meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use);
 extern void meter_note_open(KeyMeter *meter);
 extern void meter_note_failure(KeyMeter *meter);
+
+/* ---- tell.c: news for the log of security events ---- */
+
+extern void tell_denied(const char *key_name, const char *action);
+extern void tell_integrity_failure(const char *key_name);
+extern void tell_unwrap_failure(Status status, const char *key_name); /* tells nothing of other statuses */
 
 /* ---- rotation.c ---- */
 

@@ -32,4 +32,5 @@ void
 keyring_note_failure(Key *key)
 {
 	meter_note_failure(key->meter);
+	tell_integrity_failure(keyring_name(key));
 }

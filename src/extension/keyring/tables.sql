@@ -49,6 +49,15 @@ CREATE TABLE twin_internal.key_grants (
 );
 COMMENT ON TABLE twin_internal.key_grants IS 'who may use the key with a context, and for what';
 
+CREATE TABLE twin_internal.key_permissions (
+	context uuid NOT NULL,
+	permission text NOT NULL,
+	privilege text NOT NULL CHECK (privilege IN ('encrypt', 'decrypt', 'mask')),
+	PRIMARY KEY (context, permission, privilege)
+);
+COMMENT ON TABLE twin_internal.key_permissions IS 'what a permission of the verified identity allows with the key of a context';
+
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_permissions', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.keys', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_versions', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_usage', '');
@@ -69,12 +78,17 @@ CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE ON twin_internal
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.keyring_changed();
 CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE ON twin_internal.key_grants
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_changed AFTER INSERT OR UPDATE OR DELETE ON twin_internal.key_permissions
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keyring_changed();
 CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.keys
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
 CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.key_versions
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
 CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.key_grants
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
+CREATE TRIGGER keyring_emptied AFTER TRUNCATE ON twin_internal.key_permissions
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.keyring_changed();
+ALTER TABLE twin_internal.key_permissions ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;
 ALTER TABLE twin_internal.keys ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;
 ALTER TABLE twin_internal.key_versions ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;
 ALTER TABLE twin_internal.key_grants ENABLE ALWAYS TRIGGER keyring_changed, ENABLE ALWAYS TRIGGER keyring_emptied;

@@ -153,6 +153,8 @@ tsec_decrypt_data(PG_FUNCTION_ARGS)
 		meter_note_open(meter);
 	else if (meter != NULL && status == TSEC_INTEGRITY)
 		meter_note_failure(meter);
+	if (status == TSEC_INTEGRITY)
+		tell_integrity_failure(KEY_NAME_ENVIRONMENT);
 	base_check(status);
 	pfree(sealed);
 

@@ -246,7 +246,10 @@ tsec_check_master_key(PG_FUNCTION_ARGS)
 				memcmp(candidates[k]->id, VARDATA_ANY(id), MASTER_ID_SIZE) == 0) /* public: fingerprint */
 				known = true;
 		if (!known)
+		{
+			tell_unwrap_failure(TSEC_WRONG_KEY, NULL);
 			base_throw(TSEC_WRONG_KEY);
+		}
 	}
 	PG_RETURN_VOID();
 }

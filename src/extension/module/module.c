@@ -4,7 +4,12 @@
  */
 #include "base/base.h"
 #include "cipher/cipher.h"
+#include "event/event.h"
+#include "identity/identity.h"
 #include "keyring/keyring.h"
+#include "limit/limit.h"
+#include "password/password.h"
+#include "token/token.h"
 
 PG_MODULE_MAGIC;
 
@@ -14,6 +19,11 @@ void
 _PG_init(void)
 {
 	base_init();
+	event_init();
+	password_init();
+	limit_init();
 	keyring_init();
 	cipher_init();
+	token_init();
+	identity_init();
 }

@@ -1,0 +1,292 @@
+/*
+ * area.c
+ *		The rings in shared memory, one per database, and who reads them.
+ *
+ * Locking: none.  A ring is claimed for a database by compare-and-swap and
+ * released by the launcher when that database is gone, so nobody who emitted
+ * into it is left.  Only the process whose pid stands in "reader" takes events
+ * out or releases; it is put there by compare-and-swap as well.  Latches are
+ * those of PGPROC, which stay where they are: waking one that belongs to
+ * another process meanwhile does no harm.
+ */
+#include "event/private.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+
+typedef struct EventArea
+{
+	pg_atomic_uint64 launcher_latch;
+	pg_atomic_uint64 homeless;
+	pg_atomic_uint32 cluster_database;
+} EventArea;
+
+#define AREA_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventArea))
+#define RING_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventRing))
+
+StaticAssertDecl(sizeof(EventRing) <= 128, "what lies in front of a ring takes two cache lines at most");
+StaticAssertDecl(PG_CACHE_LINE_SIZE % RING_CACHE_LINE == 0, "shared memory areas begin where rings may");
+
+static EventArea *area = NULL;
+static SharedArea shared;
+
+/* How many rings of how many slots there are: settings that cannot change while the server runs. */
+static Size
+ring_stride(void)
+{
+	return RING_HEAD + ring_size((uint32) setting_event_ring_size);
+}
+
+bool
+area_exists(void)
+{
+	return area != NULL;
+}
+
+int
+area_count(void)
+{
+	return area == NULL ? 0 : setting_max_databases;
+}
+
+EventRing *
+area_ring(int index)
+{
+	if (index < 0 || index >= area_count())
+		return NULL;
+	return (EventRing *) ((char *) area + AREA_HEAD + (Size) index * ring_stride());
+}
+
+Ring
+area_queue(EventRing *owner)
+{
+	Ring ring = {(RingMemory *) ((char *) owner + RING_HEAD), (uint32) setting_event_ring_size};
+
+	return ring;
+}
+
+/* Forgets everything about a ring but its owner and its reader. */
+static void
+reset_counters(EventRing *ring)
+{
+	pg_atomic_write_u64(&ring->emitted, 0);
+	pg_atomic_write_u64(&ring->written, 0);
+	pg_atomic_write_u64(&ring->dropped, 0);
+	pg_atomic_write_u64(&ring->reported, 0);
+	pg_atomic_write_u64(&ring->retry_at, 0);
+	pg_atomic_write_u64(&ring->absent_since, 0);
+	pg_atomic_write_u64(&ring->maintain_at, 0);
+	pg_atomic_write_u32(&ring->failures, 0);
+}
+
+static void
+initialise(void *memory)
+{
+	area = memory;
+	pg_atomic_init_u64(&area->launcher_latch, 0);
+	pg_atomic_init_u64(&area->homeless, 0);
+	pg_atomic_init_u32(&area->cluster_database, InvalidOid);
+	for (int i = 0; i < setting_max_databases; i++)
+	{
+		EventRing *ring = area_ring(i);
+
+		pg_atomic_init_u32(&ring->database, InvalidOid);
+		pg_atomic_init_u32(&ring->reader, 0);
+		pg_atomic_init_u64(&ring->reader_latch, 0);
+		pg_atomic_init_u64(&ring->emitted, 0);
+		pg_atomic_init_u64(&ring->written, 0);
+		pg_atomic_init_u64(&ring->dropped, 0);
+		pg_atomic_init_u64(&ring->reported, 0);
+		pg_atomic_init_u64(&ring->retry_at, 0);
+		pg_atomic_init_u64(&ring->absent_since, 0);
+		pg_atomic_init_u64(&ring->maintain_at, 0);
+		pg_atomic_init_u32(&ring->failures, 0);
+		ring_init(area_queue(ring));
+	}
+}
+
+void
+area_init(void)
+{
+	shared.name = "twin_security events";
+	shared.size = AREA_HEAD + mul_size((Size) setting_max_databases, ring_stride());
+	shared.initialise = initialise;
+	shared.address = (void **) &area;
+	base_register_area(&shared);
+}
+
+/* ---- rings and their databases ---- */
+
+EventRing *
+area_find(Oid database)
+{
+	for (int i = 0; i < area_count(); i++)
+		if (pg_atomic_read_u32(&area_ring(i)->database) == database)
+			return area_ring(i);
+	return NULL;
+}
+
+EventRing *
+area_ring_of(Oid database)
+{
+	EventRing *ring;
+
+	if (!OidIsValid(database) || (ring = area_find(database)) != NULL)
+		return OidIsValid(database) ? ring : NULL;
+	/* sessions of one database try in the same order, so they claim two only while another is being released: no harm */
+	for (int i = 0; i < area_count(); i++)
+	{
+		uint32 owner = InvalidOid;
+
+		ring = area_ring(i);
+		if (pg_atomic_compare_exchange_u32(&ring->database, &owner, database) || owner == database)
+			return ring;
+	}
+	return NULL;
+}
+
+/* This process's ring, remembered while it is still its database's. */
+static EventRing *
+own_ring(void)
+{
+	static EventRing *own = NULL;
+	Oid database = OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database();
+
+	if (own == NULL || pg_atomic_read_u32(&own->database) != database)
+		own = area_ring_of(database);
+	return own;
+}
+
+static void
+wake(pg_atomic_uint64 *place)
+{
+	Latch *latch = (Latch *) (uintptr_t) pg_atomic_read_u64(place);
+
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+bool
+area_push(Bytes record)
+{
+	EventRing *ring;
+	bool taken;
+
+	if (area == NULL)
+		return false;
+	ring = own_ring();
+	if (ring == NULL)
+	{
+		pg_atomic_fetch_add_u64(&area->homeless, 1);
+		area_wake_launcher();
+		return false;
+	}
+	pg_atomic_fetch_add_u64(&ring->emitted, 1);
+	taken = ring_push(area_queue(ring), record);
+	if (!taken)
+		pg_atomic_fetch_add_u64(&ring->dropped, 1);
+	if (pg_atomic_read_u64(&ring->reader_latch) != 0)
+		wake(&ring->reader_latch);
+	else
+		area_wake_launcher();
+	return taken;
+}
+
+uint64
+area_homeless(void)
+{
+	return pg_atomic_read_u64(&area->homeless);
+}
+
+/* ---- readers ---- */
+
+bool
+area_become_reader(EventRing *ring)
+{
+	uint32 none = 0;
+
+	if (!pg_atomic_compare_exchange_u32(&ring->reader, &none, (uint32) MyProcPid))
+		return false;
+	pg_atomic_write_u64(&ring->reader_latch, (uint64) (uintptr_t) MyLatch);
+	return true;
+}
+
+void
+area_end_reading(EventRing *ring)
+{
+	if (pg_atomic_read_u32(&ring->reader) != (uint32) MyProcPid)
+		return;
+	pg_atomic_write_u64(&ring->reader_latch, 0);
+	pg_memory_barrier(); /* emitters see no latch before there is no reader */
+	pg_atomic_write_u32(&ring->reader, 0);
+	/* what came after this reader last looked */
+	if (ring_fill(area_queue(ring)) > 0)
+		area_wake_launcher();
+}
+
+void
+area_discard(EventRing *ring)
+{
+	Ring queue = area_queue(ring);
+	uint64 cursor = ring_begin(queue);
+	uint64 limit = ring_end(queue);
+	uint8 record[RING_ENTRY_MAX];
+	size_t length;
+	uint64 count = 0;
+
+	while (cursor < limit)
+	{
+		RingAnswer answer = ring_read(queue, &cursor, record, &length);
+
+		if (answer == RING_EMPTY || answer == RING_UNREADY)
+			break; /* the next round finds it published, or dead */
+		count++;
+	}
+	ring_consume(queue, cursor);
+	pg_atomic_fetch_add_u64(&ring->dropped, (int64) count);
+}
+
+void
+area_release(EventRing *ring)
+{
+	Ring queue = area_queue(ring);
+
+	ring_consume(queue, ring_end(queue));
+	reset_counters(ring);
+	pg_atomic_write_u32(&ring->database, InvalidOid);
+}
+
+/* ---- the launcher ---- */
+
+static void
+forget_launcher(int code, Datum argument)
+{
+	area_set_launcher(false);
+}
+
+void
+area_set_launcher(bool present)
+{
+	pg_atomic_write_u64(&area->launcher_latch, present ? (uint64) (uintptr_t) MyLatch : 0);
+	if (present)
+		before_shmem_exit(forget_launcher, (Datum) 0);
+}
+
+void
+area_wake_launcher(void)
+{
+	wake(&area->launcher_latch);
+}
+
+void
+area_set_cluster_database(Oid database)
+{
+	pg_atomic_write_u32(&area->cluster_database, database);
+}
+
+Oid
+area_cluster_database(void)
+{
+	return pg_atomic_read_u32(&area->cluster_database);
+}

@@ -1,0 +1,152 @@
+/*
+ * capture.c
+ *		What is known of an event at the moment it is emitted: when, by which
+ *		process and roles, from where, in whose name.
+ *
+ * Runs wherever somebody emits, so it reads only this process's own memory,
+ * allocates nothing from the server and looks nothing up: roles stay OIDs until
+ * the writer names them.
+ */
+#include "event/private.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "common/ip.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/backend_status.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+static EventActorSource actor_source = NULL;
+
+void
+event_set_actor_source(EventActorSource source)
+{
+	actor_source = source;
+}
+
+/*
+ * The client's network address in numbers; NULL for a unix socket and for processes without a client.  It is taken from
+ * this process's entry in pg_stat_activity, because the header that describes a connection needs those of Kerberos.
+ */
+static const char *
+connection_address(void)
+{
+	static char address[NI_MAXHOST];
+	static bool known = false;
+	char *zone;
+
+	if (MyBEEntry == NULL || MyBEEntry->st_procpid != MyProcPid)
+		return NULL; /* it is not filled in yet */
+	if (!known)
+	{
+		const SockAddr *remote = &MyBEEntry->st_clientaddr;
+
+		if ((remote->addr.ss_family != AF_INET && remote->addr.ss_family != AF_INET6) ||
+			pg_getnameinfo_all(&remote->addr, remote->salen, address, sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
+			address[0] = '\0';
+		zone = strchr(address, '%'); /* the link of an IPv6 address is no part of it */
+		if (zone != NULL)
+			*zone = '\0';
+		known = true;
+	}
+	return address[0] == '\0' ? NULL : address;
+}
+
+/* Takes a text, cut between characters where it is too long. */
+static void
+take(EventRecord *record, EventText which, const char *text)
+{
+	size_t length;
+
+	if (text == NULL)
+		return;
+	length = strlen(text);
+	if (length > event_text_max[which])
+		length = (size_t) pg_mbcliplen(text, (int) Min(length, INT_MAX), event_text_max[which]);
+	record->text[which] = bytes_of(text, length);
+}
+
+/* Takes the roles, once this process has any. */
+static void
+take_roles(EventRecord *record)
+{
+	Oid effective;
+	int context;
+
+	GetUserIdAndSecContext(&effective, &context);
+	if (!OidIsValid(effective))
+		return;
+	record->effective_user = effective;
+	record->session_user = GetSessionUserId();
+	record->outer_user = GetOuterUserId();
+}
+
+static void
+take_actor(EventRecord *record, const char *username)
+{
+	EventActor actor = {0};
+
+	if (actor_source != NULL)
+		actor_source(&actor);
+	if (actor.has_user)
+	{
+		record->flags |= EVENT_HAS_USER_ID;
+		record->user_id = actor.user_id;
+	}
+	if (actor.has_tenant)
+	{
+		record->flags |= EVENT_HAS_TENANT_ID;
+		record->tenant_id = actor.tenant_id;
+	}
+	take(record, EVENT_USERNAME, username ? username : actor.username);
+	take(record, EVENT_TOKEN_ID, actor.token_id);
+	take(record, EVENT_REQUEST_ID, actor.request_id);
+}
+
+size_t
+capture_event(const SecurityEvent *event, uint8 *encoded)
+{
+	EventRecord record = {.class_number = (uint8) event->class,
+						  .severity = (uint8) event->severity,
+						  .outcome = (uint8) event->outcome,
+						  .flags = event->application_made ? EVENT_APPLICATION_MADE : 0,
+						  .pid = (uint32) MyProcPid,
+						  .event_id = event->event_id};
+	char cut[EVENT_DETAILS_MAX];
+
+	record.event_time = event->event_time != 0 ? event->event_time : GetCurrentTimestamp();
+	record.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+	take_roles(&record);
+	take_actor(&record, event->username);
+	take(&record, EVENT_TYPE, event->type);
+	take(&record, EVENT_ACTION, event->action);
+	take(&record, EVENT_RESOURCE, event->resource);
+	take(&record, EVENT_RECORD_ID, event->record_id);
+	take(&record, EVENT_CLIENT_ADDRESS, event->client_address ? event->client_address : connection_address());
+	take(&record, EVENT_APPLICATION_NAME, application_name);
+	if (event->details != NULL)
+	{
+		Bytes details = bytes_of(event->details, strlen(event->details));
+
+		/* cut between characters it would be no JSON any more */
+		if (details.length > EVENT_DETAILS_MAX)
+			details = bytes_of(cut, event_json_cut(details, cut));
+		record.text[EVENT_DETAILS] = details;
+	}
+	return event_record_encode(&record, encoded);
+}
+
+bool
+event_emit(const SecurityEvent *event)
+{
+	uint8 record[EVENT_RECORD_MAX];
+
+	if (!area_exists())
+		return false;
+	return area_push(bytes_of(record, capture_event(event, record)));
+}

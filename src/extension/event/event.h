@@ -1,0 +1,69 @@
+/*
+ * event.h
+ *		Security events: logins, refusals, key operations.  Any code of the
+ *		server may emit one at any time; a background worker writes it in its own
+ *		transaction, so that it survives whatever becomes of the emitter's.
+ */
+#ifndef TSEC_EVENT_H
+#define TSEC_EVENT_H
+
+#include "base/base.h"
+#include "common/event_record.h"
+
+#include "datatype/timestamp.h"
+
+/* What an emitter says; the rest (when, who, from where) is captured.  Left out members mean: none, info, success. */
+typedef struct SecurityEvent
+{
+	const char *type; /* at most 63 bytes, lower case, as login_failure */
+	EventClass class;
+	EventSeverity severity;
+	EventOutcome outcome;
+	const char *action;
+	const char *resource; /* what it was done to: a key's name, a table */
+	const char *record_id;
+	const char *username;       /* of the product's user; else the actor's */
+	const char *client_address; /* else that of the connection */
+	const char *details;        /* JSON; see event_json_add() */
+	TimestampTz event_time;     /* 0: now */
+	int64 event_id;             /* 0: taken when it is written */
+	bool application_made;
+} SecurityEvent;
+
+/* Who acts, as far as a part above knows it.  Texts must stay until the next call. */
+typedef struct EventActor
+{
+	bool has_user;
+	bool has_tenant;
+	int64 user_id;
+	int64 tenant_id;
+	const char *username;
+	const char *token_id;
+	const char *request_id;
+} EventActor;
+
+/* Fills in what it knows; called for every event, so it is quick, raises nothing and reads no catalog. */
+typedef void (*EventActorSource)(EventActor *actor);
+
+extern void event_init(void);
+
+/* Sets who tells the actor; once, from the init function of a part above. */
+extern void event_set_actor_source(EventActorSource source);
+
+/*
+ * Emits an event: never raises, never waits, takes no lock, needs no
+ * transaction and no catalog.  Texts that are too long are cut.  False when it
+ * was not taken: the ring is full (counted, and reported in the log of events),
+ * or the library was not preloaded.
+ */
+extern bool event_emit(const SecurityEvent *event);
+
+/*
+ * Emits an event with the end of the transaction or subtransaction that is
+ * running: as it is on commit (also PREPARE), with outcome "failure" on
+ * rollback.  For operations that are true only when they commit.  May raise
+ * out of memory.
+ */
+extern void event_emit_at_end(const SecurityEvent *event);
+
+#endif /* TSEC_EVENT_H */

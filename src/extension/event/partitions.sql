@@ -1,0 +1,64 @@
+/*
+ * partitions.sql
+ *		Months as the event writer makes them: ordinary tables, so that a dump carries them and their rows.
+ */
+
+CREATE FUNCTION twin_internal.event_partition_covers(class text, at timestamptz) RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_event_partition_covers';
+COMMENT ON FUNCTION twin_internal.event_partition_covers(text, timestamptz) IS 'whether a class of events has a partition for a time';
+
+/* A month that is covered in part, or whose name is taken by something else, is left alone: its events stay in the overflow. */
+CREATE FUNCTION twin_internal.add_event_partition(class text, month timestamp) RETURNS boolean
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	first timestamptz := date_trunc('month', month) AT TIME ZONE 'UTC';
+	beyond timestamptz := (date_trunc('month', month) + interval '1 month') AT TIME ZONE 'UTC';
+	parent text := 'events_' || class;
+	part text := parent || to_char(month, '_YYYY_MM');
+	columns text;
+BEGIN
+	IF twin_internal.event_partition_covers(class, first) OR twin_internal.event_partition_covers(class, beyond - interval '1 microsecond')
+			OR EXISTS (SELECT FROM pg_class c WHERE c.relname = part AND c.relnamespace = 'twin_internal'::regnamespace) THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('CREATE TABLE twin_internal.%I (LIKE twin_internal.events)', part);
+	EXECUTE format('COMMENT ON TABLE twin_internal.%I IS %L', part, 'security events of class ' || class || ', ' || to_char(month, 'YYYY-MM') || ' (UTC)');
+	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time'] LOOP
+		EXECUTE format('CREATE INDEX ON twin_internal.%I (%s)', part, columns);
+	END LOOP;
+	EXECUTE format('ALTER TABLE twin_internal.%I ATTACH PARTITION twin_internal.%I FOR VALUES FROM (%L) TO (%L)', parent, part, first, beyond);
+	RETURN true;
+EXCEPTION WHEN invalid_object_definition THEN
+	RETURN false;	/* a partition of somebody else's covers the middle of the month */
+END
+$$;
+COMMENT ON FUNCTION twin_internal.add_event_partition(text, timestamp) IS 'makes the partition of a class for the month of a time in UTC; false when there is one, or one cannot be made';
+
+CREATE FUNCTION twin_internal.maintain_event_partitions() RETURNS timestamptz
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	wait_until timestamptz;
+	place record;
+BEGIN
+	SELECT s.created_at + interval '1 hour' INTO wait_until FROM twin_internal.event_state s;
+	IF wait_until > clock_timestamp() THEN
+		RETURN wait_until;
+	END IF;
+	/* this month and the next, and whichever months restored events belong to */
+	FOR place IN
+		SELECT c.class, date_trunc('month', now() AT TIME ZONE 'UTC') + n.number * interval '1 month' AS month
+			FROM unnest('{audit,access,error}'::text[]) c (class), generate_series(0, 1) n (number)
+		UNION
+		SELECT o.class, date_trunc('month', o.recorded_at AT TIME ZONE 'UTC') FROM twin_internal.events_overflow o
+		ORDER BY 2, 1
+	LOOP
+		PERFORM twin_internal.add_event_partition(place.class, place.month);
+	END LOOP;
+	WITH moved AS (
+		DELETE FROM twin_internal.events_overflow o WHERE twin_internal.event_partition_covers(o.class, o.recorded_at) RETURNING o.*
+	)
+	INSERT INTO twin_internal.events SELECT m.* FROM moved m;
+	RETURN clock_timestamp() + interval '1 hour';
+END
+$$;
+COMMENT ON FUNCTION twin_internal.maintain_event_partitions() IS 'makes the partitions of this month and the next and moves there what lies in the overflow; says when to come again';

@@ -1,0 +1,107 @@
+/*
+ * private.h
+ *		What the files of the event part share among themselves.
+ */
+#ifndef TSEC_EVENT_PRIVATE_H
+#define TSEC_EVENT_PRIVATE_H
+
+#include "event/event.h"
+
+#include "common/ring.h"
+
+#include "port/atomics.h"
+
+/* ---- area.c: the rings in shared memory ---- */
+
+/* One database's ring and what is known about it.  Everything is atomic. */
+typedef struct EventRing
+{
+	pg_atomic_uint32 database;     /* OID; 0 while nobody's */
+	pg_atomic_uint32 reader;       /* process that alone may take events out; 0 while there is none */
+	pg_atomic_uint64 reader_latch; /* its latch, 0 likewise */
+	pg_atomic_uint64 emitted;      /* events that somebody wanted recorded */
+	pg_atomic_uint64 written;
+	pg_atomic_uint64 dropped;
+	pg_atomic_uint64 reported;     /* how many of these drops stand in the log */
+	pg_atomic_uint64 retry_at;     /* no writer is started before */
+	pg_atomic_uint64 absent_since; /* since when events wait for an extension that is not there */
+	pg_atomic_uint64 maintain_at;  /* when partitions are looked after next */
+	pg_atomic_uint32 failures;     /* writers started since one last did its work */
+} EventRing;
+
+extern void area_init(void);
+extern bool area_exists(void);
+extern int area_count(void);
+extern EventRing *area_ring(int index);   /* NULL for an index that is none */
+extern Ring area_queue(EventRing *owner); /* its queue */
+
+/* The ring of a database, claimed for it when there is none yet; NULL when none is left. */
+extern EventRing *area_ring_of(Oid database);
+extern EventRing *area_find(Oid database); /* claims none */
+
+/* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
+extern bool area_push(Bytes record);
+
+/* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
+extern bool area_become_reader(EventRing *ring);
+extern void area_end_reading(EventRing *ring);
+
+/* For the ring's reader: throws away all that was emitted so far, counted. */
+extern void area_discard(EventRing *ring);
+
+/* For the ring's reader: gives the ring of a database that is gone to whoever comes next. */
+extern void area_release(EventRing *ring);
+
+/* Who is woken when a ring without a reader gets an event; and the wake-up itself. */
+extern void area_set_launcher(bool present);
+extern void area_wake_launcher(void);
+
+/* Where events go that belong to no database. */
+extern void area_set_cluster_database(Oid database);
+extern Oid area_cluster_database(void);
+
+/* Events dropped because no ring was left for their database. */
+extern uint64 area_homeless(void);
+
+/* ---- words.c ---- */
+
+/* Whether a type is well formed; whether it is one that only the database itself may emit. */
+extern bool words_valid_type(const char *type, size_t length);
+extern bool words_reserved_type(const char *type);
+
+/* ---- capture.c ---- */
+
+/* Encodes an event with everything that is captured, into EVENT_RECORD_MAX bytes. */
+extern size_t capture_event(const SecurityEvent *event, uint8 *record);
+
+/* ---- deferred.c ---- */
+
+extern void deferred_init(void);
+
+/* ---- launcher.c ---- */
+
+extern void launcher_init(void);
+
+/* Waits of a ring whose writers fail: how long until the next. */
+extern int64 launcher_delay_ms(uint32 failures);
+
+/* ---- rows.c: for the writer, inside its transaction ---- */
+
+typedef enum RowForm
+{
+	ROW_AS_IT_IS,
+	ROW_BARE /* without what the server may refuse: details and address */
+} RowForm;
+
+extern bool rows_ready(void); /* whether the extension's tables are there */
+extern void rows_begin(void); /* becomes the tables' owner */
+extern void rows_end(void);   /* and is itself again */
+extern void rows_write(const EventRecord *record, RowForm form);
+extern TimestampTz rows_maintain(void); /* makes partitions; when to come again */
+
+/* ---- partition.c ---- */
+
+/* Whether a class of events has a partition for a time. */
+extern bool partition_covers(const char *class_name, TimestampTz at);
+
+#endif /* TSEC_EVENT_PRIVATE_H */

@@ -1,0 +1,66 @@
+/*
+ * tables.sql
+ *		Where events lie: one table, by class and then by month; and beside it the overflow, for events of a month that
+ *		has no partition. A missing partition is never an error.
+ *
+ * Indexes stand on the months and not on their parents: parents belong to the extension and would make their indexes a
+ * second time when a dump attaches a month that brings its own.
+ */
+
+CREATE SEQUENCE twin_internal.event_id_seq AS bigint;
+COMMENT ON SEQUENCE twin_internal.event_id_seq IS 'ids of events; gaps are normal';
+
+CREATE TABLE twin_internal.events (
+	event_id bigint NOT NULL,
+	event_time timestamptz NOT NULL,
+	recorded_at timestamptz NOT NULL,
+	class text NOT NULL,
+	event_type text NOT NULL,
+	severity text NOT NULL,
+	outcome text NOT NULL,
+	action text,
+	resource text,
+	record_id text,
+	session_user_name text,
+	outer_user_name text,
+	effective_user_name text,
+	user_id bigint,
+	username text,
+	tenant_id bigint,
+	token_id text,
+	client_address inet,
+	application_name text,
+	request_id text,
+	xid xid8,
+	application_made boolean NOT NULL,
+	old jsonb,
+	new jsonb,
+	diff jsonb,
+	details jsonb NOT NULL,
+	leaf_index bigint,
+	pid integer
+) PARTITION BY LIST (class);
+COMMENT ON TABLE twin_internal.events IS 'security events, by class and month; recorded_at is when the row was written, event_time what the emitter says';
+
+CREATE TABLE twin_internal.events_audit PARTITION OF twin_internal.events FOR VALUES IN ('audit') PARTITION BY RANGE (recorded_at);
+COMMENT ON TABLE twin_internal.events_audit IS 'what was done and refused: logins, permissions, keys, changes';
+CREATE TABLE twin_internal.events_access PARTITION OF twin_internal.events FOR VALUES IN ('access') PARTITION BY RANGE (recorded_at);
+COMMENT ON TABLE twin_internal.events_access IS 'what was read';
+CREATE TABLE twin_internal.events_error PARTITION OF twin_internal.events FOR VALUES IN ('error') PARTITION BY RANGE (recorded_at);
+COMMENT ON TABLE twin_internal.events_error IS 'what failed';
+
+CREATE TABLE twin_internal.events_overflow (LIKE twin_internal.events);
+COMMENT ON TABLE twin_internal.events_overflow IS 'events of a month that has no partition; they move there when it is made';
+CREATE INDEX events_overflow_event_id ON twin_internal.events_overflow (event_id);
+CREATE INDEX events_overflow_event_time ON twin_internal.events_overflow (event_time);
+
+/*
+ * Not dumped: in a database that is being restored it says when CREATE EXTENSION ran there, and for an hour no
+ * partition is made, so that none stands in the way of those that the dump brings.
+ */
+CREATE TABLE twin_internal.event_state (created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
+COMMENT ON TABLE twin_internal.event_state IS 'one row: when the extension was created in this database';
+INSERT INTO twin_internal.event_state DEFAULT VALUES;
+
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.events_overflow', '');

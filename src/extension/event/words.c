@@ -1,0 +1,37 @@
+/*
+ * words.c
+ *		Types of events: how one is spelt, and which ones an application may not
+ *		claim, because they say what this database itself did or found.
+ *
+ * login_failure is not among them: a bastion, a mail server or a login log may
+ * report its own to the same rules. Such a row says application_made.
+ */
+#include "event/private.h"
+
+static const char *const reserved_types[] = {
+	"decrypt", "events_dropped",     "index_key_rotated", "integrity_failure", "login_success", "logout",
+	"lockout", "master_key_rotated", "password_changed",  "permission_denied", "truncate",      "wrong_key",
+};
+
+static const char *const reserved_beginnings[] = {"account_", "audit_", "key_", "keyring_", "token_"};
+
+bool
+words_valid_type(const char *type, size_t length)
+{
+	if (length == 0 || length > event_text_max[EVENT_TYPE] || type[0] < 'a' || type[0] > 'z')
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!((type[i] >= 'a' && type[i] <= 'z') || (type[i] >= '0' && type[i] <= '9') || type[i] == '_' ||
+			  type[i] == '.' || type[i] == '-'))
+			return false;
+	return true;
+}
+
+bool
+words_reserved_type(const char *type)
+{
+	for (int i = 0; i < (int) lengthof(reserved_beginnings); i++)
+		if (strncmp(type, reserved_beginnings[i], strlen(reserved_beginnings[i])) == 0)
+			return true;
+	return event_word(reserved_types, lengthof(reserved_types), type) < (int) lengthof(reserved_types);
+}

@@ -1,0 +1,203 @@
+/*
+ * current.c
+ *		The identity of the transaction: what verifying its token yields.
+ *
+ * It is kept as long as nothing it came from has changed: the setting, the key
+ * set and its revocations, roles and memberships; and the clock is looked at
+ * every time.  So savepoints, COMMIT in procedures, DISCARD and pools behave as
+ * they do with any setting, and a parallel worker, which gets the setting,
+ * verifies for itself.
+ */
+#include "identity/private.h"
+
+#include "keyring/keyring.h"
+#include "token/token.h"
+
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+
+#include <time.h>
+
+/* A clock of some milliseconds' grain costs a fifth of the exact one, and tokens end at whole seconds. */
+#ifdef CLOCK_REALTIME_COARSE
+#define EXPIRY_CLOCK CLOCK_REALTIME_COARSE
+#else
+#define EXPIRY_CLOCK CLOCK_REALTIME
+#endif
+
+/* What is known, and from what. */
+static struct
+{
+	bool known;
+	uint64 setting;
+	uint64 tokens;
+	uint64 tables;
+	Oid login;
+	int64 until;   /* seconds since 1970: then it is looked at again */
+	Status status; /* why there is no identity although there is a token */
+	bool nobody;
+	Identity identity;
+} current;
+
+static MemoryContext context = NULL;
+static uint64 generation = 1;
+
+/* Seconds since 1970; without a clock, the end of time: everything is looked at again. */
+static int64
+seconds_now(void)
+{
+	struct timespec now;
+
+	return clock_gettime(EXPIRY_CLOCK, &now) == 0 ? (int64) now.tv_sec : PG_INT64_MAX;
+}
+
+/* Copies what a token says to where it stays. */
+static void
+keep(const VerifiedToken *token)
+{
+	MemoryContext old;
+
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "twin_security identity", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(context);
+	old = MemoryContextSwitchTo(context);
+	current.identity = (Identity){
+		.user = token->user != NULL ? pstrdup(token->user) : NULL,
+		.has_user_id = token->has_user_id,
+		.user_id = token->user_id,
+		.has_tenant = token->has_tenant,
+		.tenant_id = token->tenant_id,
+		.role = token->role != NULL && !token->role_is_database ? pstrdup(token->role) : NULL,
+		.session = token->session != NULL ? pstrdup(token->session) : NULL,
+		.token_id = token->token_id != NULL ? pstrdup(token->token_id) : NULL,
+		.is_own = token->is_own,
+	};
+	MemoryContextSwitchTo(old);
+}
+
+/* A database role counts only where the login may take it on by itself. */
+static Status
+take_database_role(const VerifiedToken *token)
+{
+	Oid role;
+
+	if (token->role == NULL || !token->role_is_database)
+		return TSEC_OK;
+	role = get_role_oid(token->role, true);
+	if (!OidIsValid(role) || !is_member_of_role_nosuper(GetSessionUserId(), role))
+		return TSEC_IDENTITY_ROLE;
+	current.identity.database_role = role;
+	current.identity.role = tables_role_of(role);
+	return TSEC_OK;
+}
+
+/* Verifies the token of the setting. */
+static Status
+verify(const char *text)
+{
+	const VerifiedToken *token;
+	Status status;
+
+	if (!token_setting_is_local() && !setting_allow_session_identity)
+		return TSEC_IDENTITY_SESSION;
+	status = token_find(text, strlen(text), &token);
+	if (status != TSEC_OK)
+		return status;
+	keep(token);
+	current.until = token->expires_at > 0 ? token->expires_at : PG_INT64_MAX;
+	return take_database_role(token);
+}
+
+/* Brings what is known up to date. */
+static void
+refresh(void)
+{
+	const char *text = token_setting_value();
+
+	if (text == NULL)
+	{
+		if (!current.known || !current.nobody)
+			generation++;
+		current.known = current.nobody = true;
+		current.status = TSEC_OK;
+		return;
+	}
+	if (current.known && !current.nobody && current.setting == token_setting_changes() &&
+		current.tokens == token_generation() && current.tables == tables_generation() &&
+		current.login == GetSessionUserId() && seconds_now() < current.until)
+		return;
+	generation++;
+	current.known = false; /* whatever is raised below */
+	current.nobody = false;
+	current.until = 0;
+	current.setting = token_setting_changes();
+	current.tables = tables_generation();
+	current.tokens = token_generation();
+	current.login = GetSessionUserId();
+	current.status = verify(text);
+	current.known = true;
+	if (current.status == TSEC_OK)
+		keyring_note_new_asker();
+}
+
+const Identity *
+identity_if_verified(void)
+{
+	refresh();
+	return current.nobody || current.status != TSEC_OK ? NULL : &current.identity;
+}
+
+const Identity *
+identity_current(void)
+{
+	refresh();
+	if (current.status != TSEC_OK)
+		base_throw(current.status);
+	return current.nobody ? NULL : &current.identity;
+}
+
+const Identity *
+identity_last_known(void)
+{
+	return current.known && !current.nobody && current.status == TSEC_OK && current.setting == token_setting_changes()
+			   ? &current.identity
+			   : NULL;
+}
+
+uint64
+identity_generation(void)
+{
+	static Oid login = InvalidOid;
+
+	refresh();
+	if (unlikely(login != GetSessionUserId()))
+	{
+		login = GetSessionUserId();
+		generation++;
+	}
+	return generation + tables_generation(); /* neither ever falls */
+}
+
+bool
+identity_has_role(const char *role)
+{
+	const Identity *identity = identity_current();
+
+	return identity != NULL && identity->role != NULL && tables_role_includes(identity->role, role);
+}
+
+bool
+identity_has_permission(const char *permission)
+{
+	const Identity *identity = identity_current();
+
+	return identity != NULL && identity->role != NULL && tables_role_permits(identity->role, permission);
+}
+
+bool
+identity_is_token_only(void)
+{
+	return tables_login_is_token_only(GetSessionUserId()) ||
+		   (GetAuthenticatedUserId() != GetSessionUserId() && tables_login_is_token_only(GetAuthenticatedUserId()));
+}

@@ -1,0 +1,62 @@
+/*
+ * identity.h
+ *		Who is asking.
+ *
+ * The answer is whatever verifying the transaction's token (base/token_setting.c)
+ * yields, here and now; nothing else a session can set has any say in it.
+ */
+#ifndef TSEC_IDENTITY_H
+#define TSEC_IDENTITY_H
+
+#include "base/base.h"
+
+#include "utils/jsonb.h"
+
+/* Everything in it is good until the next call of a function of this header. */
+typedef struct Identity
+{
+	const char *user; /* as the token names him; NULL when it names none */
+	bool has_user_id; /* ... and that is a number */
+	int64 user_id;
+	bool has_tenant;
+	int64 tenant_id;
+	const char *role;    /* of the twin; NULL when none */
+	Oid database_role;   /* the token names one of these instead */
+	const char *session; /* NULL when none */
+	const char *token_id;
+	bool is_own; /* the token was issued here */
+} Identity;
+
+extern void identity_init(void);
+
+/* Who is asking; NULL when there is no token.  Raises when there is one that does not hold. */
+extern const Identity *identity_current(void);
+
+/* The same, with NULL also for a token that does not hold. */
+extern const Identity *identity_if_verified(void);
+
+/* A number that changes whenever any answer of this header may have. */
+extern uint64 identity_generation(void);
+
+/* Whether his role is another, or stands above it; whether it holds a permission.  False for nobody. */
+extern bool identity_has_role(const char *role);
+extern bool identity_has_permission(const char *permission);
+
+/* Raises 42501 unless it holds the permission. */
+extern void identity_require_permission(const char *permission);
+
+/* Whether this session's login may use what needs an identity only while a token verifies. */
+extern bool identity_is_token_only(void);
+
+/*
+ * From here to the end of the transaction the session's role is what it is
+ * now: every way to set another is refused, and where it was reset all
+ * statements are.
+ */
+extern void identity_seal_role(void);
+extern bool identity_role_is_sealed(void);
+
+/* Raises when the sealed role is no longer in force. */
+extern void identity_check_seal(void);
+
+#endif /* TSEC_IDENTITY_H */

@@ -1,0 +1,40 @@
+/*
+ * private.h
+ *		What the files of identity share among themselves.
+ */
+#ifndef TSEC_IDENTITY_PRIVATE_H
+#define TSEC_IDENTITY_PRIVATE_H
+
+#include "identity/identity.h"
+
+/* ---- tables.c: roles, permissions and token-only logins, kept until they change ---- */
+
+extern void tables_init(void);
+extern uint64 tables_generation(void);
+
+/* Whether a role is, or inherits from, another. */
+extern bool tables_role_includes(const char *role, const char *wanted);
+
+/* Whether a role, or one it inherits from, holds a permission. */
+extern bool tables_role_permits(const char *role, const char *permission);
+
+/* The role of the twin whose rights a database role has; NULL when none. */
+extern const char *tables_role_of(Oid database_role);
+
+/* Whether a login, or a role it belongs to, is on the list of token-only logins. */
+extern bool tables_login_is_token_only(Oid login);
+
+/* ---- current.c ---- */
+
+/* Who was asking when it was last looked at, if the setting is still the same; looks at nothing else and cannot fail. */
+extern const Identity *identity_last_known(void);
+
+/* ---- seal.c ---- */
+
+extern void seal_init(void);
+
+/* ---- actor.c ---- */
+
+extern void actor_init(void);
+
+#endif /* TSEC_IDENTITY_PRIVATE_H */

@@ -1,0 +1,328 @@
+/*
+ * tables.c
+ *		Roles and permissions of the twin and the list of token-only logins, as
+ *		this session last read them.
+ *
+ * The tables are small and read whole, with a catalog snapshot: always the
+ * newest committed state plus the transaction's own changes.  Triggers on them
+ * invalidate twin_internal.roles in every session's relation cache, on standbys
+ * too; that is the news upon which everything is read again.
+ *
+ * Only twin_admin may write them; yet they are read as if anybody could: depth
+ * is bounded, and a row that refers to nothing grants nothing.
+ */
+#include "identity/private.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "commands/trigger.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(tsec_identity_changed);
+
+/* Roles above one another at most; a circle ends here as well. */
+#define INHERITANCE_MAX 16
+
+/* Columns, in the order of tables.sql. */
+enum
+{
+	ROLES_NAME = 1,
+	ROLES_INHERITS,
+	ROLES_DATABASE_ROLE
+};
+
+enum
+{
+	GRANTS_ROLE = 1,
+	GRANTS_PERMISSION,
+	GRANTS_GRANTED
+};
+
+enum
+{
+	LOGINS_NAME = 1
+};
+
+typedef struct Role
+{
+	char *name;
+	char *inherits;      /* NULL when nothing */
+	char *database_role; /* NULL when none */
+	List *permissions;   /* of strings */
+} Role;
+
+static MemoryContext context = NULL;
+static List *roles = NIL;
+static List *token_only = NIL; /* of strings: names of logins */
+static bool known = false;
+static uint64 generation = 1;
+
+/* The last answer about this session's login. */
+static struct
+{
+	Oid login;
+	uint64 generation;
+	bool token_only;
+} login_memo;
+
+static Oid roles_relation = InvalidOid;
+
+static void
+note_relation_change(Datum argument, Oid relation)
+{
+	if (OidIsValid(relation) && OidIsValid(roles_relation) && relation != roles_relation)
+		return;
+	known = false;
+	roles_relation = InvalidOid;
+	generation++;
+}
+
+/* A membership, a name: what was concluded from the tables may be another thing now. */
+static void
+note_role_change(Datum argument, int cache, uint32 hash)
+{
+	generation++;
+}
+
+void
+tables_init(void)
+{
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_role_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, note_role_change, (Datum) 0);
+}
+
+uint64
+tables_generation(void)
+{
+	return generation;
+}
+
+/* ---- reading ---- */
+
+typedef void (*TakeRow)(TupleDesc shape, HeapTuple row);
+
+/* A column as a string, of type text or name; NULL when null. */
+static char *
+string_of(TupleDesc shape, HeapTuple row, AttrNumber column)
+{
+	bool null;
+	Datum value = heap_getattr(row, column, shape, &null);
+
+	if (null)
+		return NULL;
+	return TupleDescAttr(shape, column - 1)->atttypid == NAMEOID ? pstrdup(NameStr(*DatumGetName(value)))
+																 : TextDatumGetCString(value);
+}
+
+/* Hands every row of a table to a function; false when there is no such table. */
+static bool
+read_table(const char *schema, const char *name, TakeRow take, Oid *oid)
+{
+	Oid namespace = get_namespace_oid(schema, true);
+	Oid relation_oid = OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
+	Relation relation;
+	SysScanDesc scan;
+	HeapTuple row;
+
+	if (oid != NULL)
+		*oid = relation_oid;
+	if (!OidIsValid(relation_oid))
+		return false;
+	relation = table_open(relation_oid, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		take(RelationGetDescr(relation), row);
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return true;
+}
+
+static Role *
+find_role(const char *name)
+{
+	ListCell *cell;
+
+	foreach(cell, roles)
+	{
+		Role *role = lfirst(cell);
+
+		/* public: a role's name */
+		if (strcmp(role->name, name) == 0)
+			return role;
+	}
+	return NULL;
+}
+
+static void
+take_role(TupleDesc shape, HeapTuple row)
+{
+	Role *role = palloc0(sizeof(Role));
+
+	role->name = string_of(shape, row, ROLES_NAME);
+	role->inherits = string_of(shape, row, ROLES_INHERITS);
+	role->database_role = string_of(shape, row, ROLES_DATABASE_ROLE);
+	if (role->name != NULL)
+		roles = lappend(roles, role);
+}
+
+static void
+take_grant(TupleDesc shape, HeapTuple row)
+{
+	char *name = string_of(shape, row, GRANTS_ROLE);
+	char *permission = string_of(shape, row, GRANTS_PERMISSION);
+	Role *role = name != NULL ? find_role(name) : NULL;
+	bool null;
+	bool granted = DatumGetBool(heap_getattr(row, GRANTS_GRANTED, shape, &null));
+
+	if (role != NULL && permission != NULL && !null && granted)
+		role->permissions = lappend(role->permissions, permission);
+}
+
+static void
+take_login(TupleDesc shape, HeapTuple row)
+{
+	char *name = string_of(shape, row, LOGINS_NAME);
+
+	if (name != NULL)
+		token_only = lappend(token_only, name);
+}
+
+/* Reads everything when there is news. */
+static void
+refresh(void)
+{
+	MemoryContext fresh;
+	MemoryContext outer;
+	uint64 before;
+
+	if (likely(known))
+		return;
+	fresh = AllocSetContextCreate(TopMemoryContext, "twin_security identity tables", ALLOCSET_SMALL_SIZES);
+	outer = MemoryContextSwitchTo(fresh);
+	before = generation; /* opening a table may itself bring news */
+	roles = token_only = NIL;
+	if (context != NULL)
+		MemoryContextDelete(context);
+	context = fresh;
+	if (read_table(TSEC_INTERNAL_SCHEMA, "roles", take_role, &roles_relation))
+	{
+		(void) read_table(TSEC_INTERNAL_SCHEMA, "role_permissions", take_grant, NULL);
+		(void) read_table(TSEC_SCHEMA, "token_only_logins", take_login, NULL);
+	}
+	MemoryContextSwitchTo(outer);
+	known = before == generation;
+}
+
+/* ---- answers ---- */
+
+/* The role a role inherits from; NULL at the end. */
+static Role *
+above(const Role *role)
+{
+	return role->inherits != NULL ? find_role(role->inherits) : NULL;
+}
+
+bool
+tables_role_includes(const char *name, const char *wanted)
+{
+	int depth = 0;
+
+	refresh();
+	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
+		/* public: a role's name */
+		if (strcmp(role->name, wanted) == 0)
+			return true;
+	return false;
+}
+
+bool
+tables_role_permits(const char *name, const char *permission)
+{
+	int depth = 0;
+
+	refresh();
+	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
+	{
+		ListCell *cell;
+
+		foreach(cell, role->permissions)
+			/* public: a permission's name */
+			if (strcmp(lfirst(cell), permission) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* How many roles stand below one, itself included. */
+static int
+height(const Role *role)
+{
+	int depth = 0;
+
+	for (; role != NULL && depth < INHERITANCE_MAX; role = above(role))
+		depth++;
+	return depth;
+}
+
+const char *
+tables_role_of(Oid database_role)
+{
+	const Role *best = NULL;
+	ListCell *cell;
+
+	refresh();
+	foreach(cell, roles)
+	{
+		const Role *role = lfirst(cell);
+		Oid oid = role->database_role != NULL ? get_role_oid(role->database_role, true) : InvalidOid;
+
+		if (OidIsValid(oid) && is_member_of_role_nosuper(database_role, oid) &&
+			(best == NULL || height(role) > height(best)))
+			best = role;
+	}
+	return best != NULL ? best->name : NULL;
+}
+
+bool
+tables_login_is_token_only(Oid login)
+{
+	ListCell *cell;
+
+	refresh();
+	if (login_memo.login == login && login_memo.generation == generation)
+		return login_memo.token_only;
+	login_memo.token_only = false;
+	foreach(cell, token_only)
+	{
+		Oid oid = get_role_oid(lfirst(cell), true);
+
+		if (OidIsValid(oid) && is_member_of_role_nosuper(login, oid))
+			login_memo.token_only = true;
+	}
+	login_memo.login = login;
+	login_memo.generation = generation;
+	return login_memo.token_only;
+}
+
+/* identity_changed(): trigger that tells every session to read these tables again */
+Datum
+tsec_identity_changed(PG_FUNCTION_ARGS)
+{
+	Oid relation = get_relname_relid("roles", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false));
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("identity_changed can only be called as a trigger")));
+	if (OidIsValid(relation))
+		CacheInvalidateRelcacheByRelid(relation);
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,74 @@
+/*
+ * limit.h
+ *		What must be remembered although the transaction rolls back: failed
+ *		logins per account and address, and rates.  In shared memory, per
+ *		database; needs preloading (each function raises 55000 without).
+ *
+ * A subject is any bytes that name it (a folded username, an address, a route
+ * and a user); the caller makes equal what is to count as one, such as the
+ * addresses of an IPv6 /64.  Nothing here raises after it has begun to count,
+ * and nothing that is counted is undone by an error, a rollback or a crash of
+ * the client.  A restart of the server, or a crash of it, forgets everything:
+ * limit_seed() brings back what a table knows.
+ */
+#ifndef TSEC_LIMIT_H
+#define TSEC_LIMIT_H
+
+#include "base/base.h"
+#include "common/limit_math.h"
+
+#include "datatype/timestamp.h"
+
+/* Kinds have their own entries each: a flood of one never costs another's. */
+typedef enum LimitKind
+{
+	LIMIT_ACCOUNT,      /* failures */
+	LIMIT_ADDRESS,      /* failures */
+	LIMIT_RATE_ADDRESS, /* rates */
+	LIMIT_RATE_USER     /* rates */
+} LimitKind;
+
+#define LIMIT_KINDS 4
+
+typedef struct FailureVerdict
+{
+	bool counted;             /* by limit_note_failure; false while locked */
+	uint32 failures;          /* that count now */
+	bool is_locked;           /* from now on */
+	TimestampTz locked_until; /* where is_locked */
+} FailureVerdict;
+
+extern void limit_init(void);
+
+/* The policy of logins as the settings twin_security.login_... say. */
+extern FailurePolicy limit_login_policy(void);
+
+/*
+ * Counts a failure.  To be called before the password is verified, so that
+ * neither a cancelled statement nor a hundred sessions at once get a try that
+ * is not counted: when *counted* is false the subject is locked and the try
+ * must be refused, otherwise it may go on (also when it has now locked the
+ * subject for those that come after it), and success calls limit_forget() for
+ * the account and limit_take_back() for the address.
+ */
+extern FailureVerdict limit_note_failure(LimitKind kind, const void *subject, Size length,
+										 const FailurePolicy *policy);
+
+/* The same without counting. */
+extern FailureVerdict limit_failures_of(LimitKind kind, const void *subject, Size length,
+										const FailurePolicy *policy);
+
+/* Undoes the one failure that was counted ahead of a try that succeeded, and the lock it set; not the others'. */
+extern void limit_take_back(LimitKind kind, const void *subject, Size length);
+
+/* Forgets all failures of a subject, and its lock. */
+extern void limit_forget(LimitKind kind, const void *subject, Size length);
+
+/* Sets what a table knows, after a restart; raises counts and locks (0: none), and never lowers them. */
+extern void limit_seed(LimitKind kind, const void *subject, Size length, uint32 failures, TimestampTz locked_until,
+					   const FailurePolicy *policy);
+
+/* Takes one request of a rate; limits with the same subject but another rate need another subject. */
+extern RateVerdict limit_take(LimitKind kind, const void *subject, Size length, const RateLimit *rate);
+
+#endif /* TSEC_LIMIT_H */

@@ -1,0 +1,302 @@
+/*
+ * keys.c
+ *		This session's key set: every key that verifies, parsed on first use and
+ *		kept until the keys or the settings change.
+ *
+ * Parsed keys live in OpenSSL's heap and belong to the entries of the set;
+ * they are freed when the set is dropped, at the beginning of the next search
+ * and nowhere else.
+ */
+#include "token/private.h"
+
+#include "common/secret.h"
+
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+/* An issuer writes the same header into every token; what was made of it is remembered. */
+#define MEMO_COUNT 4
+#define MEMO_TEXT_MAX 512
+
+typedef struct HeaderMemo
+{
+	size_t length;
+	TokenKey *key;
+	char text[MEMO_TEXT_MAX];
+} HeaderMemo;
+
+static MemoryContext set_context = NULL;
+static TokenKey *first_key = NULL;
+static uint64 set_generation = 0; /* 0: there is no set */
+static ClaimMap *own_map = NULL;
+static HeaderMemo memos[MEMO_COUNT];
+static int next_memo = 0;
+
+static void
+free_parsed_keys(void)
+{
+	for (TokenKey *key = first_key; key != NULL; key = key->next)
+	{
+		jwt_key_free(key->key);
+		key->key = NULL;
+		if (key->rules.map != own_map)
+			claim_map_free((ClaimMap *) key->rules.map);
+		key->rules.map = NULL;
+	}
+	first_key = NULL;
+}
+
+static void
+free_at_exit(int code, Datum argument)
+{
+	free_parsed_keys();
+}
+
+const ClaimMap *
+token_own_map(void)
+{
+	static const char text[] = "{\"user\": \"user_id\"}";
+
+	if (own_map == NULL)
+		base_check(claim_map_read(text, sizeof(text) - 1, &own_map));
+	return own_map;
+}
+
+/* Adds an entry with the rules of our own keys. */
+static TokenKey *
+add_key(const char *kid, JwtAlgorithm algorithm, TokenKeyState state)
+{
+	TokenKey *key = MemoryContextAllocZero(set_context, sizeof(TokenKey));
+
+	key->kid = kid;
+	key->is_own = true;
+	key->algorithm = algorithm;
+	key->state = state;
+	key->rules = (ClaimRules){.map = token_own_map(),
+							  .issuer = setting_token_issuer,
+							  .audience = setting_token_audience,
+							  .max_lifetime = TOKEN_ACCESS_LIFETIME_MAX,
+							  .leeway = setting_token_leeway,
+							  .type = CLAIM_TYPE_ACCESS,
+							  .is_own = true};
+	key->next = first_key;
+	first_key = key;
+	return key;
+}
+
+static void
+add_secret(const TokenSecret *secret, TokenKeyState state)
+{
+	TokenKey *key;
+
+	if (secret->status != TSEC_OK)
+		return;
+	key = add_key(secret->kid, JWT_HS256, state);
+	key->is_secret_of_environment = true;
+}
+
+static void
+add_row(TokenKeyRow *row)
+{
+	TokenKey *key = add_key(row->kid, row->algorithm, row->state);
+
+	key->row = row;
+	key->is_own = row->is_own;
+	if (row->is_own)
+		return;
+	key->rules = (ClaimRules){.map = NULL, /* read with the key */
+							  .issuer = row->issuer,
+							  .audience = row->audience,
+							  .max_lifetime = row->max_lifetime,
+							  .leeway = setting_token_leeway,
+							  .type = CLAIM_TYPE_OUTSIDE,
+							  .is_own = false};
+}
+
+/* Drops the set and reads it anew. */
+static void
+start_over(uint64 generation)
+{
+	MemoryContext old;
+	List *rows;
+	ListCell *cell;
+
+	if (set_context == NULL)
+	{
+		set_context = AllocSetContextCreate(TopMemoryContext, "twin_security token keys", ALLOCSET_SMALL_SIZES);
+		before_shmem_exit(free_at_exit, (Datum) 0);
+	}
+	set_generation = 0;
+	free_parsed_keys();
+	memset(memos, 0, sizeof(memos));
+	MemoryContextReset(set_context);
+
+	old = MemoryContextSwitchTo(set_context);
+	rows = token_catalog_keys();
+	MemoryContextSwitchTo(old);
+	add_secret(token_secret_current(), TOKEN_KEY_VERIFYING);
+	add_secret(token_secret_previous(), TOKEN_KEY_VERIFYING);
+	foreach(cell, rows)
+		add_row(lfirst(cell));
+	set_generation = generation;
+}
+
+/* The set as of the last news; a pointer into it is good until the next call. */
+static TokenKey *
+get_set(void)
+{
+	uint64 generation = token_key_generation();
+
+	/* first what is known, then what is read: news that arrives meanwhile makes it stale once more */
+	if (unlikely(set_generation != generation))
+		start_over(generation);
+	return first_key;
+}
+
+Status
+token_key_open_secret(const TokenKeyRow *row, uint8 bytes[KEYRING_SECRET_MAX], size_t *length)
+{
+	KeyringSecret secret = {.purpose = TOKEN_SECRET_PURPOSE, .name = row->kid};
+
+	token_key_binding(row, secret.binding);
+	return keyring_open_secret(&secret, bytes, length);
+}
+
+/* Parses a public key as add_verification_key() or create_signing_key() stored it. */
+static Status
+parse_public(TokenKey *key)
+{
+	Jwk *jwk = palloc(sizeof(Jwk));
+	Status status = jwk_read(key->row->public_text, strlen(key->row->public_text), jwk);
+
+	if (status == TSEC_OK && jwk->algorithm == key->algorithm)
+	{
+		key->key = jwk->key;
+		jwk->key = NULL;
+	}
+	else if (status != TSEC_NO_MEMORY)
+		status = TSEC_KEYRING_TAMPERED;
+	jwk_free(jwk);
+	pfree(jwk);
+	return status;
+}
+
+static Status
+parse_secret(TokenKey *key)
+{
+	uint8 bytes[KEYRING_SECRET_MAX];
+	size_t length;
+	Status status = token_key_open_secret(key->row, bytes, &length);
+
+	if (status == TSEC_OK)
+		status = jwk_of_secret(key->algorithm, bytes_of(bytes, length), &key->key);
+	secret_wipe(bytes, sizeof(bytes));
+	return status;
+}
+
+/* Makes an entry ready to verify with; why it cannot be is remembered until the set is dropped. */
+static Status
+make_ready(TokenKey *key)
+{
+	ClaimMap *map;
+
+	if (likely(key->key != NULL) || key->status != TSEC_OK)
+		return key->status;
+	if (key->is_secret_of_environment)
+	{
+		const TokenSecret *current = token_secret_current();
+		const TokenSecret *secret = key->kid == current->kid ? current : token_secret_previous();
+
+		return jwk_of_secret(JWT_HS256, bytes_of(secret->bytes, secret->length), &key->key);
+	}
+	if (key->rules.map == NULL)
+	{
+		if (claim_map_read(key->row->claim_map, strlen(key->row->claim_map), &map) != TSEC_OK)
+			return key->status = TSEC_KEYRING_TAMPERED;
+		key->rules.map = map;
+		if (map->leeway >= 0)
+			key->rules.leeway = map->leeway;
+	}
+	/* what needs ENCRYPTION_KEY may find it at the next try */
+	return key->row->public_text != NULL ? (key->status = parse_public(key)) : parse_secret(key);
+}
+
+/*
+ * The key of a header: the one it names, or, for a token without kid, the only
+ * one of its algorithm that could have made it.
+ */
+static Status
+choose(const JwtHeader *header, TokenKey **found)
+{
+	TokenKey *chosen = NULL;
+
+	for (TokenKey *key = first_key; key != NULL; key = key->next)
+	{
+		if (key->state == TOKEN_KEY_RETIRED)
+			continue;
+		if (header->kid[0] != '\0' ? strcmp(key->kid, header->kid) != 0 /* public: names of keys */
+								   : key->algorithm != header->algorithm || key->kid == token_secret_previous()->kid)
+			continue;
+		if (chosen != NULL)
+			return TSEC_TOKEN_KEY_UNKNOWN;
+		chosen = key;
+	}
+	if (chosen == NULL)
+		return TSEC_TOKEN_KEY_UNKNOWN;
+	if (chosen->algorithm != header->algorithm)
+		return TSEC_TOKEN_ALGORITHM;
+	*found = chosen;
+	return TSEC_OK;
+}
+
+Status
+token_key_find(Bytes segment, TokenKey **found)
+{
+	JwtHeader header;
+	HeaderMemo *memo;
+	Status status;
+
+	(void) get_set();
+	for (int i = 0; i < MEMO_COUNT; i++)
+	{
+		memo = &memos[i];
+		if (memo->length == segment.length && memo->key != NULL &&
+			memcmp(memo->text, segment.data, segment.length) == 0) /* public: a header */
+		{
+			*found = memo->key;
+			return make_ready(memo->key);
+		}
+	}
+	status = jwt_read_header(segment, &header);
+	if (status == TSEC_OK)
+		status = choose(&header, found);
+	if (status != TSEC_OK)
+		return status;
+	if (segment.length <= MEMO_TEXT_MAX)
+	{
+		memo = &memos[next_memo++ % MEMO_COUNT];
+		memcpy(memo->text, segment.data, segment.length);
+		memo->length = segment.length;
+		memo->key = *found;
+	}
+	return make_ready(*found);
+}
+
+TokenKey *
+token_key_signing(void)
+{
+	const TokenSecret *secret = token_secret_current();
+	TokenKey *environment = NULL;
+
+	token_news_listen();
+	for (TokenKey *key = get_set(); key != NULL; key = key->next)
+	{
+		if (key->state == TOKEN_KEY_SIGNING && key->is_own)
+			return key;
+		if (key->is_secret_of_environment && key->kid == secret->kid)
+			environment = key;
+	}
+	if (environment == NULL)
+		base_throw(secret->status);
+	return environment;
+}

@@ -1,0 +1,57 @@
+/*
+ * libjwt.c
+ *		libjwt, loaded so that it finds its own functions.
+ *
+ * The server exports an SQL function called json_object, and so does jansson.
+ * Linked the ordinary way, jwt_new() calls the server's and the backend dies
+ * (seen with 1.10.2 and PostgreSQL 15).  RTLD_DEEPBIND makes a library look
+ * among its own dependencies first.  Nothing of ours may call jansson's
+ * json_object() either; jansson itself does not go through the symbol.
+ */
+#include "token/sign.h"
+
+#include <dlfcn.h>
+
+#define LIBRARY "libjwt.so.0"
+
+static void *library = NULL;
+static LibJwt functions;
+
+/* Where each function goes. */
+static const struct
+{
+	const char *name;
+	size_t place;
+} symbols[] = {
+	{"jwt_new", offsetof(LibJwt, new_token)},
+	{"jwt_free", offsetof(LibJwt, free_token)},
+	{"jwt_add_grants_json", offsetof(LibJwt, add_grants_json)},
+	{"jwt_add_header", offsetof(LibJwt, add_header)},
+	{"jwt_set_alg", offsetof(LibJwt, set_algorithm)},
+	{"jwt_encode_str", offsetof(LibJwt, encode)},
+};
+
+const LibJwt *
+token_libjwt(void)
+{
+	void *opened;
+
+	if (library != NULL)
+		return &functions;
+	opened = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+	if (opened == NULL)
+		return NULL;
+	for (int i = 0; i < (int) lengthof(symbols); i++)
+	{
+		void *symbol = dlsym(opened, symbols[i].name);
+
+		if (symbol == NULL)
+		{
+			(void) dlclose(opened);
+			return NULL;
+		}
+		memcpy((char *) &functions + symbols[i].place, &symbol, sizeof(symbol));
+	}
+	library = opened;
+	return &functions;
+}

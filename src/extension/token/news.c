@@ -1,0 +1,98 @@
+/*
+ * news.c
+ *		Word of changed keys and revocations: relcache invalidation of two views,
+ *		sent by triggers on the tables.
+ *
+ * It reaches every session before COMMIT returns to whoever made the change,
+ * and standbys through WAL.  Whoever asks for a token listens first, which
+ * costs next to nothing when there is no news, so a statement that is already
+ * running hears it as well and no shared memory is needed.  News is only
+ * noted when it comes: caches compare the numbers when they are next used.
+ */
+#include "token/private.h"
+
+#include "commands/trigger.h"
+#include "utils/inval.h"
+
+PG_FUNCTION_INFO_V1(tsec_token_keys_changed);
+PG_FUNCTION_INFO_V1(tsec_revocations_changed);
+
+static uint64 key_generation = 1;
+static uint64 revocation_generation = 1;
+
+static void
+note_relation_change(Datum argument, Oid relation)
+{
+	bool everything = relation == InvalidOid;
+
+	if (!everything && !token_catalog_uses(relation))
+		return;
+	if (everything || !token_catalog_is_revocation_signal(relation))
+		key_generation++;
+	if (everything || !token_catalog_is_key_signal(relation))
+		revocation_generation++;
+	/* the extension may have been dropped or made anew; a mere signal says that it was not */
+	if (everything || (!token_catalog_is_key_signal(relation) && !token_catalog_is_revocation_signal(relation)))
+		token_catalog_forget();
+}
+
+void
+token_news_init(void)
+{
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+}
+
+void
+token_news_listen(void)
+{
+	AcceptInvalidationMessages();
+}
+
+uint64
+token_key_generation(void)
+{
+	return key_generation + setting_token_changes;
+}
+
+uint64
+token_revocation_generation(void)
+{
+	return revocation_generation;
+}
+
+uint64
+token_generation(void)
+{
+	token_news_listen();
+	return key_generation + setting_token_changes + revocation_generation;
+}
+
+static void
+require_trigger(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("the function can only be called as a trigger")));
+}
+
+/* token_keys_changed(): trigger after any change of the keys */
+Datum
+tsec_token_keys_changed(PG_FUNCTION_ARGS)
+{
+	require_trigger(fcinfo);
+	if (OidIsValid(token_catalog_key_signal()))
+		CacheInvalidateRelcacheByRelid(token_catalog_key_signal());
+	key_generation++;
+	return PointerGetDatum(NULL);
+}
+
+/* revocations_changed(): trigger after any change of the revocations */
+Datum
+tsec_revocations_changed(PG_FUNCTION_ARGS)
+{
+	require_trigger(fcinfo);
+	if (OidIsValid(token_catalog_revocation_signal()))
+		CacheInvalidateRelcacheByRelid(token_catalog_revocation_signal());
+	revocation_generation++;
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,182 @@
+# Security events and their writer: what survives, what a full ring costs, and that nothing keeps the rest from being
+# written - not a locked or missing table, not a row the server refuses, not a killed writer, not a lack of workers.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TwinTest;
+use Time::HiRes qw(sleep time);
+
+my $key = new_key();
+my $node = new_node('events', conf => "twin_security.event_ring_size = 64kB\nrestart_after_crash = on\nmax_worker_processes = 3\n"
+	  . "listen_addresses = '127.0.0.1'\n");
+start_with($node, $key);
+sql($node, q{
+	CREATE EXTENSION twin_security;
+	CREATE ROLE app LOGIN IN ROLE twin_operator;
+	CREATE TABLE secret (v twin.encrypted_text(main));
+	INSERT INTO secret VALUES ('x');
+	GRANT ALL ON secret TO app});
+
+# Waits until nothing waits in the ring and no writer is at work on it.
+sub settle
+{
+	return $node->poll_query_until('postgres', 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit');
+}
+
+sub events_of
+{
+	my ($type) = @_;
+	return sql($node, "SELECT count(*) FROM twin.audit_log WHERE event_type = '$type'");
+}
+sub counters { return sql($node, 'SELECT written, dropped FROM twin.stat_audit') }
+
+sub writers { return sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'") }
+
+# ---- who and from where ----
+
+my ($out, $err);
+$node->psql('postgres', q{SELECT twin.record_event('from_network')}, connstr => 'host=127.0.0.1 port=' . $node->port . ' dbname=postgres application_name=tester');
+sql($node, q{SELECT twin.record_event('from_socket')}, user => 'app');
+ok(settle(), 'events are written');
+is(sql($node, q{SELECT client_address, application_name FROM twin.audit_log WHERE event_type = 'from_network'}), '127.0.0.1|tester', 'a network address');
+is(sql($node, q{SELECT client_address IS NULL, session_user_name, outer_user_name, effective_user_name FROM twin.audit_log WHERE event_type = 'from_socket'}),
+	't|app|app|app', 'a unix socket has none');
+is(sql($node, q{CREATE FUNCTION wrapped() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS $$ SELECT twin.record_event('wrapped') $$;
+	SET ROLE app; SELECT wrapped() > 0}), 't', 'an event of a SECURITY DEFINER function');
+settle();
+is(sql($node, q{SELECT session_user_name, outer_user_name, effective_user_name FROM twin.audit_log WHERE event_type = 'wrapped'}), 'postgres|app|postgres',
+	'tells the three roles apart');
+
+# ---- a session that is terminated, a transaction that is prepared ----
+
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+$session->query_safe(q{BEGIN; SELECT twin.record_event('orphan'); SELECT twin.create_key('orphan')});
+sql($node, "SELECT pg_terminate_backend($pid, 5000)");
+eval { $session->quit };
+settle();
+is(sql($node, q{SELECT event_type, outcome FROM twin.audit_log WHERE event_type = 'orphan' OR resource = 'orphan' ORDER BY 1}), "key_created|failure\norphan|success",
+	'of a terminated session: what it recorded, and that its key was not made');
+
+# ---- a writer is there while there is work, and not for ever ----
+
+is(sql($node, "SELECT twin.record_event('x') > 0"), 't', 'an event');
+settle();
+is(writers(), '1', 'its writer lingers');
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+is(writers(), '0', 'and is gone after a while');
+
+# ---- a table that cannot be written to: nothing is lost as long as the ring has room ----
+
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK TABLE twin_internal.events_overflow IN ACCESS EXCLUSIVE MODE');
+my $began = time;
+sql($node, "SELECT twin.record_event('held_up') FROM generate_series(1, 30)");
+cmp_ok(time - $began, '<', 2, 'nobody waits for the writer');
+sleep 2.5;
+$locker->query_safe('COMMIT');
+ok(settle(), 'the writer comes again');
+is(events_of('held_up'), '30', 'and writes what waited, each once');
+is(sql($node, 'SELECT count(*) = count(DISTINCT event_id) FROM twin.audit_log'), 't', 'under its own id');
+sql($node, 'ALTER TABLE twin_internal.events_overflow RENAME TO elsewhere');
+sql($node, "SELECT twin.record_event('misplaced') FROM generate_series(1, 30)");
+sleep 1.5;
+sql($node, 'ALTER TABLE twin_internal.elsewhere RENAME TO events_overflow');
+ok(settle(), 'the same with a table that was gone');
+is(events_of('misplaced'), '30', 'nothing lost');
+
+# ---- a full ring ----
+
+$locker->query_safe('BEGIN; LOCK TABLE twin_internal.events_overflow IN ACCESS EXCLUSIVE MODE');
+sql($node, "SELECT twin.record_event('fits') FROM generate_series(1, 64)");
+is(sql($node, 'SELECT ring_fill FROM twin.stat_audit'), '1', 'the ring is full');
+fails_with($node, "SELECT twin.record_event('too_much')", '53000', 'could not be recorded', 'an application is told that its event is not taken');
+fails_with($node, 'SELECT v::text FROM secret', '42501', 'permission denied to decrypt', 'a refusal is still the same refusal', user => 'app') for 1 .. 3;
+is(sql($node, 'SELECT dropped FROM twin.stat_audit'), '4', 'drops are counted');
+$locker->query_safe('COMMIT');
+ok(settle(), 'the ring empties');
+is(events_of('fits'), '64', 'what was taken is written');
+is(sql($node, q{SELECT details, severity, outcome, class, application_made FROM twin.audit_log WHERE event_type = 'events_dropped'}), '{"dropped": "4"}|high|error|audit|f',
+	'and an event tells how many were not');
+sql($node, "SELECT twin.record_event('x')");
+settle();
+is(events_of('events_dropped'), '1', 'once');
+$locker->quit;
+
+# ---- a row that the server refuses keeps nobody waiting ----
+
+sql($node, q{ALTER TABLE twin_internal.events_overflow ADD CHECK (event_type <> 'refused'),
+	ADD CHECK (event_type <> 'half_refused' OR details ? 'unreadable')});
+sql($node, q{SELECT twin.record_event(t, details => '{"a": "canary-of-details"}') FROM unnest('{good,half_refused,good,refused,good}'::text[]) t});
+ok(settle(), 'the others are written');
+is(sql($node, q{SELECT string_agg(event_type, ' ' ORDER BY event_id) FROM twin.audit_log WHERE event_type ~ 'good|refused'}), 'good half_refused good good', 'in order');
+is(sql($node, q{SELECT details FROM twin.audit_log WHERE event_type = 'half_refused'}), '{"unreadable": true}', 'one without what was refused');
+is(sql($node, 'SELECT dropped FROM twin.stat_audit'), '5', 'the one that cannot be written is counted');
+like(slurp_file($node->logfile), qr/a security event cannot be written as it is/, 'the log says so');
+unlike(slurp_file($node->logfile), qr/canary-of-details/, 'and quotes nothing');
+sql($node, 'ALTER TABLE twin_internal.events_overflow DROP CONSTRAINT events_overflow_event_type_check, DROP CONSTRAINT events_overflow_check');
+
+# ---- a default that stops ordinary transactions stops no event ----
+
+sql($node, "ALTER DATABASE postgres SET default_transaction_read_only = on; ALTER DATABASE postgres SET search_path = pg_temp");
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+fails_with($node, 'SELECT v::text FROM public.secret', '42501', '', 'a refusal in a read-only transaction', user => 'app');
+ok(settle(), 'is written');
+fails_with($node, "SELECT twin.record_event('x')", '25006', 'read-only', 'record_event needs an id and says so');
+sql($node, 'SET default_transaction_read_only = off; ALTER DATABASE postgres RESET ALL');
+
+# ---- no worker is free ----
+
+$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+my $parallel = IPC::Run::start([ 'psql', '-X', '-c', 'SET force_parallel_mode = on', '-c', 'SELECT pg_sleep(5)', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
+sql($node, "SELECT twin.record_event('no_worker')");
+sleep 3.5;
+is(events_of('no_worker'), '0', 'no writer can start');
+$parallel->finish;
+ok(settle(), 'one does when a worker is free again');
+is(events_of('no_worker'), '1', 'and writes what waited');
+is(() = slurp_file($node->logfile) =~ /no background worker is free to write security events/g, 1, 'the log says it once');
+
+# ---- shutdown: what is in the ring is written first ----
+
+sql($node, "SELECT twin.record_event('last_words') FROM generate_series(1, 60)");
+$node->stop('fast');
+start_with($node, $key);
+is(events_of('last_words'), '60', 'a fast shutdown waits until events are written');
+sql($node, "SELECT twin.record_event('last_words')");
+sql($node, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+sql($node, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE backend_type = 'twin_security event launcher'");
+sql($node, "SELECT twin.record_event('last_words')");
+ok(settle(), 'writer and launcher that are terminated come back');
+is(events_of('last_words'), '62', 'nothing lost');
+
+# ---- kill -9: the server starts anew, and the ring with it ----
+
+sql($node, "SELECT twin.record_event('before_kill')");
+settle();
+my $writer = sql($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+my $kept = events_of('before_kill');
+kill 'KILL', $writer;
+sleep 0.5;
+$node->poll_query_until('postgres', 'SELECT true');
+is(events_of('before_kill'), $kept, 'what was written stays');
+sql($node, "SELECT twin.record_event('after_kill')");
+ok(settle(), 'events are written again');
+is(events_of('after_kill'), '1', 'after a writer was killed');
+$node->stop;
+
+# ---- without preloading ----
+
+my $bare = new_node('bare', preload => 0, conf => "twin_security.event_ring_size = 64kB\n");
+start_with($bare, $key);
+my $notice = (TwinTest::run_sql($bare, 'CREATE EXTENSION twin_security'))[1];
+unlike($notice, qr/ring/, 'a setting of the ring is no mistake there');
+fails_with($bare, "SELECT twin.record_event('x')", '55000', 'needs twin_security to be preloaded', 'an application cannot record');
+fails_with($bare, 'SELECT * FROM twin.stat_audit', '55000', 'needs twin_security to be preloaded', 'there are no counters');
+sql($bare, "SELECT twin.create_key('k'); SELECT twin.grant_key('k', 'postgres', 'decrypt'); SELECT twin.destroy_key('k')");
+is(sql($bare, 'SELECT count(*) FROM twin.audit_log'), '0', 'keys are made and destroyed, and the log is empty');
+$bare->stop;
+
+done_testing();
