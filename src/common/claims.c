@@ -74,12 +74,71 @@ at_path(const json_t *root, const ClaimPath *path)
 	return value;
 }
 
+/* The claims of RFC 7519 section 4.1 and ours beside them that every key judges; NULL where absent. */
+typedef struct Registered
+{
+	const json_t *exp;
+	const json_t *iat;
+	const json_t *nbf;
+	const json_t *jti;
+	const json_t *sid;
+	const json_t *typ;
+	const json_t *iss;
+	const json_t *aud;
+} Registered;
+
+/* Finds them in one pass: jansson hashes a name at each look-up, which adds up to a tenth of a verification. */
+static Registered
+find_registered(json_t *root)
+{
+	Registered found = {0};
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(root, name, value)
+	{
+		const json_t **place = NULL;
+
+		if (name[0] == '\0' || name[1] == '\0' || name[2] == '\0' || name[3] != '\0')
+			continue; /* they all have three letters */
+		switch (name[0])
+		{
+			case 'e':
+				place = name[1] == 'x' && name[2] == 'p' ? &found.exp : NULL;
+				break;
+			case 'i':
+				place = name[1] == 'a' && name[2] == 't'   ? &found.iat
+						: name[1] == 's' && name[2] == 's' ? &found.iss
+														   : NULL;
+				break;
+			case 'n':
+				place = name[1] == 'b' && name[2] == 'f' ? &found.nbf : NULL;
+				break;
+			case 'j':
+				place = name[1] == 't' && name[2] == 'i' ? &found.jti : NULL;
+				break;
+			case 's':
+				place = name[1] == 'i' && name[2] == 'd' ? &found.sid : NULL;
+				break;
+			case 't':
+				place = name[1] == 'y' && name[2] == 'p' ? &found.typ : NULL;
+				break;
+			case 'a':
+				place = name[1] == 'u' && name[2] == 'd' ? &found.aud : NULL;
+				break;
+			default:
+				break;
+		}
+		if (place != NULL)
+			*place = value;
+	}
+	return found;
+}
+
 /* Reads a time; absent is 0. */
 static Status
-read_time(const json_t *root, const char *name, int64_t *time)
+read_time(const json_t *value, int64_t *time)
 {
-	const json_t *value = json_object_get(root, name);
-
 	*time = 0;
 	if (value == NULL)
 		return TSEC_OK;
@@ -91,10 +150,8 @@ read_time(const json_t *root, const char *name, int64_t *time)
 
 /* Reads a string of 1 to 255 bytes; absent is NULL. */
 static Status
-read_text(const json_t *root, const char *name, const char **text)
+read_text(const json_t *value, const char **text)
 {
-	const json_t *value = json_object_get(root, name);
-
 	*text = NULL;
 	if (value == NULL)
 		return TSEC_OK;
@@ -188,10 +245,9 @@ read_role(const ClaimMap *map, Claims *claims)
 
 /* The type of a token: our own must say it, others may use the words in use for access tokens. */
 static Status
-check_type(const ClaimRules *rules, const json_t *root)
+check_type(const ClaimRules *rules, const json_t *value)
 {
 	static const char *const outside[] = {"access", "bearer", "jwt", "at+jwt"};
-	const json_t *value = json_object_get(root, "typ");
 	const char *type = json_string_value(value);
 
 	if (rules->type == CLAIM_TYPE_OUTSIDE)
@@ -209,10 +265,10 @@ check_type(const ClaimRules *rules, const json_t *root)
 }
 
 static Status
-check_issuer(const ClaimRules *rules, const json_t *root)
+check_issuer(const ClaimRules *rules, const json_t *value)
 {
 	const char *issuer;
-	Status status = read_text(root, "iss", &issuer);
+	Status status = read_text(value, &issuer);
 
 	if (status == TSEC_OK && rules->issuer != NULL && (issuer == NULL || strcmp(issuer, rules->issuer) != 0))
 		status = TSEC_TOKEN_ISSUER;
@@ -221,9 +277,8 @@ check_issuer(const ClaimRules *rules, const json_t *root)
 
 /* RFC 7519 section 4.1.3: a string, or an array of strings of which one is ours. */
 static Status
-check_audience(const ClaimRules *rules, const json_t *root)
+check_audience(const ClaimRules *rules, const json_t *value)
 {
-	const json_t *value = json_object_get(root, "aud");
 	size_t count = json_is_array(value) ? json_array_size(value) : value != NULL;
 	bool found = rules->audience == NULL;
 
@@ -276,24 +331,24 @@ check_times(const ClaimRules *rules, int64_t now, int64_t not_before, const Clai
 Status
 claims_check(const ClaimRules *rules, int64_t now, Claims *claims)
 {
-	const json_t *root = claims->root;
+	Registered found = find_registered(claims->root);
 	int64_t not_before = 0;
-	Status status = read_time(root, "exp", &claims->expires_at);
+	Status status = read_time(found.exp, &claims->expires_at);
 
 	if (status == TSEC_OK)
-		status = read_time(root, "iat", &claims->issued_at);
+		status = read_time(found.iat, &claims->issued_at);
 	if (status == TSEC_OK)
-		status = read_time(root, "nbf", &not_before);
+		status = read_time(found.nbf, &not_before);
 	if (status == TSEC_OK)
-		status = read_text(root, "jti", &claims->token_id);
+		status = read_text(found.jti, &claims->token_id);
 	if (status == TSEC_OK)
-		status = read_text(root, "sid", &claims->session);
+		status = read_text(found.sid, &claims->session);
 	if (status == TSEC_OK)
-		status = check_type(rules, root);
+		status = check_type(rules, found.typ);
 	if (status == TSEC_OK)
-		status = check_issuer(rules, root);
+		status = check_issuer(rules, found.iss);
 	if (status == TSEC_OK)
-		status = check_audience(rules, root);
+		status = check_audience(rules, found.aud);
 	if (status == TSEC_OK)
 		status = read_user(rules->map, claims);
 	if (status == TSEC_OK)

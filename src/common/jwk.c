@@ -101,7 +101,7 @@ has_private_member(const json_t *root, JwtKind kind)
 	return false;
 }
 
-/* A kid as people write them: 1 to 255 bytes without control characters. */
+/* A kid as people write them: 1 to 255 printable ASCII characters, the same in every encoding of a database. */
 static Status
 read_kid(const json_t *root, char kid[JWT_KID_MAX + 1])
 {
@@ -115,7 +115,7 @@ read_kid(const json_t *root, char kid[JWT_KID_MAX + 1])
 	if (text == NULL || length == 0 || length > JWT_KID_MAX)
 		return TSEC_JWK_MALFORMED;
 	for (size_t i = 0; i < length; i++)
-		if ((unsigned char) text[i] < ' ' || text[i] == 0x7f)
+		if (text[i] < ' ' || text[i] > '~')
 			return TSEC_JWK_MALFORMED;
 	memcpy(kid, text, length + 1);
 	return TSEC_OK;

@@ -70,7 +70,7 @@ build(const char *type, OSSL_PARAM *parameters, EVP_PKEY **pkey)
 /*
  * Whether a modulus has the fingerprint of the flawed generator known as ROCA
  * (CVE-2017-15361): modulo each of these primes it is a power of 65537.  A
- * sound modulus is by chance in all these groups with probability 2^-27.
+ * sound modulus is by chance in all these groups with a probability below 2^-27.
  */
 static bool
 has_roca_fingerprint(const BIGNUM *modulus)

@@ -25,10 +25,9 @@ typedef struct JwtRow
 	JwtKind kind;
 	HmacDigest digest; /* for EdDSA unused */
 	bool is_pss;
-	const char *curve;       /* as a JWK names it */
-	const char *group;       /* as OpenSSL does */
-	unsigned number_size;    /* EC: bytes of one coordinate, and of half a signature */
-	const char *libjwt_name; /* NULL where libjwt 1.10 does not sign it */
+	const char *curve;    /* as a JWK names it */
+	const char *group;    /* as OpenSSL does */
+	unsigned number_size; /* EC: bytes of one coordinate, and of half a signature */
 } JwtRow;
 
 extern const JwtRow *jwt_row(JwtAlgorithm algorithm);

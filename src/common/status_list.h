@@ -87,4 +87,10 @@ STATUS(CLAIM_MAP,           "22023", 400, "invalid claim map", "It may hold user
 /* TW6xx: identity */
 STATUS(IDENTITY_SESSION,    "TW601", 401, "the token was set for the whole session", "Set it for one transaction, with twin.authenticate() or SET LOCAL; for whole sessions an administrator must turn twin_security.allow_session_identity on.")
 STATUS(IDENTITY_ROLE,       "TW602", 403, "the token names a database role that this login may not take on", "An administrator can GRANT the role to the login.")
+
+/* TW7xx: accounts; nobody branches on any, so they have standard codes */
+STATUS(USERNAME_INVALID,    "22023", 400, "invalid username", "A name has 1 to 64 characters that can be seen, with no blank at either end.")
+STATUS(ACCOUNT_NOBODY,      "42501", 401, "nobody is logged in", "Log in with twin_api.login() and send the access token; in SQL, hand it to twin.authenticate().")
+STATUS(ACCOUNT_ELSEWHERE,   "42501", 403, "the token belongs to no account of this database", "Sessions and passwords of users that an outside issuer names are kept there.")
+STATUS(ACCOUNT_CHANGED,     "40001", 409, "the account was changed at the same time", "Log in again.")
 /* clang-format on */

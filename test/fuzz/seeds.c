@@ -32,6 +32,15 @@ write_seed(const char *kind, unsigned number, const void *data, size_t length)
 	}
 }
 
+static const char *const usernames[] = {"anna",
+										"J\xc3\xbcrgen M\xc3\xbcller",
+										"anna@example.org",
+										"\xf0\x9f\x98\x80 \xe5\xbc\xa0",
+										"a\xe2\x80\x8bz",
+										" a",
+										"\xed\xa0\x80",
+										"\xf4\x90\x80\x80"};
+
 static const char *const masked[] = {
 	"email\njohn@example.com",
 	"card\n4111-1111-1111-1111",
@@ -114,6 +123,8 @@ main(int count, char **arguments)
 			number++;
 		}
 	}
+	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
+		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)

@@ -24,17 +24,45 @@ INSERT INTO signatures VALUES
 	('check_password_strength', 'password text, username text DEFAULT NULL::text, email text DEFAULT NULL::text',
 		'TABLE(acceptable boolean, score integer, reasons text[])'),
 	('generate_password', 'length integer DEFAULT 16', 'text'),
-	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint');
+	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint'),
+	('issue_token', 'claims jsonb, lifetime interval DEFAULT NULL::interval', 'text'),
+	('verify_token', 'token text', 'jsonb'),
+	('revoke_token', 'token_or_jti text', 'void'),
+	('add_verification_key', 'jwk jsonb, issuer text DEFAULT NULL::text, audience text DEFAULT NULL::text, claim_map jsonb DEFAULT ''{}''::jsonb, max_lifetime interval DEFAULT NULL::interval', 'text'),
+	('jwks', '', 'jsonb'),
+	('authenticate', 'token text', 'void'),
+	('current_user_id', '', 'bigint'),
+	('current_tenant_id', '', 'bigint'),
+	('current_claims', '', 'jsonb'),
+	('has_role', 'role_name text', 'boolean'),
+	('has_permission', 'permission_name text', 'boolean'),
+	('require_permission', 'permission_name text', 'void'),
+	('protect_table', 'rel regclass, tenant_column name DEFAULT NULL::name, owner_column name DEFAULT NULL::name, read_permission text DEFAULT NULL::text, insert_permission text DEFAULT NULL::text, update_permission text DEFAULT NULL::text, delete_permission text DEFAULT NULL::text', 'void'),
+	('unprotect_table', 'rel regclass', 'void'),
+	('create_tenant', 'tenant_name text', 'bigint'),
+	('create_user', 'username text, password text, email text DEFAULT NULL::text, role_name text DEFAULT ''viewer''::text, tenant_id bigint DEFAULT NULL::bigint', 'bigint'),
+	('set_password', 'username text, password text', 'void'),
+	('disable_user', 'username text', 'void'),
+	('enable_user', 'username text', 'void'),
+	('unlock_user', 'username text', 'void'),
+	('assign_role', 'username text, role_name text', 'void'),
+	('current_username', '', 'text');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
+SELECT is(pg_get_function_arguments(p.oid) || ' -> ' || pg_get_function_result(p.oid), s.signature, 'twin_api.' || s.name)
+	FROM (VALUES ('login', 'username text, password text, use_cookies boolean DEFAULT false -> jsonb'), ('refresh', 'refresh_token text DEFAULT NULL::text -> jsonb'),
+		('logout', ' -> void'), ('logout_all', ' -> void'), ('me', ' -> jsonb')) s (name, signature)
+	LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin_api'::regnamespace;
 
 CREATE TEMP TABLE views (name text, columns text);
 INSERT INTO views VALUES
 	('keys', 'key_id integer, key_name text, version integer, state text, created_at timestamp with time zone, messages bigint, context uuid, algorithm text'),
 	('stat_keyring', 'key_name text, seals bigint, opens bigint, integrity_failures bigint'),
 	('audit_log', 'event_id bigint, event_time timestamp with time zone, recorded_at timestamp with time zone, class text, event_type text, severity text, outcome text, action text, resource text, record_id text, session_user_name text, outer_user_name text, effective_user_name text, user_id bigint, username text, tenant_id bigint, token_id text, client_address inet, application_name text, request_id text, xid xid8, application_made boolean, old jsonb, new jsonb, diff jsonb, details jsonb, leaf_index bigint'),
+	('users', 'user_id bigint, username text, email twin.encrypted_text_eq(main), role_name text, tenant_id bigint, is_active boolean, locked_until timestamp with time zone, created_at timestamp with time zone, last_login timestamp with time zone'),
+	('tenants', 'tenant_id bigint, tenant_name text, is_active boolean, created_at timestamp with time zone'),
 	('stat_audit', 'emitted bigint, written bigint, dropped bigint, ring_fill double precision, sealed bigint, seal_lag interval, checkpoint_age interval');
 SELECT is((SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
 	FROM pg_attribute a WHERE a.attrelid = ('twin.' || v.name)::regclass AND a.attnum > 0), v.columns, 'columns of ' || v.name)

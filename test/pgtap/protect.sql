@@ -226,6 +226,56 @@ RESET ROLE;
 DROP TABLE plant.reading_3;
 SELECT is((SELECT count(*) FROM twin.protected_tables WHERE relation::text LIKE 'reading%'), 5::bigint, 'a dropped one leaves the list');
 
+-- ---- what opens by falling ----
+
+SET ROLE prot_owner;
+CREATE TABLE falls (tenant int, other int);
+INSERT INTO falls VALUES (1, 1), (2, 2);
+SELECT lives_ok($$SELECT twin.protect_table('falls', 'tenant', read_permission => 'read_units')$$);
+GRANT SELECT ON falls TO prot_app;
+ALTER TABLE falls DROP COLUMN tenant CASCADE;
+RESET ROLE;
+SET ROLE prot_app;
+SELECT lives_ok($$SELECT be('v1')$$);
+SELECT is((SELECT count(*) FROM falls), 0::bigint, 'without its tenant column a table shows nothing');
+RESET ROLE;
+SELECT is((SELECT holds FROM twin.protected_tables WHERE relation = 'falls'::regclass), false, '... and does not hold');
+SELECT is((SELECT count(DISTINCT d.refobjid) FROM pg_policy p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+		AND d.refclassid = 'pg_proc'::regclass WHERE p.polrelid = 'unit'::regclass AND p.polname = 'twin_security_all'), 1::bigint,
+	'the permissive policy goes with the extension');
+SET ROLE prot_owner;
+CREATE TABLE tree (tenant int, b text) PARTITION BY LIST (tenant);
+SELECT lives_ok($$SELECT twin.protect_table('tree', 'tenant')$$);
+RESET ROLE;
+CREATE SCHEMA late CREATE TABLE branch PARTITION OF plant.tree FOR VALUES IN (1);
+SELECT is((SELECT holds FROM twin.protected_tables WHERE relation = 'late.branch'::regclass), true, 'a partition that came with its schema');
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+SELECT throws_ok($$CREATE FOREIGN TABLE far PARTITION OF plant.tree FOR VALUES IN (2) SERVER nowhere$$, '42809', NULL, 'a foreign partition is refused');
+CREATE SEQUENCE counter;
+CREATE MATERIALIZED VIEW copied_view AS SELECT 1 AS tenant;
+SELECT throws_ok($$SELECT twin.protect_table('counter', 'tenant')$$, '42809', NULL, 'no sequence');
+SELECT throws_ok($$SELECT twin.protect_table('copied_view', 'tenant')$$, '42809', NULL, 'no materialized view');
+SET ROLE prot_owner;
+CREATE TABLE spied (tenant int);
+GRANT TRUNCATE, TRIGGER, REFERENCES, SELECT ON spied TO prot_other;
+SELECT lives_ok($$SELECT twin.protect_table('spied', 'tenant')$$);
+SELECT is(has_table_privilege('prot_other', 'spied', 'TRUNCATE, TRIGGER, REFERENCES'), false, 'what no policy looks at is revoked');
+SELECT is(has_table_privilege('prot_other', 'spied', 'SELECT'), true, '... and nothing else');
+GRANT SELECT (tenant) ON spied TO PUBLIC;
+RESET ROLE;
+SELECT is((SELECT holds FROM twin.protected_tables WHERE relation = 'plant.spied'::regclass), false, 'a grant on a column is noticed');
+REVOKE SELECT (tenant) ON plant.spied FROM PUBLIC;
+CREATE TABLE plant.heir_of_spied () INHERITS (plant.spied);
+SELECT is((SELECT holds FROM twin.protected_tables WHERE relation = 'plant.spied'::regclass), false, 'an heir is noticed');
+DROP TABLE plant.heir_of_spied;
+SET ROLE prot_owner;
+SELECT lives_ok($$SELECT twin.unprotect_table('spied')$$);
+SELECT is(has_table_privilege('prot_other', 'spied', 'TRUNCATE'), true, 'and given back');
+CREATE POLICY twin_security_all ON spied USING (true);
+SELECT lives_ok($$SELECT twin.protect_table('spied', 'tenant')$$, 'policies of an earlier protection are taken over');
+RESET ROLE;
+
 -- ---- taken back ----
 
 SET ROLE prot_other;

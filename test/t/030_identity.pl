@@ -11,9 +11,9 @@ my $node = new_node('identity', allows_streaming => 1);
 start_with($node, new_key(), undef, JWT_SECRET_KEY => $secret);
 sql($node, q{
 	CREATE EXTENSION twin_security;
-	CREATE ROLE app LOGIN; CREATE ROLE gate LOGIN NOINHERIT; CREATE ROLE vip; GRANT vip TO gate;
+	CREATE ROLE app LOGIN; CREATE ROLE gate LOGIN NOINHERIT; CREATE ROLE vip; GRANT vip, twin_viewer, twin_admin TO gate;
 	SELECT twin.create_key('pii');
-	SELECT twin.grant_key('pii', r::regrole, 'decrypt') FROM unnest('{app,gate,vip}'::text[]) r;
+	SELECT twin.grant_key('pii', r::regrole, 'decrypt') FROM unnest('{app,gate,vip,twin_viewer}'::text[]) r;
 	CREATE TABLE unit (id int PRIMARY KEY, tenant_id bigint NOT NULL, v twin.encrypted_text(pii));
 	INSERT INTO unit SELECT i, 1 + i % 2, 'v' || i FROM generate_series(1, 20000) i;
 	SELECT twin.protect_table('unit', 'tenant_id', read_permission => 'read_units');
@@ -113,8 +113,20 @@ is(sql($node, "BEGIN; SELECT twin.authenticate('$viewer'); SELECT v::text FROM u
 fails_with($node, 'SELECT twin.decrypt(v) FROM (SELECT (\'x\'::twin.encrypted_text(pii)) AS v) t', '42501', '', 'without one nothing', @gate);
 fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.decrypt(v) FROM (SELECT v FROM unit) t UNION ALL SELECT ('x'::twin.encrypted_text(pii))::text", '42501', '', '... in another role neither', @gate);
 fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSET LOCAL ROLE vip", '42501', 'cannot be changed', 'authenticated, its role is sealed', @gate);
-is(sql($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer'); SELECT current_user; COMMIT; SELECT current_user", @gate), "\nvip\ngate", 'set before, it stays until the end');
-is(sql($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer'); $workers SELECT count(v::text), current_user FROM unit", @gate), "\n10000|vip", '... in workers too');
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer'); SELECT current_user; COMMIT; SELECT current_user", @gate), "\ntwin_viewer\ngate", 'set before, it stays until the end');
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer'); $workers SELECT count(v::text), current_user FROM unit", @gate), "\n10000|twin_viewer", '... in workers too');
+fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", '42501', 'permission denied to decrypt', 'a role that the token does not warrant opens nothing', @gate);
+fails_with($node, "SET twin_security.token = '$viewer'; SET force_parallel_mode = on; $_", 'TW601', '', "a session's token counts in no worker: $_", @gate)
+  foreach sql($node, 'SHOW server_version_num') < 160000 ? ($who, 'SELECT count(v::text) FROM unit') : ();
+# what comes around every check on the way is undone at the commit
+sql($node, q{CREATE TABLE diary (who name DEFAULT current_user, what text); GRANT INSERT, SELECT ON diary TO gate, twin_viewer});
+fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\n"
+	. "INSERT INTO diary (what) SELECT 'y' FROM (SELECT set_config('role', NULL, true) c OFFSET 0) q WHERE c IS NOT NULL;\nCOMMIT", '42501', 'cannot be changed',
+	'a role reset inside of a statement does not commit', @gate);
+is(sql($node, 'SELECT count(*) FROM diary'), '0', '... nor does what it wrote');
+sql($node, 'ALTER ROLE gate RENAME TO gate_2');
+fails_with($node, 'SELECT twin.decrypt(v) FROM (SELECT (\'x\'::twin.encrypted_text(pii)) AS v) t', '42501', '', 'a renamed login stays on the list', user => 'gate_2');
+sql($node, 'ALTER ROLE gate_2 RENAME TO gate');
 sql($node, q{CREATE FUNCTION sneak() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('role', NULL, true); RETURN (SELECT count(*) FROM unit); END $$});
 fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT sneak()", '42501', 'cannot be changed', 'a function that resets it is refused', @gate);
 fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer') \\g /dev/null\nSET LOCAL SESSION AUTHORIZATION DEFAULT", '42501', 'cannot be changed', '... and so is SESSION AUTHORIZATION DEFAULT', @gate);

@@ -65,6 +65,8 @@ accepted_and_refused(void)
 		{"{" OKP ",\"kid\":\"\"}", TSEC_JWK_MALFORMED},
 		{"{" OKP ",\"kid\":7}", TSEC_JWK_MALFORMED},
 		{"{" OKP ",\"kid\":\"a\\nb\"}", TSEC_JWK_MALFORMED},
+		{"{" OKP ",\"kid\":\"\xc3\xa9\"}", TSEC_JWK_MALFORMED},
+		{"{" OKP ",\"kid\":\"a b:c/d\"}", TSEC_OK},
 		{"{" OKP ",\"n\":[[[[[[[[1]]]]]]]]}", TSEC_JWK_MALFORMED},
 
 		{"{}", TSEC_JWK_KIND},

@@ -59,11 +59,16 @@ extern int setting_limit_entries;
 extern int setting_login_forget_after; /* seconds */
 extern int setting_login_lockout;      /* seconds */
 extern int setting_login_max_failures;
+extern int setting_login_max_failures_per_address;
 extern int setting_login_max_lockout; /* seconds */
 extern int setting_max_concurrent_hashes;
 extern int setting_max_databases;
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
+extern int setting_refresh_token_grace;    /* seconds */
+extern int setting_refresh_token_lifetime; /* seconds */
+extern int setting_session_idle_timeout;   /* seconds */
+extern int setting_session_max_lifetime;   /* seconds */
 extern char *setting_token_audience;
 extern char *setting_token_issuer;
 extern int setting_token_leeway;   /* seconds */

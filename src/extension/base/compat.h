@@ -182,6 +182,18 @@ compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *
  */
 #define COMPAT_DATUM_SORT_COUNTS_MEMORY (PG_VERSION_NUM < 170000)
 
+/* 18 lets a scan count what it does. */
+#include "access/genam.h"
+static inline IndexScanDesc
+compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int keys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(heap, index, snapshot, NULL, keys, 0);
+#else
+	return index_beginscan(heap, index, snapshot, keys, 0);
+#endif
+}
+
 /* 18 lets a portal be run but once. */
 #include "tcop/pquery.h"
 static inline bool

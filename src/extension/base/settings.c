@@ -21,11 +21,16 @@ int setting_limit_entries;
 int setting_login_forget_after;
 int setting_login_lockout;
 int setting_login_max_failures;
+int setting_login_max_failures_per_address;
 int setting_login_max_lockout;
 int setting_max_concurrent_hashes;
 int setting_max_databases;
 int setting_password_min_length;
 int setting_password_min_score;
+int setting_refresh_token_grace;
+int setting_refresh_token_lifetime;
+int setting_session_idle_timeout;
+int setting_session_max_lifetime;
 char *setting_token_audience;
 uint64 setting_token_changes = 1;
 char *setting_token_issuer;
@@ -142,7 +147,8 @@ static const IntegerSetting integers[] = {
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
 	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
-	 "counted, and nobody waits; the count is recorded as an event of its own.",
+	 "counted, and nobody waits; the count is recorded as an event of its own. Applications may fill three "
+	 "quarters.",
 	 NULL},
 	{"twin_security.hash_wait_timeout", &setting_hash_wait_timeout, 5000, 0, 600000, PGC_SIGHUP, GUC_UNIT_MS,
 	 "How long a password waits for its turn to be hashed.",
@@ -173,8 +179,15 @@ static const IntegerSetting integers[] = {
 	 "lock are refused without being counted, so nobody prolongs a lock by hammering.",
 	 NULL},
 	{"twin_security.login_max_failures", &setting_login_max_failures, 5, 1, 1000, PGC_SUSET, 0,
-	 "Failed logins after which an account or address is locked for a while.",
+	 "Failed logins after which an account is locked for a while.",
 	 "No lock is for ever: its length is twin_security.login_lockout and grows with each failure after it.", NULL},
+	{"twin_security.login_max_failures_per_address", &setting_login_max_failures_per_address, 20, 0, 100000,
+	 PGC_SUSET, 0, "Failed logins, of whatever users, after which a network address is locked for a while.",
+	 "More than twin_security.login_max_failures, because people share addresses; the locks grow as those of "
+	 "accounts do. Logins from a locked address are answered with 429 at once. IPv6 addresses count by their "
+	 "/64. Unix sockets and the logins of twin.token_only_logins bring many clients' requests and are not locked. "
+	 "0 locks no address.",
+	 NULL},
 	{"twin_security.login_max_lockout", &setting_login_max_lockout, 3600, 1, 604800, PGC_SUSET, GUC_UNIT_S,
 	 "The longest time that failed logins lock an account or address.",
 	 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.", NULL},
@@ -199,6 +212,26 @@ static const IntegerSetting integers[] = {
 	 "Score that a password must reach, from 0 to 4.",
 	 "0 is guessed with fewer than a thousand tries, 1 a million, 2 a hundred million, 3 ten thousand million, 4 "
 	 "takes more. The thousand most common passwords and single words of the dictionary are refused at any score.",
+	 NULL},
+	{"twin_security.refresh_token_grace", &setting_refresh_token_grace, 10, 0, 300, PGC_SUSET, GUC_UNIT_S,
+	 "How long a refresh token is served again after it was used.",
+	 "For clients that lost the answer or asked twice at once. Afterwards a second use means that somebody copied "
+	 "the token: the whole session ends, with an event of severity high. 0 allows no second use.",
+	 NULL},
+	{"twin_security.refresh_token_lifetime", &setting_refresh_token_lifetime, 43200, 60, 31536000, PGC_SUSET,
+	 GUC_UNIT_S, "How long a refresh token is accepted at the longest.",
+	 "Each refresh issues a new one; none outlives its session, which twin_security.session_max_lifetime bounds.",
+	 NULL},
+	{"twin_security.session_idle_timeout", &setting_session_idle_timeout, 7200, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
+	 "How long a session lasts after its login or its last refresh.",
+	 "A client refreshes when its access token has expired, so this must be longer than those live (an hour, unless "
+	 "JWT_ACCESS_TOKEN_EXPIRES or twin_security.token_lifetime say otherwise). Two hours leave a user about one of "
+	 "inactivity, the most that NIST SP 800-63B-4 recommends at AAL2.",
+	 NULL},
+	{"twin_security.session_max_lifetime", &setting_session_max_lifetime, 43200, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
+	 "How long a session lasts at the longest before its user has to log in again.",
+	 "Twelve hours are a long shift; 24 are the most that NIST SP 800-63B-4 recommends at AAL2. A session that is "
+	 "open keeps the end that it was given.",
 	 NULL},
 	{"twin_security.token_leeway", &setting_token_leeway, 0, 0, 60, PGC_SUSET, GUC_UNIT_S,
 	 "How far the clock of a token's issuer may differ from ours.",

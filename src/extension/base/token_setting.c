@@ -83,8 +83,8 @@ token_setting_is_local(void)
 {
 	const GucStack *newest = record->stack;
 
-	/* a worker got the leader's value as a plain SET, and the leader answers for it */
-	return IsParallelWorker() || (newest != NULL && (newest->state == GUC_LOCAL || newest->state == GUC_SET_LOCAL));
+	/* a worker got the leader's value as a plain SET, and the leader answers for it (identity/seal.c) */
+	return IsParallelWorker() || (newest != NULL && newest->state != GUC_SET);
 }
 
 void

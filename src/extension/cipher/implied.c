@@ -16,7 +16,7 @@
  *	   raises; and a comparison of tags would let both test guesses.
  *
  * Such a plan is made again when the role changes, or keys and grants do, or
- * memberships; one made for nobody also when a token says who is asking.  Where a plan outlives all that (a cursor that another role
+ * memberships, or when somebody else is asking who may do other things.  Where a plan outlives all that (a cursor that another role
  * fetches from), readable_probe() raises instead of comparing.
  */
 #include "cipher/implied.h"
@@ -43,8 +43,18 @@ static planner_hook_type previous_planner = NULL;
 /* Whether this session holds plans that depend on who may decrypt. */
 static bool has_dependent_plans = false;
 
-/* Whether it holds plans that would be better ones when another one is asking. */
-static bool has_waiting_plans = false;
+/*
+ * The keys whose use depends on who is asking, and whether he who asked might
+ * decrypt when the last plan was made.  More keys than fit make all plans new.
+ */
+#define ASKED_MAX 32
+
+static struct
+{
+	int32 modifier;
+	bool allowed;
+} asked[ASKED_MAX];
+static int asked_count = 0;
 
 static void improve_query(Planning *planning, Query *query, bool in_exists);
 
@@ -265,7 +275,6 @@ plan_with_implied(Query *parse, const char *text, int options, ParamListInfo par
 							: standard_planner(parse, text, options, params);
 	plan->invalItems = list_concat(plan->invalItems, inlined.invalItems);
 	plan->dependsOnRole |= inlined.dependsOnRole;
-	has_waiting_plans |= planning.waits_for_asker;
 	if (planning.depends_on_grants)
 	{
 		has_dependent_plans = true;
@@ -283,14 +292,35 @@ note_role_change(Datum argument, int cache, uint32 hash)
 		ResetPlanCache();
 }
 
-/* A verified token came: plans made for nobody are made again. */
+void
+implied_note_asker(int32 modifier, bool allowed)
+{
+	int i = 0;
+
+	while (i < asked_count && asked[i].modifier != modifier)
+		i++;
+	if (i == ASKED_MAX)
+	{
+		ResetPlanCache();
+		asked_count = i = 0;
+	}
+	asked[i].modifier = modifier;
+	asked[i].allowed = allowed;
+	if (i == asked_count)
+		asked_count++;
+}
+
+/* Another one is asking: where he may do other things than the one before, plans are made again. */
 static void
 note_new_asker(void)
 {
-	if (!has_waiting_plans)
-		return;
-	has_waiting_plans = false;
-	ResetPlanCache();
+	for (int i = 0; i < asked_count; i++)
+		if (keyring_allows_modifier(asked[i].modifier, KEY_DECRYPT) != asked[i].allowed)
+		{
+			asked_count = 0;
+			ResetPlanCache();
+			return;
+		}
 }
 
 void

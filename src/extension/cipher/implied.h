@@ -15,7 +15,6 @@ typedef struct Planning
 {
 	ParamListInfo params;
 	bool depends_on_grants; /* a comparison was found, whether or not anything was added */
-	bool waits_for_asker;   /* one was not added that could be when another one is asking */
 } Planning;
 
 /* Where a query stands, and what is known of it. */
@@ -35,6 +34,11 @@ typedef struct Comparison
 	Node *plain;
 	bool is_array; /* column = ANY (plain) */
 } Comparison;
+
+/* ---- implied.c ---- */
+
+/* Remembers what a plan of this session was made for: whether whoever was asking may decrypt with a key. */
+extern void implied_note_asker(int32 modifier, bool allowed);
 
 /* ---- implied_tag.c ---- */
 

@@ -200,11 +200,10 @@ implied_by(Level *level, const Comparison *comparison, bool descend, Query **pla
 		return NULL;
 
 	level->planning->depends_on_grants = true;
+	if (keyring_depends_on_asker(modifier))
+		implied_note_asker(modifier, keyring_allows_modifier(modifier, KEY_DECRYPT));
 	if (!keyring_allows_modifier(modifier, KEY_DECRYPT))
-	{
-		level->planning->waits_for_asker |= keyring_refusal_depends_on_asker(modifier);
 		return NULL;
-	}
 
 	plain = copyObject(comparison->plain);
 	if (!comparison->is_array && other != base)

@@ -167,10 +167,18 @@ wake(pg_atomic_uint64 *place)
 		SetLatch(latch);
 }
 
+/* Whether applications may have no more of a ring for now. */
+static bool
+is_full_for_applications(Ring queue)
+{
+	return ring_fill(queue) >= (uint64) queue.slots / 4 * 3;
+}
+
 bool
-area_push(Bytes record)
+area_push(Bytes record, bool application_made)
 {
 	EventRing *ring;
+	Ring queue;
 	bool taken;
 
 	if (area == NULL)
@@ -183,7 +191,8 @@ area_push(Bytes record)
 		return false;
 	}
 	pg_atomic_fetch_add_u64(&ring->emitted, 1);
-	taken = ring_push(area_queue(ring), record);
+	queue = area_queue(ring);
+	taken = !(application_made && is_full_for_applications(queue)) && ring_push(queue, record);
 	if (!taken)
 		pg_atomic_fetch_add_u64(&ring->dropped, 1);
 	if (pg_atomic_read_u64(&ring->reader_latch) != 0)

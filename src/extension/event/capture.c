@@ -148,5 +148,5 @@ event_emit(const SecurityEvent *event)
 
 	if (!area_exists())
 		return false;
-	return area_push(bytes_of(record, capture_event(event, record)));
+	return area_push(bytes_of(record, capture_event(event, record)), event->application_made);
 }

@@ -39,8 +39,11 @@ extern Ring area_queue(EventRing *owner); /* its queue */
 extern EventRing *area_ring_of(Oid database);
 extern EventRing *area_find(Oid database); /* claims none */
 
-/* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
-extern bool area_push(Bytes record);
+/*
+ * Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused.
+ * Applications get three quarters of a ring, so that they cannot silence the database by filling it.
+ */
+extern bool area_push(Bytes record, bool application_made);
 
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);

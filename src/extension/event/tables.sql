@@ -51,6 +51,7 @@ COMMENT ON TABLE twin_internal.events_error IS 'what failed';
 
 CREATE TABLE twin_internal.events_overflow (LIKE twin_internal.events);
 COMMENT ON TABLE twin_internal.events_overflow IS 'events of a month that has no partition; they move there when it is made';
+ALTER TABLE twin_internal.events_overflow REPLICA IDENTITY FULL;	/* rows move away from it, also where all tables are published */
 CREATE INDEX events_overflow_event_id ON twin_internal.events_overflow (event_id);
 CREATE INDEX events_overflow_event_time ON twin_internal.events_overflow (event_time);
 

@@ -374,6 +374,8 @@ tsec_event_writer(Datum argument)
 	if (ring == NULL || !area_become_reader(ring))
 		proc_exit(0); /* another one is at it */
 	before_shmem_exit(stop_reading, PointerGetDatum(ring));
+	if (!OidIsValid(pg_atomic_read_u32(&ring->database)))
+		proc_exit(0); /* released while this process came up; from here on it cannot be */
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();

@@ -13,6 +13,7 @@
 #include "keyring/keyring.h"
 #include "token/token.h"
 
+#include "access/parallel.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
@@ -80,6 +81,7 @@ keep(const VerifiedToken *token)
 static Status
 take_database_role(const VerifiedToken *token)
 {
+	const char *stands_for;
 	Oid role;
 
 	if (token->role == NULL || !token->role_is_database)
@@ -88,7 +90,8 @@ take_database_role(const VerifiedToken *token)
 	if (!OidIsValid(role) || !is_member_of_role_nosuper(GetSessionUserId(), role))
 		return TSEC_IDENTITY_ROLE;
 	current.identity.database_role = role;
-	current.identity.role = tables_role_of(role);
+	stands_for = tables_role_of(role);
+	current.identity.role = stands_for != NULL ? MemoryContextStrdup(context, stands_for) : NULL;
 	return TSEC_OK;
 }
 
@@ -141,11 +144,22 @@ refresh(void)
 		keyring_note_new_asker();
 }
 
+/* However the token came, a token-only login keeps its role from the first use of it on. */
+static void
+seal_token_only(void)
+{
+	if (unlikely(!identity_role_is_sealed() && !IsParallelWorker() && identity_is_token_only()))
+		identity_seal_role();
+}
+
 const Identity *
 identity_if_verified(void)
 {
 	refresh();
-	return current.nobody || current.status != TSEC_OK ? NULL : &current.identity;
+	if (current.nobody || current.status != TSEC_OK)
+		return NULL;
+	seal_token_only();
+	return &current.identity;
 }
 
 const Identity *
@@ -154,7 +168,10 @@ identity_current(void)
 	refresh();
 	if (current.status != TSEC_OK)
 		base_throw(current.status);
-	return current.nobody ? NULL : &current.identity;
+	if (current.nobody)
+		return NULL;
+	seal_token_only();
+	return &current.identity;
 }
 
 const Identity *
@@ -170,6 +187,7 @@ identity_generation(void)
 {
 	static Oid login = InvalidOid;
 
+	identity_check_seal();
 	refresh();
 	if (unlikely(login != GetSessionUserId()))
 	{

@@ -59,8 +59,6 @@ tsec_authenticate(PG_FUNCTION_ARGS)
 	secret_wipe(copy, length);
 	pfree(copy);
 	(void) identity_current();
-	if (identity_is_token_only())
-		identity_seal_role();
 	PG_RETURN_VOID();
 }
 

@@ -49,6 +49,13 @@ extern void identity_require_permission(const char *permission);
 extern bool identity_is_token_only(void);
 
 /*
+ * Whether this session may act in its role: any login may, but for a
+ * token-only one acting as another role, which needs a verified token whose role
+ * is that one or inherits from it.
+ */
+extern bool identity_has_warrant(void);
+
+/*
  * From here to the end of the transaction the session's role is what it is
  * now: every way to set another is refused, and where it was reset all
  * statements are.

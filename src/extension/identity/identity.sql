@@ -45,6 +45,7 @@ COMMENT ON FUNCTION twin.require_permission(text) IS 'raises 42501 unless the ro
 
 REVOKE ALL ON FUNCTION twin_internal.identity_changed(), twin_internal.replace_seed(), twin_internal.require_role(text),
 	twin_internal.require_known_permission(text), twin_internal.protection_condition(regclass, name, name, text),
+	twin_internal.protection_base(name, name), twin_internal.require_warrant(),
 	twin_internal.check_protectable(regclass), twin_internal.check_protection_column(regclass, name, boolean),
 	twin_internal.policy_digest(regclass), twin_internal.grant_by_permission(regclass, text, text),
 	twin_internal.note_protection(regclass, name, name, text, text, text, text), twin_internal.write_protection(regclass),

@@ -13,7 +13,7 @@ static bool
 grants_count(void)
 {
 	identity_check_seal();
-	return !identity_is_token_only() || identity_if_verified() != NULL;
+	return identity_has_warrant();
 }
 
 /* Whether whoever is asking holds a permission; nobody, and a token that does not hold, have none. */
@@ -28,11 +28,14 @@ holds_permission(const char *permission)
 void
 identity_init(void)
 {
-	static const KeyringAsker asker = {
-		.generation = identity_generation, .grants_count = grants_count, .holds_permission = holds_permission};
+	static const KeyringAsker asker = {.generation = identity_generation,
+									   .grants_count = grants_count,
+									   .holds_permission = holds_permission,
+									   .may_change = identity_is_token_only};
 
 	tables_init();
 	seal_init();
+	warrant_init();
 	actor_init();
 	keyring_set_asker(&asker);
 }

@@ -7,6 +7,8 @@
 
 #include "identity/identity.h"
 
+#include "nodes/plannodes.h"
+
 /* ---- tables.c: roles, permissions and token-only logins, kept until they change ---- */
 
 extern void tables_init(void);
@@ -21,6 +23,9 @@ extern bool tables_role_permits(const char *role, const char *permission);
 /* The role of the twin whose rights a database role has; NULL when none. */
 extern const char *tables_role_of(Oid database_role);
 
+/* Whether a role of the twin, or one it inherits from, is what a database role stands for. */
+extern bool tables_role_stands_for(const char *role, Oid database_role);
+
 /* Whether a login, or a role it belongs to, is on the list of token-only logins. */
 extern bool tables_login_is_token_only(Oid login);
 
@@ -32,6 +37,13 @@ extern const Identity *identity_last_known(void);
 /* ---- seal.c ---- */
 
 extern void seal_init(void);
+
+/* ---- warrant.c ---- */
+
+extern void warrant_init(void);
+
+/* Raises where a statement of a token-only login touches what it may only with a token's warrant. */
+extern void warrant_check_statement(const PlannedStmt *statement);
 
 /* ---- actor.c ---- */
 

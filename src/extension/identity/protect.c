@@ -7,10 +7,12 @@
 #include "identity/private.h"
 
 #include "access/relation.h"
+#include "catalog/catalog.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(tsec_protect_table);
@@ -18,19 +20,33 @@ PG_FUNCTION_INFO_V1(tsec_unprotect_table);
 
 #define PROTECT_ARGUMENTS 7
 
+/* Raises unless the caller owns a table that is none of the system's. */
+static void
+require_owner(Oid oid)
+{
+	char *name = get_rel_name(oid);
+
+	if (name == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", oid)));
+	if (IsCatalogRelationOid(oid))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s belongs to the system", name)));
+	if (!compat_owns_relation(oid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(oid)), name);
+}
+
 /* Locks a table that the caller owns. */
 static void
 lock_own_table(FunctionCallInfo fcinfo)
 {
-	Relation table;
+	Oid oid;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a table must be named")));
-	table = relation_open(PG_GETARG_OID(0), AccessExclusiveLock);
-	if (!compat_owns_relation(RelationGetRelid(table), GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(table->rd_rel->relkind),
-					   RelationGetRelationName(table));
-	relation_close(table, NoLock);
+	oid = PG_GETARG_OID(0);
+	/* first asked without a lock: nobody else shall be able to make the table's users wait */
+	require_owner(oid);
+	relation_close(relation_open(oid, AccessExclusiveLock), NoLock);
+	require_owner(oid);
 }
 
 /* Hands a call on to a function of twin_internal that takes the same arguments. */

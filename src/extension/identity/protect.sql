@@ -3,9 +3,16 @@
  *		protect_table(): row-level security that asks the verified identity and nothing else.
  *
  * The conditions are RESTRICTIVE policies, beside one permissive policy that lets everything through to them: a policy
- * that somebody adds later can narrow what is seen, never widen it. Identity functions stand in scalar subqueries, which
- * are computed once a statement and leave the comparison with the column to an index.
+ * that somebody adds later can narrow what is seen, never widen it. The permissive one names the same columns and a
+ * function of the extension, so whatever drops the conditions (DROP COLUMN, DROP EXTENSION ... CASCADE) drops it as
+ * well, and row-level security without a permissive policy shows nothing. Identity functions stand in scalar
+ * subqueries, which are computed once a statement and leave the comparison with the column to an index.
  */
+
+/* Written into queries by the planner as what it is: IS NOT NULL. */
+CREATE FUNCTION twin.is_known(anyelement) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT AS 'SELECT $1 IS NOT NULL';
+COMMENT ON FUNCTION twin.is_known(anyelement) IS 'whether a value is not null; ties the permissive policy of a protected table to its column and to the extension';
 
 CREATE TABLE twin_internal.protected_tables (
 	relation regclass PRIMARY KEY,
@@ -17,7 +24,7 @@ CREATE TABLE twin_internal.protected_tables (
 	delete_permission text,
 	had_row_security boolean NOT NULL,
 	had_forced boolean NOT NULL,
-	revoked text[] NOT NULL,	/* what PUBLIC held */
+	revoked text[] NOT NULL,	/* what PUBLIC held, and as PRIVILEGE:ROLE what others held that no policy looks at */
 	granted text[] NOT NULL,	/* what was given, as PRIVILEGE:ROLE */
 	digest text NOT NULL		/* of the policies as they were written */
 );
@@ -48,6 +55,14 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.protection_condition(regclass, name, name, text) IS 'the condition of a policy, as SQL';
 
+/* The condition of the permissive policy. */
+CREATE FUNCTION twin_internal.protection_base(tenant name, owner name) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+	SELECT coalesce(nullif(concat_ws(' AND ', CASE WHEN tenant IS NOT NULL THEN format('twin.is_known(%I)', tenant) END,
+		CASE WHEN owner IS NOT NULL THEN format('twin.is_known(%I)', owner) END), ''), '(SELECT twin.current_claims()) IS NOT NULL')
+$$;
+COMMENT ON FUNCTION twin_internal.protection_base(name, name) IS 'the condition of the permissive policy, as SQL';
+
 /* Raises for what cannot be protected, with the reason. */
 CREATE FUNCTION twin_internal.check_protectable(wanted regclass) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
@@ -56,10 +71,12 @@ DECLARE
 	others text;
 BEGIN
 	SELECT * INTO STRICT class FROM pg_class c WHERE c.oid = wanted;
-	IF class.relkind NOT IN ('r', 'p') THEN
+	IF class.relkind = 'v' THEN
+		RAISE EXCEPTION '% is a view', wanted
+			USING ERRCODE = '42809', HINT = 'Protect its tables and make it WITH (security_invoker = true).';
+	ELSIF class.relkind NOT IN ('r', 'p') THEN
 		RAISE EXCEPTION '% is not a table', wanted
-			USING ERRCODE = '42809', DETAIL = 'Row-level security is for tables; PostgreSQL has none for views, materialized views and foreign tables.',
-				HINT = CASE class.relkind WHEN 'v' THEN 'Protect its tables and make it WITH (security_invoker = true).' END;
+			USING ERRCODE = '42809', DETAIL = 'PostgreSQL has no row-level security for foreign tables, materialized views and the like.';
 	ELSIF class.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'twin'::regnamespace, 'twin_internal'::regnamespace)
 		OR class.relnamespace::regnamespace::text ~ '^pg_toast' THEN
 		RAISE EXCEPTION '% belongs to the system', wanted USING ERRCODE = '42501';
@@ -122,11 +139,11 @@ DECLARE
 	receiver name;
 	given text[] := '{}';
 BEGIN
-	FOR receiver IN SELECT r.database_role FROM twin_internal.roles r JOIN pg_roles d ON d.rolname = r.database_role
+	FOR receiver IN SELECT d.rolname FROM twin_internal.roles r JOIN pg_roles d ON d.oid = r.database_role
 		WHERE permission IS NULL OR EXISTS (SELECT FROM twin.role_permissions p WHERE p.role_name = r.role_name AND p.permission_name = permission)
 	LOOP
 		CONTINUE WHEN EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl) a
-			WHERE c.oid = on_table AND a.grantee = receiver::regrole AND a.privilege_type = privilege);
+			WHERE c.oid = on_table AND a.grantee = (SELECT r.oid FROM pg_roles r WHERE r.rolname = receiver) AND a.privilege_type = privilege);
 		EXECUTE format('GRANT %s ON %s TO %I', privilege, on_table, receiver);
 		given := given || format('%s:%s', privilege, receiver);
 	END LOOP;
@@ -153,11 +170,32 @@ CREATE FUNCTION twin_internal.write_protection(wanted regclass) RETURNS void
 DECLARE
 	note twin_internal.protected_tables;
 	given text[] := '{}';
+	taken text[] := '{}';
+	unwatched record;
+	stale name;
 BEGIN
 	SELECT * INTO STRICT note FROM twin_internal.protected_tables p WHERE p.relation = wanted;
 	EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', wanted);
+	IF EXISTS (SELECT FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = wanted AND a.grantee = 0) THEN
+		RAISE EXCEPTION 'PUBLIC keeps privileges on %', wanted
+			USING ERRCODE = '55000', DETAIL = 'They were granted by another role than its owner.', HINT = 'Have that role revoke them first.';
+	END IF;
+	/* what no policy looks at */
+	FOR unwatched IN SELECT a.privilege_type, a.grantee::regrole AS role FROM pg_class c, aclexplode(c.relacl) a
+		WHERE c.oid = wanted AND a.grantee <> c.relowner AND a.privilege_type IN ('TRUNCATE', 'TRIGGER', 'REFERENCES')
+	LOOP
+		EXECUTE format('REVOKE %s ON %s FROM %s', unwatched.privilege_type, wanted, unwatched.role);
+		taken := taken || format('%s:%s', unwatched.privilege_type, unwatched.role);
+		RAISE NOTICE '% on % is revoked from %', unwatched.privilege_type, wanted, unwatched.role
+			USING DETAIL = 'No policy looks at what it allows.';
+	END LOOP;
+	/* a restored table may have them without being on the list */
+	FOR stale IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND p.polname LIKE 'twin\_security\_%' LOOP
+		EXECUTE format('DROP POLICY %I ON %s', stale, wanted);
+	END LOOP;
 	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', wanted);
-	EXECUTE format('CREATE POLICY twin_security_all ON %s USING (true) WITH CHECK (true)', wanted);
+	EXECUTE format('CREATE POLICY twin_security_all ON %s USING (%2$s) WITH CHECK (%2$s)', wanted,
+		twin_internal.protection_base(note.tenant_column, note.owner_column));
 	EXECUTE format('CREATE POLICY twin_security_read ON %s AS RESTRICTIVE FOR SELECT USING (%s)', wanted,
 		twin_internal.protection_condition(wanted, note.tenant_column, note.owner_column, note.read_permission));
 	EXECUTE format('CREATE POLICY twin_security_insert ON %s AS RESTRICTIVE FOR INSERT WITH CHECK (%s)', wanted,
@@ -176,7 +214,7 @@ BEGIN
 			FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
 			WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted AND d.classid = 'pg_class'::regclass AND d.deptype = 'a';
 	END IF;
-	UPDATE twin_internal.protected_tables p SET granted = given, digest = twin_internal.policy_digest(wanted) WHERE p.relation = wanted;
+	UPDATE twin_internal.protected_tables p SET granted = given, revoked = p.revoked || taken, digest = twin_internal.policy_digest(wanted) WHERE p.relation = wanted;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.write_protection(regclass) IS 'protects one table or partition by what is written down for it';
@@ -203,7 +241,11 @@ BEGIN
 		END IF;
 	END LOOP;
 	FOREACH item IN ARRAY before.revoked LOOP
-		EXECUTE format('GRANT %s ON %s TO PUBLIC', item, wanted);
+		IF item NOT LIKE '%:%' THEN
+			EXECUTE format('GRANT %s ON %s TO PUBLIC', item, wanted);
+		ELSIF to_regrole(split_part(item, ':', 2)) IS NOT NULL THEN
+			EXECUTE format('GRANT %s ON %s TO %s', split_part(item, ':', 1), wanted, split_part(item, ':', 2));
+		END IF;
 	END LOOP;
 END
 $$;
@@ -284,10 +326,19 @@ CREATE FUNCTION twin_internal.protection_holds(wanted regclass) RETURNS boolean
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 	SELECT coalesce(bool_and(c.relrowsecurity AND c.relforcerowsecurity AND p.digest IS NOT NULL
 			AND p.digest = twin_internal.policy_digest(c.oid)
-			AND NOT EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = 0)), false)
+			/* a partition that came from elsewhere must ask for the same as its table */
+			AND (p.tenant_column, p.owner_column, p.read_permission, p.insert_permission, p.update_permission, p.delete_permission)
+				IS NOT DISTINCT FROM (root.tenant_column, root.owner_column, root.read_permission, root.insert_permission,
+					root.update_permission, root.delete_permission)
+			AND NOT EXISTS (SELECT FROM aclexplode(c.relacl) a
+				WHERE a.grantee = 0 OR a.grantee <> c.relowner AND a.privilege_type IN ('TRUNCATE', 'TRIGGER', 'REFERENCES'))
+			AND NOT EXISTS (SELECT FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = c.oid AND a.grantee = 0)
+			AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)
+			AND (c.relkind = 'p' OR NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid))), false)
 	FROM twin_internal.protection_tree(wanted) t
 		LEFT JOIN pg_class c ON c.oid = t
 		LEFT JOIN twin_internal.protected_tables p ON p.relation = t
+		LEFT JOIN twin_internal.protected_tables root ON root.relation = wanted
 $$;
 COMMENT ON FUNCTION twin_internal.protection_holds(regclass) IS 'whether a table and all its partitions are still protected as protect_table left them';
 
@@ -305,6 +356,14 @@ CREATE FUNCTION twin_internal.protect_new_partitions() RETURNS event_trigger
 DECLARE
 	arrived regclass[];
 BEGIN
+	/* nearly always there is nothing to look for: a whole tree is not walked for each of its partitions */
+	IF NOT EXISTS (
+		SELECT FROM pg_event_trigger_ddl_commands() d JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass
+		WHERE (c.relispartition OR c.relkind = 'p')
+			AND (c.relkind = 'p' OR NOT EXISTS (SELECT FROM twin_internal.protected_tables p WHERE p.relation = c.oid)))
+	THEN
+		RETURN;
+	END IF;
 	WITH found_new AS (
 		SELECT DISTINCT ON (t.relid) t.relid::regclass AS partition, p.*
 		FROM pg_event_trigger_ddl_commands() d
@@ -323,8 +382,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION twin_internal.protect_new_partitions() IS 'protects partitions that are made or attached under a protected table';
-CREATE EVENT TRIGGER twin_security_protect_partitions ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE')
+CREATE EVENT TRIGGER twin_security_protect_partitions ON ddl_command_end
+	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA', 'CREATE FOREIGN TABLE', 'IMPORT FOREIGN SCHEMA')
 	EXECUTE FUNCTION twin_internal.protect_new_partitions();
+ALTER EVENT TRIGGER twin_security_protect_partitions ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER twin_security_protect_partitions IS 'twin_security: partitions under a protected table are protected as it is';
 
 CREATE FUNCTION twin_internal.forget_dropped_tables() RETURNS event_trigger
@@ -338,8 +399,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION twin_internal.forget_dropped_tables() IS 'what is dropped needs no protection';
-CREATE EVENT TRIGGER twin_security_forget_tables ON sql_drop WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED')
+CREATE EVENT TRIGGER twin_security_forget_tables ON sql_drop
+	WHEN TAG IN ('DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP TYPE', 'DROP SERVER', 'DROP FOREIGN DATA WRAPPER')
 	EXECUTE FUNCTION twin_internal.forget_dropped_tables();
+ALTER EVENT TRIGGER twin_security_forget_tables ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER twin_security_forget_tables IS 'twin_security: dropped tables leave the list of protected ones';
 
 GRANT EXECUTE ON FUNCTION twin_internal.protection_holds(regclass) TO twin_admin, twin_auditor;

@@ -7,7 +7,7 @@
  * setting's new value is checked.  A reset comes around that check: RESET ROLE
  * and its kin are refused as statements; and where set_config(..., NULL, ...)
  * did it in the middle of one, whatever decides by role compares and refuses,
- * and so does every statement that begins, until the transaction ends.
+ * and so does every function call and statement that begins, and the commit.
  *
  * SECURITY DEFINER functions do not change these settings and work as ever.
  * A seal made inside a savepoint goes when that is rolled back, together with
@@ -121,10 +121,21 @@ wrap_setting(const char *name, GucStringCheckHook hook, GucStringCheckHook *own)
 
 /* ---- where statements begin ---- */
 
+/* A worker cannot tell a token set for the session from one set for the transaction: so the leader does. */
+static void
+refuse_session_token(void)
+{
+	if (token_setting_value() != NULL && !token_setting_is_local() && !setting_allow_session_identity)
+		base_throw(TSEC_IDENTITY_SESSION);
+}
+
 static void
 start_sealed(QueryDesc *query, int flags)
 {
 	identity_check_seal();
+	if (query->plannedstmt->parallelModeNeeded)
+		refuse_session_token();
+	warrant_check_statement(query->plannedstmt);
 	if (previous_start)
 		previous_start(query, flags);
 	else
@@ -168,6 +179,9 @@ run_sealed(PlannedStmt *planned, const char *text, bool read_only_tree, ProcessU
 static void
 note_transaction_end(XactEvent event, void *argument)
 {
+	/* what came around every check on the way is undone as a whole */
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		identity_check_seal();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE ||
 		event == XACT_EVENT_PARALLEL_COMMIT || event == XACT_EVENT_PARALLEL_ABORT)
 		seal.in_force = false;

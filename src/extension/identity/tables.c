@@ -18,6 +18,7 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -54,14 +55,14 @@ enum
 typedef struct Role
 {
 	char *name;
-	char *inherits;      /* NULL when nothing */
-	char *database_role; /* NULL when none */
-	List *permissions;   /* of strings */
+	char *inherits;    /* NULL when nothing */
+	Oid database_role; /* InvalidOid when none */
+	List *permissions; /* of strings */
 } Role;
 
 static MemoryContext context = NULL;
 static List *roles = NIL;
-static List *token_only = NIL; /* of strings: names of logins */
+static List *token_only = NIL; /* of OIDs */
 static bool known = false;
 static uint64 generation = 1;
 
@@ -110,17 +111,24 @@ tables_generation(void)
 
 typedef void (*TakeRow)(TupleDesc shape, HeapTuple row);
 
-/* A column as a string, of type text or name; NULL when null. */
+/* A column of type text; NULL when null. */
 static char *
 string_of(TupleDesc shape, HeapTuple row, AttrNumber column)
 {
 	bool null;
 	Datum value = heap_getattr(row, column, shape, &null);
 
-	if (null)
-		return NULL;
-	return TupleDescAttr(shape, column - 1)->atttypid == NAMEOID ? pstrdup(NameStr(*DatumGetName(value)))
-																 : TextDatumGetCString(value);
+	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* A column of type regrole; InvalidOid when null. */
+static Oid
+role_of(TupleDesc shape, HeapTuple row, AttrNumber column)
+{
+	bool null;
+	Datum value = heap_getattr(row, column, shape, &null);
+
+	return null ? InvalidOid : DatumGetObjectId(value);
 }
 
 /* Hands every row of a table to a function; false when there is no such table. */
@@ -169,7 +177,7 @@ take_role(TupleDesc shape, HeapTuple row)
 
 	role->name = string_of(shape, row, ROLES_NAME);
 	role->inherits = string_of(shape, row, ROLES_INHERITS);
-	role->database_role = string_of(shape, row, ROLES_DATABASE_ROLE);
+	role->database_role = role_of(shape, row, ROLES_DATABASE_ROLE);
 	if (role->name != NULL)
 		roles = lappend(roles, role);
 }
@@ -190,10 +198,10 @@ take_grant(TupleDesc shape, HeapTuple row)
 static void
 take_login(TupleDesc shape, HeapTuple row)
 {
-	char *name = string_of(shape, row, LOGINS_NAME);
+	Oid login = role_of(shape, row, LOGINS_NAME);
 
-	if (name != NULL)
-		token_only = lappend(token_only, name);
+	if (OidIsValid(login))
+		token_only = lappend_oid(token_only, login);
 }
 
 /* Reads everything when there is news. */
@@ -283,9 +291,8 @@ tables_role_of(Oid database_role)
 	foreach(cell, roles)
 	{
 		const Role *role = lfirst(cell);
-		Oid oid = role->database_role != NULL ? get_role_oid(role->database_role, true) : InvalidOid;
 
-		if (OidIsValid(oid) && is_member_of_role_nosuper(database_role, oid) &&
+		if (OidIsValid(role->database_role) && is_member_of_role_nosuper(database_role, role->database_role) &&
 			(best == NULL || height(role) > height(best)))
 			best = role;
 	}
@@ -301,16 +308,26 @@ tables_login_is_token_only(Oid login)
 	if (login_memo.login == login && login_memo.generation == generation)
 		return login_memo.token_only;
 	login_memo.token_only = false;
+	/* a superuser who is a member of the gateway's role, to look after it, is not meant */
 	foreach(cell, token_only)
-	{
-		Oid oid = get_role_oid(lfirst(cell), true);
-
-		if (OidIsValid(oid) && is_member_of_role_nosuper(login, oid))
+		if (login == lfirst_oid(cell) ||
+			(!superuser_arg(login) && is_member_of_role_nosuper(login, lfirst_oid(cell))))
 			login_memo.token_only = true;
-	}
 	login_memo.login = login;
 	login_memo.generation = generation;
 	return login_memo.token_only;
+}
+
+bool
+tables_role_stands_for(const char *name, Oid database_role)
+{
+	int depth = 0;
+
+	refresh();
+	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
+		if (OidIsValid(role->database_role) && role->database_role == database_role)
+			return true;
+	return false;
 }
 
 /* identity_changed(): trigger that tells every session to read these tables again */

@@ -8,7 +8,7 @@
 CREATE TABLE twin_internal.roles (
 	role_name text PRIMARY KEY CHECK (role_name ~ '^[a-z][a-z0-9_]{0,62}$'),
 	inherits text CHECK (inherits <> role_name),
-	database_role name,
+	database_role regrole,
 	is_break_glass boolean NOT NULL DEFAULT false,
 	description text,
 	seeded boolean NOT NULL DEFAULT false
@@ -33,7 +33,7 @@ CREATE TABLE twin_internal.permissions (
 COMMENT ON TABLE twin_internal.permissions IS 'what may be permitted';
 
 CREATE TABLE twin.token_only_logins (
-	role_name name PRIMARY KEY
+	role_name regrole PRIMARY KEY
 );
 COMMENT ON TABLE twin.token_only_logins IS
 	'logins, and roles whose members are meant, for which grants on keys count only while a token verifies; add PostgREST''s authenticator here';
@@ -61,7 +61,8 @@ INSERT INTO twin.token_only_logins VALUES ('twin_gateway');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.roles', 'WHERE NOT seeded');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.role_permissions', 'WHERE NOT seeded');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.permissions', 'WHERE NOT seeded');
-SELECT pg_catalog.pg_extension_config_dump('twin.token_only_logins', $$WHERE role_name <> 'twin_gateway'$$);
+SELECT pg_catalog.pg_extension_config_dump('twin.token_only_logins',
+	$$WHERE role_name::text <> 'twin_gateway' AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid = role_name)$$);
 
 /* Any change reaches every session, also on a standby and where it came by a subscription. */
 CREATE FUNCTION twin_internal.identity_changed() RETURNS trigger
@@ -83,6 +84,13 @@ CREATE TRIGGER identity_emptied AFTER TRUNCATE ON twin.token_only_logins
 ALTER TABLE twin_internal.roles ENABLE ALWAYS TRIGGER identity_changed, ENABLE ALWAYS TRIGGER identity_emptied;
 ALTER TABLE twin_internal.role_permissions ENABLE ALWAYS TRIGGER identity_changed, ENABLE ALWAYS TRIGGER identity_emptied;
 ALTER TABLE twin.token_only_logins ENABLE ALWAYS TRIGGER identity_changed, ENABLE ALWAYS TRIGGER identity_emptied;
+
+/* Whoever took a token-only login over shall not take it off the list. */
+CREATE FUNCTION twin_internal.require_warrant() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_require_warrant';
+COMMENT ON FUNCTION twin_internal.require_warrant() IS 'raises where a token-only login acts in a role that no token warrants';
+CREATE TRIGGER require_warrant BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.token_only_logins
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.require_warrant();
 
 /* What a dump brings takes the place of an untouched seed. */
 CREATE FUNCTION twin_internal.replace_seed() RETURNS trigger

@@ -142,15 +142,14 @@ grants_allow(List *grants, GrantMemo *memo, KeyPrivilege privilege)
 bool
 grants_depend_on_asker(List *grants)
 {
-	bool depends;
 	ListCell *cell;
 
-	cache_hold();
-	depends = asker != NULL && !asker->grants_count();
-	cache_let_go();
+	if (asker == NULL)
+		return false;
 	foreach(cell, grants)
-		depends = depends || ((GrantRow *) lfirst(cell))->permission != NULL;
-	return depends;
+		if (((GrantRow *) lfirst(cell))->permission != NULL)
+			return true;
+	return asker->may_change();
 }
 
 bool

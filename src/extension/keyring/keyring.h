@@ -87,8 +87,8 @@ extern bool keyring_allows_modifier(int32 modifier, KeyPrivilege privilege);
 /* The relation whose relcache invalidation tells that keys or grants changed, for plans that depend on a grant. */
 extern Oid keyring_signal_relation(void);
 
-/* Whether an answer of no may become yes, in this session, when another one is asking. */
-extern bool keyring_refusal_depends_on_asker(int32 modifier);
+/* Whether, in this session, it depends on who is asking what may be done with a key. */
+extern bool keyring_depends_on_asker(int32 modifier);
 
 /*
  * What a part above knows about who is asking.  Its functions may read tables and use the keyring, and raise only
@@ -99,6 +99,7 @@ typedef struct KeyringAsker
 	uint64 (*generation)(void);                       /* changes whenever the answers below may have */
 	bool (*grants_count)(void);                       /* whether grants to roles count in this session now */
 	bool (*holds_permission)(const char *permission); /* whether the verified identity holds one */
+	bool (*may_change)(void);                         /* whether grants_count may say another thing in this session */
 } KeyringAsker;
 extern void keyring_set_asker(const KeyringAsker *asker);
 

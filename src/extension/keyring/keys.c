@@ -206,7 +206,7 @@ keyring_allows_modifier(int32 modifier, KeyPrivilege privilege)
 }
 
 bool
-keyring_refusal_depends_on_asker(int32 modifier)
+keyring_depends_on_asker(int32 modifier)
 {
 	KeyName *name;
 

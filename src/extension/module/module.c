@@ -2,6 +2,7 @@
  * module.c
  *		Where the server enters: starts the parts in the order of PARTS.
  */
+#include "account/account.h"
 #include "base/base.h"
 #include "cipher/cipher.h"
 #include "event/event.h"
@@ -26,4 +27,5 @@ _PG_init(void)
 	cipher_init();
 	token_init();
 	identity_init();
+	account_init();
 }

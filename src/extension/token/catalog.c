@@ -1,6 +1,7 @@
 /*
  * catalog.c
- *		The token part's tables, read with index scans and no privilege checks.
+ *		The token part's tables by name, and the keys, read without privilege
+ *		checks.
  *
  * Reads use a catalog snapshot: always the newest committed state plus the
  * caller's own changes, whatever the transaction's isolation.  All of it works
@@ -10,21 +11,14 @@
 #include "token/private.h"
 
 #include "access/genam.h"
-#include "access/hash.h"
-#include "access/relscan.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_collation.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 
-/* Columns, in the order of keys.sql and revocations.sql. */
+/* Columns, in the order of keys.sql. */
 enum
 {
 	KEYS_KID = 1,
@@ -38,24 +32,6 @@ enum
 	KEYS_MAX_LIFETIME
 };
 
-enum
-{
-	REVOCATIONS_NAME = 1,
-	REVOCATIONS_LAST_SECOND
-};
-
-/* Relations by name; their OIDs are looked up once until something changes. */
-typedef enum CatalogObject
-{
-	OBJECT_KEYS,
-	OBJECT_REVOCATIONS,
-	OBJECT_REVOCATIONS_HASH,
-	OBJECT_REVOCATIONS_PKEY,
-	OBJECT_KEY_SIGNAL,
-	OBJECT_REVOCATION_SIGNAL,
-	OBJECT_COUNT
-} CatalogObject;
-
 /*
  * Changes are signalled on the two views and not on the tables: nobody opens
  * the views to verify a token, so no session has to read a table's definition
@@ -65,16 +41,16 @@ static const struct
 {
 	const char *schema;
 	const char *name;
-} objects[OBJECT_COUNT] = {
-	[OBJECT_KEYS] = {TSEC_INTERNAL_SCHEMA, "token_keys"},
-	[OBJECT_REVOCATIONS] = {TSEC_INTERNAL_SCHEMA, "revocations"},
-	[OBJECT_REVOCATIONS_HASH] = {TSEC_INTERNAL_SCHEMA, "revocations_name_hash"},
-	[OBJECT_REVOCATIONS_PKEY] = {TSEC_INTERNAL_SCHEMA, "revocations_pkey"},
-	[OBJECT_KEY_SIGNAL] = {TSEC_SCHEMA, "verification_keys"},
-	[OBJECT_REVOCATION_SIGNAL] = {TSEC_SCHEMA, "revocations"},
+} objects[TOKEN_OBJECT_COUNT] = {
+	[TOKEN_OBJECT_KEYS] = {TSEC_INTERNAL_SCHEMA, "token_keys"},
+	[TOKEN_OBJECT_REVOCATIONS] = {TSEC_INTERNAL_SCHEMA, "revocations"},
+	[TOKEN_OBJECT_REVOCATIONS_HASH] = {TSEC_INTERNAL_SCHEMA, "revocations_name_hash"},
+	[TOKEN_OBJECT_REVOCATIONS_PKEY] = {TSEC_INTERNAL_SCHEMA, "revocations_pkey"},
+	[TOKEN_OBJECT_KEY_SIGNAL] = {TSEC_SCHEMA, "verification_keys"},
+	[TOKEN_OBJECT_REVOCATION_SIGNAL] = {TSEC_SCHEMA, "revocations"},
 };
 
-static Oid object_oids[OBJECT_COUNT];
+static Oid object_oids[TOKEN_OBJECT_COUNT];
 
 void
 token_catalog_forget(void)
@@ -83,7 +59,7 @@ token_catalog_forget(void)
 }
 
 static Oid
-object_oid(CatalogObject object)
+object_oid(TokenObject object)
 {
 	if (unlikely(!OidIsValid(object_oids[object])))
 	{
@@ -96,8 +72,8 @@ object_oid(CatalogObject object)
 	return object_oids[object];
 }
 
-static Oid
-require_object(CatalogObject object)
+Oid
+token_catalog_require(TokenObject object)
 {
 	Oid found = object_oid(object);
 
@@ -111,31 +87,31 @@ require_object(CatalogObject object)
 Oid
 token_catalog_key_signal(void)
 {
-	return object_oid(OBJECT_KEY_SIGNAL);
+	return object_oid(TOKEN_OBJECT_KEY_SIGNAL);
 }
 
 Oid
 token_catalog_revocation_signal(void)
 {
-	return object_oid(OBJECT_REVOCATION_SIGNAL);
+	return object_oid(TOKEN_OBJECT_REVOCATION_SIGNAL);
 }
 
 bool
 token_catalog_is_key_signal(Oid relation)
 {
-	return relation == object_oids[OBJECT_KEY_SIGNAL];
+	return relation == object_oids[TOKEN_OBJECT_KEY_SIGNAL];
 }
 
 bool
 token_catalog_is_revocation_signal(Oid relation)
 {
-	return relation == object_oids[OBJECT_REVOCATION_SIGNAL];
+	return relation == object_oids[TOKEN_OBJECT_REVOCATION_SIGNAL];
 }
 
 bool
 token_catalog_uses(Oid relation)
 {
-	for (int i = 0; i < OBJECT_COUNT; i++)
+	for (int i = 0; i < TOKEN_OBJECT_COUNT; i++)
 		if (object_oids[i] == relation)
 			return true;
 	return false;
@@ -204,7 +180,7 @@ key_row_of(HeapTuple tuple, TupleDesc shape)
 List *
 token_catalog_keys(void)
 {
-	Relation relation = table_open(require_object(OBJECT_KEYS), AccessShareLock);
+	Relation relation = table_open(token_catalog_require(TOKEN_OBJECT_KEYS), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	List *rows = NIL;
 	HeapTuple tuple;
@@ -216,159 +192,6 @@ token_catalog_keys(void)
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return rows;
-}
-
-/*
- * A look into the revocations by name, over the hash index: however many there
- * are, it reads one page (measured with a million: a btree takes 2.6 us more
- * than an empty one).  One scan serves several names.
- */
-typedef struct Lookup
-{
-	Relation relation;
-	Relation index;
-	IndexScanDesc scan;
-	Snapshot snapshot;
-	TupleTableSlot *slot; /* made when there is something to fetch: there hardly ever is */
-} Lookup;
-
-static void
-lookup_begin(Lookup *lookup)
-{
-	Oid table = require_object(OBJECT_REVOCATIONS);
-	Oid index = require_object(OBJECT_REVOCATIONS_HASH);
-
-	(void) token_catalog_revocation_signal();
-	lookup->relation = table_open(table, AccessShareLock);
-	lookup->index = index_open(index, AccessShareLock);
-	lookup->snapshot = RegisterSnapshot(GetCatalogSnapshot(table));
-	lookup->scan = index_beginscan(lookup->relation, lookup->index, lookup->snapshot, 1, 0);
-	lookup->slot = NULL;
-}
-
-static void
-lookup_end(Lookup *lookup)
-{
-	if (lookup->slot != NULL)
-		ExecDropSingleTupleTableSlot(lookup->slot);
-	index_endscan(lookup->scan);
-	UnregisterSnapshot(lookup->snapshot);
-	index_close(lookup->index, AccessShareLock);
-	table_close(lookup->relation, AccessShareLock);
-}
-
-/* Whether there is anything but single tokens to look for, as of some news. */
-typedef struct RevokedKinds
-{
-	uint64 generation;
-	bool sessions;
-	bool users;
-} RevokedKinds;
-
-/* Whether a name is revoked, and until which second of issue (the largest number where all are). */
-static bool
-lookup_find(Lookup *lookup, char kind, const char *subject, int64 *last_second)
-{
-	union
-	{
-		struct varlena header;
-		char bytes[VARHDRSZ + 2 + CLAIM_TEXT_MAX * 4];
-	} name;
-	size_t length = strlen(subject);
-	ScanKeyData key;
-	bool null;
-	Datum value;
-
-	if (length > CLAIM_TEXT_MAX * 4)
-		elog(ERROR, "twin_security: the subject of a revocation is too long");
-	SET_VARSIZE(&name, VARHDRSZ + 2 + length);
-	VARDATA(&name)[0] = kind;
-	VARDATA(&name)[1] = ':';
-	memcpy(VARDATA(&name) + 2, subject, length);
-	ScanKeyInit(&key, REVOCATIONS_NAME, HTEqualStrategyNumber, F_TEXTEQ, PointerGetDatum(&name));
-	index_rescan(lookup->scan, &key, 1, NULL, 0);
-	while (index_getnext_tid(lookup->scan, ForwardScanDirection) != NULL)
-	{
-		if (lookup->slot == NULL)
-			lookup->slot = table_slot_create(lookup->relation, NULL);
-		if (!index_fetch_heap(lookup->scan, lookup->slot))
-			continue;
-		/* the index knows hashes only */
-		value = slot_getattr(lookup->slot, REVOCATIONS_NAME, &null);
-		if (null || !DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, value, PointerGetDatum(&name))))
-			continue;
-		value = slot_getattr(lookup->slot, REVOCATIONS_LAST_SECOND, &null);
-		*last_second = null ? PG_INT64_MAX : DatumGetInt64(value);
-		return true;
-	}
-	return false;
-}
-
-/* Whether there is any revocation of a kind. */
-static bool
-any_of_kind(char kind)
-{
-	Relation relation = table_open(require_object(OBJECT_REVOCATIONS), AccessShareLock);
-	char from[] = {kind, ':', '\0'};
-	char to[] = {kind, ':' + 1, '\0'};
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	bool found;
-
-	ScanKeyInit(&keys[0], REVOCATIONS_NAME, BTGreaterEqualStrategyNumber, F_TEXT_GE, CStringGetTextDatum(from));
-	ScanKeyInit(&keys[1], REVOCATIONS_NAME, BTLessStrategyNumber, F_TEXT_LT, CStringGetTextDatum(to));
-	scan = systable_beginscan(relation, require_object(OBJECT_REVOCATIONS_PKEY), true, NULL, 2, keys);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	return found;
-}
-
-/* Sessions and users are rarely revoked: whether any is is asked once after each news, and not for every token. */
-static const RevokedKinds *
-kinds_now(void)
-{
-	static RevokedKinds kinds;
-	uint64 generation = token_revocation_generation();
-
-	if (unlikely(kinds.generation != generation))
-	{
-		kinds.generation = 0;
-		kinds.sessions = any_of_kind('s');
-		kinds.users = any_of_kind('u');
-		kinds.generation = generation;
-	}
-	return &kinds;
-}
-
-bool
-token_catalog_is_revoked(const VerifiedToken *token, const char *name)
-{
-	RevokedKinds kinds = *kinds_now();
-	Lookup lookup;
-	int64 last_second;
-	bool revoked;
-
-	lookup_begin(&lookup);
-	revoked = lookup_find(&lookup, 't', name, &last_second) ||
-			  (kinds.sessions && token->session != NULL && lookup_find(&lookup, 's', token->session, &last_second)) ||
-			  (kinds.users && token->user != NULL && lookup_find(&lookup, 'u', token->user, &last_second) &&
-			   token->issued_at <= last_second);
-	lookup_end(&lookup);
-	return revoked;
-}
-
-int64
-token_catalog_user_revoked(const char *user)
-{
-	Lookup lookup;
-	int64 last_second = 0;
-
-	lookup_begin(&lookup);
-	if (!lookup_find(&lookup, 'u', user, &last_second))
-		last_second = 0;
-	lookup_end(&lookup);
-	return last_second;
 }
 
 /* Appends a text with its length in front, so that no two rows have one spelling; absent differs from empty. */

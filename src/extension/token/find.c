@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #define CACHE_COUNT 16
+#define HASHED_END 43 /* characters: all of an HMAC-SHA256 */
 #define SECONDS_FROM_1970 ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 typedef struct CacheEntry
@@ -95,6 +96,15 @@ static int64
 seconds_now(void)
 {
 	return GetCurrentTimestamp() / USECS_PER_SEC + SECONDS_FROM_1970;
+}
+
+/* A hash to find an entry by; of the signature's end, where tokens differ. */
+static uint64
+hash_token(const char *token, size_t length)
+{
+	size_t end = Min(length, HASHED_END);
+
+	return hash_bytes_extended((const unsigned char *) token + length - end, (int) end, hash_seed);
 }
 
 /* A token that carries no id is called by a digest of what was signed: its signature may have a second spelling. */
@@ -295,7 +305,7 @@ token_find(const char *token, size_t length, const VerifiedToken **found)
 	if (length == 0)
 		return TSEC_TOKEN_MALFORMED;
 	refresh();
-	hash = hash_bytes_extended((const unsigned char *) token, (int) length, hash_seed);
+	hash = hash_token(token, length);
 	for (int i = 0; i < CACHE_COUNT; i++)
 	{
 		entry = entries[i];

@@ -59,13 +59,20 @@ typedef struct TokenKeyRow
 	int64 max_lifetime;
 } TokenKeyRow;
 
-extern List *token_catalog_keys(void); /* of TokenKeyRow pointers, in the current context */
+/* Relations by name; their OIDs are looked up once until something changes. */
+typedef enum TokenObject
+{
+	TOKEN_OBJECT_KEYS,
+	TOKEN_OBJECT_REVOCATIONS,
+	TOKEN_OBJECT_REVOCATIONS_HASH,
+	TOKEN_OBJECT_REVOCATIONS_PKEY,
+	TOKEN_OBJECT_KEY_SIGNAL,
+	TOKEN_OBJECT_REVOCATION_SIGNAL,
+	TOKEN_OBJECT_COUNT
+} TokenObject;
 
-/* Whether the table of revocations refuses a token. */
-extern bool token_catalog_is_revoked(const VerifiedToken *token, const char *name);
-
-/* The last second whose tokens of a user are revoked; 0 for none. */
-extern int64 token_catalog_user_revoked(const char *user);
+extern Oid token_catalog_require(TokenObject object); /* raises when it is not there */
+extern List *token_catalog_keys(void);                /* of TokenKeyRow pointers, in the current context */
 
 /* Relations whose invalidation tells that keys, or revocations, changed; looked up, and compared without looking up. */
 extern Oid token_catalog_key_signal(void);
@@ -77,6 +84,14 @@ extern void token_catalog_forget(void);
 
 /* Digest of all that a key's secret is bound to. */
 extern void token_key_binding(const TokenKeyRow *row, uint8 binding[DIGEST_SIZE]);
+
+/* ---- revoked.c ---- */
+
+/* Whether the table of revocations refuses a token. */
+extern bool token_catalog_is_revoked(const VerifiedToken *token, const char *name);
+
+/* The last second whose tokens of a user are revoked; 0 for none. */
+extern int64 token_catalog_user_revoked(const char *user);
 
 /* ---- news.c: when what is cached became void ---- */
 

@@ -1,0 +1,311 @@
+/*
+ * admin.sql
+ *		Tenants and users, for members of twin_admin.
+ *
+ * Whoever changes what a login depends on (lock_account) first keeps logins of that account waiting until his
+ * transaction ends, then changes it, ends its sessions and refuses its tokens: no login slips in between. A token
+ * carries its role, so a new role ends sessions too. No function takes, returns or reports a hash.
+ */
+
+CREATE FUNCTION twin_internal.account_name(given text, OUT username text, OUT username_key text) RETURNS record
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_account_name';
+COMMENT ON FUNCTION twin_internal.account_name(text) IS 'a username as it is stored (NFC) and as it is compared; raises 22023 for what cannot be one';
+
+CREATE FUNCTION twin_internal.hash_new_password(password text, username text, email text) RETURNS text
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_hash_new_password';
+COMMENT ON FUNCTION twin_internal.hash_new_password(text, text, text) IS 'the hash of a password that is strong enough; raises 22023 with the reasons for any other';
+
+CREATE FUNCTION twin_internal.lock_account(user_id bigint, tenant_id bigint) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_lock_account';
+COMMENT ON FUNCTION twin_internal.lock_account(bigint, bigint) IS 'to the end of the transaction no session of the user or tenant can begin';
+
+CREATE FUNCTION twin_internal.forget_failures_of(user_id bigint) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_forget_failures_of';
+COMMENT ON FUNCTION twin_internal.forget_failures_of(bigint) IS 'forgets failed logins and the lock of a user in shared memory; not undone by a rollback';
+
+/* The user of a name, with logins of his kept waiting. */
+CREATE FUNCTION twin_internal.hold_user(named text) RETURNS twin_internal.users
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_user twin_internal.users;
+BEGIN
+	SELECT u.* INTO found_user FROM twin_internal.users u WHERE u.username_key = (SELECT n.username_key FROM twin_internal.account_name(named) n);
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'user "%" does not exist', named USING ERRCODE = '42704';
+	END IF;
+	PERFORM twin_internal.lock_account(found_user.user_id, NULL);
+	/* who held it may have changed the row */
+	SELECT u.* INTO STRICT found_user FROM twin_internal.users u WHERE u.user_id = found_user.user_id;
+	RETURN found_user;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.hold_user(text) IS 'the row of a user by name, whose logins wait until the transaction ends; raises 42704';
+
+CREATE FUNCTION twin_internal.roles_including(wanted text) RETURNS SETOF text
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH RECURSIVE above (role_name, depth) AS (
+		SELECT wanted, 0 UNION ALL
+		SELECT r.role_name, a.depth + 1 FROM twin_internal.roles r JOIN above a ON r.inherits = a.role_name WHERE a.depth < 15
+	)
+	SELECT a.role_name FROM above a;
+END;
+COMMENT ON FUNCTION twin_internal.roles_including(text) IS 'a role of the twin and those that inherit from it';
+
+/* Refuses to take the last administrator who can log in. */
+CREATE FUNCTION twin_internal.keep_an_admin(leaving bigint, leaving_tenant bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	admin record;
+	remains boolean := false;
+	leaves boolean := false;
+BEGIN
+	/* two administrators who disable each other: the second waits, and sees what the first did */
+	PERFORM twin_internal.lock_account(0, NULL);
+	FOR admin IN
+		SELECT u.user_id, u.tenant_id FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id
+			WHERE u.is_active AND (u.tenant_id IS NULL OR t.is_active) AND u.role_name IN (SELECT twin_internal.roles_including('admin'))
+			FOR KEY SHARE OF u	/* fails where an older snapshot hides a change; waits for nobody */
+	LOOP
+		IF admin.user_id = leaving OR admin.tenant_id = leaving_tenant THEN
+			leaves := true;
+		ELSE
+			remains := true;
+		END IF;
+	END LOOP;
+	IF leaves AND NOT remains THEN
+		RAISE EXCEPTION 'no administrator would be left who can log in'
+			USING ERRCODE = '55000', HINT = 'Make another first, with twin.create_user() or twin.assign_role().';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.keep_an_admin(bigint, bigint) IS 'raises when without a user, or a tenant, no active user with the role admin remained';
+
+CREATE FUNCTION twin_internal.end_sessions(of_user bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin_internal.lock_account(of_user, NULL);
+	UPDATE twin_internal.users u SET sessions_since = clock_timestamp() WHERE u.user_id = of_user;
+	PERFORM twin_internal.revoke_user(of_user::text);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.end_sessions(bigint) IS 'ends all sessions of a user and refuses all tokens that were issued to him up to now';
+
+CREATE FUNCTION twin_internal.end_session(sid text, reason text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	ends timestamptz;
+BEGIN
+	IF sid ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN
+		UPDATE twin_internal.sessions s SET revoked_at = coalesce(s.revoked_at, clock_timestamp()), revoke_reason = coalesce(s.revoke_reason, reason)
+			WHERE s.session_id = sid::uuid RETURNING s.expires_at INTO ends;
+	END IF;
+	/* none of its tokens lives longer than the session; leeway and the second that a token may be ahead on top */
+	PERFORM twin_internal.revoke('s:' || sid, NULL, coalesce(ends + interval '10 minutes', twin_internal.last_expiry()));
+END
+$$;
+COMMENT ON FUNCTION twin_internal.end_session(text, text) IS 'ends one session and refuses its tokens';
+
+CREATE FUNCTION twin_internal.set_password(of_user bigint, hash text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	named text;
+BEGIN
+	PERFORM twin_internal.end_sessions(of_user);
+	UPDATE twin_internal.users u SET password_hash = hash, password_changed_at = clock_timestamp(), unlocked_at = clock_timestamp()
+		WHERE u.user_id = of_user RETURNING u.username INTO STRICT named;
+	PERFORM twin_internal.forget_failures_of(of_user);
+	PERFORM twin_internal.emit_event('password_changed', named, 'set_password');
+END
+$$;
+COMMENT ON FUNCTION twin_internal.set_password(bigint, text) IS 'stores a new hash, ends the user''s sessions and his lock';
+
+CREATE FUNCTION twin.create_tenant(tenant_name text) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	made bigint;
+BEGIN
+	IF $1 IS NULL OR $1 !~ '\S' OR octet_length($1) > 256 OR $1 ~ '[[:cntrl:]]' OR $1 <> btrim($1) THEN
+		RAISE EXCEPTION 'invalid tenant name'
+			USING ERRCODE = '22023', HINT = 'A name has 1 to 256 bytes, no control characters and no blank at either end.';
+	ELSIF EXISTS (SELECT FROM twin_internal.tenants t WHERE t.tenant_name = $1) THEN
+		RAISE EXCEPTION 'tenant "%" already exists', $1 USING ERRCODE = '42710';
+	END IF;
+	INSERT INTO twin_internal.tenants (tenant_name) VALUES ($1) RETURNING tenant_id INTO made;
+	PERFORM twin_internal.emit_event('tenant_created', $1, 'create_tenant');
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION twin.create_tenant(text) IS 'makes a tenant and returns its number';
+
+CREATE FUNCTION twin.disable_tenant(tenant_id bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	named text;
+BEGIN
+	PERFORM twin_internal.lock_account(NULL, $1);
+	SELECT t.tenant_name INTO named FROM twin_internal.tenants t WHERE t.tenant_id = $1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'tenant % does not exist', $1 USING ERRCODE = '42704';
+	END IF;
+	PERFORM twin_internal.keep_an_admin(NULL, $1);
+	UPDATE twin_internal.tenants t SET is_active = false, sessions_since = clock_timestamp() WHERE t.tenant_id = $1;
+	PERFORM twin_internal.revoke_user(u.user_id::text) FROM twin_internal.users u WHERE u.tenant_id = $1;
+	PERFORM twin_internal.emit_event('tenant_disabled', named, 'disable_tenant');
+END
+$$;
+COMMENT ON FUNCTION twin.disable_tenant(bigint) IS 'no user of the tenant can log in, and their tokens are refused, from the commit on';
+
+CREATE FUNCTION twin.enable_tenant(tenant_id bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	named text;
+BEGIN
+	UPDATE twin_internal.tenants t SET is_active = true WHERE t.tenant_id = $1 RETURNING t.tenant_name INTO named;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'tenant % does not exist', $1 USING ERRCODE = '42704';
+	END IF;
+	PERFORM twin_internal.emit_event('tenant_enabled', named, 'enable_tenant');
+END
+$$;
+COMMENT ON FUNCTION twin.enable_tenant(bigint) IS 'users of the tenant can log in again; earlier tokens stay refused';
+
+CREATE FUNCTION twin.create_user(username text, password text, email text DEFAULT NULL, role_name text DEFAULT 'viewer',
+	tenant_id bigint DEFAULT NULL) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	named record;
+	made bigint;
+	violated text;
+BEGIN
+	SELECT n.username, n.username_key INTO STRICT named FROM twin_internal.account_name($1) n;
+	IF EXISTS (SELECT FROM twin_internal.users u WHERE u.username_key = named.username_key) THEN
+		RAISE EXCEPTION 'user "%" already exists', named.username USING ERRCODE = '42710', HINT = 'Names that differ only in case or width are the same.';
+	ELSIF $3 !~ '^[^[:space:][:cntrl:]@]+@[^[:space:][:cntrl:]@]+$' OR octet_length($3) > 254 THEN
+		RAISE EXCEPTION 'invalid e-mail address' USING ERRCODE = '22023', HINT = 'An address has one "@", no blanks, and 254 bytes at most.';
+	ELSIF $5 IS NOT NULL AND NOT EXISTS (SELECT FROM twin_internal.tenants t WHERE t.tenant_id = $5) THEN
+		RAISE EXCEPTION 'tenant % does not exist', $5 USING ERRCODE = '42704', HINT = 'See twin.tenants.';
+	END IF;
+	PERFORM twin_internal.require_role($4);
+	/* it stays until this commits */
+	PERFORM FROM twin_internal.roles r WHERE r.role_name = $4 FOR KEY SHARE;
+	BEGIN
+		INSERT INTO twin_internal.users (username, username_key, email, password_hash, role_name, tenant_id)
+			VALUES (named.username, named.username_key, $3, twin_internal.hash_new_password($2, named.username, $3), $4, $5)
+			RETURNING user_id INTO made;
+	EXCEPTION WHEN unique_violation THEN
+		GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME;
+		IF violated = 'users_email' THEN
+			RAISE EXCEPTION 'another user has this e-mail address' USING ERRCODE = '23505';
+		END IF;
+		RAISE EXCEPTION 'user "%" already exists', named.username USING ERRCODE = '42710';
+	END;
+	PERFORM twin_internal.emit_event('user_created', named.username, 'create_user',
+		jsonb_build_object('user_id', made, 'role', $4, 'tenant_id', $5));
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION twin.create_user(text, text, text, text, bigint) IS
+	'makes a user and returns his number; the name counts without regard to case, the password must be strong enough, the address is stored encrypted';
+
+CREATE FUNCTION twin.set_password(username text, password text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	named record;
+	hash text;
+BEGIN
+	SELECT n.username INTO STRICT named FROM twin_internal.account_name($1) n;
+	/* hashing takes its time; logins wait only afterwards */
+	hash := twin_internal.hash_new_password($2, named.username, NULL);
+	PERFORM twin_internal.set_password((twin_internal.hold_user($1)).user_id, hash);
+END
+$$;
+COMMENT ON FUNCTION twin.set_password(text, text) IS 'gives a user another password, unlocks him, ends his sessions and refuses his tokens';
+
+CREATE FUNCTION twin.disable_user(username text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held twin_internal.users := twin_internal.hold_user($1);
+BEGIN
+	PERFORM twin_internal.keep_an_admin(held.user_id, NULL);
+	UPDATE twin_internal.users u SET is_active = false WHERE u.user_id = held.user_id;
+	PERFORM twin_internal.end_sessions(held.user_id);
+	PERFORM twin_internal.emit_event('user_disabled', held.username, 'disable_user');
+END
+$$;
+COMMENT ON FUNCTION twin.disable_user(text) IS 'the user cannot log in, and his sessions and tokens are refused, from the commit on';
+
+CREATE FUNCTION twin.enable_user(username text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held twin_internal.users := twin_internal.hold_user($1);
+BEGIN
+	UPDATE twin_internal.users u SET is_active = true WHERE u.user_id = held.user_id;
+	PERFORM twin_internal.emit_event('user_enabled', held.username, 'enable_user');
+END
+$$;
+COMMENT ON FUNCTION twin.enable_user(text) IS 'the user can log in again; earlier tokens stay refused';
+
+CREATE FUNCTION twin.unlock_user(username text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held twin_internal.users := twin_internal.hold_user($1);
+BEGIN
+	UPDATE twin_internal.users u SET unlocked_at = clock_timestamp() WHERE u.user_id = held.user_id;
+	PERFORM twin_internal.forget_failures_of(held.user_id);
+	PERFORM twin_internal.emit_event('user_unlocked', held.username, 'unlock_user');
+END
+$$;
+COMMENT ON FUNCTION twin.unlock_user(text) IS 'forgets failed logins of a user and ends his lock';
+
+CREATE FUNCTION twin.assign_role(username text, role_name text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held twin_internal.users := twin_internal.hold_user($1);
+BEGIN
+	PERFORM twin_internal.require_role($2);
+	PERFORM FROM twin_internal.roles r WHERE r.role_name = $2 FOR KEY SHARE;
+	IF held.role_name = $2 THEN
+		RETURN;
+	END IF;
+	IF $2 NOT IN (SELECT twin_internal.roles_including('admin')) THEN
+		PERFORM twin_internal.keep_an_admin(held.user_id, NULL);
+	END IF;
+	UPDATE twin_internal.users u SET role_name = $2 WHERE u.user_id = held.user_id;
+	PERFORM twin_internal.end_sessions(held.user_id);
+	PERFORM twin_internal.emit_event('role_assigned', held.username, 'assign_role', jsonb_build_object('from', held.role_name, 'to', $2));
+END
+$$;
+COMMENT ON FUNCTION twin.assign_role(text, text) IS 'gives a user another role; his sessions end and his tokens are refused, because they carry the former';
+
+CREATE FUNCTION twin.end_sessions(username text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held twin_internal.users := twin_internal.hold_user($1);
+BEGIN
+	PERFORM twin_internal.end_sessions(held.user_id);
+	PERFORM twin_internal.emit_event('sessions_ended', held.username, 'end_sessions');
+END
+$$;
+COMMENT ON FUNCTION twin.end_sessions(text) IS 'logs a user out everywhere; he can log in again';
+
+CREATE FUNCTION twin.purge_sessions(older_than interval DEFAULT '30 days') RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	purged bigint;
+BEGIN
+	IF $1 IS NULL OR $1 < interval '0' THEN
+		RAISE EXCEPTION 'sessions are kept for an interval of 0 or more' USING ERRCODE = '22023';
+	END IF;
+	/* what its holder is using right now is not old */
+	DELETE FROM twin_internal.sessions s WHERE s.session_id IN (
+		SELECT o.session_id FROM twin_internal.sessions o LEFT JOIN twin_internal.users u ON u.user_id = o.user_id
+			LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id
+		WHERE least(o.expires_at, o.revoked_at, CASE WHEN o.created_at < u.sessions_since THEN u.sessions_since END,
+			CASE WHEN o.created_at < t.sessions_since THEN t.sessions_since END) < clock_timestamp() - $1
+		FOR UPDATE OF o SKIP LOCKED);
+	GET DIAGNOSTICS purged = ROW_COUNT;
+	RETURN purged;
+END
+$$;
+COMMENT ON FUNCTION twin.purge_sessions(interval) IS 'deletes sessions that ended so long ago; returns how many';

@@ -1,0 +1,204 @@
+/*
+ * private.h
+ *		What the files of the account part share among themselves.
+ */
+#ifndef TSEC_ACCOUNT_PRIVATE_H
+#define TSEC_ACCOUNT_PRIVATE_H
+
+#include "account/account.h"
+
+#include "event/event.h"
+#include "limit/limit.h"
+#include "token/token.h"
+
+#include "lib/stringinfo.h"
+
+/* ---- name.c: usernames as they are stored and compared ---- */
+
+typedef struct AccountName
+{
+	char *username; /* NFC */
+	char *key;      /* case and compatibility folded */
+} AccountName;
+
+/* Reads a name in the database's encoding; false, without raising or quoting it, when it cannot be one. */
+extern bool name_read(Datum given, AccountName *name);
+
+/* ---- typed.c: what a user typed as his password ---- */
+
+#define TYPED_MAX 320
+
+typedef struct Typed
+{
+	MemoryContext context;
+	MemoryContextCallback wipe;
+	struct varlena *source; /* the detoasted beginning */
+	bool possible;          /* could be a password: there is one, in characters, of 72 bytes at most */
+	size_t length;          /* at most 72, also when it is cut */
+	char bytes[TYPED_MAX + 1];
+} Typed;
+
+/* Reads an argument of type text as UTF-8 into memory that is wiped however the statement ends; never raises about it. */
+extern Typed *typed_read(NullableDatum argument);
+
+/* Wipes and frees it. */
+extern void typed_free(Typed *typed);
+
+/* ---- address.c: where a login comes from ---- */
+
+#define ADDRESS_TEXT_MAX 48
+#define ADDRESS_SUBJECT_MAX 9
+
+typedef struct Address
+{
+	char text[ADDRESS_TEXT_MAX]; /* numeric; empty for a unix socket and when it is not known */
+	bool is_limited;             /* stands for one client, or one network of one */
+	uint8 subject[ADDRESS_SUBJECT_MAX];
+	Size length;
+} Address;
+
+extern Address address_of_client(void);
+
+/* ---- store.c: the tables, by statements that never change ---- */
+
+typedef struct Account
+{
+	int64 user_id;
+	char *username;
+	char *hash;
+	char *role;
+	bool has_tenant;
+	int64 tenant_id;
+	const char *refused; /* why no login of it succeeds: disabled, tenant_inactive, no_role; NULL when they do */
+	bool is_break_glass;
+	TimestampTz sessions_since; /* the user's or the tenant's, whichever is later */
+	uint32 failures;            /* as last recorded before shared memory began; 0 for none that count */
+	TimestampTz locked_until;   /* the same; 0 for none */
+} Account;
+
+typedef struct Session
+{
+	char *id; /* uuid as text */
+	int64 user_id;
+	TimestampTz created_at;
+	TimestampTz last_used_at;
+	TimestampTz expires_at;
+	int32 rotation;
+	TimestampTz rotated_at;
+	bool is_revoked;
+} Session;
+
+/* Reads accounts in their newest committed state, whatever the transaction's isolation; NULL when there is none. */
+extern Account *store_find_name(const char *key);
+extern Account *store_find_user(int64 user_id);
+
+/* What every try leaves behind; no user_id where there is no such user. */
+extern void store_note_attempt(const Account *account, bool succeeded, const FailureVerdict *verdict);
+
+/* Replaces a hash by one of the same password, unless it was changed or is being changed. */
+extern void store_rehash(const Account *account, const char *hash);
+
+extern Session *store_open_session(int64 user_id, const Address *address, const char *user_agent);
+
+/* Locks the row, and waits for it; NULL when there is none. */
+extern Session *store_lock_session(const char *id);
+extern void store_rotate_session(Session *session);
+extern void store_touch_session(const Session *session);
+
+/* Ends one session, and refuses its tokens. */
+extern void store_end_session(const char *id, const char *reason);
+
+/* Ends all sessions of a user, and refuses all tokens that were issued up to now; keeps logins of his waiting until the transaction ends. */
+extern void store_end_sessions(int64 user_id);
+
+extern void store_set_password(int64 user_id, const char *hash);
+
+/* Permissions of a role, as a JSON array. */
+extern char *store_permissions(const char *role);
+
+/* When a session ends at the latest, as JSON; NULL when there is none. */
+extern char *store_session_end(const char *id);
+
+/* Refuses tokens with a jti. */
+extern void store_revoke_token(const char *token_id);
+
+/* ---- lock.c ---- */
+
+/* Waits until nobody changes an account or its tenant, and keeps that so until lock_return(). */
+extern void lock_share(const Account *account);
+extern void lock_return(const Account *account);
+
+/* Keeps everybody else from that until the transaction ends. */
+extern void lock_alone(const Account *account);
+
+/* ---- attempt.c: one try of a password ---- */
+
+typedef struct Attempt
+{
+	Address address;
+	const Account *account; /* NULL: there is no such user */
+	FailureVerdict at_address;
+	FailureVerdict at_account;
+	bool counts; /* failures of the account lock it */
+} Attempt;
+
+/* Counts a failure ahead at the address; false when it is locked. */
+extern bool attempt_begin(Attempt *attempt);
+
+/* Counts one ahead at the account, NULL for nobody's. */
+extern void attempt_account(Attempt *attempt, const Account *account);
+
+/* Verifies what was typed: one bcrypt hash at the present cost, whoever it is for.  Raises when it could not be tried at all. */
+extern bool attempt_verify(Attempt *attempt, const Typed *typed);
+
+/* Takes back what was counted ahead and forgets the account's failures. */
+extern void attempt_succeeded(const Attempt *attempt);
+
+/* Records a failure; reason is for auditors. */
+extern void attempt_failed(const Attempt *attempt, const char *action, const char *reason);
+
+/* ---- answer.c: what functions of twin_api return ---- */
+
+/* A pair of tokens, made by session.c. */
+typedef struct TokenPair
+{
+	IssuedToken access;
+	IssuedToken refresh;
+	char *csrf; /* NULL without cookies */
+} TokenPair;
+
+extern Datum answer_tokens(const Account *account, const TokenPair *pair);
+
+/* {error, message} with a status; retry_after is in seconds, 0 for none. */
+extern Datum answer_refusal(int status, const char *error, const char *message, int64 retry_after);
+
+/* Has the browser forget the cookies. */
+extern void answer_clear_cookies(void);
+
+/* Adds "name": "value" to an object that is being written; NULL is null. */
+extern void answer_text(StringInfo json, const char *name, const char *value);
+extern void answer_member(StringInfo json, const char *name, const char *json_value);
+extern void answer_user(StringInfo json, const Account *account);
+extern Datum answer_finish(StringInfo json);
+
+/* ---- request.c: what the gateway says of the request ---- */
+
+#define REQUEST_TEXT_MAX 8192
+
+/* A header or a cookie, copied with its final zero; false when there is none, or it does not fit. */
+extern bool request_header(const char *name, char *to, size_t size);
+extern bool request_cookie(const char *name, char *to, size_t size);
+
+/* ---- session.c ---- */
+
+/* Opens a session and issues its tokens, for cookies too. */
+extern Datum session_open(const Account *account, const Address *address, bool use_cookies);
+
+/* Whether the sid of a token can be one of a session here: a uuid as this database writes it. */
+extern bool session_is_uuid(const char *text);
+
+#define REFUSED_LOGIN "invalid_credentials"
+#define REFUSED_TOKEN "invalid_token"
+#define REFUSED_FLOOD "too_many_requests"
+
+#endif /* TSEC_ACCOUNT_PRIVATE_H */

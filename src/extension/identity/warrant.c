@@ -1,0 +1,132 @@
+/*
+ * warrant.c
+ *		What a token-only login may do in another role than its own.
+ *
+ * The login of a gateway is granted every role that a request may act in, so
+ * whoever takes it over can name any of them.  A role counts only where a
+ * verified token warrants it: one whose own role stands for it.  Without a
+ * warrant grants on keys do not count, the extension's administrative functions
+ * are refused, and so is what its views show.  (What applications grant to these
+ * roles on their own tables is theirs to protect: protect_table().)
+ *
+ * SECURITY DEFINER functions run as their owner and are let be: who may call
+ * them was decided before.
+ */
+#include "identity/private.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_proc.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(tsec_require_warrant);
+
+static object_access_hook_type previous_hook = NULL;
+
+/* The role that was set, or the session's own. */
+static Oid
+acting_role(void)
+{
+	return OidIsValid(GetCurrentRoleId()) ? GetCurrentRoleId() : GetSessionUserId();
+}
+
+bool
+identity_has_warrant(void)
+{
+	const Identity *identity;
+	Oid acting = acting_role();
+
+	if (!identity_is_token_only())
+		return true;
+	identity = identity_if_verified();
+	if (identity == NULL)
+		return false;
+	if (acting == GetSessionUserId() || acting == identity->database_role)
+		return true;
+	return identity->role != NULL && tables_role_stands_for(identity->role, acting);
+}
+
+static TSEC_NORETURN void
+refuse(const char *what)
+{
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
+					errdetail("This login is token-only, and no verified token warrants the role it acts in."),
+					errhint("Call twin.authenticate() with the token of a user whose role it is.")));
+}
+
+/* Whether anybody may call a function. */
+static bool
+is_for_everybody(Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool null;
+	Datum acl;
+	bool allowed;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	acl = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &null);
+	/* without a list it is as it was made */
+	allowed = null || aclmask(DatumGetAclP(acl), ACL_ID_PUBLIC, InvalidOid, ACL_EXECUTE, ACLMASK_ANY) != 0;
+	ReleaseSysCache(tuple);
+	return allowed;
+}
+
+/* Looks at every function before it is called for the first time in a statement. */
+static void
+check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
+{
+	if (previous_hook)
+		previous_hook(access, class, object, sub, argument);
+	if (access != OAT_FUNCTION_EXECUTE)
+		return;
+	identity_check_seal();
+	if (!IsTransactionState() || likely(!identity_is_token_only()) || GetUserId() != acting_role())
+		return;
+	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
+		return;
+	if (!identity_has_warrant())
+		refuse("an administrative function of twin_security");
+}
+
+void
+warrant_check_statement(const PlannedStmt *statement)
+{
+	Oid schema;
+	ListCell *cell;
+
+	if (likely(!identity_is_token_only()) || GetUserId() != acting_role())
+		return;
+	schema = get_namespace_oid(TSEC_SCHEMA, true);
+	foreach(cell, statement->rtable)
+	{
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION && get_rel_namespace(entry->relid) == schema && !identity_has_warrant())
+			refuse("what twin_security shows");
+	}
+}
+
+/* require_warrant(): trigger on the list of token-only logins */
+Datum
+tsec_require_warrant(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("require_warrant can only be called as a trigger")));
+	if (!identity_has_warrant())
+		refuse("the list of token-only logins");
+	PG_RETURN_POINTER(NULL);
+}
+
+void
+warrant_init(void)
+{
+	previous_hook = object_access_hook;
+	object_access_hook = check_function;
+}

@@ -1,0 +1,204 @@
+-- account.sql: what a login gives, by body and by cookies; what its holder may do; what administrators see.
+BEGIN;
+CREATE EXTENSION pgtap;
+CREATE EXTENSION IF NOT EXISTS twin_security;
+SELECT * FROM no_plan();
+SET LOCAL twin_security.bcrypt_cost = 10;
+
+SELECT twin.create_tenant('south') AS tenant \gset
+SELECT twin.create_user('Jürgen', 'correct horse battery staple', 'j@example.org', 'operator', :tenant) AS uid \gset
+SELECT twin.create_user('boss', 'purple monkey dishwasher 9', role_name => 'admin') AS boss \gset
+
+CREATE FUNCTION claims_of(token text) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT convert_from(decode(rpad(translate(p, '-_', '+/'), (length(p) + 3) / 4 * 4, '='), 'base64'), 'UTF8')::jsonb FROM (SELECT split_part(token, '.', 2)) s (p)
+$$;
+CREATE FUNCTION cookie(name text) RETURNS text LANGUAGE sql AS $$
+	SELECT substring(h ->> 'Set-Cookie' from '=([^;]*);') FROM jsonb_array_elements(current_setting('response.headers')::jsonb) WITH ORDINALITY e (h, n)
+	WHERE h ->> 'Set-Cookie' LIKE name || '=%' ORDER BY n DESC LIMIT 1
+$$;
+CREATE FUNCTION attributes(name text) RETURNS text LANGUAGE sql AS $$
+	SELECT substring(h ->> 'Set-Cookie' from '; (.*)$') FROM jsonb_array_elements(current_setting('response.headers')::jsonb) WITH ORDINALITY e (h, n)
+	WHERE h ->> 'Set-Cookie' LIKE name || '=%' ORDER BY n DESC LIMIT 1
+$$;
+CREATE FUNCTION forget_response() RETURNS void LANGUAGE sql AS $$ SELECT set_config('response.headers', '', true), set_config('response.status', '', true) $$;
+
+-- ---- the body ----
+SELECT twin_api.login('JÜRGEN', 'correct horse battery staple') AS l \gset
+SELECT is((SELECT array_agg(k ORDER BY k COLLATE "C") FROM jsonb_object_keys(:'l'::jsonb) k), '{access_token,expires_in,refresh_token,token_type,user}', 'members of a login');
+SELECT is(:'l'::jsonb -> 'user', jsonb_build_object('user_id', :'uid', 'username', 'Jürgen', 'role', 'operator', 'tenant_id', :tenant), 'the user, his number a string as in the token');
+SELECT is(:'l'::jsonb -> 'token_type', '"Bearer"', 'of type Bearer');
+SELECT is((:'l'::jsonb ->> 'expires_in')::int, 3600, 'for an hour');
+SELECT is(coalesce(current_setting('response.status', true), ''), '', 'no status of its own');
+SELECT is(coalesce(current_setting('response.headers', true), ''), '', 'no cookies');
+SELECT is(claims_of(:'l'::jsonb ->> 'access_token') - '{iat,exp,jti,sid}'::text[],
+	jsonb_build_object('user_id', :'uid', 'role', 'operator', 'tenant_id', :tenant, 'iss', 'twin_security', 'aud', 'twin_security', 'typ', 'access'), 'claims of the access token');
+SELECT is(claims_of(:'l'::jsonb ->> 'refresh_token') - '{iat,exp,jti,sid}'::text[],
+	jsonb_build_object('user_id', :'uid', 'role', 'operator', 'tenant_id', :tenant, 'iss', 'twin_security', 'aud', 'twin_security', 'typ', 'refresh', 'rot', 0), '... and of the refresh token');
+SELECT is(claims_of(:'l'::jsonb ->> 'access_token') ->> 'sid', claims_of(:'l'::jsonb ->> 'refresh_token') ->> 'sid', 'both of one session');
+SELECT is((SELECT count(*) FROM twin.sessions WHERE session_id = (claims_of(:'l'::jsonb ->> 'access_token') ->> 'sid')::uuid AND user_id = :uid AND ended_at IS NULL), 1::bigint, '... which has a row');
+SELECT cmp_ok((SELECT last_login FROM twin.users WHERE user_id = :uid), '>', (SELECT created_at FROM twin.users WHERE user_id = :uid), 'last_login is set');
+
+-- ---- refusals ----
+SELECT is(twin_api.login('jürgen', 'wrong'), '{"error": "invalid_credentials", "message": "wrong username or password"}', 'a refusal');
+SELECT is(current_setting('response.status'), '401', '... is 401');
+SELECT is(twin_api.login('jürgen', repeat('x', 73)) ->> 'error', 'invalid_credentials', '73 bytes are as wrong as any');
+SELECT is(twin_api.login(n, 'x') ->> 'error', 'invalid_credentials', 'name: ' || coalesce(quote_literal(n), 'NULL'))
+	FROM unnest(ARRAY['', ' ', NULL, repeat('x', 65), repeat('ü', 200), E'\u202e', 'ﬀ', E'j\u0301']) n;
+SELECT ok(twin_api.login(E'ju\u0308rgen', 'correct horse battery staple') ? 'access_token', 'a name in another normal form is the same');
+SELECT forget_response();
+
+-- ---- who is logged in ----
+SELECT throws_ok('SELECT twin_api.me()', '42501', 'nobody is logged in', 'nobody has no me()');
+SELECT twin.authenticate(:'l'::jsonb ->> 'access_token');
+SELECT is(twin.current_username(), 'Jürgen', 'current_username');
+SELECT is(twin_api.me() - '{session_id,session_expires_at}'::text[], jsonb_build_object('user_id', :'uid', 'username', 'Jürgen', 'role', 'operator', 'tenant_id', :tenant,
+	'permissions', '["read_units", "remote_control", "write_units"]'::jsonb), 'me');
+SELECT is((twin_api.me() ->> 'session_expires_at')::timestamptz, (SELECT expires_at FROM twin.sessions WHERE session_id = (twin_api.me() ->> 'session_id')::uuid), '... with the end of the session');
+
+-- ---- another password ----
+SELECT is(twin_api.change_password('wrong', 'another horse battery staple') ->> 'error', 'invalid_credentials', 'the old password is asked for');
+SELECT throws_ok($$SELECT twin_api.change_password('correct horse battery staple', 'password')$$, '22023', 'the password is not acceptable', 'the new one must be good');
+SELECT forget_response();
+SELECT twin_api.change_password('correct horse battery staple', 'another horse battery staple') AS c \gset
+SELECT ok(:'c'::jsonb ? 'access_token' AND :'c'::jsonb ? 'refresh_token', 'a change gives tokens of a new session');
+SELECT throws_ok(format('SELECT twin.verify_token(%L)', :'l'::jsonb ->> 'access_token'), 'TW510', NULL, '... and ends the old one');
+SET LOCAL twin_security.token = '';
+SELECT is(twin_api.refresh(:'l'::jsonb ->> 'refresh_token') ->> 'error', 'invalid_token', '... refresh token too');
+SELECT lives_ok(format('SELECT twin.verify_token(%L)', :'c'::jsonb ->> 'access_token'), 'the new token holds, though issued in the same second');
+SELECT is(twin_api.login('jürgen', 'correct horse battery staple') ->> 'error', 'invalid_credentials', 'the old password is void');
+SELECT ok(twin_api.login('jürgen', 'another horse battery staple') ? 'access_token', 'the new one holds');
+
+-- ---- leaving ----
+SELECT twin.authenticate(:'c'::jsonb ->> 'access_token');
+SELECT twin_api.logout();
+SELECT throws_ok('SELECT twin.current_user_id()', 'TW510', NULL, 'after logout the token is refused, in its own transaction too');
+SET LOCAL twin_security.token = '';
+SELECT is(twin_api.refresh(:'c'::jsonb ->> 'refresh_token') ->> 'error', 'invalid_token', '... and the refresh token');
+SELECT is((SELECT end_reason FROM twin.sessions WHERE session_id = (claims_of(:'c'::jsonb ->> 'access_token') ->> 'sid')::uuid), 'logout', '... and the session ended');
+SELECT is(coalesce(current_setting('response.headers', true), ''), '', '... no cookie is cleared where none came');
+SELECT twin_api.login('jürgen', 'another horse battery staple') AS a \gset
+SELECT twin_api.login('jürgen', 'another horse battery staple') AS b \gset
+SELECT twin.authenticate(:'a'::jsonb ->> 'access_token');
+SELECT twin_api.logout_all();
+SET LOCAL twin_security.token = '';
+SELECT is(twin_api.refresh(t::jsonb ->> 'refresh_token') ->> 'error', 'invalid_token', 'logout_all ends all of them') FROM unnest(ARRAY[:'a', :'b']) t;
+
+-- ---- a token that no login made ----
+SELECT twin.authenticate(twin.issue_token(jsonb_build_object('user_id', :'uid', 'role', 'viewer')));
+SELECT is(twin_api.me() -> 'role', '"viewer"', 'its role is the token''s');
+SELECT is(twin_api.me() -> 'session_id', 'null', 'it has no session');
+SELECT lives_ok('SELECT twin_api.logout()', 'logout refuses that token');
+SELECT throws_ok('SELECT twin.current_user_id()', 'TW510', NULL, '... from now on');
+SELECT set_config('twin_security.token', twin.issue_token(jsonb_build_object('user_id', :'uid', 'role', 'viewer', 'sid', 'no uuid''')), true);
+SELECT is(twin_api.me() -> 'session_expires_at', 'null', 'a session that is none of ours has no end here');
+SELECT lives_ok('SELECT twin_api.logout()', '... but can be ended');
+SELECT set_config('twin_security.token', '', true);
+-- of an outside issuer, with the number of one of our users
+SELECT twin.add_verification_key('{"kty": "oct", "kid": "out", "alg": "HS256", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"}', claim_map => '{"user": "sub", "role": "role", "tenant": null, "roles": ["admin"]}');
+CREATE FUNCTION outside(payload text) RETURNS text LANGUAGE sql AS $$
+	WITH part AS (SELECT rtrim(translate(encode(convert_to(x, 'UTF8'), 'base64'), E'+/\n', '-_'), '=') AS p, n FROM unnest(ARRAY['{"alg":"HS256","kid":"out"}', payload]) WITH ORDINALITY u (x, n)),
+		signed AS (SELECT string_agg(p, '.' ORDER BY n) AS s FROM part),
+		/* RFC 2104, with a key shorter than a block */
+		pad AS (SELECT decode(string_agg(lpad(to_hex(get_byte('01234567890123456789012345678901'::bytea || decode(repeat('00', 32), 'hex'), i) # 54), 2, '0'), '' ORDER BY i), 'hex') AS ipad,
+			decode(string_agg(lpad(to_hex(get_byte('01234567890123456789012345678901'::bytea || decode(repeat('00', 32), 'hex'), i) # 92), 2, '0'), '' ORDER BY i), 'hex') AS opad FROM generate_series(0, 63) i)
+	SELECT s || '.' || rtrim(translate(encode(sha256(opad || sha256(ipad || s::bytea)), 'base64'), E'+/\n', '-_'), '=') FROM signed, pad
+$$;
+SELECT twin.authenticate(outside(format('{"sub":"%s","role":"admin","exp":%s,"jti":"j1"}', :'boss', (extract(epoch FROM now()) + 60)::bigint)));
+SELECT is(twin.current_username(), :'boss', 'an outside issuer''s user is called as the token says, not like one of ours');
+SELECT is(twin_api.me() -> 'username', 'null', '... and is none of ours');
+SELECT throws_ok('SELECT twin_api.logout_all()', '42501', 'the token belongs to no account of this database', '... ends no sessions of ours');
+SELECT throws_ok($$SELECT twin_api.change_password('another horse battery staple', 'correct horse battery staple')$$, '42501', NULL, '... changes no password of ours');
+SELECT twin_api.logout();
+SELECT set_config('twin_security.token', '', true);
+
+-- ---- cookies ----
+SELECT forget_response();
+SELECT set_config('response.headers', '[{"X-Before": "1"}]', true);
+SELECT twin_api.login('jürgen', 'another horse battery staple', use_cookies => true) AS k \gset
+SELECT is((SELECT array_agg(k ORDER BY k COLLATE "C") FROM jsonb_object_keys(:'k'::jsonb) k), '{csrf_token,expires_in,token_type,user}', 'with cookies the body holds no token but the CSRF token');
+SELECT is(current_setting('response.headers')::jsonb -> 0, '{"X-Before": "1"}', 'headers that are there stay');
+SELECT is((SELECT array_agg(DISTINCT (SELECT count(*) FROM jsonb_object_keys(h))) FROM jsonb_array_elements(current_setting('response.headers')::jsonb) h), '{1}', 'each header is an object of one member');
+SELECT matches(attributes('__Host-twin_access'), '^Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=3600$', 'the access cookie');
+SELECT matches(attributes('__Host-twin_refresh'), '^Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=4[0-9]{4}$', 'the refresh cookie');
+SELECT matches(attributes('__Host-twin_csrf'), '^Path=/; Secure; SameSite=Lax; Max-Age=4[0-9]{4}$', 'scripts may read the CSRF cookie');
+SELECT is(cookie('__Host-twin_csrf'), :'k'::jsonb ->> 'csrf_token', '... which is that of the body');
+SELECT isnt(claims_of(cookie('__Host-twin_access')) ->> 'csrf', :'k'::jsonb ->> 'csrf_token', 'the tokens carry its digest, not itself');
+SELECT is(claims_of(cookie('__Host-twin_access')) ->> 'csrf', rtrim(translate(encode(sha256(convert_to(:'k'::jsonb ->> 'csrf_token', 'UTF8')), 'base64'), '+/', '-_'), '='), '... by SHA-256');
+SELECT cookie('__Host-twin_access') AS access, cookie('__Host-twin_refresh') AS refresh, cookie('__Host-twin_csrf') AS csrf \gset
+SELECT set_config('request.cookies', jsonb_build_object('__Host-twin_access', :'access', '__Host-twin_refresh', :'refresh', '__Host-twin_csrf', :'csrf')::text, true);
+-- the cookie alone is no proof that the page asked
+SELECT forget_response();
+SELECT is(twin_api.refresh() ->> 'error', 'invalid_token', 'refresh by cookie without the header is refused');
+CREATE FUNCTION refused_with(headers text, label text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM forget_response(), set_config('request.headers', headers, true);
+	RETURN is(twin_api.refresh() ->> 'error', 'invalid_token', label);
+END $$;
+SELECT refused_with(jsonb_build_object('x-csrf-token', h)::text, 'header: ' || h)
+	FROM unnest(ARRAY['', 'x', repeat('A', 43), left(:'csrf', 42), :'csrf' || 'A', claims_of(:'access') ->> 'csrf']) h;
+SELECT refused_with(x, 'headers: ' || x) FROM unnest(ARRAY['', 'no json', '[]', '{"x-csrf-token": 1}', '{"x-csrf-token": null}', '{"a": {"b": {"c": 1}}}']) x;
+SELECT forget_response();
+SELECT set_config('request.headers', jsonb_build_object('x-csrf-token', :'csrf', 'user-agent', E'Mozilla\u00e4 ' || repeat('x', 1000))::text, true);
+SELECT twin_api.refresh() AS r \gset
+SELECT is((SELECT array_agg(k ORDER BY k COLLATE "C") FROM jsonb_object_keys(:'r'::jsonb) k), '{csrf_token,expires_in,token_type,user}', 'with it the answer comes by cookies too');
+SELECT is(cookie('__Host-twin_csrf'), :'csrf', 'the CSRF token stays that of the session');
+SELECT isnt(cookie('__Host-twin_refresh'), :'refresh', 'the refresh token rotates');
+SELECT is(claims_of(cookie('__Host-twin_refresh')) ->> 'rot', '1', '... by one');
+SELECT cookie('__Host-twin_access') AS access \gset
+SELECT twin.authenticate(:'access');
+SELECT forget_response();
+SELECT twin_api.logout();
+SELECT is(cookie(c) || ' ' || attributes(c), w, 'logout clears ' || c) FROM (VALUES ('__Host-twin_access', ' Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=0'),
+	('__Host-twin_refresh', ' Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=0'), ('__Host-twin_csrf', ' Path=/; Secure; SameSite=Lax; Max-Age=0')) v (c, w);
+SELECT set_config('twin_security.token', '', true), set_config('request.cookies', '', true), forget_response();
+-- a token of the body, planted as a cookie
+SELECT twin_api.login('jürgen', 'another horse battery staple') AS p \gset
+SELECT set_config('request.cookies', jsonb_build_object('__Host-twin_refresh', :'p'::jsonb ->> 'refresh_token')::text, true),
+	set_config('request.headers', jsonb_build_object('x-csrf-token', repeat('A', 43))::text, true);
+SELECT is(twin_api.refresh() ->> 'error', 'invalid_token', 'a token that was not issued for cookies is none');
+SELECT set_config('request.cookies', '', true), forget_response();
+SELECT twin_api.login('jürgen', 'another horse battery staple') AS p \gset
+SELECT is((SELECT user_agent FROM twin.sessions WHERE session_id = (claims_of(:'p'::jsonb ->> 'access_token') ->> 'sid')::uuid), NULL, 'who says nothing has no user agent');
+SELECT set_config('request.headers', jsonb_build_object('user-agent', E'Mozilla\u00e4\n' || repeat('x', 1000))::text, true);
+SELECT twin_api.login('jürgen', 'another horse battery staple') AS p \gset
+SELECT is((SELECT user_agent FROM twin.sessions WHERE session_id = (claims_of(:'p'::jsonb ->> 'access_token') ->> 'sid')::uuid), 'Mozilla???' || repeat('x', 246), 'what a client calls itself is cut and printable');
+
+-- ---- rehash ----
+SET LOCAL twin_security.bcrypt_cost = 11;
+SELECT ok(twin_api.login('jürgen', 'another horse battery staple') ? 'access_token', 'a login after the cost has risen');
+SELECT matches((SELECT password_hash FROM twin_internal.users WHERE user_id = :uid), '^\$2b\$11\$', '... hashes anew');
+SELECT ok(twin_api.login('jürgen', 'another horse battery staple') ? 'access_token', '... and the password still holds');
+SET LOCAL twin_security.bcrypt_cost = 10;
+UPDATE twin_internal.users SET password_hash = twin.hash_password('another horse battery staple', 10) WHERE user_id = :uid;
+SET LOCAL twin_security.bcrypt_cost = 11;
+SELECT twin_api.login('jürgen', 'wrong');
+SELECT matches((SELECT password_hash FROM twin_internal.users WHERE user_id = :uid), '^\$2b\$10\$', 'a wrong password does not');
+SET LOCAL twin_security.bcrypt_cost = 10;
+
+-- ---- administrators ----
+SELECT is((SELECT username FROM twin.users WHERE email = 'j@example.org'), 'Jürgen', 'an address is found');
+SELECT is((SELECT count(*) FROM twin.users WHERE email = 'J@example.org'), 0::bigint, '... exactly as it was given');
+SELECT ok((SELECT count(*) FROM twin.sessions WHERE ended_at IS NULL) > 0, 'there are sessions');
+SELECT twin.disable_tenant(:tenant);
+SELECT is((SELECT count(*) FROM twin.sessions WHERE user_id = :uid AND ended_at IS NULL), 0::bigint, 'without their tenant none goes on');
+SELECT is(twin_api.login('jürgen', 'another horse battery staple') ->> 'error', 'invalid_credentials', '... and none begins');
+SELECT twin.enable_tenant(:tenant);
+SELECT ok(twin_api.login('jürgen', 'another horse battery staple') ? 'access_token', '... until it is enabled again');
+SELECT is(twin.purge_sessions(), 0::bigint, 'young ones are kept');
+SELECT cmp_ok(twin.purge_sessions('0'), '>', 0::bigint, '... and can be purged');
+SELECT is((SELECT count(*) FROM twin.sessions WHERE ended_at IS NOT NULL), 0::bigint, 'none that ended is left');
+SELECT is((SELECT count(*) FROM twin.sessions), 1::bigint, 'the one that goes on is');
+SELECT throws_ok($$SELECT twin.purge_sessions(NULL)$$, '22023', NULL, 'purging needs an interval');
+UPDATE twin_internal.users SET password_hash = twin.hash_password('another horse battery staple', 10), role_name = 'gone' WHERE user_id = :uid;
+SELECT is(twin_api.login('jürgen', 'another horse battery staple') ->> 'error', 'invalid_credentials', 'a role that is no more lets nobody in');
+SELECT throws_ok(format('UPDATE twin_internal.users SET password_hash = %L', h), '23514', NULL, 'no hash: ' || h) FROM unnest(ARRAY['', 'x', 'plain password', '$2x$10$' || repeat('a', 53), '$1$abc']) h;
+SELECT throws_ok('SELECT twin.disable_user(''boss'')', '55000', NULL, 'the last administrator stays');
+SELECT is((SELECT count(*) FROM twin_internal.login_attempts WHERE user_id = :uid AND succeeded), 1::bigint, 'of successful logins the last one is kept');
+
+-- what no user can reach
+SELECT is((SELECT array_agg(r::text || ' ' || c.oid::regclass) FROM unnest('{twin_admin,twin_auditor,twin_operator,twin_viewer,twin_anonymous,twin_gateway}'::regrole[]) r, pg_class c
+	WHERE c.relnamespace = 'twin_internal'::regnamespace AND c.relname IN ('users', 'tenants', 'sessions', 'login_attempts')
+		AND has_table_privilege(r, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')), NULL, 'nobody has a privilege on the tables');
+SELECT is((SELECT array_agg(p.oid::regprocedure) FROM pg_proc p WHERE p.pronamespace = 'twin_api'::regnamespace AND has_function_privilege('pg_monitor', p.oid, 'EXECUTE')), NULL, 'PUBLIC has nothing of twin_api');
+SELECT * FROM finish();
+ROLLBACK;
