@@ -54,10 +54,12 @@ typedef struct Statement
 	int count;
 	Oid types[ARGUMENTS_MAX];
 	const char *text;
-	SPIPlanPtr plan;
 } Statement;
 
-static Statement statements[STATEMENT_COUNT] = {
+/* Kept as long as the session. */
+static SPIPlanPtr plans[STATEMENT_COUNT];
+
+static const Statement statements[STATEMENT_COUNT] = {
 	[FIND_NAME] = {true, 1, {TEXTOID}, ACCOUNT_COLUMNS "WHERE u.username_key = $1"},
 	[FIND_USER] = {true, 1, {INT8OID}, ACCOUNT_COLUMNS "WHERE u.user_id = $1"},
 	[NOTE_ATTEMPT] = {false,
@@ -132,20 +134,20 @@ static Statement statements[STATEMENT_COUNT] = {
 static void
 run(StatementName name, Datum *arguments, const char *nulls)
 {
-	Statement *statement = &statements[name];
+	const Statement *statement = &statements[name];
 	int result;
 
-	if (statement->plan == NULL)
+	if (plans[name] == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(statement->text, statement->count, statement->types);
+		SPIPlanPtr plan = SPI_prepare(statement->text, statement->count, unconstify(Oid *, statement->types));
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "twin_security: statement %d of accounts cannot be prepared", name);
-		statement->plan = plan;
+		plans[name] = plan;
 	}
 	if (statement->reads)
 		PushActiveSnapshot(GetLatestSnapshot());
-	result = SPI_execute_plan(statement->plan, arguments, nulls, statement->reads, 0);
+	result = SPI_execute_plan(plans[name], arguments, nulls, statement->reads, 0);
 	if (result < 0)
 		elog(ERROR, "twin_security: statement %d of accounts failed: %s", name, SPI_result_code_string(result));
 	if (statement->reads)
