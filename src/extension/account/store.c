@@ -139,7 +139,7 @@ run(StatementName name, Datum *arguments, const char *nulls)
 
 	if (plans[name] == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(statement->text, statement->count, unconstify(Oid *, statement->types));
+		SPIPlanPtr plan = SPI_prepare(statement->text, statement->count, (Oid *) statement->types);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "twin_security: statement %d of accounts cannot be prepared", name);
