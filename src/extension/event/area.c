@@ -21,11 +21,12 @@ typedef struct EventArea
 	pg_atomic_uint64 launcher_latch;
 	pg_atomic_uint64 homeless;          /* events of databases without a ring */
 	pg_atomic_uint64 homeless_reported; /* how many of them stand in a log */
+	pg_atomic_uint64 homeless_rest;     /* until when the launcher is not woken for them */
 	pg_atomic_uint32 cluster_database;
 } EventArea;
 
-/* Of so many events without a ring one wakes the launcher. */
-#define HOMELESS_STEP 64
+/* How long the launcher, once it looked for a ring in vain, is left alone by events without one. */
+#define HOMELESS_REST_MS 100
 
 #define AREA_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventArea))
 #define RING_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventRing))
@@ -92,6 +93,7 @@ initialise(void *memory)
 	pg_atomic_init_u64(&area->launcher_latch, 0);
 	pg_atomic_init_u64(&area->homeless, 0);
 	pg_atomic_init_u64(&area->homeless_reported, 0);
+	pg_atomic_init_u64(&area->homeless_rest, 0);
 	pg_atomic_init_u32(&area->cluster_database, InvalidOid);
 	for (int i = 0; i < setting_max_databases; i++)
 	{
@@ -205,9 +207,15 @@ area_push(Bytes record, bool application_made)
 	ring = own_ring();
 	if (ring == NULL)
 	{
-		/* the launcher may find a ring to take back; it counts the rest in its own time */
-		if (pg_atomic_fetch_add_u64(&area->homeless, 1) % HOMELESS_STEP == 0)
+		TimestampTz now = GetCurrentTimestamp();
+
+		pg_atomic_fetch_add_u64(&area->homeless, 1);
+		if ((TimestampTz) pg_atomic_read_u64(&area->homeless_rest) <= now)
+		{
+			/* it may find a ring to take back */
+			pg_atomic_write_u64(&area->homeless_rest, (uint64) TimestampTzPlusMilliseconds(now, HOMELESS_REST_MS));
 			area_wake_launcher();
+		}
 		return false;
 	}
 	pg_atomic_fetch_add_u64(&ring->emitted, 1);
