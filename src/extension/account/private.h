@@ -59,7 +59,43 @@ typedef struct Address
 
 extern Address address_of_client(void);
 
-/* ---- store.c: the tables, by statements that never change ---- */
+/* ---- statement.c ---- */
+
+typedef enum StatementName
+{
+	FIND_NAME,
+	FIND_USER,
+	NOTE_ATTEMPT,
+	PURGE_FAILURES,
+	PURGE_SUCCESSES,
+	REHASH,
+	OPEN_SESSION,
+	LOCK_SESSION,
+	ROTATE_SESSION,
+	TOUCH_SESSION,
+	END_SESSION,
+	END_SESSIONS,
+	SET_PASSWORD,
+	PERMISSIONS,
+	REVOKE_TOKEN,
+	SESSION_END,
+	STATEMENT_COUNT
+} StatementName;
+
+/* Runs a statement; SPI is connected.  A null among the arguments is written n. */
+extern void statement_run(StatementName name, Datum *arguments, const char *nulls);
+
+/* Connects, runs a statement whose rows nobody looks at, and disconnects. */
+extern void statement_run_alone(StatementName name, Datum *arguments, const char *nulls);
+
+/* Columns of the first row of the last one; texts lie in the caller's memory, NULL and 0 stand for null. */
+extern char *statement_text(int number);
+extern int64 statement_number(int number);
+extern int32 statement_integer(int number);
+extern bool statement_bool(int number);
+extern bool statement_is_null(int number);
+
+/* ---- store.c ---- */
 
 typedef struct Account
 {

@@ -1,0 +1,200 @@
+/*
+ * statement.c
+ *		The statements by which the tables of accounts are read and written:
+ *		they never change, and take parameters only.
+ *
+ * They run as the extension's owner, for who called us is a SECURITY DEFINER
+ * function with a pinned search_path.  Accounts are read in their newest
+ * committed state: a transaction that began before somebody was disabled still
+ * learns of it.
+ */
+#include "account/private.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#define ARGUMENTS_MAX 4
+
+#define ACCOUNT_COLUMNS                                                                                        \
+	"SELECT u.user_id, u.username, u.password_hash, u.role_name, u.tenant_id, "                                \
+	"CASE WHEN NOT u.is_active THEN 'disabled' WHEN u.tenant_id IS NOT NULL AND t.is_active IS NOT TRUE THEN " \
+	"'tenant_inactive' "                                                                                       \
+	"WHEN r.role_name IS NULL THEN 'no_role' END, coalesce(r.is_break_glass, false), "                         \
+	"greatest(u.sessions_since, t.sessions_since), a.failures, a.locked_until "                                \
+	"FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id "               \
+	"LEFT JOIN twin_internal.roles r ON r.role_name = u.role_name "                                            \
+	"LEFT JOIN LATERAL twin_internal.recorded_failures(u.user_id, u.unlocked_at) a ON true "
+
+typedef struct Statement
+{
+	bool reads; /* the newest committed state */
+	int count;
+	Oid types[ARGUMENTS_MAX];
+	const char *text;
+} Statement;
+
+static const Statement statements[STATEMENT_COUNT] = {
+	[FIND_NAME] = {true, 1, {TEXTOID}, ACCOUNT_COLUMNS "WHERE u.username_key = $1"},
+	[FIND_USER] = {true, 1, {INT8OID}, ACCOUNT_COLUMNS "WHERE u.user_id = $1"},
+	[NOTE_ATTEMPT] = {false,
+					  4,
+					  {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID},
+					  "INSERT INTO twin_internal.login_attempts (user_id, succeeded, failures, locked_until) "
+					  "VALUES ($1, $2, $3, $4)"},
+	[PURGE_FAILURES] =
+		{false,
+		 1,
+		 {TIMESTAMPTZOID},
+		 "DELETE FROM twin_internal.login_attempts WHERE ctid = ANY (ARRAY("
+		 "SELECT o.ctid FROM twin_internal.login_attempts o WHERE NOT o.succeeded AND o.attempted_at < $1 "
+		 "ORDER BY o.attempted_at LIMIT 10 FOR UPDATE SKIP LOCKED))"},
+	[PURGE_SUCCESSES] = {false,
+						 1,
+						 {INT8OID},
+						 "DELETE FROM twin_internal.login_attempts WHERE ctid = ANY (ARRAY("
+						 "SELECT o.ctid FROM twin_internal.login_attempts o WHERE o.user_id = $1 AND o.succeeded "
+						 "LIMIT 10 FOR UPDATE SKIP LOCKED))"},
+	[REHASH] =
+		{false,
+		 3,
+		 {INT8OID, TEXTOID, TEXTOID},
+		 "UPDATE twin_internal.users u SET password_hash = $3 WHERE u.password_hash = $2 AND u.user_id = ANY (ARRAY("
+		 "SELECT o.user_id FROM twin_internal.users o WHERE o.user_id = $1 FOR NO KEY UPDATE SKIP LOCKED))"},
+	[OPEN_SESSION] =
+		{false,
+		 4,
+		 {INT8OID, INT4OID, TEXTOID, TEXTOID},
+		 "INSERT INTO twin_internal.sessions (user_id, expires_at, client_address, user_agent) "
+		 "VALUES ($1, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2), $3::inet, $4) "
+		 "RETURNING session_id::text, user_id, created_at, last_used_at, expires_at, rotation, rotated_at, false"},
+	[LOCK_SESSION] =
+		{false,
+		 1,
+		 {TEXTOID},
+		 "SELECT s.session_id::text, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.rotation, "
+		 "s.rotated_at, "
+		 "s.revoked_at IS NOT NULL FROM twin_internal.sessions s WHERE s.session_id = $1::uuid FOR UPDATE"},
+	[ROTATE_SESSION] =
+		{false,
+		 1,
+		 {TEXTOID},
+		 "UPDATE twin_internal.sessions SET rotation = rotation + 1, rotated_at = pg_catalog.clock_timestamp(), "
+		 "last_used_at = pg_catalog.clock_timestamp() WHERE session_id = $1::uuid"},
+	[TOUCH_SESSION] =
+		{false,
+		 1,
+		 {TEXTOID},
+		 "UPDATE twin_internal.sessions SET last_used_at = pg_catalog.clock_timestamp() WHERE session_id = $1::uuid"},
+	[END_SESSION] = {false, 2, {TEXTOID, TEXTOID}, "SELECT twin_internal.end_session($1, $2)"},
+	[END_SESSIONS] = {false, 1, {INT8OID}, "SELECT twin_internal.end_sessions($1)"},
+	[SET_PASSWORD] = {false, 2, {INT8OID, TEXTOID}, "SELECT twin_internal.set_password($1, $2)"},
+	[PERMISSIONS] = {true,
+					 1,
+					 {TEXTOID},
+					 "SELECT coalesce(pg_catalog.json_agg(DISTINCT p.permission_name), '[]')::text "
+					 "FROM twin.role_permissions p WHERE p.role_name = $1"},
+	[REVOKE_TOKEN] = {false,
+					  1,
+					  {TEXTOID},
+					  "SELECT twin_internal.revoke('t:' || $1, NULL, twin_internal.last_expiry())"},
+	[SESSION_END] =
+		{true,
+		 1,
+		 {TEXTOID},
+		 "SELECT pg_catalog.to_json(s.expires_at)::text FROM twin_internal.sessions s WHERE s.session_id = $1::uuid"},
+};
+
+/* Of this session. */
+static SPIPlanPtr plans[STATEMENT_COUNT];
+
+void
+statement_run(StatementName name, Datum *arguments, const char *nulls)
+{
+	const Statement *statement = &statements[name];
+	int result;
+
+	if (plans[name] == NULL)
+	{
+		SPIPlanPtr plan = SPI_prepare(statement->text, statement->count, unconstify(Oid *, &statement->types[0]));
+
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "twin_security: statement %d of accounts cannot be prepared", name);
+		plans[name] = plan;
+	}
+	if (statement->reads)
+		PushActiveSnapshot(GetLatestSnapshot());
+	result = SPI_execute_plan(plans[name], arguments, nulls, statement->reads, 0);
+	if (result < 0)
+		elog(ERROR, "twin_security: statement %d of accounts failed: %s", name, SPI_result_code_string(result));
+	if (statement->reads)
+		PopActiveSnapshot();
+}
+
+void
+statement_run_alone(StatementName name, Datum *arguments, const char *nulls)
+{
+	SPI_connect();
+	statement_run(name, arguments, nulls);
+	SPI_finish();
+}
+
+/* A column of the first row of the last statement. */
+static Datum
+column(int number, bool *null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, null);
+}
+
+char *
+statement_text(int number)
+{
+	bool null;
+	Datum value = column(number, &null);
+	text *stored;
+	char *copy;
+
+	if (null)
+		return NULL;
+	stored = DatumGetTextPP(value);
+	copy = SPI_palloc(VARSIZE_ANY_EXHDR(stored) + 1);
+	text_to_cstring_buffer(stored, copy, VARSIZE_ANY_EXHDR(stored) + 1);
+	return copy;
+}
+
+int64
+statement_number(int number)
+{
+	bool null;
+	Datum value = column(number, &null);
+
+	return null ? 0 : DatumGetInt64(value);
+}
+
+int32
+statement_integer(int number)
+{
+	bool null;
+	Datum value = column(number, &null);
+
+	return null ? 0 : DatumGetInt32(value);
+}
+
+bool
+statement_bool(int number)
+{
+	bool null;
+	Datum value = column(number, &null);
+
+	return !null && DatumGetBool(value);
+}
+
+bool
+statement_is_null(int number)
+{
+	bool null;
+
+	(void) column(number, &null);
+	return null;
+}
