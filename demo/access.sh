@@ -70,15 +70,18 @@ FROM twin.users u JOIN twin.tenants t USING (tenant_id) ORDER BY t.tenant_id, u.
 
 # One line of that table; what it changes is rolled back.
 show_person() {
-	local seen changed deleted text tenant_name
-	seen=$(as "$1" 'SELECT count(*), count(DISTINCT tenant_id) FROM thermacore.setpoints;')
-	changed=$(as "$1" 'WITH u AS (UPDATE thermacore.setpoints SET celsius = celsius RETURNING 1) SELECT count(*) FROM u; ROLLBACK; BEGIN;')
-	deleted=$(as "$1" 'WITH d AS (DELETE FROM thermacore.setpoints RETURNING 1) SELECT count(*) FROM d; ROLLBACK; BEGIN;')
-	tenant_name=$(as "$1" "SELECT twin_api.me() ->> 'tenant_id';")
-	tenant_name=$(ask "SELECT tenant_name FROM twin.tenants WHERE tenant_id = $tenant_name")
-	text=$(as "$1" 'SELECT note::text FROM thermacore.setpoints ORDER BY unit_id LIMIT 1;') || text='(sealed)'
-	printf '       %-10s %-10s %-30s %6s %8s %9s %9s  %s\n' "$1" "$2" "$tenant_name" ${seen} "$changed" "$deleted" "$text"
-	[ "${seen#* }" = 1 ] || die "$1 sees another tenant's rows"
+	local answers
+	answers=$(as "$1" "SELECT tenant_name FROM thermacore.tenant_names WHERE tenant_id = twin.current_tenant_id();
+		SELECT count(*) FROM thermacore.setpoints;
+		SELECT count(DISTINCT tenant_id) FROM thermacore.setpoints;
+		WITH u AS (UPDATE thermacore.setpoints SET celsius = celsius RETURNING 1) SELECT count(*) FROM u;
+		SAVEPOINT before;
+		WITH d AS (DELETE FROM thermacore.setpoints RETURNING 1) SELECT count(*) FROM d;
+		ROLLBACK TO before;
+		SELECT note::text FROM thermacore.setpoints ORDER BY unit_id LIMIT 1;") || answers+=$'\n(sealed)'
+	mapfile -t answers <<<"$answers"
+	printf '       %-10s %-10s %-30s %6s %8s %9s %9s  %s\n' "$1" "$2" "${answers[@]}"
+	[ "${#answers[@]}" -eq 6 ] && [ "${answers[2]}" = 1 ] || die "$1 sees another tenant's rows"
 }
 
 # refused_as NAME SQLSTATE SQL: shows a statement that must be refused in a person's transaction.
@@ -123,8 +126,8 @@ show_record() {
 		[ "$(ask "SELECT count(*) FROM twin.audit_log WHERE event_type = 'logout'")" -eq 0 ] || break
 		sleep 0.1
 	done
-	answer postgres "SELECT event_type, outcome, username, count(*) FROM twin.audit_log
-WHERE class = 'access' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 LIMIT 12;"
+	answer postgres "SELECT event_type, severity, outcome, username, details ->> 'reason' AS reason, count(*)
+FROM twin.audit_log WHERE event_type ~ '^(login|logout|token|permission|user_created)' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 4 LIMIT 24;"
 }
 
 show_access() {

@@ -28,5 +28,8 @@ INSERT INTO thermacore.setpoints (unit_id, tenant_id, celsius, note)
 	FROM thermacore.units u JOIN thermacore.tenants o USING (tenant_id) JOIN twin.tenants t USING (tenant_name);
 GRANT SELECT, INSERT, UPDATE, DELETE ON thermacore.setpoints TO demo_app;
 
+CREATE VIEW thermacore.tenant_names AS SELECT tenant_id, tenant_name FROM twin.tenants;
+GRANT SELECT ON thermacore.tenant_names TO demo_app;
+
 SELECT twin.protect_table('thermacore.setpoints', tenant_column => 'tenant_id', read_permission => 'read_units',
 	insert_permission => 'remote_control', update_permission => 'remote_control', delete_permission => 'delete_units');

@@ -75,7 +75,6 @@ STATUS(TOKEN_NO_SECRET,     "55000", 503, "JWT_SECRET_KEY is not set", "Set it i
 STATUS(TOKEN_SECRET_SHORT,  "55000", 503, "JWT_SECRET_KEY is shorter than 32 bytes", "Set it to at least 32 random bytes of text and restart.")
 STATUS(TOKEN_SECRET_LONG,   "55000", 503, "JWT_SECRET_KEY is longer than 1024 bytes", NULL)
 STATUS(TOKEN_BAD_EXPIRES,   "55000", 503, "JWT_ACCESS_TOKEN_EXPIRES is not a number of seconds from 1 to 2592000", "Correct it in the server's environment and restart, or set twin_security.token_lifetime.")
-STATUS(TOKEN_NO_LIBJWT,     "58P01", 503, "libjwt.so.0 could not be loaded", "Install the library (Debian: libjwt0), or sign with a key of EdDSA.")
 STATUS(JWK_MALFORMED,       "22023", 400, "the key is not a valid JWK", "Members are as RFC 7517 and 7518 say, byte strings in canonical base64url.")
 STATUS(JWK_KIND,            "22023", 400, "the JWK is of a kind that is not accepted", "Accepted are kty oct, RSA, EC (P-256, P-384, P-521) and OKP (Ed25519).")
 STATUS(JWK_ALGORITHM,       "22023", 400, "the JWK's alg is missing or does not fit the key", "An RSA or oct key must name its algorithm: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512; others are ES256, ES384, ES512 and EdDSA.")

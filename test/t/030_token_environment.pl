@@ -94,6 +94,19 @@ is(sql($node, $lifetime), '900', 'without preloading each session reads the envi
 is(sql($node, "SELECT twin.verify_token('$token')->>'user_id'"), '7', 'and verifies what was signed before');
 fails_with($node, "SELECT twin.issue_token('{}')", '42501', 'permission denied', 'nobody else issues', user => 'somebody');
 
+# ---- another allocator ----
+
+# libjwt, bound to its own dependencies, must not free what another allocator gave to jansson
+my ($allocator) = grep { -e } map { "$_/libc_malloc_debug.so.0" } glob('/lib/*-linux-gnu'), '/lib64';
+SKIP:
+{
+	skip 'no libc_malloc_debug.so.0 to preload', 2 unless $allocator;
+	restart_tokens(JWT_SECRET_KEY => $secret, LD_PRELOAD => $allocator, GLIBC_TUNABLES => 'glibc.malloc.check=3');
+	my $made = sql($node, $issue);
+	like($made, qr/^eyJ/, 'with another allocator preloaded tokens are signed');
+	is(sql($node, "SELECT twin.verify_token('$made')->>'user_id'"), '7', 'and verify');
+}
+
 # ---- secrets of the keyring: the master key rotates, is wrong, is missing ----
 
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'twin_security'");

@@ -144,6 +144,28 @@ ok(settle(), 'one does when a worker is free again');
 is(events_of('no_worker'), '1', 'and writes what waited');
 is(() = slurp_file($node->logfile) =~ /no background worker is free to write security events/g, 1, 'the log says it once');
 
+# ---- a key that rotates by itself, a wrong key, a keyring that was altered ----
+
+sql($node, "SELECT twin.create_key('busy')");
+$node->poll_query_until('postgres', "SELECT event_gone FROM (SELECT count(*) = 0 AND (SELECT count(*) > 0 FROM twin.audit_log WHERE resource = 'busy') AS event_gone FROM pg_stat_activity WHERE backend_type = 'twin_security event writer') s"); # there is one slot
+sql($node, q{SET twin_security.key_message_limit = 1000;
+	CREATE TABLE filled (v twin.encrypted_text(busy)); INSERT INTO filled SELECT i::text FROM generate_series(1, 1500) i});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM twin.audit_log WHERE resource = 'busy' AND event_type IN ('key_published', 'key_rotated')}),
+	'an automatic rotation is two events');
+is(sql($node, q{SELECT event_type, outcome, details FROM twin.audit_log WHERE resource = 'busy' AND event_type <> 'key_created' ORDER BY event_id}),
+	qq{key_published|success|{"version": 2, "automatic": true}\nkey_rotated|success|{"version": 2, "automatic": true}}, 'that say so');
+sql($node, "SELECT twin.grant_key('main', 'app', 'decrypt')");
+restart_with($node, new_key());
+fails_with($node, 'SELECT v::text FROM secret', 'TW101', 'wrong key', 'a server with another key', user => 'app');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'wrong_key'}), 'tells of it');
+is(sql($node, q{SELECT severity, outcome, action, resource, effective_user_name, details FROM twin.audit_log WHERE event_type = 'wrong_key'}),
+	'high|failure|unwrap|main|app|{}', 'with the name of the key and nothing else of it');
+restart_with($node, $key);
+sql($node, "UPDATE twin_internal.key_versions SET wrapped = set_byte(wrapped, 30, get_byte(wrapped, 30) # 1) WHERE key_name = 'main'");
+fails_with($node, 'SELECT v::text FROM secret', 'TW106', 'integrity', 'a wrapped key that was altered', user => 'app');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'keyring_tampered' AND severity = 'critical' AND resource = 'main'}),
+	'is told as well');
+
 # ---- shutdown: what is in the ring is written first ----
 
 sql($node, "SELECT twin.record_event('last_words') FROM generate_series(1, 40)");

@@ -11,6 +11,8 @@ my $node = new_node('databases', conf => "twin_security.max_databases = 3\ntwin_
 start_with($node, new_key());
 my $writers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'};
 
+my $writers_gone = q{ring_fill = 0 AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'twin_security event writer') FROM twin.stat_audit};
+
 sub settle
 {
 	my ($db) = @_;
@@ -31,14 +33,14 @@ sub types_of
 	return sql($node, "SELECT coalesce(string_agg(event_type, ' ' ORDER BY event_type), '') FROM twin.audit_log", db => $db);
 }
 
-# Drops a database; the next event of anybody has the launcher look around, which takes the ring back.
+# Drops a database; the end of anybody's writer has the launcher look around, which takes the ring back.
 sub drop
 {
 	my ($db) = @_;
 	sql($node, "DROP DATABASE $db");
 	record('one', 'x');
-	settle('one');
-	sleep 0.2;
+	$node->poll_query_until('one', "SELECT $writers_gone");
+	sleep 0.3;
 	return;
 }
 

@@ -14,13 +14,19 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "utils/timestamp.h"
 
 typedef struct EventArea
 {
 	pg_atomic_uint64 launcher_latch;
-	pg_atomic_uint64 homeless;
+	pg_atomic_uint64 homeless;          /* events of databases without a ring */
+	pg_atomic_uint64 homeless_reported; /* how many of them stand in a log */
+	pg_atomic_uint64 homeless_rest;     /* until when the launcher is not woken for them */
 	pg_atomic_uint32 cluster_database;
 } EventArea;
+
+/* How long the launcher, once it looked for a ring in vain, is left alone by events without one. */
+#define HOMELESS_REST_MS 100
 
 #define AREA_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventArea))
 #define RING_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventRing))
@@ -86,6 +92,8 @@ initialise(void *memory)
 	area = memory;
 	pg_atomic_init_u64(&area->launcher_latch, 0);
 	pg_atomic_init_u64(&area->homeless, 0);
+	pg_atomic_init_u64(&area->homeless_reported, 0);
+	pg_atomic_init_u64(&area->homeless_rest, 0);
 	pg_atomic_init_u32(&area->cluster_database, InvalidOid);
 	for (int i = 0; i < setting_max_databases; i++)
 	{
@@ -167,6 +175,19 @@ wake(pg_atomic_uint64 *place)
 		SetLatch(latch);
 }
 
+/*
+ * Wakes who takes the event on: the reader; else the launcher, unless it has a time set for this ring already and every
+ * event of a flood would only make it look around in vain.
+ */
+static void
+wake_for(EventRing *ring)
+{
+	if (pg_atomic_read_u64(&ring->reader_latch) != 0)
+		wake(&ring->reader_latch);
+	else if ((TimestampTz) pg_atomic_read_u64(&ring->retry_at) <= GetCurrentTimestamp())
+		area_wake_launcher();
+}
+
 /* Whether applications may have no more of a ring for now. */
 static bool
 is_full_for_applications(Ring queue)
@@ -186,8 +207,15 @@ area_push(Bytes record, bool application_made)
 	ring = own_ring();
 	if (ring == NULL)
 	{
+		TimestampTz now = GetCurrentTimestamp();
+
 		pg_atomic_fetch_add_u64(&area->homeless, 1);
-		area_wake_launcher();
+		if ((TimestampTz) pg_atomic_read_u64(&area->homeless_rest) <= now)
+		{
+			/* it may find a ring to take back */
+			pg_atomic_write_u64(&area->homeless_rest, (uint64) TimestampTzPlusMilliseconds(now, HOMELESS_REST_MS));
+			area_wake_launcher();
+		}
 		return false;
 	}
 	pg_atomic_fetch_add_u64(&ring->emitted, 1);
@@ -195,17 +223,20 @@ area_push(Bytes record, bool application_made)
 	taken = !(application_made && is_full_for_applications(queue)) && ring_push(queue, record);
 	if (!taken)
 		pg_atomic_fetch_add_u64(&ring->dropped, 1);
-	if (pg_atomic_read_u64(&ring->reader_latch) != 0)
-		wake(&ring->reader_latch);
-	else
-		area_wake_launcher();
+	wake_for(ring);
 	return taken;
 }
 
 uint64
 area_homeless(void)
 {
-	return pg_atomic_read_u64(&area->homeless);
+	return pg_atomic_read_u64(&area->homeless) - pg_atomic_read_u64(&area->homeless_reported);
+}
+
+void
+area_note_homeless(uint64 reported)
+{
+	pg_atomic_fetch_add_u64(&area->homeless_reported, (int64) reported);
 }
 
 /* ---- readers ---- */

@@ -29,6 +29,7 @@
 
 #define RESTART_SECONDS 5
 #define IDLE_MS 15000
+#define BUSY_MS 1000
 #define NO_SLOT_MS 200
 #define NO_SLOT_COMPLAINT_MS 2000
 #define DELAY_FIRST_MS 500
@@ -185,6 +186,7 @@ serve_ring(int index, const Database *database)
 			area_discard(ring);
 			area_end_reading(ring);
 		}
+		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, BUSY_MS));
 		return IDLE_MS;
 	}
 	if (retry_at > now)
@@ -200,27 +202,32 @@ serve_ring(int index, const Database *database)
 	return TimestampDifferenceMilliseconds(now, retry_at) + 1;
 }
 
-/* Tells where it can be told that events were dropped because there are fewer rings than databases. */
-static void
+/*
+ * Tells where it can be told that events were dropped because there are fewer rings than databases.  False when there is
+ * nothing to tell, so that nothing more need be expected soon.
+ */
+static bool
 report_homeless(void)
 {
-	static uint64 told = 0;
 	uint64 homeless = area_homeless();
 	char number[32];
 	char details[128] = "";
 	SecurityEvent event = {
 		.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
 
-	if (homeless == told || area_ring_of(area_cluster_database()) == NULL)
-		return;
-	snprintf(number, sizeof(number), UINT64_FORMAT, homeless - told);
+	if (homeless == 0)
+		return false;
+	if (area_ring_of(area_cluster_database()) == NULL)
+		return true;
+	snprintf(number, sizeof(number), UINT64_FORMAT, homeless);
 	(void) event_json_add(details, sizeof(details), "dropped", number);
 	(void) event_json_add(details, sizeof(details), "reason", "twin_security.max_databases is too low");
 	if (!event_emit(&event))
-		return;
+		return true;
 	ereport(LOG, (errmsg("%s security events were dropped because their databases have no share of memory", number),
 				  errhint("Raise twin_security.max_databases.")));
-	told = homeless;
+	area_note_homeless(homeless);
+	return true;
 }
 
 /* Whether there is something to write: events, or how many were lost where somebody can be told. */
@@ -276,8 +283,7 @@ serve_rings(void)
 			wait = Min(wait, again);
 		}
 	}
-	report_homeless();
-	return wait;
+	return report_homeless() ? Min(wait, BUSY_MS) : wait;
 }
 
 void

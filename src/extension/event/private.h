@@ -63,8 +63,9 @@ extern void area_wake_launcher(void);
 extern void area_set_cluster_database(Oid database);
 extern Oid area_cluster_database(void);
 
-/* Events dropped because no ring was left for their database. */
+/* Events dropped because no ring was left for their database and not told yet; notes that some were told. */
 extern uint64 area_homeless(void);
+extern void area_note_homeless(uint64 reported);
 
 /* ---- words.c ---- */
 

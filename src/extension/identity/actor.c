@@ -19,7 +19,7 @@ name_actor(EventActor *actor)
 	actor->user_id = identity->user_id;
 	actor->has_tenant = identity->has_tenant;
 	actor->tenant_id = identity->tenant_id;
-	actor->username = identity->user;
+	actor->username = identity->is_own ? NULL : identity->user; /* a token of ours names him by number */
 	actor->token_id = identity->token_id;
 }
 

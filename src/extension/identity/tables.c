@@ -310,7 +310,8 @@ tables_login_is_token_only(Oid login)
 	login_memo.token_only = false;
 	/* a superuser who is a member of the gateway's role, to look after it, is not meant */
 	foreach(cell, token_only)
-		if (login == lfirst_oid(cell) || (!superuser_arg(login) && is_member_of_role_nosuper(login, lfirst_oid(cell))))
+		if (login == lfirst_oid(cell) ||
+			(!superuser_arg(login) && is_member_of_role_nosuper(login, lfirst_oid(cell))))
 			login_memo.token_only = true;
 	login_memo.login = login;
 	login_memo.generation = generation;

@@ -7,6 +7,11 @@
  * (seen with 1.10.2 and PostgreSQL 15).  RTLD_DEEPBIND makes a library look
  * among its own dependencies first.  Nothing of ours may call jansson's
  * json_object() either; jansson itself does not go through the symbol.
+ *
+ * Among what it finds there is malloc.  Where another allocator is preloaded
+ * (LD_PRELOAD), jansson allocates with that one and libjwt would free with the
+ * C library's, so then, as where it is not installed, libjwt is not used and
+ * common/jwt_sign.c signs the same claims.
  */
 #include "token/sign.h"
 
@@ -14,6 +19,7 @@
 
 #define LIBRARY "libjwt.so.0"
 
+static bool tried = false;
 static void *library = NULL;
 static LibJwt functions;
 
@@ -31,27 +37,42 @@ static const struct
 	{"jwt_encode_str", offsetof(LibJwt, encode)},
 };
 
-const LibJwt *
-token_libjwt(void)
+/* Whether the free() that a library finds is the one that we are bound to, as jansson is. */
+static bool
+shares_allocator(void *opened)
 {
-	void *opened;
+	return dlsym(opened, "free") == (void *) free;
+}
 
-	if (library != NULL)
-		return &functions;
-	opened = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
-	if (opened == NULL)
-		return NULL;
+static bool
+find_functions(void *opened)
+{
 	for (int i = 0; i < (int) lengthof(symbols); i++)
 	{
 		void *symbol = dlsym(opened, symbols[i].name);
 
 		if (symbol == NULL)
-		{
-			(void) dlclose(opened);
-			return NULL;
-		}
+			return false;
 		memcpy((char *) &functions + symbols[i].place, &symbol, sizeof(symbol));
 	}
-	library = opened;
-	return &functions;
+	return true;
+}
+
+const LibJwt *
+token_libjwt(void)
+{
+	void *opened;
+
+	if (!tried)
+	{
+		tried = true;
+		opened = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+		if (opened != NULL && shares_allocator(opened) && find_functions(opened))
+			library = opened;
+		else if (opened != NULL)
+			(void) dlclose(opened);
+		if (library == NULL)
+			ereport(DEBUG1, (errmsg_internal("twin_security: libjwt is not used")));
+	}
+	return library != NULL ? &functions : NULL;
 }

@@ -6,7 +6,7 @@
  * libjwt copies the key into its own heap and wipes that when it frees; a
  * private key it takes only as PEM text, which is made for the one call in
  * memory that is wiped.  Its objects are freed before anything can raise:
- * nothing in this file does.
+ * nothing that is called while they live does.
  */
 #include "token/sign.h"
 
@@ -36,14 +36,12 @@ copy_token(char *made, char token[JWT_LENGTH_MAX + 1])
 
 /* Signs by libjwt; the key is a secret or PEM text. */
 static Status
-sign_by_libjwt(jwt_alg_t algorithm, Bytes bytes, const char *kid, const char *payload, char token[JWT_LENGTH_MAX + 1])
+sign_by_libjwt(const LibJwt *library, jwt_alg_t algorithm, Bytes bytes, const char *kid, const char *payload,
+			   char token[JWT_LENGTH_MAX + 1])
 {
-	const LibJwt *library = token_libjwt();
 	jwt_t *jwt = NULL;
 	Status status = TSEC_LIBRARY_FAILURE;
 
-	if (library == NULL)
-		return TSEC_TOKEN_NO_LIBJWT;
 	if (library->new_token(&jwt) != 0)
 		return TSEC_NO_MEMORY;
 	if (library->add_grants_json(jwt, payload) == 0 && library->add_header(jwt, "kid", kid) == 0 &&
@@ -68,7 +66,7 @@ pem_of(Bytes bytes)
 }
 
 static Status
-sign_by_libjwt_pem(jwt_alg_t algorithm, Bytes bytes, const char *kid, const char *payload,
+sign_by_libjwt_pem(const LibJwt *library, jwt_alg_t algorithm, Bytes bytes, const char *kid, const char *payload,
 				   char token[JWT_LENGTH_MAX + 1])
 {
 	BIO *pem = pem_of(bytes);
@@ -76,7 +74,7 @@ sign_by_libjwt_pem(jwt_alg_t algorithm, Bytes bytes, const char *kid, const char
 	Status status = TSEC_NO_MEMORY;
 
 	if (pem != NULL && BIO_get_mem_ptr(pem, &text) == 1)
-		status = sign_by_libjwt(algorithm, bytes_of(text->data, text->length), kid, payload, token);
+		status = sign_by_libjwt(library, algorithm, bytes_of(text->data, text->length), kid, payload, token);
 	BIO_free(pem);
 	ERR_clear_error();
 	return status;
@@ -101,17 +99,15 @@ sign_ourselves(JwtAlgorithm algorithm, Bytes bytes, const char *kid, const char 
 static Status
 sign_with(JwtAlgorithm algorithm, Bytes bytes, const char *kid, const char *payload, char token[JWT_LENGTH_MAX + 1])
 {
-	switch (algorithm)
-	{
-		case JWT_HS256:
-			return sign_by_libjwt(JWT_ALG_HS256, bytes, kid, payload, token);
-		case JWT_RS256:
-			return sign_by_libjwt_pem(JWT_ALG_RS256, bytes, kid, payload, token);
-		case JWT_ES256:
-			return sign_by_libjwt_pem(JWT_ALG_ES256, bytes, kid, payload, token);
-		default:
-			return sign_ourselves(algorithm, bytes, kid, payload, token);
-	}
+	const LibJwt *library = token_libjwt();
+
+	if (library != NULL && algorithm == JWT_HS256)
+		return sign_by_libjwt(library, JWT_ALG_HS256, bytes, kid, payload, token);
+	if (library != NULL && algorithm == JWT_RS256)
+		return sign_by_libjwt_pem(library, JWT_ALG_RS256, bytes, kid, payload, token);
+	if (library != NULL && algorithm == JWT_ES256)
+		return sign_by_libjwt_pem(library, JWT_ALG_ES256, bytes, kid, payload, token);
+	return sign_ourselves(algorithm, bytes, kid, payload, token);
 }
 
 Status

@@ -23,7 +23,7 @@ typedef struct LibJwt
 	char *(*encode)(jwt_t *jwt);
 } LibJwt;
 
-/* Loads libjwt on first use; NULL when it cannot be. */
+/* Loads libjwt on first use; NULL where it cannot be used. */
 extern const LibJwt *token_libjwt(void);
 
 #endif /* TSEC_TOKEN_SIGN_H */
