@@ -3,17 +3,18 @@
  *		Types of events: how one is spelt, and which ones an application may not
  *		claim, because they say what this database itself did or found.
  *
- * login_failure is not among them: a bastion, a mail server or a login log may
- * report its own to the same rules. Such a row says application_made.
+ * What users do (login_success, logout, permission_denied, token_refresh and so
+ * on) is not among them: an application with accounts of its own, a bastion or a
+ * login log reports it to the same log and the same rules.  Such a row says
+ * application_made.
  */
 #include "event/private.h"
 
 static const char *const reserved_types[] = {
-	"decrypt", "events_dropped",     "index_key_rotated", "integrity_failure", "login_success", "logout",
-	"lockout", "master_key_rotated", "password_changed",  "permission_denied", "truncate",      "wrong_key",
+	"events_dropped", "index_key_rotated", "integrity_failure", "master_key_rotated", "wrong_key",
 };
 
-static const char *const reserved_beginnings[] = {"account_", "audit_", "key_", "keyring_", "token_"};
+static const char *const reserved_beginnings[] = {"audit_", "key_", "keyring_"};
 
 bool
 words_valid_type(const char *type, size_t length)
