@@ -104,14 +104,23 @@ BEGIN
 		WHEN 'role_permissions' THEN
 			DELETE FROM twin_internal.role_permissions p
 				WHERE p.role_name = NEW.role_name AND p.permission_name = NEW.permission_name AND p.seeded;
+		WHEN 'token_only_logins' THEN
+			DELETE FROM twin.token_only_logins l WHERE l.role_name = NEW.role_name;
 	END CASE;
 	RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.replace_seed() IS 'lets a restored row take the place of the one CREATE EXTENSION made';
+COMMENT ON FUNCTION twin_internal.replace_seed() IS 'lets a restored or replicated row take the place of the one CREATE EXTENSION made';
 CREATE TRIGGER replace_seed BEFORE INSERT ON twin_internal.roles
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_seed();
 CREATE TRIGGER replace_seed BEFORE INSERT ON twin_internal.permissions
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_seed();
 CREATE TRIGGER replace_seed BEFORE INSERT ON twin_internal.role_permissions
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_seed();
+CREATE TRIGGER replace_seed BEFORE INSERT ON twin.token_only_logins
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_seed();
+/* a subscription fires only these */
+ALTER TABLE twin_internal.roles ENABLE ALWAYS TRIGGER replace_seed;
+ALTER TABLE twin_internal.permissions ENABLE ALWAYS TRIGGER replace_seed;
+ALTER TABLE twin_internal.role_permissions ENABLE ALWAYS TRIGGER replace_seed;
+ALTER TABLE twin.token_only_logins ENABLE ALWAYS TRIGGER replace_seed;
