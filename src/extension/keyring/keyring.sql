@@ -238,18 +238,22 @@ END
 $$;
 COMMENT ON FUNCTION twin.destroy_key(text, integer) IS 'crypto-shredding: erases one version of a key, or all of them; what they sealed can never be opened again here';
 
-CREATE FUNCTION twin_internal.check_grant(key_name text, role_name regrole, privilege text) RETURNS uuid
+CREATE FUNCTION twin_internal.check_key_privilege(privilege text) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	target uuid;
 BEGIN
 	IF privilege IS NULL OR privilege NOT IN ('encrypt', 'decrypt', 'mask') THEN
 		RAISE EXCEPTION 'unknown key privilege "%"', privilege
 			USING ERRCODE = '22023', HINT = 'A privilege is encrypt, decrypt or mask.';
 	END IF;
-	IF role_name IS NULL OR role_name = '-'::regrole THEN
-		RAISE EXCEPTION 'a key is granted to a role' USING ERRCODE = '22023', HINT = 'Name one; PUBLIC cannot hold keys.';
-	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.check_key_privilege(text) IS 'raises for what is no privilege on a key';
+
+CREATE FUNCTION twin_internal.grantable_context(key_name text) RETURNS uuid
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	target uuid;
+BEGIN
 	SELECT k.context INTO target FROM twin_internal.keys k
 		WHERE k.key_name::text = $1 AND k.kind IN ('data', 'environment');
 	IF NOT FOUND THEN
@@ -257,6 +261,18 @@ BEGIN
 			USING ERRCODE = '42704', HINT = 'Grants are for column keys and for the key "environment".';
 	END IF;
 	RETURN target;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.grantable_context(text) IS 'the context of a key that takes grants; raises for any other';
+
+CREATE FUNCTION twin_internal.check_grant(key_name text, role_name regrole, privilege text) RETURNS uuid
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin_internal.check_key_privilege($3);
+	IF role_name IS NULL OR role_name = '-'::regrole THEN
+		RAISE EXCEPTION 'a key is granted to a role' USING ERRCODE = '22023', HINT = 'Name one; PUBLIC cannot hold keys.';
+	END IF;
+	RETURN twin_internal.grantable_context($1);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.check_grant(text, regrole, text) IS 'the argument checks of grant_key and revoke_key; gives the context of the key';

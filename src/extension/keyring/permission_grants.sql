@@ -5,23 +5,12 @@
 
 CREATE FUNCTION twin_internal.check_permission_grant(key_name text, permission text, privilege text) RETURNS uuid
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	target uuid;
 BEGIN
-	IF privilege IS NULL OR privilege NOT IN ('encrypt', 'decrypt', 'mask') THEN
-		RAISE EXCEPTION 'unknown key privilege "%"', privilege
-			USING ERRCODE = '22023', HINT = 'A privilege is encrypt, decrypt or mask.';
-	END IF;
+	PERFORM twin_internal.check_key_privilege($3);
 	IF permission IS NULL OR permission = '' THEN
 		RAISE EXCEPTION 'a permission must be named' USING ERRCODE = '22023', HINT = 'See twin.permissions.';
 	END IF;
-	SELECT k.context INTO target FROM twin_internal.keys k
-		WHERE k.key_name::text = $1 AND k.kind IN ('data', 'environment');
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'key "%" does not exist or takes no grants', $1
-			USING ERRCODE = '42704', HINT = 'Grants are for column keys and for the key "environment".';
-	END IF;
-	RETURN target;
+	RETURN twin_internal.grantable_context($1);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.check_permission_grant(text, text, text) IS 'the argument checks of grant_key_permission and revoke_key_permission; gives the context of the key';
