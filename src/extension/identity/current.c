@@ -95,6 +95,12 @@ take_database_role(const VerifiedToken *token)
 	return TSEC_OK;
 }
 
+bool
+identity_token_outlasts(void)
+{
+	return !token_setting_is_local() && !setting_allow_session_identity;
+}
+
 /* Verifies the token of the setting. */
 static Status
 verify(const char *text)
@@ -102,7 +108,7 @@ verify(const char *text)
 	const VerifiedToken *token;
 	Status status;
 
-	if (!token_setting_is_local() && !setting_allow_session_identity)
+	if (identity_token_outlasts())
 		return TSEC_IDENTITY_SESSION;
 	status = token_find(text, strlen(text), &token);
 	if (status != TSEC_OK)

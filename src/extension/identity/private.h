@@ -34,6 +34,9 @@ extern bool tables_login_is_token_only(Oid login);
 /* Who was asking when it was last looked at, if the setting is still the same; looks at nothing else and cannot fail. */
 extern const Identity *identity_last_known(void);
 
+/* Whether the token would be there after the transaction, where the administrator does not allow that. */
+extern bool identity_token_outlasts(void);
+
 /* ---- seal.c ---- */
 
 extern void seal_init(void);

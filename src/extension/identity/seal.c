@@ -15,7 +15,6 @@
  */
 #include "identity/private.h"
 
-#include "access/parallel.h"
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -125,7 +124,7 @@ wrap_setting(const char *name, GucStringCheckHook hook, GucStringCheckHook *own)
 static void
 refuse_session_token(void)
 {
-	if (token_setting_value() != NULL && !token_setting_is_local() && !setting_allow_session_identity)
+	if (token_setting_value() != NULL && identity_token_outlasts())
 		base_throw(TSEC_IDENTITY_SESSION);
 }
 
