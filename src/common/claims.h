@@ -23,6 +23,7 @@
 
 /* jansson's, which is not included here: the server has functions of the same names. */
 typedef struct json_t json_t;
+typedef struct JsonArena JsonArena;
 
 #define CLAIM_TEXT_MAX 255
 #define CLAIM_ROLE_MAX 63
@@ -81,6 +82,7 @@ typedef struct ClaimRules
 typedef struct Claims
 {
 	json_t *root;
+	JsonArena *arena; /* where root lives */
 	const char *user;
 	char user_text[24]; /* what user points to when the claim is a number */
 	bool has_user_id;

@@ -4,6 +4,13 @@
  */
 #include "strictjson.h"
 
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/* What the claims of our own tokens take, twice over. */
+#define FIRST_BLOCK_SIZE 8192
+
 bool
 strictjson_fits(const char *text, size_t length, unsigned depth, unsigned values)
 {
@@ -63,6 +70,105 @@ strictjson_object(const char *text, size_t length, unsigned depth, unsigned valu
 		json_decref(root);
 		root = NULL;
 	}
+	return root;
+}
+
+typedef struct Block
+{
+	struct Block *next;
+	max_align_t bytes[];
+} Block;
+
+struct JsonArena
+{
+	Block *more; /* what did not fit */
+	size_t used;
+	max_align_t first[FIRST_BLOCK_SIZE / sizeof(max_align_t)];
+};
+
+/* Where jansson allocates while it reads into an arena; the library has one pair of functions for all. */
+static JsonArena *reading_into = NULL;
+
+static void *
+arena_malloc(size_t size)
+{
+	JsonArena *arena = reading_into;
+	size_t aligned = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	Block *block;
+
+	if (aligned < size)
+		return NULL;
+	if (aligned <= sizeof(arena->first) - arena->used)
+	{
+		void *place = (uint8_t *) arena->first + arena->used;
+
+		arena->used += aligned;
+		return place;
+	}
+	block = malloc(sizeof(Block) + aligned);
+	if (block == NULL)
+		return NULL;
+	block->next = arena->more;
+	arena->more = block;
+	return block->bytes;
+}
+
+static void
+arena_keep(void *place)
+{
+	/* all of it goes with the arena */
+	(void) place;
+}
+
+void
+strictjson_arena_empty(JsonArena *arena)
+{
+	while (arena->more != NULL)
+	{
+		Block *block = arena->more;
+
+		arena->more = block->next;
+		free(block);
+	}
+	arena->used = 0;
+}
+
+JsonArena *
+strictjson_arena_new(void)
+{
+	JsonArena *arena = malloc(sizeof(JsonArena));
+
+	if (arena != NULL)
+	{
+		arena->more = NULL;
+		arena->used = 0;
+	}
+	return arena;
+}
+
+void
+strictjson_arena_free(JsonArena *arena)
+{
+	if (arena != NULL)
+		strictjson_arena_empty(arena);
+	free(arena);
+}
+
+json_t *
+strictjson_object_in(JsonArena *arena, const char *text, size_t length, unsigned depth, unsigned values)
+{
+	json_malloc_t usual_malloc;
+	json_free_t usual_free;
+	json_t *root;
+
+	strictjson_arena_empty(arena);
+	/* others in this process use jansson as well: nothing of theirs may come between the two calls */
+	json_get_alloc_funcs(&usual_malloc, &usual_free);
+	reading_into = arena;
+	json_set_alloc_funcs(arena_malloc, arena_keep);
+	root = strictjson_object(text, length, depth, values);
+	json_set_alloc_funcs(usual_malloc, usual_free);
+	reading_into = NULL;
 	return root;
 }
 

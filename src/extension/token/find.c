@@ -134,7 +134,7 @@ token_judge(const char *token, size_t length, TokenType type, JudgedToken *judge
 	JwtParts parts;
 	Status status = jwt_split(token, length, &parts);
 
-	judged->claims.root = NULL;
+	judged->claims = (Claims){0};
 	if (status == TSEC_OK)
 		status = token_key_find(parts.header, &judged->key);
 	if (status == TSEC_OK)
@@ -217,7 +217,7 @@ verify(const char *token, size_t length, TokenType type)
 	MemoryContextReset(scratch->context);
 	old = MemoryContextSwitchTo(scratch->context);
 	judged = palloc(sizeof(JudgedToken));
-	judged->claims.root = NULL;
+	judged->claims = (Claims){0};
 	callback = palloc(sizeof(MemoryContextCallback));
 	callback->func = free_judged;
 	callback->arg = judged;
