@@ -169,7 +169,8 @@ tell(const char *type, EventSeverity severity, EventOutcome outcome, const char 
 									   .record_id = presented->user_id != 0 ? id : NULL,
 									   .username = account != NULL ? account->username : NULL,
 									   .client_address = address.text[0] != '\0' ? address.text : NULL,
-									   .details = details[0] != '\0' ? details : NULL});
+									   .details = details[0] != '\0' ? details : NULL,
+									   .is_anybodys = outcome == EVENT_FAILURE});
 }
 
 static Datum

@@ -146,7 +146,9 @@ event_emit(const SecurityEvent *event)
 {
 	uint8 record[EVENT_RECORD_MAX];
 
-	if (!area_exists())
+	if (!area_exists() || (event->is_anybodys && !flood_allows()))
 		return false;
-	return area_push(bytes_of(record, capture_event(event, record)), event->application_made);
+	return area_push(bytes_of(record, capture_event(event, record)), event->application_made ? SHARE_APPLICATION
+																	 : event->is_anybodys   ? SHARE_ANYBODY
+																							: SHARE_OWN);
 }

@@ -28,6 +28,7 @@ typedef struct SecurityEvent
 	TimestampTz event_time;     /* 0: now */
 	int64 event_id;             /* 0: taken when it is written */
 	bool application_made;
+	bool is_anybodys; /* a refusal that anybody can cause at no cost: see flood.c */
 } SecurityEvent;
 
 /* Who acts, as far as a part above knows it.  Texts must stay until the next call. */
