@@ -118,6 +118,14 @@ is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$vie
 fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", '42501', 'permission denied to decrypt', 'a role that the token does not warrant opens nothing', @gate);
 fails_with($node, "SET twin_security.token = '$viewer'; SET force_parallel_mode = on; $_", 'TW601', '', "a session's token counts in no worker: $_", @gate)
   foreach sql($node, 'SHOW server_version_num') < 160000 ? ($who, 'SELECT count(v::text) FROM unit') : ();
+# a login that inherits what it was granted has more than its token's role
+sql($node, q{CREATE ROLE heir LOGIN; GRANT twin_viewer, twin_admin TO heir; INSERT INTO twin.token_only_logins VALUES ('heir'); SELECT twin.create_tenant('heirless')});
+my @heir = (user => 'heir');
+fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT twin.create_tenant('more')", '42501', 'NOINHERIT', "a viewer's token does not open what the login inherits", @heir);
+fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nTABLE twin.tenants", '42501', 'NOINHERIT', '... nor what it may see', @heir);
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", @heir), '10000', 'in the role of the token it does its work');
+sql($node, 'ALTER ROLE heir NOINHERIT; GRANT SELECT ON unit TO heir; SELECT twin.grant_key($$pii$$, $$heir$$, $$decrypt$$)');
+is(sql($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", @heir), '10000', '... and in its own, once it inherits nothing');
 # what comes around every check on the way is undone at the commit
 sql($node, q{CREATE TABLE diary (who name DEFAULT current_user, what text); GRANT INSERT, SELECT ON diary TO gate, twin_viewer});
 fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\n"

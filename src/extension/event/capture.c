@@ -149,6 +149,6 @@ event_emit(const SecurityEvent *event)
 	if (!area_exists() || (event->is_anybodys && !flood_allows()))
 		return false;
 	return area_push(bytes_of(record, capture_event(event, record)), event->application_made ? SHARE_APPLICATION
-																	 : event->is_anybodys   ? SHARE_ANYBODY
-																							: SHARE_OWN);
+																	 : event->is_anybodys    ? SHARE_ANYBODY
+																							 : SHARE_OWN);
 }

@@ -26,6 +26,9 @@ extern const char *tables_role_of(Oid database_role);
 /* Whether a role of the twin, or one it inherits from, is what a database role stands for. */
 extern bool tables_role_stands_for(const char *role, Oid database_role);
 
+/* Whether a login inherits a database role that a role of the twin (NULL: none) does not stand for. */
+extern bool tables_login_exceeds(Oid login, const char *role);
+
 /* Whether a login, or a role it belongs to, is on the list of token-only logins. */
 extern bool tables_login_is_token_only(Oid login);
 

@@ -330,6 +330,27 @@ tables_role_stands_for(const char *name, Oid database_role)
 	return false;
 }
 
+bool
+tables_login_exceeds(Oid login, const char *name)
+{
+	Oid auditor = get_role_oid("twin_auditor", true);
+	ListCell *cell;
+
+	refresh();
+	/* no role of the twin stands for it */
+	if (OidIsValid(auditor) && has_privs_of_role(login, auditor))
+		return true;
+	foreach(cell, roles)
+	{
+		Oid database_role = ((const Role *) lfirst(cell))->database_role;
+
+		if (OidIsValid(database_role) && has_privs_of_role(login, database_role) &&
+			(name == NULL || !tables_role_stands_for(name, database_role)))
+			return true;
+	}
+	return false;
+}
+
 /* identity_changed(): trigger that tells every session to read these tables again */
 Datum
 tsec_identity_changed(PG_FUNCTION_ARGS)

@@ -46,8 +46,11 @@ identity_has_warrant(void)
 	identity = identity_if_verified();
 	if (identity == NULL)
 		return false;
-	if (acting == GetSessionUserId() || acting == identity->database_role)
+	if (acting == identity->database_role)
 		return true;
+	/* in its own name it has what it inherits, too */
+	if (acting == GetSessionUserId())
+		return !tables_login_exceeds(acting, identity->role);
 	return identity->role != NULL && tables_role_stands_for(identity->role, acting);
 }
 
@@ -56,7 +59,10 @@ refuse(const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
 					errdetail("This login is token-only, and no verified token warrants the role it acts in."),
-					errhint("Call twin.authenticate() with the token of a user whose role it is.")));
+					identity_if_verified() != NULL && acting_role() == GetSessionUserId()
+						? errhint("It inherits more than the token's role stands for: ALTER ROLE ... NOINHERIT, and "
+								  "SET LOCAL ROLE for each request.")
+						: errhint("Call twin.authenticate() with the token of a user whose role it is.")));
 }
 
 /* Whether anybody may call a function. */
