@@ -82,7 +82,7 @@ fails_with($node, "SELECT twin.verify_token('$token')", 'TW505', 'no key known',
 my $copied = sql($node, $issue, db => 'copy');
 is(sql($node, "SELECT twin.verify_token('$copied')->>'user_id'", db => 'copy'), '7', 'it has tokens of its own');
 fails_with($node, "SELECT twin.verify_token('$copied')", 'TW505', 'no key known', '... which are nothing here');
-sql($node, 'DELETE FROM twin_internal.token_realm; UPDATE twin_internal.token_realm SET realm = gen_random_uuid()');
+sql($node, 'DELETE FROM twin_internal.installation; UPDATE twin_internal.installation SET mark = gen_random_uuid()');
 is(sql($node, "SELECT twin.verify_token('$token')->>'user_id'"), '7', 'what marks the database is not changed by accident');
 $session = $node->background_psql('copy', on_error_stop => 0);
 is($session->query("SELECT twin.verify_token('$copied')->>'user_id'"), '7', 'a session that knows the key');

@@ -74,6 +74,17 @@ make_subject(Address *address)
 }
 
 Address
+address_read(const char *text)
+{
+	Address address = {.length = 0};
+
+	strlcpy(address.text, text, sizeof(address.text));
+	make_subject(&address);
+	address.is_limited = address.length > 0;
+	return address;
+}
+
+Address
 address_of_client(void)
 {
 	Address address = {.length = 0};

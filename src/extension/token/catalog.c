@@ -47,7 +47,7 @@ static const struct
 	const char *name;
 } objects[TOKEN_OBJECT_COUNT] = {
 	[TOKEN_OBJECT_KEYS] = {TSEC_INTERNAL_SCHEMA, "token_keys"},
-	[TOKEN_OBJECT_REALM] = {TSEC_INTERNAL_SCHEMA, "token_realm"},
+	[TOKEN_OBJECT_INSTALLATION] = {TSEC_INTERNAL_SCHEMA, "installation"},
 	[TOKEN_OBJECT_REVOCATIONS] = {TSEC_INTERNAL_SCHEMA, "revocations"},
 	[TOKEN_OBJECT_REVOCATIONS_HASH] = {TSEC_INTERNAL_SCHEMA, "revocations_name_hash"},
 	[TOKEN_OBJECT_REVOCATIONS_PKEY] = {TSEC_INTERNAL_SCHEMA, "revocations_pkey"},
@@ -199,17 +199,17 @@ token_catalog_keys(void)
 	return rows;
 }
 
-/* Columns of the table that marks this database. */
+/* Columns of the table that marks this database, in the order of base.sql. */
 enum
 {
-	REALM_IS_HERE = 1,
-	REALM_REALM
+	INSTALLATION_IS_HERE = 1,
+	INSTALLATION_MARK
 };
 
 char *
 token_catalog_local_kid(const TokenSecret *secret)
 {
-	Relation relation = table_open(token_catalog_require(TOKEN_OBJECT_REALM), AccessShareLock);
+	Relation relation = table_open(token_catalog_require(TOKEN_OBJECT_INSTALLATION), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple tuple = systable_getnext(scan);
 	uint8 marked[JWK_SECRET_KID_SIZE + UUID_LEN + 4] = {0};
@@ -221,7 +221,7 @@ token_catalog_local_kid(const TokenSecret *secret)
 		elog(ERROR, "twin_security: the mark of this database is missing");
 	strlcpy((char *) marked, secret->kid, JWK_SECRET_KID_SIZE);
 	memcpy(marked + JWK_SECRET_KID_SIZE,
-		   DatumGetUUIDP(heap_getattr(tuple, REALM_REALM, RelationGetDescr(relation), &null))->data, UUID_LEN);
+		   DatumGetUUIDP(heap_getattr(tuple, INSTALLATION_MARK, RelationGetDescr(relation), &null))->data, UUID_LEN);
 	/* a copy made with CREATE DATABASE ... TEMPLATE holds the same mark */
 	bytes_put_u32(marked + JWK_SECRET_KID_SIZE + UUID_LEN, MyDatabaseId);
 	systable_endscan(scan);

@@ -6,29 +6,6 @@
  * their row but its state: a row whose issuer, audience, claim map or algorithm was edited does not open.
  */
 
-/*
- * Which database this is. The key made of JWT_SECRET_KEY carries its mark in its name, so that a token of a copy of the
- * database, of another one of the cluster, or of the extension before it was made anew is not taken for one of ours though
- * the secret is the same. It does not travel with a dump; what replication brings gives way to what is there.
- */
-CREATE TABLE twin_internal.token_realm (
-	is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
-	realm uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid()
-);
-COMMENT ON TABLE twin_internal.token_realm IS 'a random mark of this database, drawn at CREATE EXTENSION; together with the database''s OID part of the name of the key made of JWT_SECRET_KEY';
-INSERT INTO twin_internal.token_realm DEFAULT VALUES;
-
-CREATE FUNCTION twin_internal.keep_realm() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.keep_realm() IS 'lets nothing take the place of the mark that CREATE EXTENSION drew';
-CREATE TRIGGER keep_realm BEFORE INSERT OR UPDATE OR DELETE ON twin_internal.token_realm
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_realm();
-ALTER TABLE twin_internal.token_realm ENABLE ALWAYS TRIGGER keep_realm;
-
 CREATE TABLE twin_internal.token_keys (
 	kid text COLLATE "C" PRIMARY KEY CHECK (pg_catalog.octet_length(kid) BETWEEN 1 AND 255),
 	is_own boolean NOT NULL,

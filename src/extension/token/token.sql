@@ -26,7 +26,7 @@ CREATE FUNCTION twin_internal.verify_refresh_token(token text) RETURNS jsonb
 COMMENT ON FUNCTION twin_internal.verify_refresh_token(text) IS 'the claims of a refresh token of ours that verifies';
 
 REVOKE ALL ON FUNCTION twin_internal.issue_token(jsonb, text, bigint), twin_internal.verify_refresh_token(text), twin_internal.environment_kid(boolean),
-	twin_internal.token_keys_changed(), twin_internal.keep_realm(), twin_internal.read_verification_key(jsonb, text, text, jsonb, bigint), twin_internal.make_signing_key(text),
+	twin_internal.token_keys_changed(), twin_internal.read_verification_key(jsonb, text, text, jsonb, bigint), twin_internal.make_signing_key(text),
 	twin_internal.drop_token_secret(text), twin_internal.lock_signing_key(text), twin_internal.revocations_changed(), twin_internal.revocation_of(text),
 	twin_internal.last_expiry(), twin_internal.revoke(text, bigint, timestamptz), twin_internal.revoke_session(text), twin_internal.revoke_user(text)
 	FROM PUBLIC;
