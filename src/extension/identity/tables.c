@@ -17,7 +17,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -355,12 +354,7 @@ tables_login_exceeds(Oid login, const char *name)
 Datum
 tsec_identity_changed(PG_FUNCTION_ARGS)
 {
-	Oid relation = get_relname_relid("roles", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false));
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("identity_changed can only be called as a trigger")));
-	if (OidIsValid(relation))
-		CacheInvalidateRelcacheByRelid(relation);
+	base_require_trigger(fcinfo, "identity_changed");
+	base_tell_sessions(get_relname_relid("roles", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
 	PG_RETURN_POINTER(NULL);
 }

@@ -18,7 +18,6 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -122,9 +121,7 @@ warrant_check_statement(const PlannedStmt *statement)
 Datum
 tsec_require_warrant(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("require_warrant can only be called as a trigger")));
+	base_require_trigger(fcinfo, "require_warrant");
 	if (!identity_has_warrant())
 		refuse("the list of token-only logins");
 	PG_RETURN_POINTER(NULL);
