@@ -7,7 +7,7 @@ use Test::More;
 use TwinTest;
 
 my $secret = 'a secret of at least thirty-two bytes, for tests';
-my $node = new_node('identity', allows_streaming => 1);
+my $node = new_node('identity', allows_streaming => 1, conf => "max_prepared_transactions = 2\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => $secret);
 sql($node, q{
 	CREATE EXTENSION twin_security;
@@ -132,6 +132,13 @@ fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('
 	. "INSERT INTO diary (what) SELECT 'y' FROM (SELECT set_config('role', NULL, true) c OFFSET 0) q WHERE c IS NOT NULL;\nCOMMIT", '42501', 'cannot be changed',
 	'a role reset inside of a statement does not commit', @gate);
 is(sql($node, 'SELECT count(*) FROM diary'), '0', '... nor does what it wrote');
+fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\n"
+	. "INSERT INTO diary (what) SELECT 'y' FROM (SELECT set_config('role', NULL, true) c OFFSET 0) q WHERE c IS NOT NULL;\nPREPARE TRANSACTION 'sneaked'", '42501', 'cannot be changed',
+	'... nor is it prepared', @gate);
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\nINSERT INTO diary (what) VALUES ('two phases'); PREPARE TRANSACTION 'kept';\n"
+	. "$who; SELECT current_user; SET ROLE vip; SELECT current_user; SET ROLE twin_viewer; COMMIT PREPARED 'kept'; TABLE diary", @gate), "nobody\ngate\nvip\ntwin_viewer|two phases",
+	'a transaction that was prepared leaves nobody and no seal behind, and is committed as who it was');
+sql($node, 'TRUNCATE diary');
 sql($node, 'ALTER ROLE gate RENAME TO gate_2');
 fails_with($node, 'SELECT twin.decrypt(v) FROM (SELECT (\'x\'::twin.encrypted_text(pii)) AS v) t', '42501', '', 'a renamed login stays on the list', user => 'gate_2');
 sql($node, 'ALTER ROLE gate_2 RENAME TO gate');
