@@ -54,6 +54,8 @@ tell(const Attempt *attempt, const char *type, EventSeverity severity, const cha
 						 .action = action,
 						 .resource = "account",
 						 .record_id = account != NULL ? id : NULL,
+						 .user_id = account != NULL ? account->user_id : 0,
+						 .tenant_id = account != NULL && account->has_tenant ? account->tenant_id : 0,
 						 .username = account != NULL ? account->username : NULL,
 						 .client_address = attempt->address.text[0] != '\0' ? attempt->address.text : NULL,
 						 .details = reason != NULL ? details : NULL});

@@ -97,6 +97,8 @@ tell_login(const Account *account, const Address *address, const char *session_k
 									   .action = "login",
 									   .resource = "account",
 									   .record_id = id,
+									   .user_id = account->user_id,
+									   .tenant_id = account->has_tenant ? account->tenant_id : 0,
 									   .username = account->username,
 									   .client_address = address->text[0] != '\0' ? address->text : NULL,
 									   .details = details});
