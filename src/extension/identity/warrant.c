@@ -112,7 +112,9 @@ warrant_check_statement(const PlannedStmt *statement)
 	{
 		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
 
-		if (entry->rtekind == RTE_RELATION && get_rel_namespace(entry->relid) == schema && !identity_has_warrant())
+		/* since PostgreSQL 16 a view is the subquery it became, which keeps its name */
+		if ((entry->rtekind == RTE_RELATION || entry->rtekind == RTE_SUBQUERY) && OidIsValid(entry->relid) &&
+			get_rel_namespace(entry->relid) == schema && !identity_has_warrant())
 			refuse("what twin_security shows");
 	}
 }
