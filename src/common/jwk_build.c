@@ -170,22 +170,50 @@ jwk_build_ec(const json_t *root, const JwtRow *row, EVP_PKEY **pkey)
 	return status == TSEC_OK ? build("EC", parameters, pkey) : status;
 }
 
+/*
+ * Whether anybody can sign for a point of edwards25519: one of small order, by its y (0 and 1 of order 4 and 1, p - 1 of 2,
+ * the two of order 8), whatever the sign of x.  A y of p or more (RFC 8032 section 5.1.3) is no encoding of anything.
+ */
+static bool
+is_weak_edwards(const uint8_t point[32])
+{
+	static const uint8_t order8[2][32] = {
+		{0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+		 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+		{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+		 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05}};
+	uint8_t y[32];
+	uint8_t zeros = 0;
+	uint8_t ones = 0xff;
+
+	memcpy(y, point, sizeof(y));
+	y[31] &= 0x7f;
+	for (int i = 1; i < 31; i++)
+	{
+		zeros |= y[i];
+		ones &= y[i];
+	}
+	if (zeros == 0 && y[31] == 0 && y[0] <= 1)
+		return true;
+	/* p is 2^255 - 19, least byte 0xed */
+	if (ones == 0xff && y[31] == 0x7f && y[0] >= 0xec)
+		return true;
+	/* public: keys that are published */
+	return memcmp(y, order8[0], sizeof(y)) == 0 || memcmp(y, order8[1], sizeof(y)) == 0;
+}
+
 Status
 jwk_build_okp(const json_t *root, EVP_PKEY **pkey)
 {
 	uint8_t point[32];
 	size_t length;
-	uint8_t rest = 0;
 	Status status = jwk_member(root, "x", point, sizeof(point), &length);
 
 	if (status != TSEC_OK)
 		return status;
 	if (length != sizeof(point))
 		return TSEC_JWK_MALFORMED;
-	/* the neutral element and the points of order 2 and 4: anybody can sign for them */
-	for (size_t i = 1; i < sizeof(point) - 1; i++)
-		rest |= point[i];
-	if (rest == 0 && point[0] <= 1 && (point[31] & 0x7f) == 0)
+	if (is_weak_edwards(point))
 		return TSEC_JWK_WEAK;
 	*pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, point, sizeof(point));
 	if (*pkey == NULL)

@@ -9,7 +9,8 @@ COMMENT ON FUNCTION twin_internal.event_partition_covers(text, timestamptz) IS '
 
 /* A month that is covered in part, or whose name is taken by something else, is left alone: its events stay in the overflow. */
 CREATE FUNCTION twin_internal.add_event_partition(class text, month timestamp) RETURNS boolean
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+	SET DateStyle = 'ISO, YMD' SET TimeZone = 'UTC' AS $$	/* bounds are written as text */
 DECLARE
 	first timestamptz := date_trunc('month', month) AT TIME ZONE 'UTC';
 	beyond timestamptz := (date_trunc('month', month) + interval '1 month') AT TIME ZONE 'UTC';
@@ -54,10 +55,15 @@ BEGIN
 	LOOP
 		PERFORM twin_internal.add_event_partition(place.class, place.month);
 	END LOOP;
-	WITH moved AS (
-		DELETE FROM twin_internal.events_overflow o WHERE twin_internal.event_partition_covers(o.class, o.recorded_at) RETURNING o.*
-	)
-	INSERT INTO twin_internal.events SELECT m.* FROM moved m;
+	BEGIN
+		WITH moved AS (
+			DELETE FROM twin_internal.events_overflow o WHERE twin_internal.event_partition_covers(o.class, o.recorded_at) RETURNING o.*
+		)
+		INSERT INTO twin_internal.events SELECT m.* FROM moved m;
+	EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
+		/* a constraint that somebody added to a partition refuses one of them: they stay, and the new months are kept */
+		RAISE LOG 'security events stay in twin_internal.events_overflow: SQLSTATE %', SQLSTATE;
+	END;
 	RETURN clock_timestamp() + interval '1 hour';
 END
 $$;

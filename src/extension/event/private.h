@@ -104,7 +104,8 @@ extern int64 launcher_delay_ms(uint32 failures);
 typedef enum RowForm
 {
 	ROW_AS_IT_IS,
-	ROW_BARE /* without what the server may refuse: details and address */
+	ROW_ASIDE, /* into the overflow, past what somebody did to a partition */
+	ROW_BARE   /* there, without what the server may refuse: details and address */
 } RowForm;
 
 extern bool rows_ready(void); /* whether the extension's tables are there */

@@ -10,6 +10,7 @@
 #include "event/private.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
@@ -104,10 +105,23 @@ static int64
 next_id(void)
 {
 	Oid sequence = get_relname_relid("event_id_seq", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false));
+	bool was_read_only = XactReadOnly;
+	volatile int64 id = 0;
 
 	if (!OidIsValid(sequence))
 		elog(ERROR, "twin_security: the sequence of event ids is missing");
-	return nextval_internal(sequence, false);
+	/* what happened in a read-only transaction (a GET, say) has happened: its number is no change that the caller asked for */
+	XactReadOnly = RecoveryInProgress() && XactReadOnly;
+	PG_TRY();
+	{
+		id = nextval_internal(sequence, false);
+	}
+	PG_FINALLY();
+	{
+		XactReadOnly = was_read_only;
+	}
+	PG_END_TRY();
+	return id;
 }
 
 /* record_event(event_type, severity, outcome, action, resource, username, client_address, event_time, details) -> bigint */

@@ -139,7 +139,7 @@ role_datum(Oid role, bool *null)
 void
 rows_write(const EventRecord *record, RowForm form)
 {
-	bool covered = is_covered(record->class_number);
+	bool covered = form == ROW_AS_IT_IS && is_covered(record->class_number);
 	static const EventText texts[] = {EVENT_ACTION, EVENT_RESOURCE, EVENT_RECORD_ID};
 	Datum values[COLUMN_COUNT] = {0};
 	bool null[COLUMN_COUNT] = {false};
@@ -193,6 +193,9 @@ rows_write(const EventRecord *record, RowForm form)
 	}
 	if (SPI_execute_plan(plans[covered], values, nulls, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "twin_security: an event was not inserted");
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION), errmsg("a trigger swallowed a security event")));
 }
 
 TimestampTz

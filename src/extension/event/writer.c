@@ -78,7 +78,7 @@ end_transaction(void)
 
 /* Writes an event that says how many were dropped since the last time, if any were. */
 static uint64
-report_drops(EventRing *ring)
+report_drops(EventRing *ring, RowForm form)
 {
 	uint64 dropped = pg_atomic_read_u64(&ring->dropped);
 	uint64 told = pg_atomic_read_u64(&ring->reported);
@@ -95,17 +95,18 @@ report_drops(EventRing *ring)
 	(void) event_json_add(details, sizeof(details), "dropped", number);
 	if (!event_record_decode(bytes_of(encoded, capture_event(&event, encoded)), &record))
 		elog(ERROR, "twin_security: an event cannot be read back");
-	rows_write(&record, ROW_AS_IT_IS);
+	rows_write(&record, form);
 	return dropped;
 }
 
-/* Reads and writes up to limit events, in the transaction that is open. */
+/* Reads and writes up to limit events, or reports drops for a limit of 0, in the transaction that is open. */
 static void
 fill_batch(Writer *writer, Batch *batch, int limit, RowForm form)
 {
 	size_t length;
 
-	batch->reported = report_drops(writer->ring);
+	if (limit == 0)
+		batch->reported = report_drops(writer->ring, form);
 	for (int i = 0; i < limit; i++)
 	{
 		RingAnswer answer = ring_read(writer->queue, &batch->cursor, writer->entry, &length);
@@ -189,6 +190,24 @@ write_batch(Writer *writer, int limit, RowForm form, Batch *batch)
 	return written;
 }
 
+/* Writes one event, or the report of drops for a limit of 0, in some form; false when the server takes none. */
+static bool
+write_somehow(Writer *writer, int limit)
+{
+	Batch batch;
+
+	for (int form = ROW_AS_IT_IS; form <= ROW_BARE; form++)
+		if (write_batch(writer, limit, (RowForm) form, &batch))
+			return true;
+	return false;
+}
+
+static bool
+has_drops_to_report(const Writer *writer)
+{
+	return pg_atomic_read_u64(&writer->ring->dropped) > pg_atomic_read_u64(&writer->ring->reported);
+}
+
 /* Writes what there is; after a refusal one event at a time until the culprit is found. */
 static void
 write_some(Writer *writer)
@@ -197,19 +216,29 @@ write_some(Writer *writer)
 	Batch batch;
 	size_t length;
 
-	if (write_batch(writer, careful ? 1 : BATCH_MAX, ROW_AS_IT_IS, &batch))
+	if (has_drops_to_report(writer) && !write_somehow(writer, 0))
+	{
+		uint64 dropped = pg_atomic_read_u64(&writer->ring->dropped);
+
+		/* trying again would not help: the log keeps the number */
+		ereport(LOG,
+				(errmsg("security events were dropped, and no event can say so"),
+				 errdetail("Dropped: " UINT64_FORMAT ".", dropped - pg_atomic_read_u64(&writer->ring->reported))));
+		pg_atomic_write_u64(&writer->ring->reported, dropped);
+	}
+	if (ring_fill(writer->queue) == 0)
+		return;
+	if (!careful && write_batch(writer, BATCH_MAX, ROW_AS_IT_IS, &batch))
 		return;
 	if (!careful)
 	{
 		writer->careful_until = ring_end(writer->queue);
 		return;
 	}
-	if (write_batch(writer, 1, ROW_BARE, &batch))
+	if (write_somehow(writer, 1))
 		return;
-	batch.cursor = ring_begin(writer->queue);
+	batch = (Batch){.cursor = ring_begin(writer->queue), .dropped = 1};
 	(void) ring_read(writer->queue, &batch.cursor, writer->entry, &length);
-	batch.written = batch.reported = 0;
-	batch.dropped = 1;
 	settle(writer->ring, writer->queue, &batch);
 }
 
@@ -227,7 +256,7 @@ has_work(Writer *writer)
 		case RING_DAMAGED:
 			return true;
 		case RING_EMPTY:
-			return pg_atomic_read_u64(&writer->ring->dropped) > pg_atomic_read_u64(&writer->ring->reported);
+			return has_drops_to_report(writer);
 		case RING_UNREADY:
 			break;
 	}
@@ -314,6 +343,7 @@ override_settings(void)
 		{"default_transaction_isolation", "read committed"},
 		{"default_tablespace", ""},
 		{"session_replication_role", "origin"},
+		{"exit_on_error", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait, or die in a deadlock with it */

@@ -30,7 +30,8 @@ tell_integrity_failure(const char *key_name)
 						   .severity = EVENT_HIGH,
 						   .outcome = EVENT_FAILURE,
 						   .action = "decrypt",
-						   .resource = key_name};
+						   .resource = key_name,
+						   .is_anybodys = true};
 
 	(void) event_emit(&event);
 }
@@ -39,7 +40,7 @@ void
 tell_unwrap_failure(Status status, const char *key_name)
 {
 	SecurityEvent event = {
-		.severity = EVENT_HIGH, .outcome = EVENT_FAILURE, .action = "unwrap", .resource = key_name};
+		.severity = EVENT_HIGH, .outcome = EVENT_FAILURE, .action = "unwrap", .resource = key_name, .is_anybodys = true};
 
 	if (status == TSEC_WRONG_KEY)
 		event.type = "wrong_key";

@@ -186,12 +186,11 @@ List *
 token_catalog_keys(void)
 {
 	Relation relation = table_open(token_catalog_require(TOKEN_OBJECT_KEYS), AccessShareLock);
-	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	SysScanDesc scan;
 	List *rows = NIL;
 	HeapTuple tuple;
 
-	/* known from now on, so that their invalidation is noticed */
-	(void) token_catalog_key_signal();
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		rows = lappend(rows, key_row_of(tuple, RelationGetDescr(relation)));
 	systable_endscan(scan);

@@ -11,6 +11,7 @@
  */
 #include "token/private.h"
 
+#include "access/xact.h"
 #include "utils/inval.h"
 
 PG_FUNCTION_INFO_V1(tsec_token_keys_changed);
@@ -47,15 +48,27 @@ token_news_listen(void)
 	AcceptInvalidationMessages();
 }
 
+/* News can be noticed of relations that are known: before a number is read that somebody will compare with a later one. */
+static void
+know_signals(void)
+{
+	if (!IsTransactionState())
+		return;
+	(void) token_catalog_key_signal();
+	(void) token_catalog_revocation_signal();
+}
+
 uint64
 token_key_generation(void)
 {
+	know_signals();
 	return key_generation + setting_token_changes;
 }
 
 uint64
 token_revocation_generation(void)
 {
+	know_signals();
 	return revocation_generation;
 }
 
@@ -63,6 +76,7 @@ uint64
 token_generation(void)
 {
 	token_news_listen();
+	know_signals();
 	return key_generation + setting_token_changes + revocation_generation;
 }
 

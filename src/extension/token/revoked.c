@@ -48,7 +48,6 @@ lookup_begin(Lookup *lookup)
 	Oid table = token_catalog_require(TOKEN_OBJECT_REVOCATIONS);
 	Oid index = token_catalog_require(TOKEN_OBJECT_REVOCATIONS_HASH);
 
-	(void) token_catalog_revocation_signal();
 	lookup->relation = table_open(table, AccessShareLock);
 	lookup->index = index_open(index, AccessShareLock);
 	lookup->snapshot = RegisterSnapshot(GetCatalogSnapshot(table));
@@ -153,7 +152,7 @@ kinds_now(void)
 }
 
 bool
-token_catalog_is_revoked(const VerifiedToken *token, const char *name)
+token_catalog_is_revoked(const VerifiedToken *token, const char *name, int leeway)
 {
 	RevokedKinds kinds = *kinds_now();
 	Lookup lookup;
@@ -164,7 +163,7 @@ token_catalog_is_revoked(const VerifiedToken *token, const char *name)
 	revoked = lookup_find(&lookup, 't', name, &last_second) ||
 			  (kinds.sessions && token->session != NULL && lookup_find(&lookup, 's', token->session, &last_second)) ||
 			  (kinds.users && token->user != NULL && lookup_find(&lookup, 'u', token->user, &last_second) &&
-			   token->issued_at <= last_second);
+			   token->issued_at - leeway <= last_second);
 	lookup_end(&lookup);
 	return revoked;
 }
