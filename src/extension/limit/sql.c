@@ -23,6 +23,7 @@ static const char *const kind_names[LIMIT_KINDS] = {
 	[LIMIT_ADDRESS] = "address",
 	[LIMIT_RATE_ADDRESS] = "rate address",
 	[LIMIT_RATE_USER] = "rate user",
+	[LIMIT_SESSION] = "session",
 };
 
 /* The kind of a name; raises 22023 for any other, and for one that does not count what is asked for. */
