@@ -142,7 +142,8 @@ static const IntegerSetting integers[] = {
 	 "Work that hashing a password takes: the binary logarithm of bcrypt's rounds.",
 	 "Each step doubles the time of a login; 12 is a quarter of a second on an ordinary core. Below 10 guessing is "
 	 "too cheap, and above 15 one login keeps a process busy for several seconds, which nothing can cancel. "
-	 "Hashes made at a lower cost still verify; twin.password_needs_rehash() tells them.",
+	 "Hashes made at another cost still verify, and each is made anew at its account's next login; for those of "
+	 "applications twin.password_needs_rehash() tells which cost less.",
 	 NULL},
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
