@@ -114,9 +114,10 @@ typedef struct Account
 	int64 tenant_id;
 	const char *refused; /* why no login of it succeeds: disabled, tenant_inactive, no_role; NULL when they do */
 	bool is_break_glass;
-	TimestampTz sessions_since; /* the user's or the tenant's, or when he logged out everywhere: the latest of these */
-	uint32 failures;            /* as last recorded before shared memory began; 0 for none that count */
-	TimestampTz locked_until;   /* the same; 0 for none */
+	TimestampTz
+		sessions_since;       /* the user's or the tenant's, or when he logged out everywhere: the latest of these */
+	uint32 failures;          /* as last recorded before shared memory began; 0 for none that count */
+	TimestampTz locked_until; /* the same; 0 for none */
 } Account;
 
 typedef struct Session

@@ -23,7 +23,7 @@
 	"CASE WHEN NOT u.is_active THEN 'disabled' WHEN u.tenant_id IS NOT NULL AND t.is_active IS NOT TRUE THEN " \
 	"'tenant_inactive' "                                                                                       \
 	"WHEN r.role_name IS NULL THEN 'no_role' END, coalesce(r.is_break_glass, false), "                         \
-	"greatest(u.sessions_since, t.sessions_since, (SELECT max(e.ended_at) FROM twin_internal.session_ends e "   \
+	"greatest(u.sessions_since, t.sessions_since, (SELECT max(e.ended_at) FROM twin_internal.session_ends e "  \
 	"WHERE e.user_id = u.user_id)), a.failures, a.locked_until "                                               \
 	"FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id "               \
 	"LEFT JOIN twin_internal.roles r ON r.role_name = u.role_name "                                            \
@@ -41,10 +41,11 @@ static const Statement statements[STATEMENT_COUNT] = {
 	[FIND_NAME] = {true, 1, {TEXTOID}, ACCOUNT_COLUMNS "WHERE u.username_key = $1"},
 	[FIND_USER] = {true, 1, {INT8OID}, ACCOUNT_COLUMNS "WHERE u.user_id = $1"},
 	[LAST_USER] = {true, 0, {0}, "SELECT max(u.user_id) FROM twin_internal.users u"},
-	[STAND_IN] = {true,
-				  1,
-				  {INT8OID},
-				  "SELECT u.password_hash FROM twin_internal.users u WHERE u.user_id >= $1 ORDER BY u.user_id LIMIT 1"},
+	[STAND_IN] =
+		{true,
+		 1,
+		 {INT8OID},
+		 "SELECT u.password_hash FROM twin_internal.users u WHERE u.user_id >= $1 ORDER BY u.user_id LIMIT 1"},
 	[NOTE_ATTEMPT] = {false,
 					  4,
 					  {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID},
@@ -75,20 +76,23 @@ static const Statement statements[STATEMENT_COUNT] = {
 		 {INT8OID, INT4OID, TEXTOID, TEXTOID, BYTEAOID},
 		 "INSERT INTO twin_internal.sessions (user_id, expires_at, client_address, user_agent, current_digest) "
 		 "VALUES ($1, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2), $3::inet, $4, $5) "
-		 "RETURNING session_id::text, user_id, created_at, last_used_at, expires_at, rotated_at, false, current_digest, "
+		 "RETURNING session_id::text, user_id, created_at, last_used_at, expires_at, rotated_at, false, "
+		 "current_digest, "
 		 "previous_digest, mixed_in"},
 	[LOCK_SESSION] =
 		{false,
 		 1,
 		 {TEXTOID},
 		 "SELECT s.session_id::text, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.rotated_at, "
-		 "s.revoked_at IS NOT NULL, s.current_digest, s.previous_digest, s.mixed_in FROM twin_internal.sessions s WHERE s.session_id = $1::uuid FOR UPDATE"},
+		 "s.revoked_at IS NOT NULL, s.current_digest, s.previous_digest, s.mixed_in FROM twin_internal.sessions s "
+		 "WHERE s.session_id = $1::uuid FOR UPDATE"},
 	[ROTATE_SESSION] =
 		{false,
 		 3,
 		 {TEXTOID, BYTEAOID, BYTEAOID},
 		 "UPDATE twin_internal.sessions SET previous_digest = current_digest, current_digest = $2, mixed_in = $3, "
-		 "rotated_at = pg_catalog.clock_timestamp(), last_used_at = pg_catalog.clock_timestamp() WHERE session_id = $1::uuid"},
+		 "rotated_at = pg_catalog.clock_timestamp(), last_used_at = pg_catalog.clock_timestamp() WHERE session_id = "
+		 "$1::uuid"},
 	[TOUCH_SESSION] =
 		{false,
 		 1,

@@ -79,8 +79,9 @@ void
 store_require_writable(const char *function)
 {
 	if (RecoveryInProgress())
-		ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-						errmsg("cannot execute %s on a standby", function), errhint("Accounts change on the primary.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("cannot execute %s on a standby", function),
+				 errhint("Accounts change on the primary.")));
 	PreventCommandIfReadOnly(function);
 }
 

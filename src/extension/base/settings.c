@@ -165,8 +165,10 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.limit_entries", &setting_limit_entries, 16384, 1024, 16777216, PGC_POSTMASTER, 0,
 	 "How many subjects of each kind the limits remember at once.",
-	 "Accounts and addresses with failed logins, addresses and users with a rate limit, and sessions of which a copied "
-	 "refresh token came: five kinds with as many entries each, of 40 bytes. When there are more subjects, those with the fewest failures are forgotten first, "
+	 "Accounts and addresses with failed logins, addresses and users with a rate limit, and sessions of which a "
+	 "copied "
+	 "refresh token came: five kinds with as many entries each, of 40 bytes. When there are more subjects, those "
+	 "with the fewest failures are forgotten first, "
 	 "and locked ones last.",
 	 NULL},
 	{"twin_security.login_forget_after", &setting_login_forget_after, 86400, 60, 31536000, PGC_SUSET, GUC_UNIT_S,

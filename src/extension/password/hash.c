@@ -240,8 +240,8 @@ verify_arguments(FunctionCallInfo fcinfo, bool is_login)
 		read_hash(PG_GETARG_DATUM(1), hash);
 	password = argument_read(PG_GETARG_DATUM(0));
 	if (PG_ARGISNULL(1) || is_login)
-		status = password_verify_login(password->bytes, password->length, PG_ARGISNULL(1) ? NULL : hash, NULL,
-									   &matches);
+		status =
+			password_verify_login(password->bytes, password->length, PG_ARGISNULL(1) ? NULL : hash, NULL, &matches);
 	else
 		status = password_verify(password->bytes, password->length, hash, &matches);
 	argument_free(password);
