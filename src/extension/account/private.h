@@ -258,14 +258,14 @@ typedef struct Rotation
 /* The first one of a session. */
 extern Rotation rotation_first(void);
 
-/* The one after another: whoever holds that and the random part gets the same, and nobody else can. */
-extern Rotation rotation_next(const Rotation *last, const Session *session, const uint8 mixed_in[ROTATION_BYTES]);
-
 extern void rotation_digest(const Rotation *rotation, uint8 digest[DIGEST_SIZE]);
 
-/* Remembers until the session's end, whatever becomes of the transaction, that a token of it was copied. */
-extern void rotation_note_copy(const Session *session);
-extern bool rotation_was_copied(const Session *session);
+/*
+ * Rotates a session whose row is locked, or serves its last rotation again.
+ * False where neither may be: a token of it was copied, now or before, and
+ * whatever becomes of the transaction that is remembered to the session's end.
+ */
+extern bool rotation_advance(const Session *session, const Rotation *presented, Rotation *next);
 
 /* ---- session.c ---- */
 

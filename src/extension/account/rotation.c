@@ -18,6 +18,9 @@
 
 #define SESSION_ID_LENGTH 36
 
+/* How far the clock may be behind the last rotation, in microseconds. */
+#define CLOCK_GRACE_TOLERANCE USECS_PER_SEC
+
 /* A session that lasts for longer does not exist: see twin_security.session_max_lifetime. */
 static const FailurePolicy to_the_end = {
 	.max_failures = 1, .lockout = 366 * 86400, .max_lockout = 366 * 86400, .forget_after = 1};
@@ -33,8 +36,9 @@ rotation_first(void)
 	return first;
 }
 
-Rotation
-rotation_next(const Rotation *last, const Session *session, const uint8 mixed_in[ROTATION_BYTES])
+/* What follows: whoever holds the last one and the random part gets the same, and nobody else can. */
+static Rotation
+next_of(const Rotation *last, const Session *session, const uint8 mixed_in[ROTATION_BYTES])
 {
 	uint8 message[SESSION_ID_LENGTH + ROTATION_BYTES];
 	uint8 code[DIGEST_SIZE];
@@ -61,14 +65,46 @@ rotation_digest(const Rotation *rotation, uint8 digest[DIGEST_SIZE])
 	base_check(digest_sha256(bytes_of(rotation->value, ROTATION_CHARACTERS), digest));
 }
 
-void
-rotation_note_copy(const Session *session)
+/* Whether the last token may still be served; not where the clock was set back since, for nobody knows for how long. */
+static bool
+in_grace(const Session *session)
 {
-	limit_seed(LIMIT_SESSION, session->id, SESSION_ID_LENGTH, 1, session->expires_at, &to_the_end);
+	int64 since = GetCurrentTimestamp() - session->rotated_at;
+
+	return since >= -CLOCK_GRACE_TOLERANCE && since <= (int64) setting_refresh_token_grace * USECS_PER_SEC;
+}
+
+/* Rotates the session, or serves the last rotation again; false when neither may be: the token was copied. */
+static bool
+rotate(const Session *session, const Rotation *presented, Rotation *next)
+{
+	uint8 digest[DIGEST_SIZE];
+
+	rotation_digest(presented, digest);
+	if (secret_equal(digest, session->current, sizeof(digest)))
+	{
+		uint8 mixed_in[ROTATION_BYTES];
+
+		base_check(random_secret(mixed_in, sizeof(mixed_in)));
+		*next = next_of(presented, session, mixed_in);
+		rotation_digest(next, digest);
+		store_rotate_session(session, digest, mixed_in);
+		return true;
+	}
+	if (!session->was_rotated || !secret_equal(digest, session->previous, sizeof(digest)) || !in_grace(session))
+		return false;
+	*next = next_of(presented, session, session->mixed_in);
+	store_touch_session(session);
+	return true;
 }
 
 bool
-rotation_was_copied(const Session *session)
+rotation_advance(const Session *session, const Rotation *presented, Rotation *next)
 {
-	return limit_failures_of(LIMIT_SESSION, session->id, SESSION_ID_LENGTH, &to_the_end).is_locked;
+	if (!limit_failures_of(LIMIT_SESSION, session->id, SESSION_ID_LENGTH, &to_the_end).is_locked &&
+		rotate(session, presented, next))
+		return true;
+	/* whatever becomes of the transaction, to the session's end */
+	limit_seed(LIMIT_SESSION, session->id, SESSION_ID_LENGTH, 1, session->expires_at, &to_the_end);
+	return false;
 }

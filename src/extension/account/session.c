@@ -43,8 +43,7 @@ PG_FUNCTION_INFO_V1(tsec_refresh);
 #define CLAIM_CSRF "csrf"
 #define CLAIM_ROTATION "rot"
 
-/* How far the clock may be behind what was written by it, in microseconds. */
-#define CLOCK_GRACE_TOLERANCE USECS_PER_SEC
+/* How far the clock may be behind the last use, in microseconds. */
 #define CLOCK_IDLE_TOLERANCE USECS_PER_MINUTE
 
 /* ---- CSRF ---- */
@@ -297,49 +296,6 @@ over(const Session *session, const Account *account, const Presented *presented)
 	return NULL;
 }
 
-/* Whether the last token may still be served; not where the clock was set back since, for nobody knows for how long. */
-static bool
-in_grace(const Session *session)
-{
-	int64 since = GetCurrentTimestamp() - session->rotated_at;
-
-	return since >= -CLOCK_GRACE_TOLERANCE && since <= (int64) setting_refresh_token_grace * USECS_PER_SEC;
-}
-
-/* Rotates the session, or serves the last rotation again; false when neither may be: the token was copied. */
-static bool
-rotate(const Session *session, const Presented *presented, Rotation *rotation)
-{
-	uint8 digest[DIGEST_SIZE];
-
-	rotation_digest(&presented->rotation, digest);
-	if (secret_equal(digest, session->current, sizeof(digest)))
-	{
-		uint8 mixed_in[ROTATION_BYTES];
-
-		base_check(random_secret(mixed_in, sizeof(mixed_in)));
-		*rotation = rotation_next(&presented->rotation, session, mixed_in);
-		rotation_digest(rotation, digest);
-		store_rotate_session(session, digest, mixed_in);
-		return true;
-	}
-	if (!session->was_rotated || !secret_equal(digest, session->previous, sizeof(digest)) || !in_grace(session))
-		return false;
-	*rotation = rotation_next(&presented->rotation, session, session->mixed_in);
-	store_touch_session(session);
-	return true;
-}
-
-/* Why a session that is not over yet is from now on: a token of it was copied; NULL when it is not, and goes on with a rotation. */
-static const char *
-copied(const Session *session, const Presented *presented, Rotation *rotation)
-{
-	if (!rotation_was_copied(session) && rotate(session, presented, rotation))
-		return NULL;
-	rotation_note_copy(session);
-	return "token_reuse";
-}
-
 /* refresh(refresh_token text) -> jsonb */
 Datum
 tsec_refresh(PG_FUNCTION_ARGS)
@@ -366,7 +322,7 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	account = store_find_user(known->user_id);
 	reason = over(session, account, &presented);
 	if (reason == NULL)
-		reason = copied(session, &presented, &rotation);
+		reason = rotation_advance(session, &presented.rotation, &rotation) ? NULL : "token_reuse";
 	if (reason == NULL)
 		pair = issue_pair(account, session, &rotation, presented.by_cookie ? presented.csrf : NULL);
 	lock_return(known);

@@ -1,8 +1,8 @@
 /*
  * limit.h
  *		What must be remembered although the transaction rolls back: failed
- *		logins per account and address, and rates.  In shared memory, per
- *		database; needs preloading (each function raises 55000 without).
+ *		logins per account and address, rates, and sessions of which a copied
+ *		token came.  In shared memory, per database; needs preloading (each function raises 55000 without).
  *
  * A subject is any bytes that name it (a folded username, an address, a route
  * and a user); the caller makes equal what is to count as one, such as the
