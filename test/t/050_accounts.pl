@@ -337,12 +337,16 @@ fails_with($keyless, "SELECT twin.create_user('bert', " . quote($password) . ", 
 
 # ---- dump and restore ----
 
+my $left = login('hugo', $password);
+sql($node, "BEGIN; SELECT twin.authenticate('$left->{access_token}'); SELECT twin_api.logout_all(); COMMIT", user => 'looker');
+is(sql($node, 'SELECT count(*) FROM twin_internal.session_ends'), '1', 'somebody logged out everywhere');
 my $kept = login('bert', $password);
 refused('carl', 'wrong') foreach 1 .. 2;
 my $files = PostgreSQL::Test::Utils::tempdir();
 my $accounts = q{SELECT md5(string_agg(r, E'\n' ORDER BY r)) FROM (SELECT u::text FROM twin_internal.users u UNION ALL SELECT t::text FROM twin_internal.tenants t
-	UNION ALL SELECT s::text FROM twin_internal.sessions s UNION ALL SELECT a::text FROM twin_internal.login_attempts a) x (r)};
+	UNION ALL SELECT s::text FROM twin_internal.sessions s UNION ALL SELECT a::text FROM twin_internal.login_attempts a UNION ALL SELECT e::text FROM twin_internal.session_ends e) x (r)};
 my $was = sql($node, $accounts);
+my $sessions = sql($node, 'SELECT session_id, ended_at IS NOT NULL FROM twin.sessions ORDER BY 1');
 my $from = "-d '" . $node->connstr('postgres') . "'";
 my %ways = (plain => "pg_dump $from | psql -X -q -v ON_ERROR_STOP=1 TO", custom => "pg_dump -Fc $from -f $files/dump && pg_restore -j2 TO $files/dump");
 foreach my $how (sort keys %ways)
@@ -353,6 +357,7 @@ foreach my $how (sort keys %ways)
 	is(sql($node, $accounts, db => $how), $was, "$how: a restore brings all of it back");
 	ok(ok_login('bert', $password, db => $how), "$how: people log in");
 	is(sql($node, "SELECT twin_api.refresh('$kept->{refresh_token}') ->> 'error'", db => $how), 'invalid_token', "$how: ... anew, for it may be a copy beside the original");
+	is(sql($node, 'SELECT session_id, ended_at IS NOT NULL FROM twin.sessions ORDER BY 1', db => $how), $sessions, "$how: sessions that ended have ended");
 	is(sql($node, 'SELECT twin.create_user(\'new\', ' . quote($password) . ') > (SELECT max(user_id) FROM twin_internal.users WHERE username <> \'new\'), twin.create_tenant(\'new\') > 1', db => $how),
 		't|t', "$how: numbers go on");
 	is(sql($node, q{SELECT username FROM twin.users WHERE email = 'anna@example.org'}, db => $how), 'anna', "$how: addresses are found");
@@ -377,7 +382,7 @@ is(events(q{event_type = 'login_failure' AND username IS NULL AND (details ->> '
 is(events(q{event_type IN ('login_success', 'user_created', 'user_disabled', 'user_enabled', 'user_unlocked', 'password_changed', 'role_assigned', 'tenant_created',
 	'tenant_disabled', 'tenant_enabled', 'sessions_ended', 'account_locked', 'token_refresh')}) > 0, 1, 'there are events');
 is(sql($node, q{SELECT string_agg(DISTINCT event_type, ' ' ORDER BY event_type) FROM twin.audit_log WHERE event_type !~ '^(key|index|events|token_refused)'}),
-	'account_locked address_locked login_failure login_success password_changed role_assigned sessions_ended tenant_created tenant_disabled tenant_enabled token_refresh token_reuse user_created user_disabled user_enabled user_unlocked',
+	'account_locked address_locked login_failure login_success logout password_changed role_assigned sessions_ended tenant_created tenant_disabled tenant_enabled token_refresh token_reuse user_created user_disabled user_enabled user_unlocked',
 	'of every kind');
 is(sql($node, q{SELECT DISTINCT severity FROM twin.audit_log WHERE username = 'glass' AND event_type LIKE 'login%'}), 'high', 'whatever happens at a break-glass account is of severity high');
 

@@ -60,7 +60,9 @@ CREATE VIEW twin.sessions AS
 		s.client_address, s.user_agent
 	FROM twin_internal.sessions s LEFT JOIN twin_internal.users u ON u.user_id = s.user_id
 		LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id
-		CROSS JOIN LATERAL (SELECT least(s.revoked_at, CASE WHEN s.created_at < u.sessions_since THEN u.sessions_since END,
+		CROSS JOIN LATERAL (SELECT least(s.revoked_at,
+			(SELECT min(e.ended_at) FROM twin_internal.session_ends e WHERE e.user_id = s.user_id AND e.ended_at > s.created_at),
+			CASE WHEN s.created_at < u.sessions_since THEN u.sessions_since END,
 			CASE WHEN s.created_at < t.sessions_since THEN t.sessions_since END)) ended (at);
 COMMENT ON VIEW twin.sessions IS 'one row per login; ended_at is null for sessions that nobody ended, and these last until expires_at at most';
 
@@ -74,7 +76,7 @@ COMMENT ON FUNCTION twin.current_username() IS 'the name of the user who is aski
 REVOKE ALL ON FUNCTION twin_internal.limits_began(), twin_internal.recorded_failures(bigint, timestamptz), twin_internal.keep_roles_of_users(),
 	twin_internal.account_name(text), twin_internal.hash_new_password(text, text, text), twin_internal.lock_account(bigint, bigint),
 	twin_internal.forget_failures_of(bigint), twin_internal.hold_user(text), twin_internal.roles_including(text),
-	twin_internal.keep_an_admin(bigint, bigint), twin_internal.end_sessions(bigint), twin_internal.end_session(text, text),
+	twin_internal.keep_an_admin(bigint, bigint), twin_internal.end_sessions(bigint), twin_internal.leave_sessions(bigint), twin_internal.end_session(text, text),
 	twin_internal.set_password(bigint, text), twin_internal.locked_until(bigint), twin_internal.lock_of(bigint, timestamptz),
 	twin_internal.last_login_of(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION twin.create_tenant(text), twin.disable_tenant(bigint), twin.enable_tenant(bigint),

@@ -4,7 +4,8 @@
  *
  * Whoever changes what a login depends on (lock_account) first keeps logins of that account waiting until his
  * transaction ends, then changes it, ends its sessions and refuses its tokens: no login slips in between. A token
- * carries its role, so a new role ends sessions too. No function takes, returns or reports a hash.
+ * carries its role, so a new role ends sessions too. No function takes, returns or reports a hash. What handles a password
+ * or a hash plans without its value, for auto_explain would show it as a constant.
  */
 
 CREATE FUNCTION twin_internal.account_name(given text, OUT username text, OUT username_key text) RETURNS record
@@ -29,6 +30,10 @@ CREATE FUNCTION twin_internal.hold_user(named text) RETURNS twin_internal.users
 DECLARE
 	found_user twin_internal.users;
 BEGIN
+	IF current_setting('transaction_read_only')::boolean THEN
+		RAISE EXCEPTION 'accounts cannot be changed here'
+			USING ERRCODE = '25006', HINT = CASE WHEN pg_is_in_recovery() THEN 'Accounts change on the primary.' ELSE 'The transaction is read-only.' END;
+	END IF;
 	SELECT u.* INTO found_user FROM twin_internal.users u WHERE u.username_key = (SELECT n.username_key FROM twin_internal.account_name(named) n);
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'user "%" does not exist', named USING ERRCODE = '42704';
@@ -91,6 +96,16 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.end_sessions(bigint) IS 'ends all sessions of a user and refuses all tokens that were issued to him up to now';
 
+/* For the user himself: it takes no lock and changes no row, so nobody waits for his transaction. A login that commits later began its session before: that is over too. */
+CREATE FUNCTION twin_internal.leave_sessions(of_user bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO twin_internal.session_ends (user_id) VALUES (of_user);
+	PERFORM twin_internal.revoke_leaver(of_user::text);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.leave_sessions(bigint) IS 'ends all sessions of a user in his own name, and refuses all tokens that were issued to him up to now';
+
 CREATE FUNCTION twin_internal.end_session(sid text, reason text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -107,7 +122,8 @@ $$;
 COMMENT ON FUNCTION twin_internal.end_session(text, text) IS 'ends one session and refuses its tokens';
 
 CREATE FUNCTION twin_internal.set_password(of_user bigint, hash text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	named text;
 BEGIN
@@ -172,7 +188,8 @@ COMMENT ON FUNCTION twin.enable_tenant(bigint) IS 'users of the tenant can log i
 
 CREATE FUNCTION twin.create_user(username text, password text, email text DEFAULT NULL, role_name text DEFAULT 'viewer',
 	tenant_id bigint DEFAULT NULL) RETURNS bigint
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	named record;
 	made bigint;
@@ -209,7 +226,8 @@ COMMENT ON FUNCTION twin.create_user(text, text, text, text, bigint) IS
 	'makes a user and returns his number; the name counts without regard to case, the password must be strong enough, the address is stored encrypted';
 
 CREATE FUNCTION twin.set_password(username text, password text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	named record;
 	hash text;
@@ -302,9 +320,13 @@ BEGIN
 		SELECT o.session_id FROM twin_internal.sessions o LEFT JOIN twin_internal.users u ON u.user_id = o.user_id
 			LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id
 		WHERE least(o.expires_at, o.revoked_at, CASE WHEN o.created_at < u.sessions_since THEN u.sessions_since END,
-			CASE WHEN o.created_at < t.sessions_since THEN t.sessions_since END) < clock_timestamp() - $1
+			CASE WHEN o.created_at < t.sessions_since THEN t.sessions_since END,
+			(SELECT min(e.ended_at) FROM twin_internal.session_ends e WHERE e.user_id = o.user_id AND e.ended_at > o.created_at)) < clock_timestamp() - $1
 		FOR UPDATE OF o SKIP LOCKED);
 	GET DIAGNOSTICS purged = ROW_COUNT;
+	/* a later end ends the same and more; and no session lasts for longer than a year, be it of a login that has not committed yet */
+	DELETE FROM twin_internal.session_ends e WHERE e.ended_at < clock_timestamp() - interval '366 days'
+		OR EXISTS (SELECT FROM twin_internal.session_ends n WHERE n.user_id = e.user_id AND n.ended_at > e.ended_at);
 	RETURN purged;
 END
 $$;

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #define HEADERS "response.headers"
+#define BLANKS " \t\n\r" /* of JSON */
 
 static void
 set_local(const char *name, const char *value)
@@ -29,12 +30,23 @@ add_header(const char *name, const char *value)
 {
 	const char *present = GetConfigOption(HEADERS, true, false);
 	size_t length = present != NULL ? strlen(present) : 0;
+	size_t begin = length > 0 ? strspn(present, BLANKS) : 0;
 	StringInfoData headers;
 
+	while (length > begin && strchr(BLANKS, present[length - 1]) != NULL)
+		length--;
 	initStringInfo(&headers);
-	if (length > 2 && present[0] == '[' && present[length - 1] == ']')
-		appendBinaryStringInfo(&headers, present, (int) length - 1);
-	appendStringInfoChar(&headers, headers.len > 0 ? ',' : '[');
+	appendStringInfoChar(&headers, '[');
+	if (length - begin > 2 && present[begin] == '[' && present[length - 1] == ']')
+	{
+		begin++;
+		begin += strspn(present + begin, BLANKS);
+		if (begin < length - 1)
+		{
+			appendBinaryStringInfo(&headers, present + begin, (int) (length - 1 - begin));
+			appendStringInfoChar(&headers, ',');
+		}
+	}
 	appendStringInfo(&headers, "{\"%s\": ", name);
 	escape_json(&headers, value);
 	appendStringInfoString(&headers, "}]");

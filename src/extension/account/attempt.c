@@ -68,6 +68,8 @@ attempt_begin(Attempt *attempt)
 
 	attempt->account = NULL;
 	attempt->counts = false;
+	attempt->is_unusable = false;
+	attempt->stand_in = NULL;
 	attempt->at_account = (FailureVerdict){.counted = true};
 	attempt->at_address = (FailureVerdict){.counted = true};
 	attempt->address = address_of_client();
@@ -130,11 +132,14 @@ attempt_verify(Attempt *attempt, const Typed *typed)
 {
 	const char *hash = attempt->account != NULL && typed->possible ? attempt->account->hash : NULL;
 	bool matches = false;
-	Status status = password_verify_login(typed->bytes, typed->length, hash, &matches);
+	const char *like = attempt->account != NULL ? attempt->account->hash : attempt->stand_in;
+	Status status = password_verify_login(typed->bytes, typed->length, hash, like, &matches);
 
-	if (status == TSEC_OK)
+	/* said to auditors: a caller who is told so learns that there is such a user */
+	attempt->is_unusable = status == TSEC_HASH_MALFORMED || status == TSEC_HASH_KIND || status == TSEC_HASH_COST;
+	if (status == TSEC_OK || attempt->is_unusable)
 		return matches;
-	/* the cluster was too busy, or the hash is damaged: nobody guessed anything */
+	/* the cluster was too busy: nobody guessed anything */
 	take_back(attempt);
 	if (attempt->counts && attempt->at_account.counted)
 		limit_take_back(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length);
@@ -156,6 +161,8 @@ attempt_failed(const Attempt *attempt, const char *action, const char *reason)
 
 	store_note_attempt(attempt->account, false, attempt->is_known ? NULL : &attempt->at_account);
 	tell(attempt, "login_failure", is_break_glass ? EVENT_HIGH : EVENT_LOW, action, reason);
+	if (attempt->is_unusable && attempt->at_account.counted)
+		tell(attempt, "password_hash_unusable", EVENT_HIGH, action, "damaged_or_too_costly");
 	if (attempt->at_account.counted && attempt->at_account.is_locked)
 		tell(attempt, "account_locked", EVENT_MEDIUM, action, "too_many_failures");
 	if (attempt->at_address.counted && attempt->at_address.is_locked)

@@ -15,7 +15,7 @@
 
 #include "common/secret.h"
 
-#include "miscadmin.h"
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -54,13 +54,14 @@ try_password(Attempt *attempt, const Account *account, NullableDatum password)
 
 	attempt_account(attempt, account);
 	matches = attempt_verify(attempt, typed);
-	if (matches && reason_of(attempt, true) == NULL)
-		(void) password_needs_rehash(account->hash, &outdated);
+	/* where an older snapshot hides a change of the account, its row cannot be written */
+	if (matches && reason_of(attempt, true) == NULL && !IsolationUsesXactSnapshot())
+		(void) password_is_outdated(account->hash, &outdated);
 	if (outdated)
 	{
 		char hash[PASSWORD_HASH_SIZE];
 
-		/* a login is not to fail because the next one would be slower to guess */
+		/* a login is not to fail because the next one would be slower to guess, or tell who exists by its time */
 		if (password_hash(typed->bytes, typed->length, 0, hash) == TSEC_OK)
 			store_rehash(account, hash);
 	}
@@ -110,23 +111,27 @@ tsec_login(PG_FUNCTION_ARGS)
 {
 	bool use_cookies = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	bool is_flood;
-	Account *account = NULL;
+	Account *account;
 	Account *settled;
-	AccountName name;
+	AccountName name = {.key = ""};
+	bool named;
 	Attempt attempt;
 	const char *reason;
 	Datum answer;
 
 	base_require_preload("twin_api.login()");
-	PreventCommandIfReadOnly("twin_api.login()");
+	store_require_writable("twin_api.login()");
+	token_require_signing();
 	is_flood = !attempt_begin(&attempt);
 	if (is_flood && !attempt_in_need(&attempt))
 		return refuse_flood(&attempt);
-	if (!PG_ARGISNULL(0) && name_read(PG_GETARG_DATUM(0), &name))
-		account = store_find_name(name.key);
+	named = !PG_ARGISNULL(0) && name_read(PG_GETARG_DATUM(0), &name);
+	account = named ? store_find_name(name.key) : NULL;
 	/* now and then a locked address gets its try, for break-glass accounts: which those are nobody learns */
 	if (is_flood && account != NULL && !account->is_break_glass)
 		account = NULL;
+	/* who is known needs none, but asks the same of the tables */
+	attempt.stand_in = store_stand_in(named ? limit_hash(name.key, strlen(name.key)) : 0);
 	reason = try_password(&attempt, account, fcinfo->args[1]);
 	if (reason == NULL)
 	{
@@ -210,7 +215,8 @@ tsec_change_password(PG_FUNCTION_ARGS)
 	Datum answer;
 
 	base_require_preload("twin_api.change_password()");
-	PreventCommandIfReadOnly("twin_api.change_password()");
+	store_require_writable("twin_api.change_password()");
+	token_require_signing();
 	if (identity == NULL)
 		base_throw(TSEC_ACCOUNT_NOBODY);
 	account = identity->is_own && identity->has_user_id ? store_find_user(identity->user_id) : NULL;

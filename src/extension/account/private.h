@@ -7,6 +7,7 @@
 
 #include "account/account.h"
 
+#include "common/digest.h"
 #include "event/event.h"
 #include "limit/limit.h"
 #include "token/token.h"
@@ -70,6 +71,8 @@ typedef enum StatementName
 	FIND_USER,
 	KNOWS_ADDRESS,
 	ADDRESSES,
+	LAST_USER,
+	STAND_IN,
 	NOTE_ATTEMPT,
 	PURGE_FAILURES,
 	PURGE_SUCCESSES,
@@ -79,7 +82,7 @@ typedef enum StatementName
 	ROTATE_SESSION,
 	TOUCH_SESSION,
 	END_SESSION,
-	END_SESSIONS,
+	LEAVE_SESSIONS,
 	SET_PASSWORD,
 	PERMISSIONS,
 	REVOKE_TOKEN,
@@ -95,12 +98,16 @@ extern void statement_run_alone(StatementName name, Datum *arguments, const char
 
 /* Columns of the first row of the last one; texts lie in the caller's memory, NULL and 0 stand for null. */
 extern char *statement_text(int number);
+extern bool statement_bytes(int number, uint8 *to, size_t size); /* exactly so many; false for null */
 extern int64 statement_number(int number);
 extern int32 statement_integer(int number);
 extern bool statement_bool(int number);
 extern bool statement_is_null(int number);
 
 /* ---- store.c ---- */
+
+/* Bytes of what makes a refresh token unlike any other, and of the random part that makes one of the last. */
+#define ROTATION_BYTES 16
 
 typedef struct Account
 {
@@ -112,9 +119,10 @@ typedef struct Account
 	int64 tenant_id;
 	const char *refused; /* why no login of it succeeds: disabled, tenant_inactive, no_role; NULL when they do */
 	bool is_break_glass;
-	TimestampTz sessions_since; /* the user's or the tenant's, whichever is later */
-	uint32 failures;            /* as last recorded before shared memory began; 0 for none that count */
-	TimestampTz locked_until;   /* the same; 0 for none */
+	TimestampTz
+		sessions_since;       /* the user's or the tenant's, or when he logged out everywhere: the latest of these */
+	uint32 failures;          /* as last recorded before shared memory began; 0 for none that count */
+	TimestampTz locked_until; /* the same; 0 for none */
 } Account;
 
 typedef struct Session
@@ -124,14 +132,23 @@ typedef struct Session
 	TimestampTz created_at;
 	TimestampTz last_used_at;
 	TimestampTz expires_at;
-	int32 rotation;
 	TimestampTz rotated_at;
 	bool is_revoked;
+	bool was_rotated; /* there are the last two of these */
+	uint8 current[DIGEST_SIZE];
+	uint8 previous[DIGEST_SIZE];
+	uint8 mixed_in[ROTATION_BYTES];
 } Session;
 
 /* Reads accounts in their newest committed state, whatever the transaction's isolation; NULL when there is none. */
 extern Account *store_find_name(const char *key);
 extern Account *store_find_user(int64 user_id);
+
+/* The hash of the account whose turn it is to stand in for an unknown name; NULL when there are no accounts. */
+extern char *store_stand_in(uint64 name_hash);
+
+/* Raises 25006, with the name of a function, where nothing can be written. */
+extern void store_require_writable(const char *function);
 
 /* Whether the account, NULL for nobody's, has had a session from an address since its password was last changed. */
 extern bool store_knows_address(const Account *account, const Address *address);
@@ -145,18 +162,20 @@ extern void store_note_attempt(const Account *account, bool succeeded, const Fai
 /* Replaces a hash by one of the same password, unless it was changed or is being changed. */
 extern void store_rehash(const Account *account, const char *hash);
 
-extern Session *store_open_session(int64 user_id, const Address *address, const char *user_agent);
+extern Session *store_open_session(int64 user_id, const Address *address, const char *user_agent,
+								   const uint8 digest[DIGEST_SIZE]);
 
 /* Locks the row, and waits for it; NULL when there is none. */
 extern Session *store_lock_session(const char *id);
-extern void store_rotate_session(Session *session);
+extern void store_rotate_session(const Session *session, const uint8 digest[DIGEST_SIZE],
+								 const uint8 mixed_in[ROTATION_BYTES]);
 extern void store_touch_session(const Session *session);
 
 /* Ends one session, and refuses its tokens. */
 extern void store_end_session(const char *id, const char *reason);
 
-/* Ends all sessions of a user, and refuses all tokens that were issued up to now; keeps logins of his waiting until the transaction ends. */
-extern void store_end_sessions(int64 user_id);
+/* Ends all sessions of a user in his own name, and refuses all tokens that were issued up to now; nobody waits for it. */
+extern void store_leave_sessions(int64 user_id);
 
 extern void store_set_password(int64 user_id, const char *hash);
 
@@ -190,6 +209,8 @@ typedef struct Attempt
 	bool is_known; /* the account's failures at this address count by themselves */
 	uint8 subject[sizeof(int64) + ADDRESS_SUBJECT_MAX];
 	Size subject_length;
+	bool is_unusable;     /* the account's hash cannot be verified */
+	const char *stand_in; /* a hash that costs what an unknown name's would; NULL for the present cost */
 } Attempt;
 
 /* Counts a failure ahead at the address; false when it is locked. */
@@ -201,7 +222,7 @@ extern bool attempt_in_need(const Attempt *attempt);
 /* Counts one ahead at the account, NULL for nobody's. */
 extern void attempt_account(Attempt *attempt, const Account *account);
 
-/* Verifies what was typed: one bcrypt hash at the present cost, whoever it is for.  Raises when it could not be tried at all. */
+/* Verifies what was typed: one bcrypt hash at the present cost or that of an account's, whoever it is for.  Raises when it could not be tried at all. */
 extern bool attempt_verify(Attempt *attempt, const Typed *typed);
 
 /* Takes back what was counted ahead and forgets the account's failures. */
@@ -241,6 +262,27 @@ extern Datum answer_finish(StringInfo json);
 /* A header or a cookie, copied with its final zero; false when there is none, or it does not fit. */
 extern bool request_header(const char *name, char *to, size_t size);
 extern bool request_cookie(const char *name, char *to, size_t size);
+
+/* ---- rotation.c: what tells one refresh token of a session from another ---- */
+
+#define ROTATION_CHARACTERS 22
+
+typedef struct Rotation
+{
+	char value[ROTATION_CHARACTERS + 1];
+} Rotation;
+
+/* The first one of a session. */
+extern Rotation rotation_first(void);
+
+extern void rotation_digest(const Rotation *rotation, uint8 digest[DIGEST_SIZE]);
+
+/*
+ * Rotates a session whose row is locked, or serves its last rotation again.
+ * False where neither may be: a token of it was copied, now or before, and
+ * whatever becomes of the transaction that is remembered to the session's end.
+ */
+extern bool rotation_advance(const Session *session, const Rotation *presented, Rotation *next);
 
 /* ---- session.c ---- */
 

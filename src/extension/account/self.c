@@ -83,6 +83,7 @@ tsec_logout(PG_FUNCTION_ARGS)
 	char *token_id = identity->token_id != NULL ? pstrdup(identity->token_id) : NULL;
 	Account *account = own_account(identity);
 
+	store_require_writable("twin_api.logout()");
 	tell_logout(account, "this");
 	if (session != NULL)
 		store_end_session(session, "logout");
@@ -102,8 +103,9 @@ tsec_logout_all(PG_FUNCTION_ARGS)
 
 	if (account == NULL)
 		base_throw(TSEC_ACCOUNT_ELSEWHERE);
+	store_require_writable("twin_api.logout_all()");
 	tell_logout(account, "all");
-	store_end_sessions(account->user_id);
+	store_leave_sessions(account->user_id);
 	leave_cookies();
 	PG_RETURN_VOID();
 }

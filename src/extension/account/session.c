@@ -3,11 +3,26 @@
  *		A session's tokens: made at login, made anew at every refresh, and ended
  *		where a refresh token comes a second time.
  *
- * Each refresh token carries the number of its rotation, under its signature.
- * The session's current one rotates.  The one before is served again within a
- * short grace, with tokens of the current number: the client lost the answer,
- * or asked twice at once, and every answer it got works.  Any other means that
- * a token was copied, and ends the session (RFC 9700, 4.14.2).
+ * Each refresh token carries a value of its own under its signature, of which
+ * the session's row keeps a digest.  The session's current one rotates.  The
+ * one before is served again within a short grace, with tokens of the current
+ * value: the client lost the answer, or asked twice at once, and every answer
+ * it got works.  Any other means that a token was copied, and ends the session
+ * (RFC 9700, 4.14.2).
+ *
+ * The caller may roll all of this back, so nothing he gets in a transaction may
+ * be of use after it:
+ *	- A value is made of the last one and of random bytes that are drawn for
+ *	  each rotation.  Tokens of a rotation that was undone therefore never
+ *	  become current: to present one is to present a copy.  (A number, or an
+ *	  HMAC of one, would come again.)
+ *	- The grace needs the current value again.  The row does not hold it, but
+ *	  the random bytes; with the last value, which is in the token that is
+ *	  presented, they make it again.
+ *	- That a token was copied is noted in shared memory, too.  The next refresh
+ *	  of the session, whoever asks, ends it in a transaction of his own.
+ * What remains: the access token that an undone refresh handed out holds until
+ * it expires, unless its session ends before.
  */
 #include "account/private.h"
 
@@ -16,10 +31,7 @@
 #include "common/encode.h"
 #include "common/secret.h"
 
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_refresh);
@@ -30,6 +42,9 @@ PG_FUNCTION_INFO_V1(tsec_refresh);
 
 #define CLAIM_CSRF "csrf"
 #define CLAIM_ROTATION "rot"
+
+/* How far the clock may be behind the last use, in microseconds. */
+#define CLOCK_IDLE_TOLERANCE USECS_PER_MINUTE
 
 /* ---- CSRF ---- */
 
@@ -71,9 +86,9 @@ account_csrf_matches(Jsonb *claims, const char *given, Size length)
 
 /* ---- issuing ---- */
 
-/* The claims of a token of a session. */
+/* The claims of a token of a session; rotation is NULL for an access token. */
 static Jsonb *
-make_claims(const Account *account, const Session *session, const char *csrf, bool with_rotation)
+make_claims(const Account *account, const Session *session, const char *csrf, const Rotation *rotation)
 {
 	StringInfoData json;
 	char digest[CSRF_CHARACTERS + 1];
@@ -89,22 +104,22 @@ make_claims(const Account *account, const Session *session, const char *csrf, bo
 		digest_csrf(csrf, digest);
 		answer_text(&json, CLAIM_CSRF, digest);
 	}
-	if (with_rotation)
-		answer_member(&json, CLAIM_ROTATION, psprintf("%d", session->rotation));
+	if (rotation != NULL)
+		answer_text(&json, CLAIM_ROTATION, rotation->value);
 	return DatumGetJsonbP(answer_finish(&json));
 }
 
 /* Issues both tokens of a session; neither outlives it. */
 static TokenPair
-issue_pair(const Account *account, const Session *session, const char *csrf)
+issue_pair(const Account *account, const Session *session, const Rotation *rotation, const char *csrf)
 {
 	int64 left = (session->expires_at - GetCurrentTimestamp()) / USECS_PER_SEC;
 	TokenPair pair = {.csrf = csrf != NULL ? pstrdup(csrf) : NULL};
 
 	left = Max(left, 1);
 	pair.access =
-		token_issue(TOKEN_ACCESS, make_claims(account, session, csrf, false), Min(left, token_default_lifetime()));
-	pair.refresh = token_issue(TOKEN_REFRESH, make_claims(account, session, csrf, true),
+		token_issue(TOKEN_ACCESS, make_claims(account, session, csrf, NULL), Min(left, token_default_lifetime()));
+	pair.refresh = token_issue(TOKEN_REFRESH, make_claims(account, session, csrf, rotation),
 							   Min(left, setting_refresh_token_lifetime));
 	return pair;
 }
@@ -127,9 +142,14 @@ user_agent(void)
 Datum
 session_open(const Account *account, const Address *address, bool use_cookies)
 {
-	Session *session = store_open_session(account->user_id, address, user_agent());
-	TokenPair pair = issue_pair(account, session, use_cookies ? new_csrf() : NULL);
+	Rotation rotation = rotation_first();
+	uint8 digest[DIGEST_SIZE];
+	Session *session;
+	TokenPair pair;
 
+	rotation_digest(&rotation, digest);
+	session = store_open_session(account->user_id, address, user_agent(), digest);
+	pair = issue_pair(account, session, &rotation, use_cookies ? new_csrf() : NULL);
 	return answer_tokens(account, &pair);
 }
 
@@ -141,7 +161,7 @@ typedef struct Presented
 	char *session;
 	int64 user_id;
 	char *role;
-	int64 rotation;
+	Rotation rotation;
 	Jsonb *claims;
 	bool by_cookie;
 	char csrf[CSRF_CHARACTERS + 1];
@@ -206,12 +226,13 @@ take_claims(const VerifiedToken *verified, Presented *presented)
 		!session_is_uuid(verified->session) ||
 		getKeyJsonValueFromContainer(&verified->claims->root, CLAIM_ROTATION, strlen(CLAIM_ROTATION), &value) ==
 			NULL ||
-		value.type != jbvNumeric)
+		value.type != jbvString || value.val.string.len != ROTATION_CHARACTERS)
 		return false;
 	presented->user_id = verified->user_id;
 	presented->session = pstrdup(verified->session);
 	presented->role = pstrdup(verified->role);
-	presented->rotation = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value.val.numeric)));
+	memcpy(presented->rotation.value, value.val.string.val, ROTATION_CHARACTERS);
+	presented->rotation.value[ROTATION_CHARACTERS] = '\0';
 	presented->claims = palloc(size);
 	memcpy(presented->claims, verified->claims, size);
 	return true;
@@ -257,6 +278,7 @@ static const char *
 over(const Session *session, const Account *account, const Presented *presented)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	int64 idle = now - session->last_used_at;
 
 	if (session->is_revoked || session->user_id != presented->user_id)
 		return "revoked";
@@ -271,23 +293,10 @@ over(const Session *session, const Account *account, const Presented *presented)
 		return "revoked";
 	if (now >= session->expires_at)
 		return "session_expired";
-	if (now - session->last_used_at > (int64) setting_session_idle_timeout * USECS_PER_SEC)
+	/* used in the future: the clock was set back, and nobody knows how long it has been idle */
+	if (idle > (int64) setting_session_idle_timeout * USECS_PER_SEC || idle < -CLOCK_IDLE_TOLERANCE)
 		return "session_idle";
 	return NULL;
-}
-
-/* Rotates the session, or serves the last rotation again; NULL when neither may be: the token was copied. */
-static Session *
-rotate(Session *session, const Presented *presented)
-{
-	if (presented->rotation == session->rotation)
-		store_rotate_session(session);
-	else if (presented->rotation == session->rotation - 1 &&
-			 GetCurrentTimestamp() - session->rotated_at <= (int64) setting_refresh_token_grace * USECS_PER_SEC)
-		store_touch_session(session);
-	else
-		return NULL;
-	return session;
 }
 
 /* refresh(refresh_token text) -> jsonb */
@@ -299,9 +308,12 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	Session *session;
 	Account *account;
 	Account *known;
+	Rotation rotation;
 	TokenPair pair;
 
-	PreventCommandIfReadOnly("twin_api.refresh()");
+	base_require_preload("twin_api.refresh()");
+	store_require_writable("twin_api.refresh()");
+	token_require_signing();
 	reason = present(fcinfo, &presented);
 	if (reason != NULL)
 		return refuse(reason, NULL, &presented);
@@ -312,10 +324,10 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	lock_share(known);
 	account = store_find_user(known->user_id);
 	reason = over(session, account, &presented);
-	if (reason == NULL && rotate(session, &presented) == NULL)
-		reason = "token_reuse";
 	if (reason == NULL)
-		pair = issue_pair(account, session, presented.by_cookie ? presented.csrf : NULL);
+		reason = rotation_advance(session, &presented.rotation, &rotation) ? NULL : "token_reuse";
+	if (reason == NULL)
+		pair = issue_pair(account, session, &rotation, presented.by_cookie ? presented.csrf : NULL);
 	lock_return(known);
 	if (reason == NULL)
 	{

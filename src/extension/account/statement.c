@@ -6,7 +6,8 @@
  * They run as the extension's owner, for who called us is a SECURITY DEFINER
  * function with a pinned search_path.  Accounts are read in their newest
  * committed state: a transaction that began before somebody was disabled still
- * learns of it.
+ * learns of it.  Plans are generic: one made for values would hold a hash as
+ * a constant, which auto_explain can log.
  */
 #include "account/private.h"
 
@@ -15,14 +16,15 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-#define ARGUMENTS_MAX 4
+#define ARGUMENTS_MAX 5
 
 #define ACCOUNT_COLUMNS                                                                                        \
 	"SELECT u.user_id, u.username, u.password_hash, u.role_name, u.tenant_id, "                                \
 	"CASE WHEN NOT u.is_active THEN 'disabled' WHEN u.tenant_id IS NOT NULL AND t.is_active IS NOT TRUE THEN " \
 	"'tenant_inactive' "                                                                                       \
 	"WHEN r.role_name IS NULL THEN 'no_role' END, coalesce(r.is_break_glass, false), "                         \
-	"greatest(u.sessions_since, t.sessions_since), a.failures, a.locked_until "                                \
+	"greatest(u.sessions_since, t.sessions_since, (SELECT max(e.ended_at) FROM twin_internal.session_ends e "  \
+	"WHERE e.user_id = u.user_id)), a.failures, a.locked_until "                                               \
 	"FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id "               \
 	"LEFT JOIN twin_internal.roles r ON r.role_name = u.role_name "                                            \
 	"LEFT JOIN LATERAL twin_internal.recorded_failures(u.user_id, u.unlocked_at) a ON true "
@@ -49,6 +51,12 @@ static const Statement statements[STATEMENT_COUNT] = {
 				   {INT8OID},
 				   "SELECT DISTINCT pg_catalog.host(s.client_address) FROM twin_internal.sessions s "
 				   "WHERE s.user_id = $1 AND s.client_address IS NOT NULL"},
+	[LAST_USER] = {true, 0, {0}, "SELECT max(u.user_id) FROM twin_internal.users u"},
+	[STAND_IN] =
+		{true,
+		 1,
+		 {INT8OID},
+		 "SELECT u.password_hash FROM twin_internal.users u WHERE u.user_id >= $1 ORDER BY u.user_id LIMIT 1"},
 	[NOTE_ATTEMPT] = {false,
 					  4,
 					  {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID},
@@ -75,31 +83,34 @@ static const Statement statements[STATEMENT_COUNT] = {
 		 "SELECT o.user_id FROM twin_internal.users o WHERE o.user_id = $1 FOR NO KEY UPDATE SKIP LOCKED))"},
 	[OPEN_SESSION] =
 		{false,
-		 4,
-		 {INT8OID, INT4OID, TEXTOID, TEXTOID},
-		 "INSERT INTO twin_internal.sessions (user_id, expires_at, client_address, user_agent) "
-		 "VALUES ($1, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2), $3::inet, $4) "
-		 "RETURNING session_id::text, user_id, created_at, last_used_at, expires_at, rotation, rotated_at, false"},
+		 5,
+		 {INT8OID, INT4OID, TEXTOID, TEXTOID, BYTEAOID},
+		 "INSERT INTO twin_internal.sessions (user_id, expires_at, client_address, user_agent, current_digest) "
+		 "VALUES ($1, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $2), $3::inet, $4, $5) "
+		 "RETURNING session_id::text, user_id, created_at, last_used_at, expires_at, rotated_at, false, "
+		 "current_digest, "
+		 "previous_digest, mixed_in"},
 	[LOCK_SESSION] =
 		{false,
 		 1,
 		 {TEXTOID},
-		 "SELECT s.session_id::text, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.rotation, "
-		 "s.rotated_at, "
-		 "s.revoked_at IS NOT NULL FROM twin_internal.sessions s WHERE s.session_id = $1::uuid FOR UPDATE"},
+		 "SELECT s.session_id::text, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.rotated_at, "
+		 "s.revoked_at IS NOT NULL, s.current_digest, s.previous_digest, s.mixed_in FROM twin_internal.sessions s "
+		 "WHERE s.session_id = $1::uuid FOR UPDATE"},
 	[ROTATE_SESSION] =
 		{false,
-		 1,
-		 {TEXTOID},
-		 "UPDATE twin_internal.sessions SET rotation = rotation + 1, rotated_at = pg_catalog.clock_timestamp(), "
-		 "last_used_at = pg_catalog.clock_timestamp() WHERE session_id = $1::uuid"},
+		 3,
+		 {TEXTOID, BYTEAOID, BYTEAOID},
+		 "UPDATE twin_internal.sessions SET previous_digest = current_digest, current_digest = $2, mixed_in = $3, "
+		 "rotated_at = pg_catalog.clock_timestamp(), last_used_at = pg_catalog.clock_timestamp() WHERE session_id = "
+		 "$1::uuid"},
 	[TOUCH_SESSION] =
 		{false,
 		 1,
 		 {TEXTOID},
 		 "UPDATE twin_internal.sessions SET last_used_at = pg_catalog.clock_timestamp() WHERE session_id = $1::uuid"},
 	[END_SESSION] = {false, 2, {TEXTOID, TEXTOID}, "SELECT twin_internal.end_session($1, $2)"},
-	[END_SESSIONS] = {false, 1, {INT8OID}, "SELECT twin_internal.end_sessions($1)"},
+	[LEAVE_SESSIONS] = {false, 1, {INT8OID}, "SELECT twin_internal.leave_sessions($1)"},
 	[SET_PASSWORD] = {false, 2, {INT8OID, TEXTOID}, "SELECT twin_internal.set_password($1, $2)"},
 	[PERMISSIONS] = {true,
 					 1,
@@ -128,7 +139,8 @@ statement_run(StatementName name, Datum *arguments, const char *nulls)
 
 	if (plans[name] == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(statement->text, statement->count, unconstify(Oid *, &statement->types[0]));
+		SPIPlanPtr plan = SPI_prepare_cursor(statement->text, statement->count,
+											 unconstify(Oid *, &statement->types[0]), CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "twin_security: statement %d of accounts cannot be prepared", name);
@@ -172,6 +184,22 @@ statement_text(int number)
 	copy = SPI_palloc(VARSIZE_ANY_EXHDR(stored) + 1);
 	text_to_cstring_buffer(stored, copy, VARSIZE_ANY_EXHDR(stored) + 1);
 	return copy;
+}
+
+bool
+statement_bytes(int number, uint8 *to, size_t size)
+{
+	bool null;
+	Datum value = column(number, &null);
+	bytea *stored;
+
+	if (null)
+		return false;
+	stored = DatumGetByteaPP(value);
+	if (VARSIZE_ANY_EXHDR(stored) != size)
+		elog(ERROR, "twin_security: a value of the tables of accounts has another length");
+	memcpy(to, VARDATA_ANY(stored), size);
+	return true;
 }
 
 int64

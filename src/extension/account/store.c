@@ -7,7 +7,10 @@
  */
 #include "account/private.h"
 
+#include "access/xlog.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -49,6 +52,37 @@ Account *
 store_find_user(int64 user_id)
 {
 	return read_account(FIND_USER, Int64GetDatum(user_id));
+}
+
+char *
+store_stand_in(uint64 name_hash)
+{
+	char *hash = NULL;
+	uint64 last;
+	uint64 mask;
+	Datum place;
+
+	SPI_connect();
+	statement_run(LAST_USER, NULL, NULL);
+	last = (uint64) Max(statement_number(1), 1);
+	/* a new account takes names over from one other alone (linear hashing), so that nobody else's change their time */
+	mask = PG_UINT64_MAX >> (63 - pg_leftmost_one_pos64(last));
+	place = Int64GetDatum((int64) ((name_hash & mask) > last ? name_hash & (mask >> 1) : name_hash & mask));
+	statement_run(STAND_IN, &place, NULL);
+	if (SPI_processed > 0)
+		hash = statement_text(1);
+	SPI_finish();
+	return hash;
+}
+
+void
+store_require_writable(const char *function)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("cannot execute %s on a standby", function),
+				 errhint("Accounts change on the primary.")));
+	PreventCommandIfReadOnly(function);
 }
 
 /* ---- what logins leave behind ---- */
@@ -140,19 +174,31 @@ session_row(void)
 	session->created_at = statement_number(3);
 	session->last_used_at = statement_number(4);
 	session->expires_at = statement_number(5);
-	session->rotation = statement_integer(6);
-	session->rotated_at = statement_number(7);
-	session->is_revoked = statement_bool(8);
+	session->rotated_at = statement_number(6);
+	session->is_revoked = statement_bool(7);
+	(void) statement_bytes(8, session->current, sizeof(session->current));
+	session->was_rotated = statement_bytes(9, session->previous, sizeof(session->previous)) &&
+						   statement_bytes(10, session->mixed_in, sizeof(session->mixed_in));
 	return session;
 }
 
+static Datum
+bytes_datum(const uint8 *bytes, size_t size)
+{
+	bytea *value = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(value, VARHDRSZ + size);
+	memcpy(VARDATA(value), bytes, size);
+	return PointerGetDatum(value);
+}
+
 Session *
-store_open_session(int64 user_id, const Address *address, const char *user_agent)
+store_open_session(int64 user_id, const Address *address, const char *user_agent, const uint8 digest[DIGEST_SIZE])
 {
 	Datum arguments[] = {Int64GetDatum(user_id), Int32GetDatum(setting_session_max_lifetime),
 						 CStringGetTextDatum(address->text),
-						 CStringGetTextDatum(user_agent != NULL ? user_agent : "")};
-	char nulls[] = {' ', ' ', address->text[0] != '\0' ? ' ' : 'n', user_agent != NULL ? ' ' : 'n'};
+						 CStringGetTextDatum(user_agent != NULL ? user_agent : ""), bytes_datum(digest, DIGEST_SIZE)};
+	char nulls[] = {' ', ' ', address->text[0] != '\0' ? ' ' : 'n', user_agent != NULL ? ' ' : 'n', ' '};
 	Session *session;
 
 	SPI_connect();
@@ -176,12 +222,12 @@ store_lock_session(const char *id)
 }
 
 void
-store_rotate_session(Session *session)
+store_rotate_session(const Session *session, const uint8 digest[DIGEST_SIZE], const uint8 mixed_in[ROTATION_BYTES])
 {
-	Datum argument = CStringGetTextDatum(session->id);
+	Datum arguments[] = {CStringGetTextDatum(session->id), bytes_datum(digest, DIGEST_SIZE),
+						 bytes_datum(mixed_in, ROTATION_BYTES)};
 
-	statement_run_alone(ROTATE_SESSION, &argument, NULL);
-	session->rotation++;
+	statement_run_alone(ROTATE_SESSION, arguments, NULL);
 }
 
 void
@@ -201,11 +247,11 @@ store_end_session(const char *id, const char *reason)
 }
 
 void
-store_end_sessions(int64 user_id)
+store_leave_sessions(int64 user_id)
 {
 	Datum argument = Int64GetDatum(user_id);
 
-	statement_run_alone(END_SESSIONS, &argument, NULL);
+	statement_run_alone(LEAVE_SESSIONS, &argument, NULL);
 }
 
 void

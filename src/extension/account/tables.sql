@@ -62,16 +62,27 @@ CREATE TABLE twin_internal.sessions (
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	last_used_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	expires_at timestamptz NOT NULL,
-	rotation integer NOT NULL DEFAULT 0,
+	current_digest bytea NOT NULL,
+	previous_digest bytea,
+	mixed_in bytea,
 	rotated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	revoked_at timestamptz,
 	revoke_reason text,
 	client_address inet,
 	user_agent text
 );
-COMMENT ON TABLE twin_internal.sessions IS 'one row per login; rotation is the number that its current refresh token carries';
+COMMENT ON TABLE twin_internal.sessions IS 'one row per login; with SHA-256 of what its current refresh token carries and of what the one before does, and the random part that made one of the other';
 CREATE INDEX sessions_user_id ON twin_internal.sessions (user_id);
 CREATE INDEX sessions_expires_at ON twin_internal.sessions (expires_at);
+
+/* Who logs out everywhere only adds a row here, and changes nothing that anybody else waits for. */
+CREATE TABLE twin_internal.session_ends (
+	end_id uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	user_id bigint NOT NULL,
+	ended_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE twin_internal.session_ends IS 'when users logged out everywhere: sessions of theirs begun before are over';
+CREATE INDEX session_ends_user_id ON twin_internal.session_ends (user_id, ended_at);
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.tenants', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.tenants_tenant_id_seq', '');
@@ -79,6 +90,7 @@ SELECT pg_catalog.pg_extension_config_dump('twin_internal.users', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.users_user_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.login_attempts', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.sessions', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.session_ends', '');
 
 /* A role that users have stays. At the end of the transaction, because a restored role takes the place of a seeded one. */
 CREATE FUNCTION twin_internal.keep_roles_of_users() RETURNS trigger

@@ -142,7 +142,8 @@ static const IntegerSetting integers[] = {
 	 "Work that hashing a password takes: the binary logarithm of bcrypt's rounds.",
 	 "Each step doubles the time of a login; 12 is a quarter of a second on an ordinary core. Below 10 guessing is "
 	 "too cheap, and above 15 one login keeps a process busy for several seconds, which nothing can cancel. "
-	 "Hashes made at a lower cost still verify; twin.password_needs_rehash() tells them.",
+	 "Hashes made at another cost still verify, and each is made anew at its account's next login; for those of "
+	 "applications twin.password_needs_rehash() tells which cost less.",
 	 NULL},
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
@@ -164,8 +165,10 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.limit_entries", &setting_limit_entries, 16384, 1024, 16777216, PGC_POSTMASTER, 0,
 	 "How many subjects of each kind the limits remember at once.",
-	 "Accounts and addresses with failed logins, and addresses and users with a rate limit: four kinds with as many "
-	 "entries each, of 40 bytes. When there are more subjects, those with the fewest failures are forgotten first, "
+	 "Accounts and addresses with failed logins, addresses and users with a rate limit, and sessions of which a "
+	 "copied "
+	 "refresh token came: five kinds with as many entries each, of 40 bytes. When there are more subjects, those "
+	 "with the fewest failures are forgotten first, "
 	 "and locked ones last.",
 	 NULL},
 	{"twin_security.login_forget_after", &setting_login_forget_after, 86400, 60, 31536000, PGC_SUSET, GUC_UNIT_S,

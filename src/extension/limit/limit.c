@@ -236,6 +236,13 @@ limit_seed(LimitKind kind, const void *subject, Size length, uint32 failures, Ti
 	LWLockRelease(held.lock);
 }
 
+uint64
+limit_hash(const void *subject, Size length)
+{
+	base_require_preload("a limit");
+	return siphash(table->hash_key, subject, length);
+}
+
 RateVerdict
 limit_take(LimitKind kind, const void *subject, Size length, const RateLimit *rate)
 {

@@ -1,8 +1,8 @@
 /*
  * limit.h
  *		What must be remembered although the transaction rolls back: failed
- *		logins per account and address, and rates.  In shared memory, per
- *		database; needs preloading (each function raises 55000 without).
+ *		logins per account and address, rates, and sessions of which a copied
+ *		token came.  In shared memory, per database; needs preloading (each function raises 55000 without).
  *
  * A subject is any bytes that name it (a folded username, an address, a route
  * and a user); the caller makes equal what is to count as one, such as the
@@ -25,10 +25,11 @@ typedef enum LimitKind
 	LIMIT_ACCOUNT,      /* failures */
 	LIMIT_ADDRESS,      /* failures */
 	LIMIT_RATE_ADDRESS, /* rates */
-	LIMIT_RATE_USER     /* rates */
+	LIMIT_RATE_USER,    /* rates */
+	LIMIT_SESSION       /* locked for good: a refresh token of it came a second time */
 } LimitKind;
 
-#define LIMIT_KINDS 4
+#define LIMIT_KINDS 5
 
 typedef struct FailureVerdict
 {
@@ -67,6 +68,9 @@ extern void limit_forget(LimitKind kind, const void *subject, Size length);
 /* Sets what a table knows, after a restart; raises counts and locks (0: none), and never lowers them. */
 extern void limit_seed(LimitKind kind, const void *subject, Size length, uint32 failures, TimestampTz locked_until,
 					   const FailurePolicy *policy);
+
+/* A hash of a subject that nobody outside can compute; the same in every process until the server restarts. */
+extern uint64 limit_hash(const void *subject, Size length);
 
 /* Takes one request of a rate; limits with the same subject but another rate need another subject. */
 extern RateVerdict limit_take(LimitKind kind, const void *subject, Size length, const RateLimit *rate);

@@ -26,7 +26,7 @@ extern LimitStatistics limit_statistics(LimitKind kind, const FailurePolicy *pol
 static inline bool
 limit_is_of_failures(LimitKind kind)
 {
-	return kind == LIMIT_ACCOUNT || kind == LIMIT_ADDRESS;
+	return kind == LIMIT_ACCOUNT || kind == LIMIT_ADDRESS || kind == LIMIT_SESSION;
 }
 
 #endif /* TSEC_LIMIT_PRIVATE_H */

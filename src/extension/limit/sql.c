@@ -20,10 +20,8 @@ PG_FUNCTION_INFO_V1(tsec_stat_limits);
 PG_FUNCTION_INFO_V1(tsec_forget_limits);
 
 static const char *const kind_names[LIMIT_KINDS] = {
-	[LIMIT_ACCOUNT] = "account",
-	[LIMIT_ADDRESS] = "address",
-	[LIMIT_RATE_ADDRESS] = "rate address",
-	[LIMIT_RATE_USER] = "rate user",
+	[LIMIT_ACCOUNT] = "account",     [LIMIT_ADDRESS] = "address", [LIMIT_RATE_ADDRESS] = "rate address",
+	[LIMIT_RATE_USER] = "rate user", [LIMIT_SESSION] = "session",
 };
 
 /* The kind of a name; raises 22023 for any other, and for one that does not count what is asked for. */

@@ -19,6 +19,7 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 #define LETTERS ((int) sizeof(alphabet) - 1)
 #define LENGTH_MIN 8
+#define LENGTH_DEFAULT 16 /* as password.sql says */
 
 /* Chance makes a weak one of eight characters less than once in a thousand times. */
 #define TRIES_MAX 100
@@ -53,6 +54,9 @@ tsec_generate_password(PG_FUNCTION_ARGS)
 	char password[BCRYPT_PASSWORD_MAX];
 	text *result;
 
+	/* who says nothing wants a password that is accepted; who asks for another length than the default means that one */
+	if (length == LENGTH_DEFAULT)
+		length = Max(length, least);
 	if (length < least || length > BCRYPT_PASSWORD_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("password length %d is out of range", length),

@@ -131,9 +131,10 @@ password_verify(const char *password, size_t length, const char *hash, bool *mat
 }
 
 Status
-password_verify_login(const char *password, size_t length, const char *hash, bool *matches)
+password_verify_login(const char *password, size_t length, const char *hash, const char *like, bool *matches)
 {
 	BcryptHash parsed = {.cost = 0};
+	BcryptHash other;
 	int cost = setting_bcrypt_cost;
 	Status of_hash = TSEC_OK;
 	Status status = bcrypt_check_password(password, length);
@@ -146,7 +147,12 @@ password_verify_login(const char *password, size_t length, const char *hash, boo
 	if (status != TSEC_OK)
 		return status;
 	if (hash == NULL || of_hash != TSEC_OK)
+	{
+		if (like != NULL &&
+			bcrypt_parse(like, strnlen(like, PASSWORD_HASH_SIZE), PASSWORD_COST_CEILING, &other) == TSEC_OK)
+			cost = Max(cost, other.cost);
 		status = run_in_vain(password, length, cost);
+	}
 	else
 	{
 		status = compare(password, length, hash, matches);
@@ -168,6 +174,16 @@ password_needs_rehash(const char *hash, bool *needs)
 	Status status = bcrypt_parse(hash, strnlen(hash, PASSWORD_HASH_SIZE), PASSWORD_COST_CEILING, &parsed);
 
 	*needs = status == TSEC_OK && (parsed.variant != 'b' || parsed.cost < setting_bcrypt_cost);
+	return status;
+}
+
+Status
+password_is_outdated(const char *hash, bool *outdated)
+{
+	BcryptHash parsed;
+	Status status = bcrypt_parse(hash, strnlen(hash, PASSWORD_HASH_SIZE), PASSWORD_COST_CEILING, &parsed);
+
+	*outdated = status == TSEC_OK && (parsed.variant != 'b' || parsed.cost != setting_bcrypt_cost);
 	return status;
 }
 
@@ -224,7 +240,8 @@ verify_arguments(FunctionCallInfo fcinfo, bool is_login)
 		read_hash(PG_GETARG_DATUM(1), hash);
 	password = argument_read(PG_GETARG_DATUM(0));
 	if (PG_ARGISNULL(1) || is_login)
-		status = password_verify_login(password->bytes, password->length, PG_ARGISNULL(1) ? NULL : hash, &matches);
+		status =
+			password_verify_login(password->bytes, password->length, PG_ARGISNULL(1) ? NULL : hash, NULL, &matches);
 	else
 		status = password_verify(password->bytes, password->length, hash, &matches);
 	argument_free(password);

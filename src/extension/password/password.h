@@ -43,14 +43,19 @@ extern Status password_verify(const char *password, size_t length, const char *h
 
 /*
  * The same for a login, whose time must not tell who exists: a NULL hash (no
- * such user, no password) never matches and takes the time of one at the
- * present cost, and so does a hash of a lower cost, and one that is none (the
- * status says so afterwards).  A hash of a higher cost takes its own time.
+ * such user, no password) never matches and takes the time of *like*, another
+ * hash, or, where that is NULL, of one at the present cost; and so does one that
+ * is none (the status says so afterwards).  A hash of a lower cost takes the
+ * time of the present cost, one of a higher cost its own.
  */
-extern Status password_verify_login(const char *password, size_t length, const char *hash, bool *matches);
+extern Status password_verify_login(const char *password, size_t length, const char *hash, const char *like,
+									bool *matches);
 
 /* Whether a hash should be made anew when the password is at hand: lower cost than the present one, or not $2b$. */
 extern Status password_needs_rehash(const char *hash, bool *needs);
+
+/* Whether it has another cost than the present one, higher or lower, or is not $2b$: for a login, whose time tells the cost. */
+extern Status password_is_outdated(const char *hash, bool *outdated);
 
 /* How strong a password is, for people: bounded work, nothing is logged. */
 typedef struct PasswordStrength

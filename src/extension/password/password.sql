@@ -31,7 +31,7 @@ COMMENT ON FUNCTION twin.check_password_strength(text, text, text) IS 'whether a
 
 CREATE FUNCTION twin.generate_password(length integer DEFAULT 16) RETURNS text
 	LANGUAGE c VOLATILE PARALLEL SAFE STRICT AS 'MODULE_PATHNAME', 'tsec_generate_password';
-COMMENT ON FUNCTION twin.generate_password(integer) IS 'random password of letters, digits and !@#$%^&*, each equally likely; 8 to 72 characters';
+COMMENT ON FUNCTION twin.generate_password(integer) IS 'random password of letters, digits and !@#$%^&*, each equally likely; 8 to 72 characters, where 16, the default, stands for twin_security.password_min_length if that is more';
 
 REVOKE ALL ON FUNCTION twin.hash_password(text, integer), twin.verify_password(text, text),
 	twin_internal.verify_login_password(text, text), twin.password_needs_rehash(text),

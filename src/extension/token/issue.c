@@ -8,6 +8,8 @@
  */
 #include "token/sign.h"
 
+#include "common/secret.h"
+
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -214,4 +216,21 @@ token_issue(TokenType type, Jsonb *claims, int64 lifetime)
 	base_check(status);
 	judge_issued(issued.token, type);
 	return issued;
+}
+
+void
+token_require_signing(void)
+{
+	TokenKey *key = token_key_signing();
+
+	(void) token_default_lifetime();
+	if (!key->is_secret_of_environment)
+	{
+		uint8 bytes[KEYRING_SECRET_MAX];
+		size_t length;
+		Status status = token_key_open_secret(key->row, bytes, &length);
+
+		secret_wipe(bytes, sizeof(bytes));
+		base_check(status);
+	}
 }

@@ -73,9 +73,10 @@ typedef struct RevokedKinds
 	uint64 generation;
 	bool sessions;
 	bool users;
+	bool leavers; /* users who logged out everywhere */
 } RevokedKinds;
 
-/* Whether a name is revoked, and until which second of issue (the largest number where all are). */
+/* Whether a name is revoked, and until which second of issue (the largest number where all are); 0 when it is not. */
 static bool
 lookup_find(Lookup *lookup, char kind, const char *subject, int64 *last_second)
 {
@@ -86,9 +87,11 @@ lookup_find(Lookup *lookup, char kind, const char *subject, int64 *last_second)
 	} name;
 	size_t length = strlen(subject);
 	ScanKeyData key;
+	bool found = false;
 	bool null;
 	Datum value;
 
+	*last_second = 0;
 	if (length > CLAIM_TEXT_MAX * 4)
 		elog(ERROR, "twin_security: the subject of a revocation is too long");
 	SET_VARSIZE(&name, VARHDRSZ + 2 + length);
@@ -108,10 +111,11 @@ lookup_find(Lookup *lookup, char kind, const char *subject, int64 *last_second)
 		if (null || !DatumGetBool(DirectFunctionCall2Coll(texteq, C_COLLATION_OID, value, PointerGetDatum(&name))))
 			continue;
 		value = slot_getattr(lookup->slot, REVOCATIONS_LAST_SECOND, &null);
-		*last_second = null ? PG_INT64_MAX : DatumGetInt64(value);
-		return true;
+		/* of users who left there may be several rows */
+		*last_second = null ? PG_INT64_MAX : Max(*last_second, DatumGetInt64(value));
+		found = true;
 	}
-	return false;
+	return found;
 }
 
 /* Whether there is any revocation of a kind. */
@@ -146,6 +150,7 @@ kinds_now(void)
 		kinds.generation = 0;
 		kinds.sessions = any_of_kind('s');
 		kinds.users = any_of_kind('u');
+		kinds.leavers = any_of_kind('v');
 		kinds.generation = generation;
 	}
 	return &kinds;
@@ -163,6 +168,8 @@ token_catalog_is_revoked(const VerifiedToken *token, const char *name, int leewa
 	revoked = lookup_find(&lookup, 't', name, &last_second) ||
 			  (kinds.sessions && token->session != NULL && lookup_find(&lookup, 's', token->session, &last_second)) ||
 			  (kinds.users && token->user != NULL && lookup_find(&lookup, 'u', token->user, &last_second) &&
+			   token->issued_at - leeway <= last_second) ||
+			  (kinds.leavers && token->user != NULL && lookup_find(&lookup, 'v', token->user, &last_second) &&
 			   token->issued_at - leeway <= last_second);
 	lookup_end(&lookup);
 	return revoked;
@@ -172,11 +179,12 @@ int64
 token_catalog_user_revoked(const char *user)
 {
 	Lookup lookup;
-	int64 last_second = 0;
+	int64 by_others;
+	int64 by_himself;
 
 	lookup_begin(&lookup);
-	if (!lookup_find(&lookup, 'u', user, &last_second))
-		last_second = 0;
+	(void) lookup_find(&lookup, 'u', user, &by_others);
+	(void) lookup_find(&lookup, 'v', user, &by_himself);
 	lookup_end(&lookup);
-	return last_second;
+	return Max(by_others, by_himself);
 }

@@ -78,4 +78,7 @@ typedef struct IssuedToken
  */
 extern IssuedToken token_issue(TokenType type, Jsonb *claims, int64 lifetime);
 
+/* Raises what token_issue() would where there is nothing to sign with: for who must know before he does what stays. */
+extern void token_require_signing(void);
+
 #endif /* TSEC_TOKEN_H */

@@ -25,7 +25,7 @@ CREATE FUNCTION twin_internal.verify_refresh_token(token text) RETURNS jsonb
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_verify_refresh_token';
 COMMENT ON FUNCTION twin_internal.verify_refresh_token(text) IS 'the claims of a refresh token of ours that verifies';
 
-REVOKE ALL ON FUNCTION twin_internal.issue_token(jsonb, text, bigint), twin_internal.verify_refresh_token(text), twin_internal.environment_kid(boolean),
+REVOKE ALL ON FUNCTION twin_internal.revoke_leaver(text), twin_internal.issue_token(jsonb, text, bigint), twin_internal.verify_refresh_token(text), twin_internal.environment_kid(boolean),
 	twin_internal.token_keys_changed(), twin_internal.read_verification_key(jsonb, text, text, jsonb, bigint), twin_internal.make_signing_key(text),
 	twin_internal.drop_token_secret(text), twin_internal.lock_signing_key(text), twin_internal.revocations_changed(), twin_internal.revocation_of(text),
 	twin_internal.last_expiry(), twin_internal.revoke(text, bigint, timestamptz), twin_internal.revoke_session(text), twin_internal.revoke_user(text)
