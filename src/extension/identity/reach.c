@@ -26,7 +26,7 @@ PG_FUNCTION_INFO_V1(tsec_require_reach_of_role);
 /* Of the parts below: what neither changes nor shows anything of anybody. */
 static const char *const harmless[] = {
 	"check_password_strength", "generate_password", "hash_password",
-	"password_needs_rehash",   "record_event",		"verify_password",
+	"password_needs_rehash",   "record_event",      "verify_password",
 };
 
 /* Views that show people of every tenant. */
