@@ -75,7 +75,7 @@ ALTER TABLE holder ALTER COLUMN one SET STATISTICS 100;
 ALTER TABLE holder ADD COLUMN later pair;
 SELECT is((SELECT count(*) FROM pg_attribute WHERE attrelid = 'holder'::regclass AND attnum > 0 AND attstattarget = 0), 4::bigint,
 	'whatever is asked for');
-SELECT is((SELECT attstattarget FROM pg_attribute WHERE attrelid = 'holder'::regclass AND attname = 'id') <> 0, true, 'other columns are left alone');
+SELECT is((SELECT attstattarget FROM pg_attribute WHERE attrelid = 'holder'::regclass AND attname = 'id') IS DISTINCT FROM 0, true, 'other columns are left alone');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -7,7 +7,7 @@ use Test::More;
 use TwinTest;
 
 my $secret = 'a secret of at least thirty-two bytes, for tests';
-my $node = new_node('identity', allows_streaming => 1);
+my $node = new_node('identity', allows_streaming => 1, conf => "max_prepared_transactions = 2\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => $secret);
 sql($node, q{
 	CREATE EXTENSION twin_security;
@@ -118,12 +118,27 @@ is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$vie
 fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", '42501', 'permission denied to decrypt', 'a role that the token does not warrant opens nothing', @gate);
 fails_with($node, "SET twin_security.token = '$viewer'; SET force_parallel_mode = on; $_", 'TW601', '', "a session's token counts in no worker: $_", @gate)
   foreach sql($node, 'SHOW server_version_num') < 160000 ? ($who, 'SELECT count(v::text) FROM unit') : ();
+# a login that inherits what it was granted has more than its token's role
+sql($node, q{CREATE ROLE heir LOGIN; GRANT twin_viewer, twin_admin TO heir; INSERT INTO twin.token_only_logins VALUES ('heir'); SELECT twin.create_tenant('heirless')});
+my @heir = (user => 'heir');
+fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT twin.create_tenant('more')", '42501', 'NOINHERIT', "a viewer's token does not open what the login inherits", @heir);
+fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nTABLE twin.tenants", '42501', 'NOINHERIT', '... nor what it may see', @heir);
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", @heir), '10000', 'in the role of the token it does its work');
+sql($node, 'ALTER ROLE heir NOINHERIT; GRANT SELECT ON unit TO heir; SELECT twin.grant_key($$pii$$, $$heir$$, $$decrypt$$)');
+is(sql($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", @heir), '10000', '... and in its own, once it inherits nothing');
 # what comes around every check on the way is undone at the commit
 sql($node, q{CREATE TABLE diary (who name DEFAULT current_user, what text); GRANT INSERT, SELECT ON diary TO gate, twin_viewer});
 fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\n"
 	. "INSERT INTO diary (what) SELECT 'y' FROM (SELECT set_config('role', NULL, true) c OFFSET 0) q WHERE c IS NOT NULL;\nCOMMIT", '42501', 'cannot be changed',
 	'a role reset inside of a statement does not commit', @gate);
 is(sql($node, 'SELECT count(*) FROM diary'), '0', '... nor does what it wrote');
+fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\n"
+	. "INSERT INTO diary (what) SELECT 'y' FROM (SELECT set_config('role', NULL, true) c OFFSET 0) q WHERE c IS NOT NULL;\nPREPARE TRANSACTION 'sneaked'", '42501', 'cannot be changed',
+	'... nor is it prepared', @gate);
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\nINSERT INTO diary (what) VALUES ('two phases'); PREPARE TRANSACTION 'kept';\n"
+	. "$who; SELECT current_user; SET ROLE vip; SELECT current_user; SET ROLE twin_viewer; COMMIT PREPARED 'kept'; TABLE diary", @gate), "nobody\ngate\nvip\ntwin_viewer|two phases",
+	'a transaction that was prepared leaves nobody and no seal behind, and is committed as who it was');
+sql($node, 'TRUNCATE diary');
 sql($node, 'ALTER ROLE gate RENAME TO gate_2');
 fails_with($node, 'SELECT twin.decrypt(v) FROM (SELECT (\'x\'::twin.encrypted_text(pii)) AS v) t', '42501', '', 'a renamed login stays on the list', user => 'gate_2');
 sql($node, 'ALTER ROLE gate_2 RENAME TO gate');

@@ -73,6 +73,24 @@ fails_with($node, "SELECT twin.verify_token('$token')", 'TW505', 'no key known',
 is(sql($node, "SELECT twin.verify_token('$newer')->>'user_id'"), '7', 'the present one stays');
 is(holds(slurp_file($node->logfile), $secret), 0, 'and nothing of it is in the log');
 
+# ---- of this database, and of no copy of it ----
+
+restart_tokens(JWT_SECRET_KEY => $secret, JWT_SECRET_KEY_PREVIOUS => $secret);
+is(sql($node, "SELECT twin.verify_token('$token')->>'user_id'"), '7', 'the same secret in both variables is one key');
+sql($node, 'CREATE DATABASE copy TEMPLATE postgres', db => 'template1');
+fails_with($node, "SELECT twin.verify_token('$token')", 'TW505', 'no key known', 'a copy of the database does not take its tokens', db => 'copy');
+my $copied = sql($node, $issue, db => 'copy');
+is(sql($node, "SELECT twin.verify_token('$copied')->>'user_id'", db => 'copy'), '7', 'it has tokens of its own');
+fails_with($node, "SELECT twin.verify_token('$copied')", 'TW505', 'no key known', '... which are nothing here');
+sql($node, 'DELETE FROM twin_internal.installation; UPDATE twin_internal.installation SET mark = gen_random_uuid()');
+is(sql($node, "SELECT twin.verify_token('$token')->>'user_id'"), '7', 'what marks the database is not changed by accident');
+$session = $node->background_psql('copy', on_error_stop => 0);
+is($session->query("SELECT twin.verify_token('$copied')->>'user_id'"), '7', 'a session that knows the key');
+$session->query('SET client_min_messages = error; DROP EXTENSION twin_security CASCADE; CREATE EXTENSION twin_security');
+session_fails($session, "SELECT twin.verify_token('$copied')", 'TW505', 'takes no token of before the extension was made anew');
+$session->quit;
+sql($node, 'DROP DATABASE copy');
+
 # ---- lifetimes ----
 
 is(sql($node, $lifetime), '3600', 'an hour by default');

@@ -82,6 +82,7 @@ is($b->query_safe(verify($by_environment)), 't', 'what the key before signed goe
 is($b->query_safe(verify($by_key)), 't', 'and so does the new key, without a restart');
 $a->query_safe('SET client_min_messages = warning; SELECT twin.rotate_signing_key(); SELECT twin.rotate_signing_key()');
 my $by_next = token();
+my $by_next_too = token();
 is($b->query_safe(verify($by_key)), 't', 'also after the next rotation');
 $b->query_safe('BEGIN ISOLATION LEVEL SERIALIZABLE; ' . verify($by_key));
 $a->query_safe("SELECT twin.retire_signing_key('$kid')");
@@ -111,6 +112,7 @@ $standby->stop;
 # ---- a dump ----
 
 $a->query_safe(q(SELECT twin.add_verification_key('{"kty":"oct","alg":"HS256","kid":"theirs","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}', 'them', 'us', '{"roles": ["viewer"], "leeway": 3}')));
+$a->query_safe("SELECT twin.revoke_token('$by_next_too')");
 my $state = q{SELECT md5(string_agg(x, ',' ORDER BY x)) FROM (SELECT k::text FROM twin_internal.token_keys k UNION ALL SELECT r::text FROM twin_internal.revocations r
 	UNION ALL SELECT s::text FROM twin_internal.wrapped_secrets s) y (x)};
 my $was = $a->query_safe($state);
@@ -126,7 +128,8 @@ foreach my $how (sort keys %ways)
 	run_pipe($ways{$how} =~ s/\bFROM\b/$from/gr =~ s/\bTO\b/$to/gr =~ s/\bDIR\b/$dir/gr);
 	is(sql($primary, $state, db => $how), $was, "$how: keys, secrets and revocations are the same");
 	is(sql($primary, verify($by_next), db => $how), 't', "$how: a token of before verifies");
-	fails_with($primary, verify($by_environment), 'TW510', 'revoked', "$how: a revoked one does not", db => $how);
+	fails_with($primary, verify($by_next_too), 'TW510', 'revoked', "$how: a revoked one does not", db => $how);
+	fails_with($primary, verify($by_environment), 'TW505', 'no key', "$how: one signed by the environment's secret is of the other database", db => $how);
 	ok(length sql($primary, q{SELECT twin.issue_token('{}')}, db => $how) > 100, "$how: and the signing key signs");
 	is(sql($primary, "SELECT count(*) FROM twin.verification_keys WHERE kid = 'theirs' AND issuer = 'them'", db => $how), '1', "$how: the outside key is there");
 }

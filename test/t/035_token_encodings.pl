@@ -5,9 +5,19 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
+use Digest::SHA qw(hmac_sha256);
+use MIME::Base64 qw(encode_base64url);
 
 my $node = new_node('encodings');
-start_with($node, new_key(), undef, JWT_SECRET_KEY => 'one secret for databases of many encodings');
+my $secret = 'one secret for databases of many encodings';
+start_with($node, new_key(), undef, JWT_SECRET_KEY => $secret);
+# ours name the database they are of; others who hold the secret name no key
+sub of_nobody
+{
+	my ($token) = @_;
+	my $text = encode_base64url('{"alg":"HS256"}') . '.' . (split /\./, $token)[1];
+	return "$text." . encode_base64url(hmac_sha256($text, $secret));
+}
 foreach my $encoding ('UTF8', 'LATIN1', 'EUC_JP', 'SQL_ASCII')
 {
 	my $db = lc $encoding;
@@ -22,6 +32,8 @@ my $read = q{SELECT (c->>'user_id' = %s)::text || ' ' || (c->>'note' = 'x' || %s
 my $from_latin = sql($node, sprintf($issue, ('chr(233)') x 2), db => 'latin1');
 my $from_utf8 = sql($node, sprintf($issue, ('chr(233)') x 2), db => 'utf8');
 my $japanese = sql($node, sprintf($issue, (q{convert_from('\xa4a2', 'EUC_JP')}) x 2), db => 'euc_jp');
+fails_with($node, "SELECT twin.verify_token('$from_latin')", 'TW505', 'no key', 'a token of one database is nothing in another, though the secret is the same', db => 'utf8');
+$_ = of_nobody($_) foreach $from_latin, $from_utf8, $japanese;
 is(sql($node, sprintf($read, ('chr(233)') x 2, $from_latin), db => 'utf8'), 'true true', 'LATIN1 to UTF8');
 is(sql($node, sprintf($read, ('chr(233)') x 2, $from_utf8), db => 'latin1'), 'true true', 'UTF8 to LATIN1');
 is(sql($node, sprintf($read, ('chr(12354)') x 2, $japanese), db => 'utf8'), 'true true', 'EUC_JP to UTF8');

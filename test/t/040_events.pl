@@ -93,31 +93,47 @@ $locker->query_safe('BEGIN; LOCK TABLE twin_internal.events_overflow IN ACCESS E
 sql($node, "SELECT twin.record_event('fits') FROM generate_series(1, 48)");
 is(sql($node, 'SELECT ring_fill FROM twin.stat_audit'), '0.75', 'applications have filled the ring as far as they may');
 fails_with($node, "SELECT twin.record_event('too_much')", '53000', 'could not be recorded', 'an application is told that its event is not taken');
-my $refusals = q{DO $$ BEGIN FOR i IN 1..16 LOOP BEGIN PERFORM v::text FROM secret; EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP; END $$};
-sql($node, $refusals, user => 'app');
-is(sql($node, 'SELECT ring_fill, dropped FROM twin.stat_audit'), '1|1', 'the rest is for what the database itself has to say');
 fails_with($node, 'SELECT v::text FROM secret', '42501', 'permission denied to decrypt', 'a refusal is still the same refusal', user => 'app') for 1 .. 3;
-is(sql($node, 'SELECT dropped FROM twin.stat_audit'), '4', 'drops are counted');
+is(sql($node, 'SELECT ring_fill, dropped FROM twin.stat_audit'), '0.75|4', 'anybody can cause one: it finds no room either, and is counted');
+sql($node, "SELECT count(twin_internal.emit_event('own_word', 'x')) FROM generate_series(1, 17)");
+is(sql($node, 'SELECT ring_fill, dropped FROM twin.stat_audit'), '1|5', 'the rest is for what the database itself has to say');
 $locker->query_safe('COMMIT');
 ok(settle(), 'the ring empties');
 is(events_of('fits'), '48', 'what was taken is written');
-is(events_of('permission_denied'), $denials + 16, 'of both');
-is(sql($node, q{SELECT details, severity, outcome, class, application_made FROM twin.audit_log WHERE event_type = 'events_dropped'}), '{"dropped": "4"}|high|error|audit|f',
+is(events_of('own_word'), '16', 'of both');
+is(events_of('permission_denied'), $denials, 'no refusal');
+is(sql($node, q{SELECT details, severity, outcome, class, application_made FROM twin.audit_log WHERE event_type = 'events_dropped'}), '{"dropped": "5"}|high|error|audit|f',
 	'and an event tells how many were not');
 sql($node, "SELECT twin.record_event('x')");
 settle();
 is(events_of('events_dropped'), '1', 'once');
 $locker->quit;
 
+# ---- a flood of refusals ----
+
+my $flooder = $node->background_psql('postgres', on_error_stop => 0);
+my $many = q{DO $$ BEGIN FOR i IN 1..3000 LOOP BEGIN PERFORM twin.require_permission('read_units'); EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP; END $$};
+$flooder->query_safe($many);
+is(sql($node, "SELECT count(twin.record_event('beside_the_flood')) FROM generate_series(1, 20)"), '20', 'beside a flood there is room');
+sql($node, q{DO $$ BEGIN PERFORM twin.require_permission('write_units'); EXCEPTION WHEN insufficient_privilege THEN NULL; END $$});
+$flooder->quit;
+ok(settle(), 'all is written');
+is(events_of('beside_the_flood'), '20', "the others' events");
+is(sql($node, "SELECT count(*) FROM twin.audit_log WHERE resource = 'write_units' AND event_type = 'permission_denied'"), '1', 'and the refusal of another session');
+is(sql($node, "SELECT count(*) BETWEEN 20 AND 60 FROM twin.audit_log WHERE resource = 'read_units' AND event_type = 'permission_denied'"), 't', 'of the flood its beginning');
+is(sql($node, q{SELECT sum(w) + sum(r) + sum(d) FROM (SELECT CASE WHEN event_type = 'events_withheld' THEN (details->>'withheld')::int ELSE 0 END AS w, (resource = 'read_units')::int AS r, 0 AS d
+	FROM twin.audit_log WHERE event_type = 'events_withheld' OR resource = 'read_units' UNION ALL SELECT 0, 0, dropped - 5 FROM twin.stat_audit) x}), '3000', 'and how many more they were');
+
 # ---- a row that the server refuses keeps nobody waiting ----
 
+my $dropped_before = sql($node, 'SELECT dropped FROM twin.stat_audit');
 sql($node, q{ALTER TABLE twin_internal.events_overflow ADD CHECK (event_type <> 'refused'),
 	ADD CHECK (event_type <> 'half_refused' OR details ? 'unreadable')});
 sql($node, q{SELECT twin.record_event(t, details => '{"a": "canary-of-details"}') FROM unnest('{good,half_refused,good,refused,good}'::text[]) t});
 ok(settle(), 'the others are written');
 is(sql($node, q{SELECT string_agg(event_type, ' ' ORDER BY event_id) FROM twin.audit_log WHERE event_type ~ 'good|refused'}), 'good half_refused good good', 'in order');
 is(sql($node, q{SELECT details FROM twin.audit_log WHERE event_type = 'half_refused'}), '{"unreadable": true}', 'one without what was refused');
-is(sql($node, 'SELECT dropped FROM twin.stat_audit'), '5', 'the one that cannot be written is counted');
+is(sql($node, "SELECT dropped - $dropped_before FROM twin.stat_audit"), '1', 'the one that cannot be written is counted');
 like(slurp_file($node->logfile), qr/a security event cannot be written as it is/, 'the log says so');
 unlike(slurp_file($node->logfile), qr/canary-of-details/, 'and quotes nothing');
 sql($node, 'ALTER TABLE twin_internal.events_overflow DROP CONSTRAINT events_overflow_event_type_check, DROP CONSTRAINT events_overflow_check');

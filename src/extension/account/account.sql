@@ -8,14 +8,15 @@
 /* What logins ask. */
 CREATE FUNCTION twin_internal.limits_began() RETURNS timestamptz
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_limits_began';
-COMMENT ON FUNCTION twin_internal.limits_began() IS 'since when shared memory remembers failed logins; null without preloading';
+COMMENT ON FUNCTION twin_internal.limits_began() IS 'since when shared memory remembers failed logins of this server; now, on a standby; null without preloading';
 
 CREATE FUNCTION twin_internal.recorded_failures(of_user bigint, since timestamptz, OUT failures integer, OUT locked_until timestamptz)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT ROWS 1 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT a.failures, a.locked_until FROM twin_internal.login_attempts a
-	WHERE a.user_id = of_user AND NOT a.succeeded AND a.attempted_at < twin_internal.limits_began()
+	WHERE a.user_id = of_user AND NOT a.succeeded AND a.failures IS NOT NULL
+		AND a.attempted_at < greatest(twin_internal.limits_began(), (SELECT i.installed_at FROM twin_internal.installation i))
 		AND a.attempted_at > greatest(since, (SELECT max(s.attempted_at) FROM twin_internal.login_attempts s WHERE s.user_id = of_user AND s.succeeded))
 		AND greatest(a.attempted_at, a.locked_until) > clock_timestamp() - current_setting('twin_security.login_forget_after')::interval
 	ORDER BY a.attempted_at DESC LIMIT 1;

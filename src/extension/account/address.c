@@ -78,6 +78,17 @@ make_subject(Address *address)
 }
 
 Address
+address_read(const char *text)
+{
+	Address address = {.length = 0};
+
+	strlcpy(address.text, text, sizeof(address.text));
+	make_subject(&address);
+	address.is_limited = address.length > 0;
+	return address;
+}
+
+Address
 address_of_client(void)
 {
 	Address address = {.length = 0};
@@ -96,11 +107,8 @@ address_of_client(void)
 Datum
 tsec_forget_failures_at(PG_FUNCTION_ARGS)
 {
-	Address address = {.length = 0};
-	text *host = DatumGetTextPP(DirectFunctionCall1(network_host, PG_GETARG_DATUM(0)));
+	Address address = address_read(TextDatumGetCString(DirectFunctionCall1(network_host, PG_GETARG_DATUM(0))));
 
-	text_to_cstring_buffer(host, address.text, sizeof(address.text));
-	make_subject(&address);
 	limit_forget(LIMIT_ADDRESS, address.subject, address.length);
 	PG_RETURN_VOID();
 }

@@ -54,6 +54,8 @@ tell(const Attempt *attempt, const char *type, EventSeverity severity, const cha
 						 .action = action,
 						 .resource = "account",
 						 .record_id = account != NULL ? id : NULL,
+						 .user_id = account != NULL ? account->user_id : 0,
+						 .tenant_id = account != NULL && account->has_tenant ? account->tenant_id : 0,
 						 .username = account != NULL ? account->username : NULL,
 						 .client_address = attempt->address.text[0] != '\0' ? attempt->address.text : NULL,
 						 .details = reason != NULL ? details : NULL});
@@ -75,6 +77,28 @@ attempt_begin(Attempt *attempt)
 	return attempt->at_address.counted;
 }
 
+/*
+ * As what an account's failures count: from an address where its user has logged in before by themselves, so that the
+ * failures of strangers do not lock him out there; from all others together, so that many addresses are one attacker.
+ */
+static Size
+make_subject(int64 user_id, const Address *known, uint8 subject[sizeof(int64) + ADDRESS_SUBJECT_MAX])
+{
+	memcpy(subject, &user_id, sizeof(user_id));
+	if (known == NULL)
+		return sizeof(user_id);
+	memcpy(subject + sizeof(user_id), known->subject, known->length);
+	return sizeof(user_id) + known->length;
+}
+
+bool
+attempt_in_need(const Attempt *attempt)
+{
+	static const RateLimit rate = {.requests = 6, .burst = 3, .period = 60 * LIMIT_SECOND};
+
+	return limit_take(LIMIT_RATE_ADDRESS, attempt->address.subject, attempt->address.length, &rate).allowed;
+}
+
 void
 attempt_account(Attempt *attempt, const Account *account)
 {
@@ -82,18 +106,22 @@ attempt_account(Attempt *attempt, const Account *account)
 
 	attempt->account = account;
 	attempt->counts = account != NULL && !account->is_break_glass;
+	/* asked for strangers as well */
+	attempt->is_known = attempt->address.is_limited && store_knows_address(account, &attempt->address);
 	if (!attempt->counts)
 		return;
-	if (account->failures > 0 || account->locked_until != 0)
-		limit_seed(LIMIT_ACCOUNT, &account->user_id, sizeof(account->user_id), account->failures,
-				   account->locked_until, &policy);
-	attempt->at_account = limit_note_failure(LIMIT_ACCOUNT, &account->user_id, sizeof(account->user_id), &policy);
+	attempt->subject_length =
+		make_subject(account->user_id, attempt->is_known ? &attempt->address : NULL, attempt->subject);
+	if (!attempt->is_known && (account->failures > 0 || account->locked_until != 0))
+		limit_seed(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length, account->failures, account->locked_until,
+				   &policy);
+	attempt->at_account = limit_note_failure(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length, &policy);
 }
 
 static void
 take_back(const Attempt *attempt)
 {
-	if (limits_address(attempt))
+	if (limits_address(attempt) && attempt->at_address.counted)
 		limit_take_back(LIMIT_ADDRESS, attempt->address.subject, attempt->address.length);
 }
 
@@ -109,7 +137,7 @@ attempt_verify(Attempt *attempt, const Typed *typed)
 	/* the cluster was too busy, or the hash is damaged: nobody guessed anything */
 	take_back(attempt);
 	if (attempt->counts && attempt->at_account.counted)
-		limit_take_back(LIMIT_ACCOUNT, &attempt->account->user_id, sizeof(attempt->account->user_id));
+		limit_take_back(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length);
 	base_throw(status);
 }
 
@@ -118,7 +146,7 @@ attempt_succeeded(const Attempt *attempt)
 {
 	take_back(attempt);
 	if (attempt->counts)
-		limit_forget(LIMIT_ACCOUNT, &attempt->account->user_id, sizeof(attempt->account->user_id));
+		limit_forget(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length);
 }
 
 void
@@ -126,7 +154,7 @@ attempt_failed(const Attempt *attempt, const char *action, const char *reason)
 {
 	bool is_break_glass = attempt->account != NULL && attempt->account->is_break_glass;
 
-	store_note_attempt(attempt->account, false, &attempt->at_account);
+	store_note_attempt(attempt->account, false, attempt->is_known ? NULL : &attempt->at_account);
 	tell(attempt, "login_failure", is_break_glass ? EVENT_HIGH : EVENT_LOW, action, reason);
 	if (attempt->at_account.counted && attempt->at_account.is_locked)
 		tell(attempt, "account_locked", EVENT_MEDIUM, action, "too_many_failures");
@@ -155,8 +183,17 @@ Datum
 tsec_forget_failures_of(PG_FUNCTION_ARGS)
 {
 	int64 user_id = PG_GETARG_INT64(0);
+	uint8 subject[sizeof(int64) + ADDRESS_SUBJECT_MAX];
+	ListCell *cell;
 
-	if (base_is_preloaded())
-		limit_forget(LIMIT_ACCOUNT, &user_id, sizeof(user_id));
+	if (!base_is_preloaded())
+		PG_RETURN_VOID();
+	limit_forget(LIMIT_ACCOUNT, subject, make_subject(user_id, NULL, subject));
+	foreach(cell, store_addresses(user_id))
+	{
+		Address address = address_read(lfirst(cell));
+
+		limit_forget(LIMIT_ACCOUNT, subject, make_subject(user_id, &address, subject));
+	}
 	PG_RETURN_VOID();
 }

@@ -2,14 +2,17 @@
  * init.c
  *		Starts the part.
  *
- * Its shared memory holds one moment, written once before any other process
- * looks: when the limits began to remember, which is at every start and after
- * every crash.  Failures recorded before are what they have forgotten.
+ * Its shared memory holds one moment: when the limits began to remember, which
+ * is at the first login after every start, crash or promotion.  It is set by
+ * whoever asks first, before he counts or records anything.  Failures recorded
+ * before are what this server's limits have forgotten, or never knew.
  */
 #include "account/private.h"
 
 #include "identity/identity.h"
 
+#include "access/xlog.h"
+#include "port/atomics.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_limits_began);
@@ -20,18 +23,18 @@ static const char *const within_tenant[] = {
 	"end_sessions", "set_email",   "set_password", "unlock_user",
 };
 
-static TimestampTz *began = NULL;
+static pg_atomic_uint64 *began = NULL; /* 0: nobody logged in yet */
 
 static void
 initialise(void *memory)
 {
-	*(TimestampTz *) memory = GetCurrentTimestamp();
+	pg_atomic_init_u64(memory, 0);
 }
 
 void
 account_init(void)
 {
-	static const SharedArea area = {"twin_security accounts", sizeof(TimestampTz), initialise, (void **) &began};
+	static const SharedArea area = {"twin_security accounts", sizeof(pg_atomic_uint64), initialise, (void **) &began};
 
 	base_register_area(&area);
 	for (int i = 0; i < (int) lengthof(within_tenant); i++)
@@ -42,7 +45,13 @@ account_init(void)
 Datum
 tsec_limits_began(PG_FUNCTION_ARGS)
 {
+	TimestampTz now = GetCurrentTimestamp();
+	uint64 first = 0;
+
 	if (began == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TIMESTAMPTZ(*began);
+	/* a standby counts nothing: what it knows is recorded */
+	if (RecoveryInProgress() || pg_atomic_compare_exchange_u64(began, &first, (uint64) now))
+		PG_RETURN_TIMESTAMPTZ(now);
+	PG_RETURN_TIMESTAMPTZ((TimestampTz) first);
 }

@@ -5,7 +5,8 @@
  *
  * Unknown user, wrong password, locked, disabled, inactive tenant: the same
  * answer after the same work (OWASP ASVS 5.0, 6.3.8).  Only a flood from one
- * address is answered at once.
+ * address is answered at once, but for some tries a minute: those may be of a
+ * break-glass account, which nobody's failures keep out.
  */
 #include "account/private.h"
 
@@ -96,6 +97,8 @@ tell_login(const Account *account, const Address *address, const char *session_k
 									   .action = "login",
 									   .resource = "account",
 									   .record_id = id,
+									   .user_id = account->user_id,
+									   .tenant_id = account->has_tenant ? account->tenant_id : 0,
 									   .username = account->username,
 									   .client_address = address->text[0] != '\0' ? address->text : NULL,
 									   .details = details});
@@ -106,6 +109,7 @@ Datum
 tsec_login(PG_FUNCTION_ARGS)
 {
 	bool use_cookies = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	bool is_flood;
 	Account *account = NULL;
 	Account *settled;
 	AccountName name;
@@ -115,10 +119,14 @@ tsec_login(PG_FUNCTION_ARGS)
 
 	base_require_preload("twin_api.login()");
 	PreventCommandIfReadOnly("twin_api.login()");
-	if (!attempt_begin(&attempt))
+	is_flood = !attempt_begin(&attempt);
+	if (is_flood && !attempt_in_need(&attempt))
 		return refuse_flood(&attempt);
 	if (!PG_ARGISNULL(0) && name_read(PG_GETARG_DATUM(0), &name))
 		account = store_find_name(name.key);
+	/* now and then a locked address gets its try, for break-glass accounts: which those are nobody learns */
+	if (is_flood && account != NULL && !account->is_break_glass)
+		account = NULL;
 	reason = try_password(&attempt, account, fcinfo->args[1]);
 	if (reason == NULL)
 	{
@@ -137,6 +145,8 @@ tsec_login(PG_FUNCTION_ARGS)
 		reason = "changed_meanwhile";
 	}
 	attempt_failed(&attempt, "login", reason);
+	if (is_flood)
+		return refuse_flood(&attempt);
 	return answer_refusal(401, REFUSED_LOGIN, "wrong username or password", 0);
 }
 

@@ -59,12 +59,17 @@ typedef struct Address
 
 extern Address address_of_client(void);
 
+/* The same of an address in numbers; its length is 0 when it is none. */
+extern Address address_read(const char *text);
+
 /* ---- statement.c ---- */
 
 typedef enum StatementName
 {
 	FIND_NAME,
 	FIND_USER,
+	KNOWS_ADDRESS,
+	ADDRESSES,
 	NOTE_ATTEMPT,
 	PURGE_FAILURES,
 	PURGE_SUCCESSES,
@@ -133,7 +138,13 @@ typedef struct Session
 extern Account *store_find_name(const char *key);
 extern Account *store_find_user(int64 user_id);
 
-/* What every try leaves behind; no user_id where there is no such user. */
+/* Whether the account, NULL for nobody's, has had a session from an address since its password was last changed. */
+extern bool store_knows_address(const Account *account, const Address *address);
+
+/* The addresses of all sessions of a user, as texts. */
+extern List *store_addresses(int64 user_id);
+
+/* What every try leaves behind; no user_id where there is no such user, no verdict where a restart may forget it. */
 extern void store_note_attempt(const Account *account, bool succeeded, const FailureVerdict *verdict);
 
 /* Replaces a hash by one of the same password, unless it was changed or is being changed. */
@@ -185,11 +196,17 @@ typedef struct Attempt
 	const Account *account; /* NULL: there is no such user */
 	FailureVerdict at_address;
 	FailureVerdict at_account;
-	bool counts; /* failures of the account lock it */
+	bool counts;   /* failures of the account lock it */
+	bool is_known; /* the account's failures at this address count by themselves */
+	uint8 subject[sizeof(int64) + ADDRESS_SUBJECT_MAX];
+	Size subject_length;
 } Attempt;
 
 /* Counts a failure ahead at the address; false when it is locked. */
 extern bool attempt_begin(Attempt *attempt);
+
+/* Whether a try from a locked address is looked at all the same, because it might be a break-glass account's. */
+extern bool attempt_in_need(const Attempt *attempt);
 
 /* Counts one ahead at the account, NULL for nobody's. */
 extern void attempt_account(Attempt *attempt, const Account *account);

@@ -167,9 +167,12 @@ tell(const char *type, EventSeverity severity, EventOutcome outcome, const char 
 									   .action = "refresh",
 									   .resource = "account",
 									   .record_id = presented->user_id != 0 ? id : NULL,
+									   .user_id = account != NULL ? account->user_id : 0,
+									   .tenant_id = account != NULL && account->has_tenant ? account->tenant_id : 0,
 									   .username = account != NULL ? account->username : NULL,
 									   .client_address = address.text[0] != '\0' ? address.text : NULL,
-									   .details = details[0] != '\0' ? details : NULL});
+									   .details = details[0] != '\0' ? details : NULL,
+									   .is_anybodys = outcome == EVENT_FAILURE});
 }
 
 static Datum

@@ -38,6 +38,17 @@ typedef struct Statement
 static const Statement statements[STATEMENT_COUNT] = {
 	[FIND_NAME] = {true, 1, {TEXTOID}, ACCOUNT_COLUMNS "WHERE u.username_key = $1"},
 	[FIND_USER] = {true, 1, {INT8OID}, ACCOUNT_COLUMNS "WHERE u.user_id = $1"},
+	[KNOWS_ADDRESS] =
+		{true,
+		 2,
+		 {INT8OID, TEXTOID},
+		 "SELECT EXISTS (SELECT FROM twin_internal.sessions s JOIN twin_internal.users u ON u.user_id = s.user_id "
+		 "WHERE s.user_id = $1 AND s.created_at > u.password_changed_at AND s.client_address <<= $2::inet)"},
+	[ADDRESSES] = {true,
+				   1,
+				   {INT8OID},
+				   "SELECT DISTINCT pg_catalog.host(s.client_address) FROM twin_internal.sessions s "
+				   "WHERE s.user_id = $1 AND s.client_address IS NOT NULL"},
 	[NOTE_ATTEMPT] = {false,
 					  4,
 					  {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID},

@@ -53,13 +53,51 @@ store_find_user(int64 user_id)
 
 /* ---- what logins leave behind ---- */
 
+bool
+store_knows_address(const Account *account, const Address *address)
+{
+	/* of IPv6 the network counts, as in make_subject() */
+	const char *network = psprintf(strchr(address->text, ':') != NULL ? "%s/64" : "%s", address->text);
+	Datum arguments[] = {Int64GetDatum(account != NULL ? account->user_id : 0), CStringGetTextDatum(network)};
+	bool knows;
+
+	SPI_connect();
+	statement_run(KNOWS_ADDRESS, arguments, NULL);
+	knows = statement_bool(1);
+	SPI_finish();
+	return knows;
+}
+
+List *
+store_addresses(int64 user_id)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum argument = Int64GetDatum(user_id);
+	List *addresses = NIL;
+
+	SPI_connect();
+	statement_run(ADDRESSES, &argument, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char *text = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		addresses = lappend(addresses, pstrdup(text));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	return addresses;
+}
+
 void
 store_note_attempt(const Account *account, bool succeeded, const FailureVerdict *verdict)
 {
+	static const FailureVerdict none = {.counted = true};
+	const FailureVerdict *noted = verdict != NULL ? verdict : &none;
 	Datum arguments[] = {Int64GetDatum(account != NULL ? account->user_id : 0), BoolGetDatum(succeeded),
-						 Int32GetDatum((int32) Min(verdict->failures, PG_INT32_MAX)),
-						 TimestampTzGetDatum(verdict->locked_until)};
-	char nulls[] = {account != NULL ? ' ' : 'n', ' ', ' ', verdict->is_locked ? ' ' : 'n'};
+						 Int32GetDatum((int32) Min(noted->failures, PG_INT32_MAX)),
+						 TimestampTzGetDatum(noted->locked_until)};
+	char nulls[] = {account != NULL ? ' ' : 'n', ' ', verdict != NULL ? ' ' : 'n', noted->is_locked ? ' ' : 'n'};
 	FailurePolicy policy = limit_login_policy();
 	Datum old = TimestampTzGetDatum(GetCurrentTimestamp() -
 									(policy.forget_after + (int64) policy.max_lockout) * USECS_PER_SEC);

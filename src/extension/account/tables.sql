@@ -49,10 +49,10 @@ CREATE TABLE twin_internal.login_attempts (
 	user_id bigint,
 	attempted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	succeeded boolean NOT NULL,
-	failures integer NOT NULL DEFAULT 0,
+	failures integer DEFAULT 0,
 	locked_until timestamptz
 );
-COMMENT ON TABLE twin_internal.login_attempts IS 'the last login of each user, and failures as shared memory counted them, which forgets with a restart';
+COMMENT ON TABLE twin_internal.login_attempts IS 'the last login of each user, and failures as shared memory counted them, which forgets with a restart; failures is null where they counted at an address of the user''s own';
 CREATE INDEX login_attempts_user_id ON twin_internal.login_attempts (user_id, succeeded, attempted_at);
 CREATE INDEX login_attempts_attempted_at ON twin_internal.login_attempts (attempted_at);
 

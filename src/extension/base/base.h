@@ -29,6 +29,15 @@ extern void base_require_preload(const char *what);
 /* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */
 extern Oid base_internal_function(const char *name, const Oid *arguments, int count);
 
+/* Raises 39P01 unless a function was called by a trigger; name is what SQL calls it. */
+extern void base_require_trigger(FunctionCallInfo fcinfo, const char *name);
+
+/* Has every session hear of a relation of ours by its relcache entry when this transaction commits; InvalidOid is none. */
+extern void base_tell_sessions(Oid relation);
+
+/* Whole seconds since 1970, as tokens count them. */
+extern int64 base_seconds_now(void);
+
 /* ---- errors.c ---- */
 
 /* Raises the status as an SQL error with its SQLSTATE, message and hint.  TSEC_OK is an internal error. */

@@ -36,3 +36,29 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA twin TO twin_admin, twin_auditor, twin_operator, twin_viewer;
+
+/*
+ * Which database this is, and since when. It does not travel with a dump; what replication brings gives way to what is
+ * there. The name of the key made of JWT_SECRET_KEY holds the mark, so that a token of a copy of the database, or of the
+ * extension before it was made anew, is not taken for one of ours though the secret is the same; and rows older than the
+ * installation came with a restore: this server's memory knows nothing of them.
+ */
+CREATE TABLE twin_internal.installation (
+	is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
+	mark uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+	installed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE twin_internal.installation IS 'one row: a random mark of this database, drawn at CREATE EXTENSION, and when that was; never changed, never dumped';
+INSERT INTO twin_internal.installation DEFAULT VALUES;
+
+CREATE FUNCTION twin_internal.keep_installation() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.keep_installation() IS 'lets nothing take the place of the row that CREATE EXTENSION made';
+REVOKE ALL ON FUNCTION twin_internal.keep_installation() FROM PUBLIC;
+CREATE TRIGGER keep_installation BEFORE INSERT OR UPDATE OR DELETE ON twin_internal.installation
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_installation();
+ALTER TABLE twin_internal.installation ENABLE ALWAYS TRIGGER keep_installation;

@@ -75,7 +75,7 @@ convert_ask_nullable(const char *function, int count, const Datum *arguments, co
 Datum
 convert_ask(const char *function, int count, ...)
 {
-	Datum arguments[ARGUMENTS_MAX];
+	Datum arguments[ARGUMENTS_MAX] = {0};
 	bool nulls[ARGUMENTS_MAX] = {false};
 	va_list list;
 	Datum answer;

@@ -188,15 +188,17 @@ wake_for(EventRing *ring)
 		area_wake_launcher();
 }
 
-/* Whether applications may have no more of a ring for now. */
+/* Whether events of a share may have no more of a ring for now. */
 static bool
-is_full_for_applications(Ring queue)
+is_full_for(EventShare share, Ring queue)
 {
-	return ring_fill(queue) >= (uint64) queue.slots / 4 * 3;
+	static const uint64 quarters[] = {[SHARE_APPLICATION] = 3, [SHARE_ANYBODY] = 2};
+
+	return share != SHARE_OWN && ring_fill(queue) >= queue.slots / 4 * quarters[share];
 }
 
 bool
-area_push(Bytes record, bool application_made)
+area_push(Bytes record, EventShare share)
 {
 	EventRing *ring;
 	Ring queue;
@@ -220,7 +222,7 @@ area_push(Bytes record, bool application_made)
 	}
 	pg_atomic_fetch_add_u64(&ring->emitted, 1);
 	queue = area_queue(ring);
-	taken = !(application_made && is_full_for_applications(queue)) && ring_push(queue, record);
+	taken = !is_full_for(share, queue) && ring_push(queue, record);
 	if (!taken)
 		pg_atomic_fetch_add_u64(&ring->dropped, 1);
 	wake_for(ring);

@@ -87,12 +87,19 @@ take_roles(EventRecord *record)
 }
 
 static void
-take_actor(EventRecord *record, const char *username)
+take_actor(EventRecord *record, const SecurityEvent *event)
 {
 	EventActor actor = {0};
 
 	if (actor_source != NULL)
 		actor_source(&actor);
+	if (event->user_id != 0)
+	{
+		actor.has_user = true;
+		actor.user_id = event->user_id;
+		actor.has_tenant = event->tenant_id != 0;
+		actor.tenant_id = event->tenant_id;
+	}
 	if (actor.has_user)
 	{
 		record->flags |= EVENT_HAS_USER_ID;
@@ -103,7 +110,7 @@ take_actor(EventRecord *record, const char *username)
 		record->flags |= EVENT_HAS_TENANT_ID;
 		record->tenant_id = actor.tenant_id;
 	}
-	take(record, EVENT_USERNAME, username ? username : actor.username);
+	take(record, EVENT_USERNAME, event->username ? event->username : actor.username);
 	take(record, EVENT_TOKEN_ID, actor.token_id);
 	take(record, EVENT_REQUEST_ID, actor.request_id);
 }
@@ -122,7 +129,7 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 	record.event_time = event->event_time != 0 ? event->event_time : GetCurrentTimestamp();
 	record.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 	take_roles(&record);
-	take_actor(&record, event->username);
+	take_actor(&record, event);
 	take(&record, EVENT_TYPE, event->type);
 	take(&record, EVENT_ACTION, event->action);
 	take(&record, EVENT_RESOURCE, event->resource);
@@ -146,7 +153,9 @@ event_emit(const SecurityEvent *event)
 {
 	uint8 record[EVENT_RECORD_MAX];
 
-	if (!area_exists())
+	if (!area_exists() || (event->is_anybodys && !flood_allows()))
 		return false;
-	return area_push(bytes_of(record, capture_event(event, record)), event->application_made);
+	return area_push(bytes_of(record, capture_event(event, record)), event->application_made ? SHARE_APPLICATION
+																	 : event->is_anybodys    ? SHARE_ANYBODY
+																							 : SHARE_OWN);
 }

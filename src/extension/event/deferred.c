@@ -59,7 +59,7 @@ tell(SubTransactionId since, bool committed)
 	{
 		if (!committed)
 			event_record_set_outcome(in_order->record, EVENT_FAILURE);
-		(void) area_push(bytes_of(in_order->record, in_order->length), false);
+		(void) area_push(bytes_of(in_order->record, in_order->length), SHARE_OWN);
 	}
 }
 

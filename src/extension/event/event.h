@@ -22,12 +22,15 @@ typedef struct SecurityEvent
 	const char *action;
 	const char *resource; /* what it was done to: a key's name, a table */
 	const char *record_id;
+	int64 user_id;              /* whom it is about; 0, with no tenant: the actor's */
+	int64 tenant_id;            /* 0: none */
 	const char *username;       /* of the product's user; else the actor's */
 	const char *client_address; /* else that of the connection */
 	const char *details;        /* JSON; see event_json_add() */
 	TimestampTz event_time;     /* 0: now */
 	int64 event_id;             /* 0: taken when it is written */
 	bool application_made;
+	bool is_anybodys; /* a refusal that anybody can cause at no cost: see flood.c */
 } SecurityEvent;
 
 /* Who acts, as far as a part above knows it.  Texts must stay until the next call. */

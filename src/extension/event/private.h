@@ -39,11 +39,16 @@ extern Ring area_queue(EventRing *owner); /* its queue */
 extern EventRing *area_ring_of(Oid database);
 extern EventRing *area_find(Oid database); /* claims none */
 
-/*
- * Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused.
- * Applications get three quarters of a ring, so that they cannot silence the database by filling it.
- */
-extern bool area_push(Bytes record, bool application_made);
+/* How much of a ring an event may find taken: who can make many must not silence the rest by filling it. */
+typedef enum EventShare
+{
+	SHARE_OWN,         /* all of it */
+	SHARE_APPLICATION, /* three quarters */
+	SHARE_ANYBODY      /* half */
+} EventShare;
+
+/* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
+extern bool area_push(Bytes record, EventShare share);
 
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);
@@ -77,6 +82,11 @@ extern bool words_reserved_type(const char *type);
 
 /* Encodes an event with everything that is captured, into EVENT_RECORD_MAX bytes. */
 extern size_t capture_event(const SecurityEvent *event, uint8 *record);
+
+/* ---- flood.c ---- */
+
+/* Whether one more refusal of this process is recorded; counts it when not. */
+extern bool flood_allows(void);
 
 /* ---- deferred.c ---- */
 

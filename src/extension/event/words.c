@@ -11,7 +11,7 @@
 #include "event/private.h"
 
 static const char *const reserved_types[] = {
-	"events_dropped", "index_key_rotated", "integrity_failure", "master_key_rotated", "wrong_key",
+	"events_dropped", "events_withheld", "index_key_rotated", "integrity_failure", "master_key_rotated", "wrong_key",
 };
 
 static const char *const reserved_beginnings[] = {"audit_", "key_", "keyring_"};

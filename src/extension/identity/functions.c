@@ -29,7 +29,8 @@ refuse_token(Status status)
 								.severity = EVENT_MEDIUM,
 								.outcome = EVENT_DENIED,
 								.action = "authenticate",
-								.resource = status_info(status)->sqlstate});
+								.resource = status_info(status)->sqlstate,
+								.is_anybodys = true});
 	base_throw(status);
 }
 
@@ -133,7 +134,8 @@ identity_require_permission(const char *permission)
 								.severity = EVENT_MEDIUM,
 								.outcome = EVENT_DENIED,
 								.action = "require_permission",
-								.resource = permission});
+								.resource = permission,
+								.is_anybodys = true});
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission \"%s\" is required", permission),
 					identity_current() == NULL ? errdetail("Nobody is authenticated in this transaction.")
 											   : errdetail("The role of the authenticated user does not hold it.")));

@@ -32,6 +32,9 @@ extern bool tables_role_exceeds(const char *role, const char *other);
 /* Whether accounts of a role are never locked out. */
 extern bool tables_role_is_break_glass(const char *role);
 
+/* Whether a login inherits a database role that a role of the twin (NULL: none) does not stand for. */
+extern bool tables_login_exceeds(Oid login, const char *role);
+
 /* Whether a login, or a role it belongs to, is on the list of token-only logins. */
 extern bool tables_login_is_token_only(Oid login);
 

@@ -75,7 +75,8 @@ tell_denied(const char *action, const char *resource)
 								.severity = EVENT_MEDIUM,
 								.outcome = EVENT_DENIED,
 								.action = action,
-								.resource = resource});
+								.resource = resource,
+								.is_anybodys = true});
 }
 
 void

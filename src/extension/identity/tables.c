@@ -17,7 +17,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -361,16 +360,32 @@ tables_role_stands_for(const char *name, Oid database_role)
 	return false;
 }
 
+bool
+tables_login_exceeds(Oid login, const char *name)
+{
+	Oid auditor = get_role_oid("twin_auditor", true);
+	ListCell *cell;
+
+	refresh();
+	/* no role of the twin stands for it */
+	if (OidIsValid(auditor) && has_privs_of_role(login, auditor))
+		return true;
+	foreach(cell, roles)
+	{
+		Oid database_role = ((const Role *) lfirst(cell))->database_role;
+
+		if (OidIsValid(database_role) && has_privs_of_role(login, database_role) &&
+			(name == NULL || !tables_role_stands_for(name, database_role)))
+			return true;
+	}
+	return false;
+}
+
 /* identity_changed(): trigger that tells every session to read these tables again */
 Datum
 tsec_identity_changed(PG_FUNCTION_ARGS)
 {
-	Oid relation = get_relname_relid("roles", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false));
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("identity_changed can only be called as a trigger")));
-	if (OidIsValid(relation))
-		CacheInvalidateRelcacheByRelid(relation);
+	base_require_trigger(fcinfo, "identity_changed");
+	base_tell_sessions(get_relname_relid("roles", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
 	PG_RETURN_POINTER(NULL);
 }

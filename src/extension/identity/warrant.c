@@ -20,7 +20,6 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -48,8 +47,11 @@ identity_has_warrant(void)
 	identity = identity_if_verified();
 	if (identity == NULL)
 		return false;
-	if (acting == GetSessionUserId() || acting == identity->database_role)
+	if (acting == identity->database_role)
 		return true;
+	/* in its own name it has what it inherits, too */
+	if (acting == GetSessionUserId())
+		return !tables_login_exceeds(acting, identity->role);
 	return identity->role != NULL && tables_role_stands_for(identity->role, acting);
 }
 
@@ -58,7 +60,10 @@ refuse(const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
 					errdetail("This login is token-only, and no verified token warrants the role it acts in."),
-					errhint("Call twin.authenticate() with the token of a user whose role it is.")));
+					identity_if_verified() != NULL && acting_role() == GetSessionUserId()
+						? errhint("It inherits more than the token's role stands for: ALTER ROLE ... NOINHERIT, and "
+								  "SET LOCAL ROLE for each request.")
+						: errhint("Call twin.authenticate() with the token of a user whose role it is.")));
 }
 
 /* Whether anybody may call a function. */
@@ -118,7 +123,9 @@ warrant_check_statement(const PlannedStmt *statement)
 	{
 		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
 
-		if (entry->rtekind != RTE_RELATION || get_rel_namespace(entry->relid) != schema)
+		/* since PostgreSQL 16 a view is the subquery it became, which keeps its name */
+		if ((entry->rtekind != RTE_RELATION && entry->rtekind != RTE_SUBQUERY) || !OidIsValid(entry->relid) ||
+			get_rel_namespace(entry->relid) != schema)
 			continue;
 		if (!identity_has_warrant())
 			refuse("what twin_security shows");
@@ -130,9 +137,7 @@ warrant_check_statement(const PlannedStmt *statement)
 Datum
 tsec_require_warrant(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("require_warrant can only be called as a trigger")));
+	base_require_trigger(fcinfo, "require_warrant");
 	if (!identity_has_warrant())
 		refuse("the list of token-only logins");
 	reach_require_whole("token_only_logins");

@@ -20,7 +20,6 @@
 #include "keyring/private.h"
 
 #include "access/xact.h"
-#include "commands/trigger.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
@@ -352,11 +351,8 @@ cache_index_key(int slot)
 Datum
 tsec_keyring_changed(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("keyring_changed can only be called as a trigger")));
-	if (OidIsValid(catalog_signal_relation()))
-		CacheInvalidateRelcacheByRelid(catalog_signal_relation());
+	base_require_trigger(fcinfo, "keyring_changed");
+	base_tell_sessions(catalog_signal_relation());
 	changed_here = true;
 	stale = true;
 	return PointerGetDatum(NULL);

@@ -17,7 +17,8 @@ tell_denied(const char *key_name, const char *action)
 						   .severity = EVENT_MEDIUM,
 						   .outcome = EVENT_DENIED,
 						   .action = action,
-						   .resource = key_name};
+						   .resource = key_name,
+						   .is_anybodys = true};
 
 	(void) event_emit(&event);
 }

@@ -274,3 +274,23 @@ limit_statistics(LimitKind kind, const FailurePolicy *policy)
 	}
 	return statistics;
 }
+
+void
+limit_forget_database(void)
+{
+	for (uint64 bucket = 0; bucket < LIMIT_KINDS * table->buckets; bucket++)
+	{
+		LWLock *lock = &table->locks[bucket % PARTITIONS].lock;
+
+		CHECK_FOR_INTERRUPTS();
+		LWLockAcquire(lock, LW_EXCLUSIVE);
+		for (int i = 0; i < LIMIT_WAYS; i++)
+		{
+			LimitEntry *entry = &table->entries[bucket * LIMIT_WAYS + i];
+
+			if (entry->database == MyDatabaseId)
+				memset(entry, 0, sizeof(LimitEntry));
+		}
+		LWLockRelease(lock);
+	}
+}

@@ -31,6 +31,12 @@ CREATE FUNCTION twin_internal.take_rate(kind text, subject text, requests intege
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_take_rate';
 COMMENT ON FUNCTION twin_internal.take_rate(text, text, integer, interval, integer) IS 'takes one request of at most so many per period, of which up to burst come at once. No rollback undoes it';
 
+CREATE FUNCTION twin_internal.forget_limits() RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_forget_limits';
+COMMENT ON FUNCTION twin_internal.forget_limits() IS 'forgets all that is remembered of this database; nothing without preloading';
+/* what an extension of before left behind was about users of before */
+SELECT twin_internal.forget_limits();
+
 CREATE FUNCTION twin_internal.stat_limits(OUT kind text, OUT entries bigint, OUT locked bigint, OUT evicted bigint)
 	RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_stat_limits';
@@ -43,6 +49,6 @@ COMMENT ON VIEW twin.stat_limits IS 'per kind of limit: subjects remembered, tho
 REVOKE ALL ON FUNCTION twin_internal.note_failure(text, text), twin_internal.failures_of(text, text),
 	twin_internal.take_back_failure(text, text), twin_internal.forget_failures(text, text),
 	twin_internal.seed_failures(text, text, integer, timestamptz),
-	twin_internal.take_rate(text, text, integer, interval, integer), twin_internal.stat_limits() FROM PUBLIC;
+	twin_internal.take_rate(text, text, integer, interval, integer), twin_internal.stat_limits(), twin_internal.forget_limits() FROM PUBLIC;
 GRANT SELECT ON twin.stat_limits TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_internal.stat_limits() TO twin_admin, twin_auditor;

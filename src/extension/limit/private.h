@@ -17,6 +17,9 @@ typedef struct LimitStatistics
 	int64 evicted; /* of all databases, since the server started */
 } LimitStatistics;
 
+/* Forgets everything about this database. */
+extern void limit_forget_database(void);
+
 extern LimitStatistics limit_statistics(LimitKind kind, const FailurePolicy *policy);
 
 /* Whether a kind counts failures, not requests. */

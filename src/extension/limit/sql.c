@@ -17,6 +17,7 @@ PG_FUNCTION_INFO_V1(tsec_forget_failures);
 PG_FUNCTION_INFO_V1(tsec_seed_failures);
 PG_FUNCTION_INFO_V1(tsec_take_rate);
 PG_FUNCTION_INFO_V1(tsec_stat_limits);
+PG_FUNCTION_INFO_V1(tsec_forget_limits);
 
 static const char *const kind_names[LIMIT_KINDS] = {
 	[LIMIT_ACCOUNT] = "account",
@@ -180,4 +181,13 @@ tsec_stat_limits(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* forget_limits() -> void */
+Datum
+tsec_forget_limits(PG_FUNCTION_ARGS)
+{
+	if (base_is_preloaded())
+		limit_forget_database();
+	PG_RETURN_VOID();
 }

@@ -10,13 +10,17 @@
  */
 #include "token/private.h"
 
+#include "common/encode.h"
+
 #include "access/genam.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/uuid.h"
 
 /* Columns, in the order of keys.sql. */
 enum
@@ -43,6 +47,7 @@ static const struct
 	const char *name;
 } objects[TOKEN_OBJECT_COUNT] = {
 	[TOKEN_OBJECT_KEYS] = {TSEC_INTERNAL_SCHEMA, "token_keys"},
+	[TOKEN_OBJECT_INSTALLATION] = {TSEC_INTERNAL_SCHEMA, "installation"},
 	[TOKEN_OBJECT_REVOCATIONS] = {TSEC_INTERNAL_SCHEMA, "revocations"},
 	[TOKEN_OBJECT_REVOCATIONS_HASH] = {TSEC_INTERNAL_SCHEMA, "revocations_name_hash"},
 	[TOKEN_OBJECT_REVOCATIONS_PKEY] = {TSEC_INTERNAL_SCHEMA, "revocations_pkey"},
@@ -192,6 +197,39 @@ token_catalog_keys(void)
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return rows;
+}
+
+/* Columns of the table that marks this database, in the order of base.sql. */
+enum
+{
+	INSTALLATION_IS_HERE = 1,
+	INSTALLATION_MARK
+};
+
+char *
+token_catalog_local_kid(const TokenSecret *secret)
+{
+	Relation relation = table_open(token_catalog_require(TOKEN_OBJECT_INSTALLATION), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple tuple = systable_getnext(scan);
+	uint8 marked[JWK_SECRET_KID_SIZE + UUID_LEN + 4] = {0};
+	uint8 digest[DIGEST_SIZE];
+	char *kid = palloc(JWK_SECRET_KID_SIZE);
+	bool null;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "twin_security: the mark of this database is missing");
+	strlcpy((char *) marked, secret->kid, JWK_SECRET_KID_SIZE);
+	memcpy(marked + JWK_SECRET_KID_SIZE,
+		   DatumGetUUIDP(heap_getattr(tuple, INSTALLATION_MARK, RelationGetDescr(relation), &null))->data, UUID_LEN);
+	/* a copy made with CREATE DATABASE ... TEMPLATE holds the same mark */
+	bytes_put_u32(marked + JWK_SECRET_KID_SIZE + UUID_LEN, MyDatabaseId);
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	base_check(digest_sha256(bytes_of(marked, sizeof(marked)), digest));
+	encode_base64url(digest, 16, kid);
+	kid[encode_base64url_size(16)] = '\0';
+	return kid;
 }
 
 /* Appends a text with its length in front, so that no two rows have one spelling; absent differs from empty. */

@@ -19,11 +19,9 @@
 #include "common/hashfn.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #define CACHE_COUNT 16
 #define HASHED_END 43 /* characters: all of an HMAC-SHA256 */
-#define SECONDS_FROM_1970 ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 typedef struct CacheEntry
 {
@@ -92,12 +90,6 @@ make_cache(void)
 	before_shmem_exit(wipe_at_exit, (Datum) 0);
 }
 
-static int64
-seconds_now(void)
-{
-	return GetCurrentTimestamp() / USECS_PER_SEC + SECONDS_FROM_1970;
-}
-
 /* A hash to find an entry by; of the signature's end, where tokens differ. */
 static uint64
 hash_token(const char *token, size_t length)
@@ -152,7 +144,7 @@ token_judge(const char *token, size_t length, TokenType type, JudgedToken *judge
 		rules.type = CLAIM_TYPE_REFRESH;
 		rules.max_lifetime = TOKEN_REFRESH_LIFETIME_MAX;
 	}
-	status = claims_check(&rules, seconds_now(), &judged->claims);
+	status = claims_check(&rules, base_seconds_now(), &judged->claims);
 	if (status == TSEC_OK || status == TSEC_TOKEN_EXPIRED)
 	{
 		Status named = name_token(&parts, &judged->claims, judged->name);
@@ -261,7 +253,7 @@ look_again(CacheEntry *entry)
 	uint64 generation = token_revocation_generation();
 	Status status = TSEC_OK;
 
-	if (entry->verified.expires_at > 0 && seconds_now() >= entry->verified.expires_at + entry->leeway)
+	if (entry->verified.expires_at > 0 && base_seconds_now() >= entry->verified.expires_at + entry->leeway)
 		status = TSEC_TOKEN_EXPIRED;
 	else if (entry->revocation_generation != generation)
 	{

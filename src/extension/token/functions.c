@@ -186,9 +186,9 @@ tsec_revocation_of(PG_FUNCTION_ARGS)
 Datum
 tsec_environment_kid(PG_FUNCTION_ARGS)
 {
-	const TokenSecret *secret = PG_GETARG_BOOL(0) ? token_secret_previous() : token_secret_current();
+	const char *kid = token_key_environment_kid(PG_GETARG_BOOL(0));
 
-	if (secret->status != TSEC_OK)
+	if (kid == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(secret->kid));
+	PG_RETURN_TEXT_P(cstring_to_text(kid));
 }

@@ -134,12 +134,6 @@ new_token_id(void)
 					b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-static int64
-seconds_now(void)
-{
-	return GetCurrentTimestamp() / USECS_PER_SEC + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
-}
-
 /*
  * When a token is issued: now, or the second after the one up to which all of
  * the user's tokens were revoked, so that who logs in anew in that very second
@@ -149,14 +143,14 @@ seconds_now(void)
 static int64
 issue_time(const char *user)
 {
-	int64 now = seconds_now();
+	int64 now = base_seconds_now();
 	int64 revoked = user ? token_catalog_user_revoked(user) : 0;
 
 	for (int tries = 0; revoked > now && tries < WAIT_TRIES; tries++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(WAIT_STEP);
-		now = seconds_now();
+		now = base_seconds_now();
 	}
 	return revoked == now ? now + 1 : now;
 }

@@ -85,14 +85,18 @@ add_key(const char *kid, JwtAlgorithm algorithm, TokenKeyState state)
 }
 
 static void
-add_secret(const TokenSecret *secret, TokenKeyState state)
+add_secret(const TokenSecret *secret, const char *kid, bool is_previous)
 {
 	TokenKey *key;
 
 	if (secret->status != TSEC_OK)
 		return;
-	key = add_key(secret->kid, JWT_HS256, state);
+	/* who leaves the same secret in both has one key */
+	if (is_previous && first_key != NULL && strcmp(first_key->kid, kid) == 0) /* public: names of keys */
+		return;
+	key = add_key(kid, JWT_HS256, TOKEN_KEY_VERIFYING);
 	key->is_secret_of_environment = true;
+	key->is_previous = is_previous;
 }
 
 static void
@@ -120,6 +124,8 @@ start_over(uint64 generation)
 	MemoryContext old;
 	List *rows;
 	ListCell *cell;
+	char *current_kid;
+	char *previous_kid;
 
 	if (set_context == NULL)
 	{
@@ -133,9 +139,11 @@ start_over(uint64 generation)
 
 	old = MemoryContextSwitchTo(set_context);
 	rows = token_catalog_keys();
+	current_kid = token_catalog_local_kid(token_secret_current());
+	previous_kid = token_catalog_local_kid(token_secret_previous());
 	MemoryContextSwitchTo(old);
-	add_secret(token_secret_current(), TOKEN_KEY_VERIFYING);
-	add_secret(token_secret_previous(), TOKEN_KEY_VERIFYING);
+	add_secret(token_secret_current(), current_kid, false);
+	add_secret(token_secret_previous(), previous_kid, true);
 	foreach(cell, rows)
 		add_row(lfirst(cell));
 	set_generation = generation;
@@ -204,8 +212,7 @@ make_ready(TokenKey *key)
 		return key->status;
 	if (key->is_secret_of_environment)
 	{
-		const TokenSecret *current = token_secret_current();
-		const TokenSecret *secret = key->kid == current->kid ? current : token_secret_previous();
+		const TokenSecret *secret = key->is_previous ? token_secret_previous() : token_secret_current();
 
 		return jwk_of_secret(JWT_HS256, bytes_of(secret->bytes, secret->length), &key->key);
 	}
@@ -235,7 +242,7 @@ choose(const JwtHeader *header, TokenKey **found)
 		if (key->state == TOKEN_KEY_RETIRED)
 			continue;
 		if (header->kid[0] != '\0' ? strcmp(key->kid, header->kid) != 0 /* public: names of keys */
-								   : key->algorithm != header->algorithm || key->kid == token_secret_previous()->kid)
+								   : key->algorithm != header->algorithm || key->is_previous)
 			continue;
 		if (chosen != NULL)
 			return TSEC_TOKEN_KEY_UNKNOWN;
@@ -293,10 +300,20 @@ token_key_signing(void)
 	{
 		if (key->state == TOKEN_KEY_SIGNING && key->is_own)
 			return key;
-		if (key->is_secret_of_environment && key->kid == secret->kid)
+		if (key->is_secret_of_environment && !key->is_previous)
 			environment = key;
 	}
 	if (environment == NULL)
 		base_throw(secret->status);
 	return environment;
+}
+
+const char *
+token_key_environment_kid(bool previous)
+{
+	token_news_listen();
+	for (TokenKey *key = get_set(); key != NULL; key = key->next)
+		if (key->is_secret_of_environment && key->is_previous == previous)
+			return key->kid;
+	return NULL;
 }

@@ -11,7 +11,6 @@
  */
 #include "token/private.h"
 
-#include "commands/trigger.h"
 #include "utils/inval.h"
 
 PG_FUNCTION_INFO_V1(tsec_token_keys_changed);
@@ -67,21 +66,12 @@ token_generation(void)
 	return key_generation + setting_token_changes + revocation_generation;
 }
 
-static void
-require_trigger(FunctionCallInfo fcinfo)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("the function can only be called as a trigger")));
-}
-
 /* token_keys_changed(): trigger after any change of the keys */
 Datum
 tsec_token_keys_changed(PG_FUNCTION_ARGS)
 {
-	require_trigger(fcinfo);
-	if (OidIsValid(token_catalog_key_signal()))
-		CacheInvalidateRelcacheByRelid(token_catalog_key_signal());
+	base_require_trigger(fcinfo, "token_keys_changed");
+	base_tell_sessions(token_catalog_key_signal());
 	key_generation++;
 	return PointerGetDatum(NULL);
 }
@@ -90,9 +80,8 @@ tsec_token_keys_changed(PG_FUNCTION_ARGS)
 Datum
 tsec_revocations_changed(PG_FUNCTION_ARGS)
 {
-	require_trigger(fcinfo);
-	if (OidIsValid(token_catalog_revocation_signal()))
-		CacheInvalidateRelcacheByRelid(token_catalog_revocation_signal());
+	base_require_trigger(fcinfo, "revocations_changed");
+	base_tell_sessions(token_catalog_revocation_signal());
 	revocation_generation++;
 	return PointerGetDatum(NULL);
 }

@@ -28,7 +28,7 @@ typedef struct TokenSecret
 {
 	Status status; /* TSEC_OK, or why there is none */
 	size_t length;
-	char kid[JWK_SECRET_KID_SIZE];
+	char kid[JWK_SECRET_KID_SIZE]; /* of the secret alone; see token_catalog_local_kid() */
 	uint8 bytes[TOKEN_SECRET_MAX];
 } TokenSecret;
 
@@ -63,6 +63,7 @@ typedef struct TokenKeyRow
 typedef enum TokenObject
 {
 	TOKEN_OBJECT_KEYS,
+	TOKEN_OBJECT_INSTALLATION,
 	TOKEN_OBJECT_REVOCATIONS,
 	TOKEN_OBJECT_REVOCATIONS_HASH,
 	TOKEN_OBJECT_REVOCATIONS_PKEY,
@@ -73,6 +74,9 @@ typedef enum TokenObject
 
 extern Oid token_catalog_require(TokenObject object); /* raises when it is not there */
 extern List *token_catalog_keys(void);                /* of TokenKeyRow pointers, in the current context */
+
+/* The name that a secret of the environment has in this database, in the current context. */
+extern char *token_catalog_local_kid(const TokenSecret *secret);
 
 /* Relations whose invalidation tells that keys, or revocations, changed; looked up, and compared without looking up. */
 extern Oid token_catalog_key_signal(void);
@@ -109,6 +113,7 @@ typedef struct TokenKey
 	const char *kid;
 	bool is_own;
 	bool is_secret_of_environment;
+	bool is_previous; /* JWT_SECRET_KEY_PREVIOUS */
 	TokenKeyState state;
 	JwtAlgorithm algorithm;
 	ClaimRules rules; /* for access tokens */
@@ -123,6 +128,9 @@ extern Status token_key_find(Bytes header, TokenKey **found);
 
 /* The key that signs our tokens: the one in state signing, else the environment's.  Raises when there is none. */
 extern TokenKey *token_key_signing(void);
+
+/* The environment's secret, the present or the previous one, as this database names it; NULL when there is none. */
+extern const char *token_key_environment_kid(bool previous);
 
 /* Opens the private half or the secret of a key into a buffer that the caller wipes. */
 extern Status token_key_open_secret(const TokenKeyRow *row, uint8 bytes[KEYRING_SECRET_MAX], size_t *length);
