@@ -36,7 +36,8 @@ extern void strictjson_arena_empty(JsonArena *arena);
 extern void strictjson_arena_free(JsonArena *arena);
 
 /* As strictjson_object(), in place of what the arena held before. */
-extern json_t *strictjson_object_in(JsonArena *arena, const char *text, size_t length, unsigned depth, unsigned values);
+extern json_t *strictjson_object_in(JsonArena *arena, const char *text, size_t length, unsigned depth,
+									unsigned values);
 
 /* A member that is a string; NULL when absent or something else. */
 extern const char *strictjson_text(const json_t *object, const char *name);
