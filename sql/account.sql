@@ -5,7 +5,7 @@ SELECT p.oid::regprocedure AS function, pg_get_function_result(p.oid) AS result,
 	p.proparallel AS parallel, p.prosecdef AS definer, p.proconfig AS config
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'twin_api' OR n.nspname = 'twin' AND p.proname IN ('create_tenant', 'disable_tenant', 'enable_tenant', 'create_user', 'set_password',
-	'disable_user', 'enable_user', 'unlock_user', 'assign_role', 'end_sessions', 'purge_sessions', 'current_username')
+	'disable_user', 'enable_user', 'unlock_user', 'assign_role', 'end_sessions', 'set_email', 'delete_user', 'unlock_address', 'purge_sessions', 'current_username')
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 SELECT c.relname AS view, a.attname AS column, format_type(a.atttypid, a.atttypmod) AS type FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 WHERE a.attrelid IN ('twin.users'::regclass, 'twin.tenants'::regclass, 'twin.sessions'::regclass) ORDER BY c.relname, a.attnum;
@@ -21,6 +21,7 @@ SELECT twin.create_tenant('');
 SELECT twin.create_tenant(' blank');
 SELECT twin.create_tenant(E'two\nlines');
 SELECT twin.create_tenant(repeat('x', 257));
+SELECT twin.create_tenant(E'Kraft\u200bwerk');
 SELECT twin.disable_tenant(77);
 SELECT twin.enable_tenant(NULL);
 -- users
@@ -61,7 +62,20 @@ SELECT twin.assign_role('boss', 'viewer');
 SELECT twin.create_user('deputy', 'purple monkey dishwasher 8', role_name => 'admin', tenant_id => 1) > 0 AS deputy;
 SELECT twin.disable_user('boss');
 SELECT twin.disable_tenant(1);
+SELECT twin.enable_tenant(1);
 SELECT twin.enable_user('BOSS');
+-- another address, and a user who leaves
+SELECT twin.set_email('boss', 'boss@example.org');
+SELECT twin.set_email('boss', 'anna@example.org');
+SELECT twin.set_email('boss', 'no address');
+SELECT twin.set_email('boss', NULL);
+SELECT twin.set_email('nobody', NULL);
+SELECT twin.delete_user('boss');
+SELECT twin.delete_user('deputy');
+SELECT twin.delete_user('deputy');
+SELECT twin.unlock_address('192.0.2.1');
+SELECT twin.unlock_address('192.0.2.0/24');
+SELECT twin.unlock_address(NULL);
 -- a role that users have stays
 SELECT twin.create_role('fitter', inherits => 'operator');
 SELECT twin.assign_role('anna', 'fitter');

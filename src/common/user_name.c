@@ -71,21 +71,26 @@ is_refused(uint32_t character)
 }
 
 bool
-user_name_acceptable(Bytes name)
+user_name_visible(Bytes name, size_t characters_max)
 {
 	size_t characters = 0;
 	uint32_t character;
 
-	if (name.length == 0 || name.length > USER_NAME_BYTES_MAX || name.data[0] == ' ' ||
-		name.data[name.length - 1] == ' ')
+	if (name.length == 0 || name.data[0] == ' ' || name.data[name.length - 1] == ' ')
 		return false;
 	for (size_t at = 0; at < name.length;)
 	{
 		size_t size = decode(name.data + at, name.length - at, &character);
 
-		if (size == 0 || is_refused(character) || ++characters > USER_NAME_CHARACTERS_MAX)
+		if (size == 0 || is_refused(character) || ++characters > characters_max)
 			return false;
 		at += size;
 	}
 	return true;
+}
+
+bool
+user_name_acceptable(Bytes name)
+{
+	return name.length <= USER_NAME_BYTES_MAX && user_name_visible(name, USER_NAME_CHARACTERS_MAX);
 }

@@ -14,14 +14,18 @@
 #include "bytes.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define USER_NAME_CHARACTERS_MAX 64
 #define USER_NAME_BYTES_MAX (4 * USER_NAME_CHARACTERS_MAX)
 
 /*
- * Whether bytes are a name: valid UTF-8 (RFC 3629) of 1 to 64 characters, none
- * of those above, and no blank at either end.
+ * Whether all of a name can be seen: valid UTF-8 (RFC 3629) of 1 to so many
+ * characters, none of those above, and no blank at either end.
  */
+extern bool user_name_visible(Bytes name, size_t characters_max);
+
+/* Whether bytes are the name of an account: one of at most 64 characters. */
 extern bool user_name_acceptable(Bytes name);
 
 #endif /* TSEC_USER_NAME_H */

@@ -54,11 +54,12 @@ SELECT twin.authenticate(:'l'::jsonb ->> 'access_token');
 SELECT is(twin.current_username(), 'Jürgen', 'current_username');
 SELECT is(twin_api.me() - '{session_id,session_expires_at}'::text[], jsonb_build_object('user_id', :'uid', 'username', 'Jürgen', 'role', 'operator', 'tenant_id', :tenant,
 	'permissions', '["read_units", "remote_control", "write_units"]'::jsonb), 'me');
-SELECT is((twin_api.me() ->> 'session_expires_at')::timestamptz, (SELECT expires_at FROM twin.sessions WHERE session_id = (twin_api.me() ->> 'session_id')::uuid), '... with the end of the session');
+SELECT is((twin_api.me() ->> 'session_expires_at')::timestamptz, (SELECT expires_at FROM twin_internal.sessions WHERE session_id = (twin_api.me() ->> 'session_id')::uuid), '... with the end of the session');
 
 -- ---- another password ----
 SELECT is(twin_api.change_password('wrong', 'another horse battery staple') ->> 'error', 'invalid_credentials', 'the old password is asked for');
 SELECT throws_ok($$SELECT twin_api.change_password('correct horse battery staple', 'password')$$, '22023', 'the password is not acceptable', 'the new one must be good');
+SELECT throws_ok($$SELECT twin_api.change_password('correct horse battery staple', 'correct horse battery staple')$$, '22023', 'the new password is the old one', '... and another');
 SELECT forget_response();
 SELECT twin_api.change_password('correct horse battery staple', 'another horse battery staple') AS c \gset
 SELECT ok(:'c'::jsonb ? 'access_token' AND :'c'::jsonb ? 'refresh_token', 'a change gives tokens of a new session');
@@ -148,6 +149,7 @@ SELECT is(twin_api.me() -> 'role', '"viewer"', 'its role is the token''s');
 SELECT is(twin_api.me() -> 'session_id', 'null', 'it has no session');
 SELECT lives_ok('SELECT twin_api.logout()', 'logout refuses that token');
 SELECT throws_ok('SELECT twin.current_user_id()', 'TW510', NULL, '... from now on');
+SET LOCAL twin_security.token = '';
 SELECT set_config('twin_security.token', twin.issue_token(jsonb_build_object('user_id', :'uid', 'role', 'viewer', 'sid', 'no uuid''')), true);
 SELECT is(twin_api.me() -> 'session_expires_at', 'null', 'a session that is none of ours has no end here');
 SELECT lives_ok('SELECT twin_api.logout()', '... but can be ended');

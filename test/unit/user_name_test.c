@@ -95,6 +95,29 @@ test_blanks(void)
 	CHECK(!accepts_text("anna\n"));
 }
 
+/* The same characters in another number: names of tenants. */
+static void
+test_visible(void)
+{
+	static const char *const bad[] = {"",
+									  " a",
+									  "a ",
+									  "a\xe2\x80\x8b",
+									  "\xef\xbb\xbf"
+									  "a",
+									  "a\xe2\x80\xaez",
+									  "a\xe2\x81\xa6z",
+									  "a\xff"};
+	char name[300];
+
+	memset(name, 'x', sizeof(name));
+	CHECK(user_name_visible(bytes_of(name, 300), 300));
+	CHECK(!user_name_visible(bytes_of(name, 300), 299));
+	CHECK(user_name_visible(bytes_of("a b", 3), 3));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!user_name_visible(bytes_of(bad[i], strlen(bad[i])), 300), "%zu", i);
+}
+
 static void
 test_length(void)
 {
@@ -168,6 +191,7 @@ test_all(void)
 static const UnitCase cases[] = {
 	{"names that people have", test_names},
 	{"blanks and controls", test_blanks},
+	{"names of tenants", test_visible},
 	{"64 characters", test_length},
 	{"strict UTF-8", test_utf8},
 	{"what nobody sees is refused", test_unseen},

@@ -14,10 +14,14 @@
 #include "common/ip.h"
 #include "miscadmin.h"
 #include "utils/backend_status.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
+
+PG_FUNCTION_INFO_V1(tsec_forget_failures_at);
 
 static AccountAddressSource address_source = NULL;
 
@@ -97,4 +101,14 @@ address_of_client(void)
 	make_subject(&address);
 	address.is_limited = address.length > 0 && (told != NULL || !identity_is_token_only());
 	return address;
+}
+
+/* forget_failures_at(address inet): at once, whatever becomes of the transaction */
+Datum
+tsec_forget_failures_at(PG_FUNCTION_ARGS)
+{
+	Address address = address_read(TextDatumGetCString(DirectFunctionCall1(network_host, PG_GETARG_DATUM(0))));
+
+	limit_forget(LIMIT_ADDRESS, address.subject, address.length);
+	PG_RETURN_VOID();
 }

@@ -9,11 +9,19 @@
  */
 #include "account/private.h"
 
+#include "identity/identity.h"
+
 #include "access/xlog.h"
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_limits_began);
+
+/* Functions that take their user from reach.sql, and so keep to the tenant of whoever calls them. */
+static const char *const within_tenant[] = {
+	"assign_role",  "create_user", "delete_user",  "disable_user", "enable_user",
+	"end_sessions", "set_email",   "set_password", "unlock_user",
+};
 
 static pg_atomic_uint64 *began = NULL; /* 0: nobody logged in yet */
 
@@ -29,6 +37,8 @@ account_init(void)
 	static const SharedArea area = {"twin_security accounts", sizeof(pg_atomic_uint64), initialise, (void **) &began};
 
 	base_register_area(&area);
+	for (int i = 0; i < (int) lengthof(within_tenant); i++)
+		identity_let_tenants_call(within_tenant[i]);
 }
 
 /* limits_began() -> timestamptz: null without preloading */

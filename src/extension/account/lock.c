@@ -11,10 +11,12 @@
  */
 #include "account/private.h"
 
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 
 PG_FUNCTION_INFO_V1(tsec_lock_account);
+PG_FUNCTION_INFO_V1(tsec_takes_last_admin);
 
 /* Advisory locks of SQL have 1 and 2 in their fourth field. */
 #define LOCK_USERS 71
@@ -73,4 +75,19 @@ tsec_lock_account(PG_FUNCTION_ARGS)
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	}
 	PG_RETURN_VOID();
+}
+
+/* takes_last_admin(leaving bigint, leaving_tenant bigint) -> boolean; whoever asks holds the lock of account 0 */
+Datum
+tsec_takes_last_admin(PG_FUNCTION_ARGS)
+{
+	Datum arguments[] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
+	char nulls[] = {PG_ARGISNULL(0) ? 'n' : ' ', PG_ARGISNULL(1) ? 'n' : ' '};
+	bool takes;
+
+	SPI_connect();
+	statement_run(TAKES_LAST_ADMIN, arguments, nulls);
+	takes = statement_bool(1);
+	SPI_finish();
+	PG_RETURN_BOOL(takes);
 }

@@ -176,21 +176,23 @@ require_strength(const Typed *typed, const char *username, const char *email)
 			 errhint("twin.check_password_strength() tells how good one is; twin.generate_password() makes one.")));
 }
 
-/* Hashes a new password of an account, once it is strong enough. */
+/* Hashes a new password of an account, once it is strong enough; wipes it, and the address. */
 static char *
-hash_new(Typed *typed, const char *username, const char *email)
+hash_new(Typed *typed, const char *username, char *email)
 {
 	char *hash = palloc(PASSWORD_HASH_SIZE);
 	Status status;
 
 	require_strength(typed, username, email);
+	if (email != NULL)
+		secret_wipe(email, strlen(email));
 	status = password_hash(typed->bytes, typed->length, 0, hash);
 	typed_free(typed);
 	base_check(status);
 	return hash;
 }
 
-/* hash_new_password(password text, username text, email text) -> text */
+/* hash_new_password(password text, username text, email text, user_id bigint) -> text */
 Datum
 tsec_hash_new_password(PG_FUNCTION_ARGS)
 {
@@ -199,7 +201,23 @@ tsec_hash_new_password(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("an account needs a password")));
+	if (!PG_ARGISNULL(3))
+		email = email_of(PG_GETARG_INT64(3));
 	PG_RETURN_TEXT_P(cstring_to_text(hash_new(typed_read(fcinfo->args[0]), username, email)));
+}
+
+/* Raises 22023 when a new password is the old one. */
+static void
+require_another(NullableDatum old_password, NullableDatum new_password)
+{
+	Typed *old = typed_read(old_password);
+	Typed *new = typed_read(new_password);
+	bool same = old->length == new->length &&secret_equal(old->bytes, new->bytes, old->length);
+
+	typed_free(old);
+	typed_free(new);
+	if (same)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the new password is the old one")));
 }
 
 /* change_password(old_password text, new_password text) -> jsonb: all sessions end, and a new one begins */
@@ -233,7 +251,8 @@ tsec_change_password(PG_FUNCTION_ARGS)
 		return answer_refusal(401, REFUSED_LOGIN, "wrong password", 0);
 	}
 	attempt_succeeded(&attempt);
-	hash = hash_new(typed_read(fcinfo->args[1]), account->username, NULL);
+	require_another(fcinfo->args[0], fcinfo->args[1]);
+	hash = hash_new(typed_read(fcinfo->args[1]), account->username, email_of(account->user_id));
 	lock_alone(account);
 	if (settle(account) == NULL)
 		base_throw(TSEC_ACCOUNT_CHANGED);

@@ -24,10 +24,13 @@
 #include <wctype.h>
 
 PG_FUNCTION_INFO_V1(tsec_account_name);
+PG_FUNCTION_INFO_V1(tsec_tenant_name_acceptable);
 
 #ifndef __STDC_ISO_10646__
 #error "wide characters of the C library must be those of Unicode"
 #endif
+
+#define TENANT_NAME_BYTES_MAX 256
 
 /* Characters of a key; compatibility forms of one character may have eighteen. */
 #define KEY_CHARACTERS_MAX 256
@@ -164,4 +167,20 @@ tsec_account_name(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(name.username);
 	values[1] = CStringGetTextDatum(name.key);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));
+}
+
+/* tenant_name_acceptable(tenant_name text) -> boolean */
+Datum
+tsec_tenant_name_acceptable(PG_FUNCTION_ARGS)
+{
+	text *given;
+	char *utf8;
+
+	if (toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ > TENANT_NAME_BYTES_MAX)
+		PG_RETURN_BOOL(false);
+	given = PG_GETARG_TEXT_PP(0);
+	utf8 = convert(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), GetDatabaseEncoding(), PG_UTF8);
+	/* in UTF-8 it may be longer */
+	PG_RETURN_BOOL(utf8 != NULL &&
+				   user_name_visible(bytes_of(utf8, strlen(utf8)), TENANT_NAME_BYTES_MAX * MAX_CONVERSION_GROWTH));
 }

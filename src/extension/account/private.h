@@ -87,6 +87,8 @@ typedef enum StatementName
 	PERMISSIONS,
 	REVOKE_TOKEN,
 	SESSION_END,
+	TAKES_LAST_ADMIN,
+	EMAIL,
 	STATEMENT_COUNT
 } StatementName;
 
@@ -103,6 +105,9 @@ extern int64 statement_number(int number);
 extern int32 statement_integer(int number);
 extern bool statement_bool(int number);
 extern bool statement_is_null(int number);
+
+/* Such a column as it is stored, in the caller's memory; NULL for null. */
+extern struct varlena *statement_stored(int number);
 
 /* ---- store.c ---- */
 
@@ -187,6 +192,11 @@ extern char *store_session_end(const char *id);
 
 /* Refuses tokens with a jti. */
 extern void store_revoke_token(const char *token_id);
+
+/* ---- email.c ---- */
+
+/* The address of a user, zero terminated; NULL when he has none, or it cannot be opened now.  The caller wipes it. */
+extern char *email_of(int64 user_id);
 
 /* ---- lock.c ---- */
 

@@ -121,6 +121,19 @@ static const Statement statements[STATEMENT_COUNT] = {
 					  1,
 					  {TEXTOID},
 					  "SELECT twin_internal.revoke('t:' || $1, NULL, twin_internal.last_expiry())"},
+	/* one who belongs to a tenant does not take the place of one who belongs to none */
+	[TAKES_LAST_ADMIN] =
+		{true,
+		 2,
+		 {INT8OID, INT8OID},
+		 "WITH admins AS (SELECT u.tenant_id, (u.user_id = $1 OR u.tenant_id = $2) IS TRUE AS leaves "
+		 "FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id "
+		 "WHERE u.is_active AND (u.tenant_id IS NULL OR t.is_active) "
+		 "AND u.role_name IN (SELECT twin_internal.roles_including('admin'))) "
+		 "SELECT EXISTS (SELECT FROM admins l WHERE l.leaves) AND NOT EXISTS (SELECT FROM admins r WHERE NOT "
+		 "r.leaves "
+		 "AND (r.tenant_id IS NULL OR NOT EXISTS (SELECT FROM admins w WHERE w.leaves AND w.tenant_id IS NULL)))"},
+	[EMAIL] = {true, 1, {INT8OID}, "SELECT u.email FROM twin_internal.users u WHERE u.user_id = $1"},
 	[SESSION_END] =
 		{true,
 		 1,
@@ -227,6 +240,22 @@ statement_bool(int number)
 	Datum value = column(number, &null);
 
 	return !null && DatumGetBool(value);
+}
+
+struct varlena *
+statement_stored(int number)
+{
+	bool null;
+	Datum value = column(number, &null);
+	struct varlena *stored;
+	struct varlena *copy;
+
+	if (null)
+		return NULL;
+	stored = pg_detoast_datum_packed((struct varlena *) DatumGetPointer(value));
+	copy = SPI_palloc(VARSIZE_ANY(stored));
+	memcpy(copy, stored, VARSIZE_ANY(stored));
+	return copy;
 }
 
 bool

@@ -20,6 +20,16 @@
 #ifndef TSEC_CIPHER_H
 #define TSEC_CIPHER_H
 
+#include "base/base.h"
+
 extern void cipher_init(void);
+
+/*
+ * Opens a value of type twin.encrypted_text_eq of a table of the extension's
+ * own, for what it does by itself: zero terminated, in the database's encoding.
+ * Asks for no grant, so nothing of it may reach whoever made it do so; the
+ * caller wipes it.  Raises as a cast does.
+ */
+extern char *cipher_open_text_unasked(const struct varlena *stored);
 
 #endif /* TSEC_CIPHER_H */

@@ -15,7 +15,9 @@
 
 #include "common/secret.h"
 
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #define ASSOCIATED_MAX (ENVELOPE_HEADER_MAX + 2 + KEY_CONTEXT_SIZE)
@@ -282,6 +284,24 @@ value_open_if_allowed(const EncryptedType *type, const struct varlena *stored, i
 	check_expected(key, expected);
 	*value = open_base(type, key, &envelope);
 	return true;
+}
+
+char *
+cipher_open_text_unasked(const struct varlena *stored)
+{
+	const EncryptedType *type = type_for_base(TEXTOID, true);
+	Envelope envelope;
+	Key *key;
+	text *opened;
+	char *plain;
+
+	value_parse(type, stored, &envelope);
+	key = keyring_opening_key(envelope.key_id);
+	check_algorithm(&envelope, key);
+	opened = DatumGetTextPP(open_base(type, key, &envelope));
+	plain = text_to_cstring(opened);
+	secret_wipe(VARDATA_ANY(opened), VARSIZE_ANY_EXHDR(opened));
+	return plain;
 }
 
 /* The base value of opened bytes, which stay where they are. */

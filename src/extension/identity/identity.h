@@ -45,6 +45,13 @@ extern bool identity_has_permission(const char *permission);
 /* Raises 42501 unless it holds the permission. */
 extern void identity_require_permission(const char *permission);
 
+/*
+ * Lets identities that carry a tenant call a function of schema twin that is
+ * not for everybody; any other is refused to them.  It must keep to the tenant
+ * by itself.  Once for each, from the init function of a part above; the name stays.
+ */
+extern void identity_let_tenants_call(const char *function);
+
 /* Whether this session's login may use what needs an identity only while a token verifies. */
 extern bool identity_is_token_only(void);
 

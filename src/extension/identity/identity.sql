@@ -8,6 +8,7 @@
 
 --@include tables.sql
 --@include roles.sql
+--@include reach.sql
 
 CREATE FUNCTION twin.authenticate(token text) RETURNS void
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_authenticate';
@@ -45,7 +46,8 @@ COMMENT ON FUNCTION twin.require_permission(text) IS 'raises 42501 unless the ro
 
 REVOKE ALL ON FUNCTION twin_internal.identity_changed(), twin_internal.replace_seed(), twin_internal.require_role(text),
 	twin_internal.require_known_permission(text), twin_internal.protection_condition(regclass, name, name, text),
-	twin_internal.protection_base(name, name), twin_internal.require_warrant(),
+	twin_internal.protection_base(name, name), twin_internal.require_warrant(), twin_internal.may(text), twin_internal.require_reach_of_role(text),
+	twin_internal.tell_token_only_logins(),
 	twin_internal.check_protectable(regclass), twin_internal.check_protection_column(regclass, name, boolean),
 	twin_internal.policy_digest(regclass), twin_internal.grant_by_permission(regclass, text, text),
 	twin_internal.note_protection(regclass, name, name, text, text, text, text), twin_internal.write_protection(regclass),

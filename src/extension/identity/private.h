@@ -26,6 +26,12 @@ extern const char *tables_role_of(Oid database_role);
 /* Whether a role of the twin, or one it inherits from, is what a database role stands for. */
 extern bool tables_role_stands_for(const char *role, Oid database_role);
 
+/* Whether a role holds a permission that another lacks; NULL holds none. */
+extern bool tables_role_exceeds(const char *role, const char *other);
+
+/* Whether accounts of a role are never locked out. */
+extern bool tables_role_is_break_glass(const char *role);
+
 /* Whether a login inherits a database role that a role of the twin (NULL: none) does not stand for. */
 extern bool tables_login_exceeds(Oid login, const char *role);
 
@@ -48,8 +54,17 @@ extern void seal_init(void);
 
 extern void warrant_init(void);
 
-/* Raises where a statement of a token-only login touches what it may only with a token's warrant. */
+/* Raises where a statement touches what a token-only login may only with a token's warrant, or a tenant's administrator not at all. */
 extern void warrant_check_statement(const PlannedStmt *statement);
+
+/* ---- reach.c ---- */
+
+/* Raises 42501 where the identity carries a tenant; what is named in the error and the event. */
+extern void reach_require_whole(const char *what);
+
+/* The same for a function, or a relation, of schema twin, unless it answers for a tenant. */
+extern void reach_check_function(Oid function);
+extern void reach_check_relation(Oid relation);
 
 /* ---- actor.c ---- */
 

@@ -61,6 +61,8 @@ BEGIN
 	END IF;
 	INSERT INTO twin_internal.roles (role_name, inherits, description, is_break_glass)
 		VALUES ($1, $2, $3, coalesce($4, false));
+	PERFORM twin_internal.emit_event('role_created', $1, 'create_role',
+		jsonb_build_object('inherits', $2, 'break_glass', coalesce($4, false)), CASE WHEN $4 THEN 'high' ELSE 'medium' END);
 END
 $$;
 COMMENT ON FUNCTION twin.create_role(text, text, text, boolean) IS
@@ -79,6 +81,7 @@ BEGIN
 	END IF;
 	DELETE FROM twin_internal.role_permissions p WHERE p.role_name = $1;
 	DELETE FROM twin_internal.roles r WHERE r.role_name = $1;
+	PERFORM twin_internal.emit_event('role_dropped', $1, 'drop_role', severity => 'medium');
 END
 $$;
 COMMENT ON FUNCTION twin.drop_role(text) IS 'removes a role that nobody has and no other inherits from';
@@ -93,6 +96,7 @@ BEGIN
 		RAISE EXCEPTION 'permission "%" already exists', $1 USING ERRCODE = '42710';
 	END IF;
 	INSERT INTO twin_internal.permissions (permission_name, description) VALUES ($1, $2);
+	PERFORM twin_internal.emit_event('permission_created', $1, 'create_permission');
 END
 $$;
 COMMENT ON FUNCTION twin.create_permission(text, text) IS 'a permission that roles can be granted and policies can ask for';
@@ -103,9 +107,13 @@ BEGIN
 	PERFORM twin_internal.require_role($1), twin_internal.require_known_permission($2);
 	UPDATE twin_internal.role_permissions p SET granted = true, seeded = false
 		WHERE p.role_name = $1 AND p.permission_name = $2 AND NOT p.granted;
-	IF NOT FOUND AND NOT EXISTS (SELECT FROM twin_internal.role_permissions p WHERE p.role_name = $1 AND p.permission_name = $2) THEN
+	IF NOT FOUND THEN
+		IF EXISTS (SELECT FROM twin_internal.role_permissions p WHERE p.role_name = $1 AND p.permission_name = $2) THEN
+			RETURN;
+		END IF;
 		INSERT INTO twin_internal.role_permissions (role_name, permission_name) VALUES ($1, $2);
 	END IF;
+	PERFORM twin_internal.emit_event('permission_granted', $2, 'grant', jsonb_build_object('role', $1), 'medium');
 END
 $$;
 COMMENT ON FUNCTION twin.grant_permission(text, text) IS 'gives a role of the twin, and those that inherit from it, a permission; in force at once';
@@ -120,6 +128,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE NOTICE 'role "%" of the twin does not hold "%" itself', $1, $2
 			USING HINT = 'See held_by in twin.role_permissions.';
+	ELSE
+		PERFORM twin_internal.emit_event('permission_revoked', $2, 'revoke', jsonb_build_object('role', $1), 'medium');
 	END IF;
 END
 $$;

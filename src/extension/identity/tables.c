@@ -36,7 +36,8 @@ enum
 {
 	ROLES_NAME = 1,
 	ROLES_INHERITS,
-	ROLES_DATABASE_ROLE
+	ROLES_DATABASE_ROLE,
+	ROLES_IS_BREAK_GLASS
 };
 
 enum
@@ -56,6 +57,7 @@ typedef struct Role
 	char *name;
 	char *inherits;    /* NULL when nothing */
 	Oid database_role; /* InvalidOid when none */
+	bool is_break_glass;
 	List *permissions; /* of strings */
 } Role;
 
@@ -173,10 +175,12 @@ static void
 take_role(TupleDesc shape, HeapTuple row)
 {
 	Role *role = palloc0(sizeof(Role));
+	bool null;
 
 	role->name = string_of(shape, row, ROLES_NAME);
 	role->inherits = string_of(shape, row, ROLES_INHERITS);
 	role->database_role = role_of(shape, row, ROLES_DATABASE_ROLE);
+	role->is_break_glass = DatumGetBool(heap_getattr(row, ROLES_IS_BREAK_GLASS, shape, &null)) && !null;
 	if (role->name != NULL)
 		roles = lappend(roles, role);
 }
@@ -267,6 +271,33 @@ tables_role_permits(const char *name, const char *permission)
 				return true;
 	}
 	return false;
+}
+
+bool
+tables_role_exceeds(const char *name, const char *other)
+{
+	int depth = 0;
+
+	refresh();
+	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
+	{
+		ListCell *cell;
+
+		foreach(cell, role->permissions)
+			if (other == NULL || !tables_role_permits(other, lfirst(cell)))
+				return true;
+	}
+	return false;
+}
+
+bool
+tables_role_is_break_glass(const char *name)
+{
+	const Role *role;
+
+	refresh();
+	role = find_role(name);
+	return role != NULL && role->is_break_glass;
 }
 
 /* How many roles stand below one, itself included. */

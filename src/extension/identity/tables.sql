@@ -43,8 +43,8 @@ INSERT INTO twin_internal.permissions (permission_name, description, seeded) VAL
 	('write_units', 'add and change thermal units, sensors and readings', true),
 	('delete_units', 'delete thermal units, sensors and readings', true),
 	('read_users', 'see users', true),
-	('write_users', 'add and change users', true),
-	('delete_users', 'disable and delete users', true),
+	('write_users', 'add, change and disable users', true),
+	('delete_users', 'delete users', true),
 	('admin_panel', 'use the administration pages', true),
 	('remote_control', 'send commands to thermal units', true);
 INSERT INTO twin_internal.roles (role_name, inherits, database_role, description, seeded) VALUES
@@ -88,9 +88,31 @@ ALTER TABLE twin.token_only_logins ENABLE ALWAYS TRIGGER identity_changed, ENABL
 /* Whoever took a token-only login over shall not take it off the list. */
 CREATE FUNCTION twin_internal.require_warrant() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_require_warrant';
-COMMENT ON FUNCTION twin_internal.require_warrant() IS 'raises where a token-only login acts in a role that no token warrants';
+COMMENT ON FUNCTION twin_internal.require_warrant() IS 'raises where a token-only login acts in a role that no token warrants, and for whoever belongs to a tenant';
 CREATE TRIGGER require_warrant BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.token_only_logins
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.require_warrant();
+
+/* Not where a subscription applies what was told at its publisher. */
+CREATE FUNCTION twin_internal.tell_token_only_logins() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		PERFORM twin_internal.emit_event('token_only_login_removed', NULL, 'truncate', '{"all": true}', 'high');
+	END IF;
+	IF TG_OP IN ('UPDATE', 'DELETE') THEN
+		PERFORM twin_internal.emit_event('token_only_login_removed', OLD.role_name::text, lower(TG_OP), severity => 'high');
+	END IF;
+	IF TG_OP IN ('INSERT', 'UPDATE') THEN
+		PERFORM twin_internal.emit_event('token_only_login_added', NEW.role_name::text, lower(TG_OP), severity => 'medium');
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.tell_token_only_logins() IS 'emits an event for each login that is put on the list of token-only logins, or taken off it';
+CREATE TRIGGER tell_token_only_logins AFTER INSERT OR UPDATE OR DELETE ON twin.token_only_logins
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.tell_token_only_logins();
+CREATE TRIGGER tell_token_only_logins_emptied AFTER TRUNCATE ON twin.token_only_logins
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.tell_token_only_logins();
 
 /* What a dump brings takes the place of an untouched seed. */
 CREATE FUNCTION twin_internal.replace_seed() RETURNS trigger

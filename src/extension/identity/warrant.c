@@ -7,13 +7,15 @@
  * verified token warrants it: one whose own role stands for it.  Without a
  * warrant grants on keys do not count, the extension's administrative functions
  * are refused, and so is what its views show.  (What applications grant to these
- * roles on their own tables is theirs to protect: protect_table().)
+ * roles on their own tables is theirs to protect: protect_table().)  The same
+ * hooks keep whoever belongs to a tenant, on any login, to it: see reach.c.
  *
  * SECURITY DEFINER functions run as their owner and are let be: who may call
  * them was decided before.
  */
 #include "identity/private.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
@@ -82,6 +84,13 @@ is_for_everybody(Oid function)
 	return allowed;
 }
 
+/* Whether nobody is asking and the login is not token-only, or a SECURITY DEFINER function runs. */
+static bool
+nothing_to_check(void)
+{
+	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != acting_role();
+}
+
 /* Looks at every function before it is called for the first time in a statement. */
 static void
 check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
@@ -91,12 +100,14 @@ check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *ar
 	if (access != OAT_FUNCTION_EXECUTE)
 		return;
 	identity_check_seal();
-	if (!IsTransactionState() || likely(!identity_is_token_only()) || GetUserId() != acting_role())
+	/* the server's own functions are none of ours */
+	if (likely(object < FirstNormalObjectId) || !IsTransactionState() || nothing_to_check())
 		return;
 	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
 		return;
 	if (!identity_has_warrant())
 		refuse("an administrative function of twin_security");
+	reach_check_function(object);
 }
 
 void
@@ -105,7 +116,7 @@ warrant_check_statement(const PlannedStmt *statement)
 	Oid schema;
 	ListCell *cell;
 
-	if (likely(!identity_is_token_only()) || GetUserId() != acting_role())
+	if (likely(nothing_to_check()))
 		return;
 	schema = get_namespace_oid(TSEC_SCHEMA, true);
 	foreach(cell, statement->rtable)
@@ -113,9 +124,12 @@ warrant_check_statement(const PlannedStmt *statement)
 		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
 
 		/* since PostgreSQL 16 a view is the subquery it became, which keeps its name */
-		if ((entry->rtekind == RTE_RELATION || entry->rtekind == RTE_SUBQUERY) && OidIsValid(entry->relid) &&
-			get_rel_namespace(entry->relid) == schema && !identity_has_warrant())
+		if ((entry->rtekind != RTE_RELATION && entry->rtekind != RTE_SUBQUERY) || !OidIsValid(entry->relid) ||
+			get_rel_namespace(entry->relid) != schema)
+			continue;
+		if (!identity_has_warrant())
 			refuse("what twin_security shows");
+		reach_check_relation(entry->relid);
 	}
 }
 
@@ -126,6 +140,7 @@ tsec_require_warrant(PG_FUNCTION_ARGS)
 	base_require_trigger(fcinfo, "require_warrant");
 	if (!identity_has_warrant())
 		refuse("the list of token-only logins");
+	reach_require_whole("token_only_logins");
 	PG_RETURN_POINTER(NULL);
 }
 

@@ -115,7 +115,7 @@ BEGIN
 	IF key_name IS NULL THEN
 		RETURN NULL;
 	END IF;
-	IF key_name !~ '^[a-z_][a-z0-9_.-]{0,62}$' OR key_name ~ '^index\.' OR key_name IN ('literal', 'environment') THEN
+	IF key_name !~ '^[a-z_][a-z0-9_.-]{0,62}$' OR key_name ~ '^index[.]' OR key_name IN ('literal', 'environment') THEN
 		RAISE EXCEPTION 'invalid key name "%"', key_name
 			USING ERRCODE = '42602',
 				  DETAIL = 'A key name is 1 to 63 lower-case letters, digits, "_", "." or "-", begins with a letter or "_", '

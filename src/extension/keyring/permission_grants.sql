@@ -21,6 +21,9 @@ CREATE FUNCTION twin.grant_key_permission(key_name text, permission text, privil
 BEGIN
 	INSERT INTO twin_internal.key_permissions VALUES (twin_internal.check_permission_grant($1, $2, $3), $2, $3)
 		ON CONFLICT DO NOTHING;
+	IF FOUND THEN
+		PERFORM twin_internal.emit_event('key_granted', $1, 'grant', jsonb_build_object('permission', $2, 'privilege', $3), 'medium');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION twin.grant_key_permission(text, text, text) IS
@@ -34,6 +37,8 @@ BEGIN
 		WHERE p.context = twin_internal.check_permission_grant($1, $2, $3) AND p.permission = $2 AND p.privilege = $3;
 	IF NOT FOUND THEN
 		RAISE NOTICE 'permission "%" gives no % on key "%"', $2, $3, $1;
+	ELSE
+		PERFORM twin_internal.emit_event('key_revoked', $1, 'revoke', jsonb_build_object('permission', $2, 'privilege', $3), 'medium');
 	END IF;
 END
 $$;
