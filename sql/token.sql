@@ -252,7 +252,7 @@ SELECT left(try(:'nameless'), 1);
 SELECT twin.revoke_token(:'nameless');
 SELECT try(:'nameless');
 SELECT left(subject, 7) FROM twin.revocations WHERE subject LIKE 'sha256%';
--- revoked users are users whoever says so
+-- who is revoked is our user 42, and not an outside issuer's
 SELECT twin_internal.revoke_user('42');
 SELECT try(outside());
 DELETE FROM twin_internal.revocations;

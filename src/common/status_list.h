@@ -80,7 +80,7 @@ STATUS(JWK_KIND,            "22023", 400, "the JWK is of a kind that is not acce
 STATUS(JWK_ALGORITHM,       "22023", 400, "the JWK's alg is missing or does not fit the key", "An RSA or oct key must name its algorithm: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512; others are ES256, ES384, ES512 and EdDSA.")
 STATUS(JWK_USE,             "22023", 400, "the JWK is not meant for verifying signatures", "use must be sig, and key_ops must hold verify and at most sign besides, where they are given.")
 STATUS(JWK_PRIVATE,         "22023", 400, "the JWK holds a private key", "Give the public key alone: without d, p, q, dp, dq, qi, oth and k.")
-STATUS(JWK_WEAK,            "22023", 400, "the JWK is too weak a key, or a broken one", "RSA has 2048 to 8192 bits and an odd exponent from 65537 on; a secret has at least as many bytes as the algorithm's digest; points lie on their curve.")
+STATUS(JWK_WEAK,            "22023", 400, "the JWK is too weak a key, or a broken one", "RSA has 2048 to 8192 bits and an odd exponent from 65537 on; a secret has at least as many bytes as the algorithm's digest; points lie on their curve and are not of small order.")
 STATUS(CLAIM_MAP,           "22023", 400, "invalid claim map", "It may hold user, role, tenant (a name, an array of names as a path, or null), role_is (\"twin\" or \"database\"), roles, require (arrays of names) and leeway (0 to 300 seconds).")
 
 /* TW6xx: identity */

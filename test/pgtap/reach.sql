@@ -19,7 +19,7 @@ SELECT make('root', 'admin', NULL) AS root, make('desk', 'clerk', NULL) AS desk 
 SELECT make('sue', 'admin', :south) AS sue, make('sam', 'clerk', :south) AS sam, make('sal', 'viewer', :south) AS sal,
 	make('sid', 'curator', :south) AS sid, make('saf', 'glass', :south) AS saf \gset
 SELECT make('nora', 'admin', :north) AS nora, make('ned', 'viewer', :north) AS ned, make('nell', 'viewer', :north) AS nell \gset
-INSERT INTO twin_internal.sessions (user_id, expires_at) SELECT u.user_id, now() + interval '1 hour' FROM twin_internal.users u;
+INSERT INTO twin_internal.sessions (user_id, expires_at, current_digest) SELECT u.user_id, now() + interval '1 hour', '' FROM twin_internal.users u;
 CREATE TABLE tokens (name text PRIMARY KEY, token text);
 GRANT SELECT ON tokens TO PUBLIC;
 INSERT INTO tokens SELECT u.username, twin.issue_token(jsonb_strip_nulls(jsonb_build_object('user_id', u.user_id::text, 'role', u.role_name, 'tenant_id', u.tenant_id)))
@@ -197,7 +197,7 @@ SELECT lives_ok($$SELECT twin.delete_user('root2'), twin.enable_user('sue')$$, '
 -- ---- deleting ----
 
 SELECT make('gone', 'viewer', :south) AS gone \gset
-INSERT INTO twin_internal.sessions (user_id, expires_at) VALUES (:gone, now() + interval '1 hour');
+INSERT INTO twin_internal.sessions (user_id, expires_at, current_digest) VALUES (:gone, now() + interval '1 hour', '');
 INSERT INTO twin_internal.login_attempts (user_id, succeeded) VALUES (:gone, true), (:gone, false);
 SELECT twin.issue_token(jsonb_build_object('user_id', :'gone', 'role', 'viewer')) AS token \gset
 SELECT twin.delete_user('GONE');

@@ -355,9 +355,9 @@ foreach my $how (sort keys %ways)
 	my $to = "-d '" . $node->connstr($how) . "'";
 	run_pipe($ways{$how} =~ s/\bTO\b/$to/r);
 	is(sql($node, $accounts, db => $how), $was, "$how: a restore brings all of it back");
+	is(sql($node, 'SELECT session_id, ended_at IS NOT NULL FROM twin.sessions ORDER BY 1', db => $how), $sessions, "$how: sessions that ended have ended");
 	ok(ok_login('bert', $password, db => $how), "$how: people log in");
 	is(sql($node, "SELECT twin_api.refresh('$kept->{refresh_token}') ->> 'error'", db => $how), 'invalid_token', "$how: ... anew, for it may be a copy beside the original");
-	is(sql($node, 'SELECT session_id, ended_at IS NOT NULL FROM twin.sessions ORDER BY 1', db => $how), $sessions, "$how: sessions that ended have ended");
 	is(sql($node, 'SELECT twin.create_user(\'new\', ' . quote($password) . ') > (SELECT max(user_id) FROM twin_internal.users WHERE username <> \'new\'), twin.create_tenant(\'new\') > 1', db => $how),
 		't|t', "$how: numbers go on");
 	is(sql($node, q{SELECT username FROM twin.users WHERE email = 'anna@example.org'}, db => $how), 'anna', "$how: addresses are found");

@@ -25,7 +25,7 @@ CREATE TABLE twin_internal.users (
 	username text COLLATE "C" NOT NULL,
 	username_key text COLLATE "C" NOT NULL UNIQUE,
 	email twin.encrypted_text_eq(main),
-	password_hash text COLLATE "C" NOT NULL CHECK (password_hash ~ '^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$'),
+	password_hash text COLLATE "C" NOT NULL CHECK (password_hash ~ '^[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}$'),
 	role_name text COLLATE "C" NOT NULL,
 	tenant_id bigint,
 	is_active boolean NOT NULL DEFAULT true,

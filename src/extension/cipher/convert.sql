@@ -19,7 +19,7 @@ CREATE FUNCTION twin_internal.encrypt_prepare(rel regclass, wanted name, shadow 
 BEGIN ATOMIC
 	SELECT array_remove(ARRAY[
 		format('ALTER TABLE %s ADD COLUMN %I %s', rel, shadow, of_type)
-			|| CASE WHEN of_type ~ '^twin\.encrypted_text' AND a.attcollation <> 'pg_catalog."default"'::regcollation
+			|| CASE WHEN of_type ~ '^twin[.]encrypted_text' AND a.attcollation <> 'pg_catalog."default"'::regcollation
 				THEN format(' COLLATE %s', a.attcollation::regcollation) ELSE '' END,
 		CASE WHEN a.attnotnull THEN format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%I IS NOT NULL) NOT VALID', rel, shadow, shadow) END,
 		format('CREATE TRIGGER "~~twin_security_encrypt" BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION twin.encrypt_on_write(%L, %L)',

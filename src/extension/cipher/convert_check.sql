@@ -22,11 +22,11 @@ COMMENT ON FUNCTION twin_internal.encrypt_default(regclass, name) IS 'the defaul
 CREATE FUNCTION twin_internal.encrypt_trigger_arguments(rel regclass, wanted name) RETURNS name
 	LANGUAGE sql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT convert_from(substring(t.tgargs FROM position('\x00'::bytea IN t.tgargs) + 1 FOR length(t.tgargs) - position('\x00'::bytea IN t.tgargs) - 1),
+	SELECT convert_from(substring(t.tgargs FROM position(decode('00', 'hex') IN t.tgargs) + 1 FOR length(t.tgargs) - position(decode('00', 'hex') IN t.tgargs) - 1),
 		getdatabaseencoding())::name
 	FROM pg_trigger t
 	WHERE t.tgrelid = rel AND t.tgname = '~~twin_security_encrypt' AND t.tgfoid = 'twin.encrypt_on_write()'::regprocedure
-		AND substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1) = convert_to(wanted::text, getdatabaseencoding());
+		AND substring(t.tgargs FROM 1 FOR position(decode('00', 'hex') IN t.tgargs) - 1) = convert_to(wanted::text, getdatabaseencoding());
 END;
 COMMENT ON FUNCTION twin_internal.encrypt_trigger_arguments(regclass, name) IS 'the column that a column''s conversion fills; null when it has not begun';
 
@@ -42,7 +42,7 @@ BEGIN ATOMIC
 		UNION ALL SELECT 'the table is temporary' FROM pg_class c WHERE c.oid = rel AND c.relpersistence = 't'
 		UNION ALL SELECT format('%s does not store its rows in a heap', c.oid::regclass) FROM twin_internal.encrypt_tree(rel) r
 			JOIN pg_class c ON c.oid = r JOIN pg_am m ON m.oid = c.relam WHERE m.amname <> 'heap'
-		UNION ALL SELECT format('another column of the table is being converted: %s', convert_from(substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1),
+		UNION ALL SELECT format('another column of the table is being converted: %s', convert_from(substring(t.tgargs FROM 1 FOR position(decode('00', 'hex') IN t.tgargs) - 1),
 				getdatabaseencoding()))
 			FROM pg_trigger t WHERE t.tgrelid = rel AND t.tgname = '~~twin_security_encrypt' AND twin_internal.encrypt_trigger_arguments(rel, wanted) IS NULL
 		UNION ALL SELECT format('trigger "%s" of %s fires after the one that seals what is written', t.tgname, r)

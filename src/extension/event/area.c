@@ -192,7 +192,7 @@ wake_for(EventRing *ring)
 static bool
 is_full_for(EventShare share, Ring queue)
 {
-	static const uint64 quarters[] = {[SHARE_APPLICATION] = 3, [SHARE_ANYBODY] = 2};
+	static const uint64 quarters[SHARES] = {[SHARE_OWN] = 4, [SHARE_ANYBODY] = 3, [SHARE_APPLICATION] = 2};
 
 	return share != SHARE_OWN && ring_fill(queue) >= queue.slots / 4 * quarters[share];
 }

@@ -86,8 +86,9 @@ take_roles(EventRecord *record)
 	record->outer_user = GetOuterUserId();
 }
 
-static void
-take_actor(EventRecord *record, const SecurityEvent *event)
+/* Who acts, or, of user and tenant, whom the event says it is about. */
+static EventActor
+actor_of(const SecurityEvent *event)
 {
 	EventActor actor = {0};
 
@@ -100,6 +101,22 @@ take_actor(EventRecord *record, const SecurityEvent *event)
 		actor.has_tenant = event->tenant_id != 0;
 		actor.tenant_id = event->tenant_id;
 	}
+	return actor;
+}
+
+int64
+capture_user(const SecurityEvent *event)
+{
+	EventActor actor = actor_of(event);
+
+	return actor.has_user ? actor.user_id : 0;
+}
+
+static void
+take_actor(EventRecord *record, const SecurityEvent *event)
+{
+	EventActor actor = actor_of(event);
+
 	if (actor.has_user)
 	{
 		record->flags |= EVENT_HAS_USER_ID;
@@ -126,7 +143,7 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 						  .event_id = event->event_id};
 	char cut[EVENT_DETAILS_MAX];
 
-	record.event_time = event->event_time != 0 ? event->event_time : GetCurrentTimestamp();
+	record.event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
 	record.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 	take_roles(&record);
 	take_actor(&record, event);
@@ -153,7 +170,7 @@ event_emit(const SecurityEvent *event)
 {
 	uint8 record[EVENT_RECORD_MAX];
 
-	if (!area_exists() || (event->is_anybodys && !flood_allows()))
+	if (!area_exists() || (event->is_anybodys && !flood_allows(event->type, capture_user(event))))
 		return false;
 	return area_push(bytes_of(record, capture_event(event, record)), event->application_made ? SHARE_APPLICATION
 																	 : event->is_anybodys    ? SHARE_ANYBODY

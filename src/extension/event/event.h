@@ -27,8 +27,9 @@ typedef struct SecurityEvent
 	const char *username;       /* of the product's user; else the actor's */
 	const char *client_address; /* else that of the connection */
 	const char *details;        /* JSON; see event_json_add() */
-	TimestampTz event_time;     /* 0: now */
-	int64 event_id;             /* 0: taken when it is written */
+	bool has_event_time;        /* else: now */
+	TimestampTz event_time;
+	int64 event_id; /* 0: taken when it is written */
 	bool application_made;
 	bool is_anybodys; /* a refusal that anybody can cause at no cost: see flood.c */
 } SecurityEvent;

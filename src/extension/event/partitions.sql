@@ -24,6 +24,7 @@ BEGIN
 	END IF;
 	EXECUTE format('CREATE TABLE twin_internal.%I (LIKE twin_internal.events)', part);
 	EXECUTE format('COMMENT ON TABLE twin_internal.%I IS %L', part, 'security events of class ' || class || ', ' || to_char(month, 'YYYY-MM') || ' (UTC)');
+	EXECUTE format('REVOKE ALL ON twin_internal.%I FROM PUBLIC', part);	/* whatever the default privileges are */
 	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time'] LOOP
 		EXECUTE format('CREATE INDEX ON twin_internal.%I (%s)', part, columns);
 	END LOOP;
@@ -40,6 +41,7 @@ CREATE FUNCTION twin_internal.maintain_event_partitions() RETURNS timestamptz
 DECLARE
 	wait_until timestamptz;
 	place record;
+	rows bigint := 0;
 BEGIN
 	SELECT s.created_at + interval '1 hour' INTO wait_until FROM twin_internal.event_state s;
 	IF wait_until > clock_timestamp() THEN
@@ -56,15 +58,18 @@ BEGIN
 		PERFORM twin_internal.add_event_partition(place.class, place.month);
 	END LOOP;
 	BEGIN
+		/* some at a time: events go on being written in between */
 		WITH moved AS (
-			DELETE FROM twin_internal.events_overflow o WHERE twin_internal.event_partition_covers(o.class, o.recorded_at) RETURNING o.*
+			DELETE FROM twin_internal.events_overflow o WHERE o.ctid = ANY (ARRAY(
+				SELECT w.ctid FROM twin_internal.events_overflow w WHERE twin_internal.event_partition_covers(w.class, w.recorded_at) LIMIT 5000)) RETURNING o.*
 		)
 		INSERT INTO twin_internal.events SELECT m.* FROM moved m;
+		GET DIAGNOSTICS rows = ROW_COUNT;
 	EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
 		/* a constraint that somebody added to a partition refuses one of them: they stay, and the new months are kept */
 		RAISE LOG 'security events stay in twin_internal.events_overflow: SQLSTATE %', SQLSTATE;
 	END;
-	RETURN clock_timestamp() + interval '1 hour';
+	RETURN CASE WHEN rows = 5000 THEN NULL ELSE clock_timestamp() + interval '1 hour' END;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.maintain_event_partitions() IS 'makes the partitions of this month and the next and moves there what lies in the overflow; says when to come again';
+COMMENT ON FUNCTION twin_internal.maintain_event_partitions() IS 'makes the partitions of this month and the next and moves there some of what lies in the overflow; says when to come again, NULL for at once';

@@ -43,8 +43,9 @@ extern EventRing *area_find(Oid database); /* claims none */
 typedef enum EventShare
 {
 	SHARE_OWN,         /* all of it */
-	SHARE_APPLICATION, /* three quarters */
-	SHARE_ANYBODY      /* half */
+	SHARE_ANYBODY,     /* three quarters: each process makes few, see flood.c */
+	SHARE_APPLICATION, /* half */
+	SHARES
 } EventShare;
 
 /* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
@@ -83,10 +84,13 @@ extern bool words_reserved_type(const char *type);
 /* Encodes an event with everything that is captured, into EVENT_RECORD_MAX bytes. */
 extern size_t capture_event(const SecurityEvent *event, uint8 *record);
 
+/* The number of the user whom an event is about, as capture_event() takes it; 0 for none. */
+extern int64 capture_user(const SecurityEvent *event);
+
 /* ---- flood.c ---- */
 
-/* Whether one more refusal of this process is recorded; counts it when not. */
-extern bool flood_allows(void);
+/* Whether one more refusal of a type, of a user (0: nobody's), is recorded by this process; counts it when not. */
+extern bool flood_allows(const char *type, int64 user_id);
 
 /* ---- deferred.c ---- */
 
@@ -98,6 +102,11 @@ extern void launcher_init(void);
 
 /* Waits of a ring whose writers fail: how long until the next. */
 extern int64 launcher_delay_ms(uint32 failures);
+
+/* ---- writer.c ---- */
+
+/* For a worker of ours: what an administrator may have set must not keep events from being written. */
+extern void writer_override_settings(void);
 
 /* ---- rows.c: for the writer, inside its transaction ---- */
 

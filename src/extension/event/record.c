@@ -90,6 +90,9 @@ details_argument(FunctionCallInfo fcinfo, int number)
 	if (PG_ARGISNULL(number))
 		return NULL;
 	details = PG_GETARG_JSONB_P(number);
+	if (!JB_ROOT_IS_OBJECT(details))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("details of a security event are a JSON object")));
 	/* its text is a fifth of its size at least; what is far too long is not printed to be measured */
 	if (VARSIZE(details) <= 16 * EVENT_DETAILS_MAX)
 		json = JsonbToCString(NULL, &details->root, VARSIZE(details));
@@ -146,6 +149,7 @@ tsec_record_event(PG_FUNCTION_ARGS)
 		event.client_address = DatumGetCString(DirectFunctionCall1(inet_out, PG_GETARG_DATUM(6)));
 	if (!PG_ARGISNULL(7))
 	{
+		event.has_event_time = true;
 		event.event_time = PG_GETARG_TIMESTAMPTZ(7);
 		if (TIMESTAMP_NOT_FINITE(event.event_time))
 			ereport(ERROR,

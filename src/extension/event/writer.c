@@ -41,6 +41,7 @@ typedef struct Writer
 	uint64 stalled_at;    /* a position that somebody reserved and did not publish */
 	uint64 stalled_limit; /* the ring's end when that was seen */
 	TimestampTz stalled_since;
+	bool is_moving; /* rows of the overflow, and there are more */
 	uint8 entry[RING_ENTRY_MAX];
 } Writer;
 
@@ -142,14 +143,18 @@ settle(EventRing *ring, Ring queue, const Batch *batch)
 	pg_atomic_write_u64(&ring->absent_since, 0);
 }
 
-/* Whether an error says that a row is not acceptable, rather than that nothing can be written now. */
+/*
+ * Whether an error says that a row is not acceptable, rather than that nothing
+ * can be written now: no resources, locks, shutdowns, disks, missing tables.
+ */
 static bool
 blames_the_row(int sqlstate)
 {
 	int category = ERRCODE_TO_CATEGORY(sqlstate);
 
 	return category == ERRCODE_DATA_EXCEPTION || category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		   category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		   category == ERRCODE_PROGRAM_LIMIT_EXCEEDED || category == ERRCODE_TO_CATEGORY(ERRCODE_RAISE_EXCEPTION) ||
+		   category == ERRCODE_TRIGGERED_ACTION_EXCEPTION;
 }
 
 /* Writes a batch in a transaction of its own.  False when the server refused a row of it; raises all else. */
@@ -279,10 +284,13 @@ has_work(Writer *writer)
 
 /* Looks after the partitions when it is time.  What goes wrong there is logged, and events go on being written. */
 static void
-maintain(EventRing *ring)
+maintain(Writer *writer)
 {
+	EventRing *ring = writer->ring;
 	MemoryContext context = CurrentMemoryContext;
 	TimestampTz now = GetCurrentTimestamp();
+
+	writer->is_moving = false;
 
 	if ((TimestampTz) pg_atomic_read_u64(&ring->maintain_at) > now)
 		return;
@@ -296,8 +304,9 @@ maintain(EventRing *ring)
 		next = rows_maintain();
 		rows_end();
 		end_transaction();
-		if (next > now)
+		if (next > now || next == 0)
 			pg_atomic_write_u64(&ring->maintain_at, (uint64) next);
+		writer->is_moving = next == 0;
 	}
 	PG_CATCH();
 	{
@@ -334,16 +343,18 @@ extension_is_here(EventRing *ring)
 }
 
 /* What an administrator may have set for the database must not keep events from being written. */
-static void
-override_settings(void)
+void
+writer_override_settings(void)
 {
 	static const char *const overrides[][2] = {
 		{"search_path", "pg_catalog, pg_temp"},
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
 		{"default_tablespace", ""},
 		{"session_replication_role", "origin"},
 		{"exit_on_error", "off"},
+		{"jit", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait, or die in a deadlock with it */
@@ -382,13 +393,19 @@ serve(Writer *writer)
 		{
 			if (!extension_is_here(writer->ring))
 				return;
-			maintain(writer->ring);
+			maintain(writer);
 			write_some(writer);
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}
 		if (ShutdownRequestPending)
 			return;
+		if (writer->is_moving)
+		{
+			maintain(writer);
+			idle_since = GetCurrentTimestamp();
+			continue;
+		}
 		if (elapsed(idle_since, LINGER_MS) && ring_fill(writer->queue) == 0)
 			return;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LINGER_MS / 4, PG_WAIT_EXTENSION);
@@ -410,7 +427,7 @@ tsec_event_writer(Datum argument)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(pg_atomic_read_u32(&ring->database), InvalidOid, 0);
-	override_settings();
+	writer_override_settings();
 
 	writer = MemoryContextAllocZero(TopMemoryContext, sizeof(Writer));
 	writer->ring = ring;

@@ -88,7 +88,7 @@ BEGIN
 				HINT = 'Make it a partitioned table.';
 	END IF;
 	SELECT string_agg(quote_ident(p.polname), ', ' ORDER BY p.polname) INTO others
-		FROM pg_policy p WHERE p.polrelid = wanted AND p.polpermissive AND p.polname NOT LIKE 'twin\_security\_%';
+		FROM pg_policy p WHERE p.polrelid = wanted AND p.polpermissive AND NOT starts_with(p.polname::text, 'twin_security_');
 	IF others IS NOT NULL THEN
 		RAISE EXCEPTION '% has permissive policies', wanted
 			USING ERRCODE = '55000', DETAIL = format('Rows they keep back would be let through: %s.', others),
@@ -128,7 +128,7 @@ CREATE FUNCTION twin_internal.policy_digest(of_table regclass) RETURNS text
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 	SELECT encode(sha256(convert_to(coalesce(string_agg(format('%s %s %s %s %s %s', p.polname, p.polcmd, p.polpermissive, p.polroles,
 			pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)), E'\n' ORDER BY p.polname), ''), 'UTF8')), 'hex')
-	FROM pg_policy p WHERE p.polrelid = of_table AND p.polname LIKE 'twin\_security\_%'
+	FROM pg_policy p WHERE p.polrelid = of_table AND starts_with(p.polname::text, 'twin_security_')
 $$;
 COMMENT ON FUNCTION twin_internal.policy_digest(regclass) IS 'a digest of the policies that protect_table wrote';
 
@@ -190,7 +190,7 @@ BEGIN
 			USING DETAIL = 'No policy looks at what it allows.';
 	END LOOP;
 	/* a restored table may have them without being on the list */
-	FOR stale IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND p.polname LIKE 'twin\_security\_%' LOOP
+	FOR stale IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND starts_with(p.polname::text, 'twin_security_') LOOP
 		EXECUTE format('DROP POLICY %I ON %s', stale, wanted);
 	END LOOP;
 	EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', wanted);
@@ -226,7 +226,7 @@ DECLARE
 	policy name;
 	item text;
 BEGIN
-	FOR policy IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND p.polname LIKE 'twin\_security\_%' LOOP
+	FOR policy IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = wanted AND starts_with(p.polname::text, 'twin_security_') LOOP
 		EXECUTE format('DROP POLICY %I ON %s', policy, wanted);
 	END LOOP;
 	IF NOT before.had_row_security THEN

@@ -145,7 +145,9 @@ token_judge(const char *token, size_t length, TokenType type, JudgedToken *judge
 		rules.max_lifetime = TOKEN_REFRESH_LIFETIME_MAX;
 	}
 	status = claims_check(&rules, base_seconds_now(), &judged->claims);
-	if (status == TSEC_OK || status == TSEC_TOKEN_EXPIRED)
+	/* the times are judged last: the signature and all else holds */
+	if (status == TSEC_OK || status == TSEC_TOKEN_EXPIRED || status == TSEC_TOKEN_EARLY ||
+		status == TSEC_TOKEN_LIFETIME)
 	{
 		Status named = name_token(&parts, &judged->claims, judged->name);
 
@@ -196,13 +198,6 @@ fill_entry(CacheEntry *entry, const JudgedToken *judged)
 	return status;
 }
 
-/* By the clock of an issuer that may be ahead of ours; tokens of our own are dated by it. */
-static bool
-is_revoked(const CacheEntry *entry)
-{
-	return token_catalog_is_revoked(&entry->verified, entry->name, entry->verified.is_own ? 0 : entry->leeway);
-}
-
 /* Verifies a token into the scratch slot. */
 static Status
 verify(const char *token, size_t length, TokenType type)
@@ -231,7 +226,7 @@ verify(const char *token, size_t length, TokenType type)
 		return status;
 	/* the number first: news that arrives during the look makes it stale */
 	scratch->revocation_generation = token_revocation_generation();
-	return is_revoked(scratch) ? TSEC_TOKEN_REVOKED : TSEC_OK;
+	return token_catalog_is_revoked(&scratch->verified, scratch->name) ? TSEC_TOKEN_REVOKED : TSEC_OK;
 }
 
 /* Puts the scratch slot in place of the entry that was not used for longest, or of an empty one. */
@@ -264,7 +259,7 @@ look_again(CacheEntry *entry)
 		status = TSEC_TOKEN_EXPIRED;
 	else if (entry->revocation_generation != generation)
 	{
-		if (is_revoked(entry))
+		if (token_catalog_is_revoked(&entry->verified, entry->name))
 			status = TSEC_TOKEN_REVOKED;
 		else
 			entry->revocation_generation = generation;

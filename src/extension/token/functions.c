@@ -172,7 +172,9 @@ tsec_revocation_of(PG_FUNCTION_ARGS)
 	status = judge_any(bytes, length, &judged);
 	expires_at = judged.claims.expires_at;
 	claims_free(&judged.claims);
-	if (status != TSEC_OK && status != TSEC_TOKEN_EXPIRED)
+	/* what is not valid yet, or lives for too long as things are, may be valid later */
+	if (status != TSEC_OK && status != TSEC_TOKEN_EXPIRED && status != TSEC_TOKEN_EARLY &&
+		status != TSEC_TOKEN_LIFETIME)
 		base_throw(status);
 	base_check(token_text_of(judged.name, &name));
 	values[0] = CStringGetTextDatum(name);

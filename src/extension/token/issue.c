@@ -154,6 +154,12 @@ issue_time(const char *user)
 		pg_usleep(WAIT_STEP);
 		now = base_seconds_now();
 	}
+	/* a token that is void already is no token */
+	if (revoked > now)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("a token issued now would be refused"),
+				 errdetail("All tokens of this user are revoked up to a time that is still to come."),
+				 errhint("The server's clock has been set back; it will be past that time.")));
 	return revoked == now ? now + 1 : now;
 }
 

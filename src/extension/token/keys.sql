@@ -92,6 +92,8 @@ BEGIN
 	INSERT INTO twin_internal.token_keys
 		VALUES (made.kid, false, made.algorithm, 'verifying', made.public_key, issuer, audience, claim_map, seconds);
 	PERFORM twin_internal.store_secret('token key', made.kid, made.binding, made.wrapped, made.wrapping_id);
+	PERFORM twin_internal.emit_event('token_key_added', made.kid, 'add_verification_key', jsonb_build_object('algorithm', made.algorithm,
+		'issuer', issuer, 'audience', audience, 'claim_map', claim_map, 'max_lifetime', seconds), 'high');
 	RETURN made.kid;
 END
 $$;
@@ -114,6 +116,7 @@ BEGIN
 			USING ERRCODE = '42704', HINT = 'See twin.verification_keys; keys of our own are retired by twin.retire_signing_key().';
 	END IF;
 	PERFORM twin_internal.drop_token_secret(kid);
+	PERFORM twin_internal.emit_event('token_key_removed', kid, 'remove_verification_key', NULL, 'medium');
 END
 $$;
 COMMENT ON FUNCTION twin.remove_verification_key(text) IS 'accepts no more tokens of an outside issuer''s key, at once';
@@ -131,6 +134,7 @@ BEGIN
 	INSERT INTO twin_internal.token_keys
 		VALUES (made.kid, true, made.algorithm, 'published', made.public_key, NULL, NULL, '{}', 30 * 86400);
 	PERFORM twin_internal.store_secret('token key', made.kid, made.binding, made.wrapped, made.wrapping_id);
+	PERFORM twin_internal.emit_event('token_key_created', made.kid, 'create_signing_key', jsonb_build_object('algorithm', made.algorithm), 'medium');
 	RETURN made.kid;
 END
 $$;
@@ -160,6 +164,9 @@ BEGIN
 	END IF;
 	UPDATE twin_internal.token_keys k SET state = 'verifying' WHERE k.state = 'signing' AND k.kid <> kid;
 	UPDATE twin_internal.token_keys k SET state = 'signing' WHERE k.kid = kid AND k.state <> 'signing';
+	IF FOUND THEN
+		PERFORM twin_internal.emit_event('token_key_used', kid, 'use_signing_key', NULL, 'medium');
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION twin.use_signing_key(text) IS 'signs with this key from now on; what the one before signed goes on being accepted';
@@ -191,6 +198,9 @@ BEGIN
 		RAISE EXCEPTION 'signing key "%" is in use', kid USING ERRCODE = '55000', HINT = 'Sign with another one first: twin.rotate_signing_key().';
 	END IF;
 	UPDATE twin_internal.token_keys k SET state = 'retired' WHERE k.kid = kid AND k.state <> 'retired';
+	IF FOUND THEN
+		PERFORM twin_internal.emit_event('token_key_retired', kid, 'retire_signing_key', NULL, 'medium');
+	END IF;
 	PERFORM twin_internal.drop_token_secret(kid);
 END
 $$;

@@ -91,8 +91,8 @@ extern void token_key_binding(const TokenKeyRow *row, uint8 binding[DIGEST_SIZE]
 
 /* ---- revoked.c ---- */
 
-/* Whether the table of revocations refuses a token; leeway is how many seconds its issuer's clock may be ahead of ours. */
-extern bool token_catalog_is_revoked(const VerifiedToken *token, const char *name, int leeway);
+/* Whether the table of revocations refuses a token. */
+extern bool token_catalog_is_revoked(const VerifiedToken *token, const char *name);
 
 /* The last second whose tokens of a user are revoked; 0 for none. */
 extern int64 token_catalog_user_revoked(const char *user);

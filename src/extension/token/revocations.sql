@@ -58,6 +58,7 @@ DECLARE
 BEGIN
 	DELETE FROM twin_internal.revocations r WHERE r.expires_at < clock_timestamp();
 	GET DIAGNOSTICS purged = ROW_COUNT;
+	PERFORM twin_internal.emit_event('revocations_purged', NULL, 'purge_revocations', jsonb_build_object('rows', purged));
 	RETURN purged;
 END
 $$;
@@ -67,6 +68,7 @@ CREATE FUNCTION twin_internal.revoke(named text, until_second bigint, remembered
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	latest bigint;
+	this_second bigint := until_second;
 	part uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
 	/* a few of the expired ones go with every new one, and what a new one outdoes; what another session has locked is left to
@@ -74,11 +76,11 @@ BEGIN
 	DELETE FROM twin_internal.revocations r WHERE (r.name, r.part) IN (
 		SELECT o.name, o.part FROM twin_internal.revocations o WHERE o.expires_at < clock_timestamp() AND o.name !~ '^u:'
 		ORDER BY o.expires_at LIMIT 10 FOR UPDATE SKIP LOCKED);
-	/* twice within one second: tokens issued in between carry the second after the first */
+	/* twice within one second: tokens issued in between carry the second after the first, and none a later one */
 	SELECT max(r.last_second) INTO latest FROM twin_internal.revocations r
 		WHERE until_second IS NOT NULL AND r.name IN ('u:' || substr(named, 3), 'v:' || substr(named, 3));
-	IF latest >= until_second THEN
-		until_second := latest + 1;
+	IF latest >= this_second THEN
+		until_second := greatest(latest, this_second + 1);
 	END IF;
 	IF named ^@ 'v:' THEN
 		DELETE FROM twin_internal.revocations r WHERE (r.name, r.part) IN (
@@ -87,7 +89,7 @@ BEGIN
 	END IF;
 	INSERT INTO twin_internal.revocations AS r (name, last_second, expires_at, part) VALUES (named, until_second, remembered_until, part)
 		ON CONFLICT ON CONSTRAINT revocations_pkey DO UPDATE SET expires_at = greatest(r.expires_at, EXCLUDED.expires_at), revoked_at = EXCLUDED.revoked_at,
-			last_second = CASE WHEN r.last_second >= EXCLUDED.last_second THEN r.last_second + 1 ELSE EXCLUDED.last_second END;
+			last_second = greatest(r.last_second, EXCLUDED.last_second, CASE WHEN r.last_second >= this_second THEN this_second + 1 END);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.revoke(text, bigint, timestamptz) IS 'remembers one revocation';
@@ -128,6 +130,7 @@ BEGIN
 		RETURN;
 	END IF;
 	PERFORM twin_internal.revoke('t:' || meant.subject, NULL, coalesce(meant.expires_at, twin_internal.last_expiry()));
+	PERFORM twin_internal.emit_event('token_revoked', meant.subject, 'revoke_token');
 END
 $$;
 COMMENT ON FUNCTION twin.revoke_token(text) IS 'refuses a token from now on, in every session at once; takes the token itself or its jti';

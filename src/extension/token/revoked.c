@@ -157,20 +157,23 @@ kinds_now(void)
 }
 
 bool
-token_catalog_is_revoked(const VerifiedToken *token, const char *name, int leeway)
+token_catalog_is_revoked(const VerifiedToken *token, const char *name)
 {
 	RevokedKinds kinds = *kinds_now();
+	const char *session = token->is_own ? token->session : NULL;
+	const char *user =
+		token->is_own ? token->user : NULL; /* an outside issuer's user of that name is somebody else */
 	Lookup lookup;
 	int64 last_second;
 	bool revoked;
 
 	lookup_begin(&lookup);
 	revoked = lookup_find(&lookup, 't', name, &last_second) ||
-			  (kinds.sessions && token->session != NULL && lookup_find(&lookup, 's', token->session, &last_second)) ||
-			  (kinds.users && token->user != NULL && lookup_find(&lookup, 'u', token->user, &last_second) &&
-			   token->issued_at - leeway <= last_second) ||
-			  (kinds.leavers && token->user != NULL && lookup_find(&lookup, 'v', token->user, &last_second) &&
-			   token->issued_at - leeway <= last_second);
+			  (kinds.sessions && session != NULL && lookup_find(&lookup, 's', session, &last_second)) ||
+			  (kinds.users && user != NULL && lookup_find(&lookup, 'u', user, &last_second) &&
+			   token->issued_at <= last_second) ||
+			  (kinds.leavers && user != NULL && lookup_find(&lookup, 'v', user, &last_second) &&
+			   token->issued_at <= last_second);
 	lookup_end(&lookup);
 	return revoked;
 }
