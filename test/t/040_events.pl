@@ -259,4 +259,41 @@ sql($bare, "SELECT twin.create_key('k'); SELECT twin.grant_key('k', 'postgres', 
 is(sql($bare, 'SELECT count(*) FROM twin.audit_log'), '0', 'keys are made and destroyed, and the log is empty');
 $bare->stop;
 
+# ---- what nobody could write before a stop ----
+
+start_with($node, $key);
+sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN details TO elsewhere');
+sql($node, "SELECT twin.record_event('kept', details => jsonb_build_object('n', i)) FROM generate_series(1, 20) i");
+sleep 1;
+$node->stop('fast');
+my $keep = $node->data_dir . '/pg_stat/twin_security_events';
+ok(-s $keep, 'a clean stop keeps what waits to be written');
+is(sprintf('%o', (stat $keep)[2] & 07777), '600', '... for the server alone to read');
+start_with($node, $key);
+ok(!-e $keep, 'the next start takes it in');
+is(sql($node, 'SELECT ring_fill > 0, emitted FROM twin.stat_audit'), 't|20', '... where it waits again');
+sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN elsewhere TO details');
+ok($node->poll_query_until('postgres', q{SELECT count(DISTINCT details) = 20 AND count(*) = 20 FROM twin.audit_log WHERE event_type = 'kept'}), 'and is written, each once');
+sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN details TO elsewhere');
+sql($node, "SELECT twin.record_event('damaged')");
+sleep 1;
+$node->stop('fast');
+my $bytes = slurp_file($keep);
+foreach my $damage (substr($bytes, 0, -1), "x$bytes", substr($bytes, 0, 40) . chr(ord(substr($bytes, 40, 1)) ^ 1) . substr($bytes, 41), '', 'tsecev01', "tsecev01\0\0\0\1\xff\xff\xff\xff....")
+{
+	open my $file, '>', $keep or die;
+	binmode $file;
+	print $file $damage;
+	close $file;
+	my $length = -s $node->logfile;
+	start_with($node, $key);
+	like(substr(slurp_file($node->logfile), $length), qr/is damaged/, 'a damaged file is named, and the server starts');
+	is(sql($node, 'SELECT emitted FROM twin.stat_audit') . ' ' . (-e $keep ? 1 : 0), '0 0', '... without it');
+	$node->stop('fast');
+}
+start_with($node, $key);
+sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN elsewhere TO details');
+$node->stop('fast');
+ok(!-e $keep, 'nothing waits, nothing is kept');
+
 done_testing();

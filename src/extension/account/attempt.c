@@ -58,7 +58,8 @@ tell(const Attempt *attempt, const char *type, EventSeverity severity, const cha
 						 .tenant_id = account != NULL && account->has_tenant ? account->tenant_id : 0,
 						 .username = account != NULL ? account->username : NULL,
 						 .client_address = attempt->address.text[0] != '\0' ? attempt->address.text : NULL,
-						 .details = reason != NULL ? details : NULL});
+						 .details = reason != NULL ? details : NULL,
+						 .is_anybodys = !attempt->at_address.counted});
 }
 
 bool
@@ -152,6 +153,12 @@ attempt_succeeded(const Attempt *attempt)
 	take_back(attempt);
 	if (attempt->counts)
 		limit_forget(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length);
+}
+
+void
+attempt_refused(const Attempt *attempt, const char *action)
+{
+	tell(attempt, "login_failure", EVENT_LOW, action, "address_locked");
 }
 
 void

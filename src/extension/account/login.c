@@ -24,11 +24,18 @@ PG_FUNCTION_INFO_V1(tsec_change_password);
 PG_FUNCTION_INFO_V1(tsec_hash_new_password);
 
 static Datum
-refuse_flood(const Attempt *attempt)
+answer_flood(const Attempt *attempt)
 {
 	int64 wait = (attempt->at_address.locked_until - GetCurrentTimestamp() + USECS_PER_SEC - 1) / USECS_PER_SEC;
 
 	return answer_refusal(429, REFUSED_FLOOD, "too many failed logins from this address", Max(wait, 1));
+}
+
+static Datum
+refuse_flood(const Attempt *attempt, const char *action)
+{
+	attempt_refused(attempt, action);
+	return answer_flood(attempt);
 }
 
 /* Why a try fails; NULL when it does not. */
@@ -124,7 +131,7 @@ tsec_login(PG_FUNCTION_ARGS)
 	token_require_signing();
 	is_flood = !attempt_begin(&attempt);
 	if (is_flood && !attempt_in_need(&attempt))
-		return refuse_flood(&attempt);
+		return refuse_flood(&attempt, "login");
 	named = !PG_ARGISNULL(0) && name_read(PG_GETARG_DATUM(0), &name);
 	account = named ? store_find_name(name.key) : NULL;
 	/* now and then a locked address gets its try, for break-glass accounts: which those are nobody learns */
@@ -151,7 +158,7 @@ tsec_login(PG_FUNCTION_ARGS)
 	}
 	attempt_failed(&attempt, "login", reason);
 	if (is_flood)
-		return refuse_flood(&attempt);
+		return answer_flood(&attempt);
 	return answer_refusal(401, REFUSED_LOGIN, "wrong username or password", 0);
 }
 
@@ -243,7 +250,7 @@ tsec_change_password(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("an account needs a password")));
 	if (!attempt_begin(&attempt))
-		return refuse_flood(&attempt);
+		return refuse_flood(&attempt, "change_password");
 	reason = try_password(&attempt, account, fcinfo->args[0]);
 	if (reason != NULL)
 	{

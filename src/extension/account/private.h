@@ -238,6 +238,9 @@ extern bool attempt_verify(Attempt *attempt, const Typed *typed);
 /* Takes back what was counted ahead and forgets the account's failures. */
 extern void attempt_succeeded(const Attempt *attempt);
 
+/* Records that a locked address was turned away. */
+extern void attempt_refused(const Attempt *attempt, const char *action);
+
 /* Records a failure; reason is for auditors. */
 extern void attempt_failed(const Attempt *attempt, const char *action, const char *reason);
 

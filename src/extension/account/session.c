@@ -40,6 +40,9 @@ PG_FUNCTION_INFO_V1(tsec_refresh);
 #define CSRF_CHARACTERS 43 /* of 32 bytes, and of their digest */
 #define USER_AGENT_MAX 256
 
+/* No client needs more; each refresh is a row that changes and an event. */
+static const RateLimit refresh_rate = {.requests = 60, .period = 60 * LIMIT_SECOND, .burst = 30};
+
 #define CLAIM_CSRF "csrf"
 #define CLAIM_ROTATION "rot"
 
@@ -309,6 +312,7 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	Account *account;
 	Account *known;
 	Rotation rotation;
+	RateVerdict rate;
 	TokenPair pair;
 
 	base_require_preload("twin_api.refresh()");
@@ -317,6 +321,10 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	reason = present(fcinfo, &presented);
 	if (reason != NULL)
 		return refuse(reason, NULL, &presented);
+	rate = limit_take(LIMIT_RATE_USER, presented.session, strlen(presented.session), &refresh_rate);
+	if (!rate.allowed)
+		return answer_refusal(429, REFUSED_FLOOD, "too many refreshes of this session",
+							  rate.retry_after / LIMIT_SECOND + 1);
 	session = store_lock_session(presented.session);
 	known = session != NULL ? store_find_user(session->user_id) : NULL;
 	if (known == NULL)

@@ -112,6 +112,7 @@ initialise(void *memory)
 		pg_atomic_init_u32(&ring->failures, 0);
 		ring_init(area_queue(ring));
 	}
+	keep_start();
 }
 
 void

@@ -103,6 +103,11 @@ extern void launcher_init(void);
 /* Waits of a ring whose writers fail: how long until the next. */
 extern int64 launcher_delay_ms(uint32 failures);
 
+/* ---- keep.c ---- */
+
+/* In the postmaster, once the rings are laid out: takes in what waited at the last stop, and keeps it at the next. */
+extern void keep_start(void);
+
 /* ---- writer.c ---- */
 
 /* For a worker of ours: what an administrator may have set must not keep events from being written. */

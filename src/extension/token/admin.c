@@ -105,6 +105,18 @@ new_jwk(void)
 	return jwk;
 }
 
+static bool
+is_secret_of_environment(Bytes secret)
+{
+	const TokenSecret *const ours[] = {token_secret_current(), token_secret_previous()};
+
+	for (int i = 0; i < (int) lengthof(ours); i++)
+		if (ours[i]->status == TSEC_OK && secret.length == ours[i]->length &&
+			secret_equal(secret.data, ours[i]->bytes, secret.length))
+			return true;
+	return false;
+}
+
 /*
  * read_verification_key(jwk jsonb, issuer text, audience text, claim_map jsonb, max_lifetime bigint)
  *		-> (kid, algorithm, public_key, binding, wrapped, wrapping_id)
@@ -120,6 +132,10 @@ tsec_read_verification_key(PG_FUNCTION_ARGS)
 
 	secret_wipe(given, strlen(given));
 	base_check(status);
+	if (is_secret_of_environment(bytes_of(jwk->secret, jwk->secret_length)))
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("this secret signs our own tokens already"),
+						errdetail("It is JWT_SECRET_KEY or JWT_SECRET_KEY_PREVIOUS."),
+						errhint("Who holds it needs no key of his own: his tokens say what ours do.")));
 	row.kid = jwk->kid;
 	row.algorithm = jwk->algorithm;
 	row.public_text = jwk->public_text[0] ? jwk->public_text : NULL;

@@ -119,6 +119,32 @@ name_token(const JwtParts *parts, const Claims *claims, char name[CLAIM_TEXT_MAX
 	return status;
 }
 
+/* Finds the key that a token is of, by its signature where its header names none. */
+static Status
+find_key(const JwtParts *parts, TokenKey **found)
+{
+	TokenCandidates candidates;
+	Status status = token_key_find(parts->header, &candidates);
+	Status first = TSEC_OK;
+
+	for (int i = 0; status == TSEC_OK && i < candidates.count; i++)
+	{
+		Status tried = token_key_ready(candidates.keys[i]);
+
+		if (tried == TSEC_OK)
+			tried = jwt_verify(candidates.keys[i]->key, parts);
+		if (tried == TSEC_OK)
+		{
+			*found = candidates.keys[i];
+			return TSEC_OK;
+		}
+		/* a key that cannot be opened is news, a signature that is another's is none */
+		if (first == TSEC_OK || first == TSEC_TOKEN_SIGNATURE)
+			first = tried;
+	}
+	return status == TSEC_OK ? first : status;
+}
+
 Status
 token_judge(const char *token, size_t length, TokenType type, JudgedToken *judged)
 {
@@ -128,9 +154,7 @@ token_judge(const char *token, size_t length, TokenType type, JudgedToken *judge
 
 	judged->claims = (Claims){0};
 	if (status == TSEC_OK)
-		status = token_key_find(parts.header, &judged->key);
-	if (status == TSEC_OK)
-		status = jwt_verify(judged->key->key, &parts);
+		status = find_key(&parts, &judged->key);
 	if (status == TSEC_OK)
 		status = claims_read(parts.payload, &judged->claims);
 	if (status != TSEC_OK)

@@ -21,7 +21,7 @@
 typedef struct HeaderMemo
 {
 	size_t length;
-	TokenKey *key;
+	TokenCandidates found;
 	char text[MEMO_TEXT_MAX];
 } HeaderMemo;
 
@@ -202,9 +202,9 @@ parse_secret(TokenKey *key)
 	return status;
 }
 
-/* Makes an entry ready to verify with; why it cannot be is remembered until the set is dropped. */
-static Status
-make_ready(TokenKey *key)
+/* Why it cannot be made ready is remembered until the set is dropped. */
+Status
+token_key_ready(TokenKey *key)
 {
 	ClaimMap *map;
 
@@ -229,35 +229,34 @@ make_ready(TokenKey *key)
 }
 
 /*
- * The key of a header: the one it names, or, for a token without kid, the only
- * one of its algorithm that could have made it.
+ * The keys of a header: the one it names, or, for a token without kid, all of
+ * its algorithm, of which the one counts that verifies (PostgREST's tokens
+ * have none).  That is safe because a key pins algorithm and rules.
  */
 static Status
-choose(const JwtHeader *header, TokenKey **found)
+choose(const JwtHeader *header, TokenCandidates *found)
 {
-	TokenKey *chosen = NULL;
+	bool named = header->kid[0] != '\0';
 
+	found->count = 0;
 	for (TokenKey *key = first_key; key != NULL; key = key->next)
 	{
 		if (key->state == TOKEN_KEY_RETIRED)
 			continue;
-		if (header->kid[0] != '\0' ? strcmp(key->kid, header->kid) != 0 /* public: names of keys */
-								   : key->algorithm != header->algorithm || key->is_previous)
+		if (named ? strcmp(key->kid, header->kid) != 0 : key->algorithm != header->algorithm) /* public: names */
 			continue;
-		if (chosen != NULL)
+		/* two of one name are nobody's; of too many nobody tries all */
+		if (found->count == (named ? 1 : TOKEN_CANDIDATES_MAX))
 			return TSEC_TOKEN_KEY_UNKNOWN;
-		chosen = key;
+		found->keys[found->count++] = key;
 	}
-	if (chosen == NULL)
+	if (found->count == 0)
 		return TSEC_TOKEN_KEY_UNKNOWN;
-	if (chosen->algorithm != header->algorithm)
-		return TSEC_TOKEN_ALGORITHM;
-	*found = chosen;
-	return TSEC_OK;
+	return found->keys[0]->algorithm == header->algorithm ? TSEC_OK : TSEC_TOKEN_ALGORITHM;
 }
 
 Status
-token_key_find(Bytes segment, TokenKey **found)
+token_key_find(Bytes segment, TokenCandidates *found)
 {
 	JwtHeader header;
 	HeaderMemo *memo;
@@ -267,11 +266,11 @@ token_key_find(Bytes segment, TokenKey **found)
 	for (int i = 0; i < MEMO_COUNT; i++)
 	{
 		memo = &memos[i];
-		if (memo->length == segment.length && memo->key != NULL &&
+		if (memo->length == segment.length && memo->found.count > 0 &&
 			memcmp(memo->text, segment.data, segment.length) == 0) /* public: a header */
 		{
-			*found = memo->key;
-			return make_ready(memo->key);
+			*found = memo->found;
+			return TSEC_OK;
 		}
 	}
 	status = jwt_read_header(segment, &header);
@@ -284,9 +283,9 @@ token_key_find(Bytes segment, TokenKey **found)
 		memo = &memos[next_memo++ % MEMO_COUNT];
 		memcpy(memo->text, segment.data, segment.length);
 		memo->length = segment.length;
-		memo->key = *found;
+		memo->found = *found;
 	}
-	return make_ready(*found);
+	return TSEC_OK;
 }
 
 TokenKey *

@@ -123,8 +123,20 @@ typedef struct TokenKey
 	struct TokenKey *next;
 } TokenKey;
 
-/* The key that a token's header names, ready to verify with. */
-extern Status token_key_find(Bytes header, TokenKey **found);
+/* Keys of one algorithm that a token without kid may be of. */
+#define TOKEN_CANDIDATES_MAX 8
+
+typedef struct TokenCandidates
+{
+	int count;
+	TokenKey *keys[TOKEN_CANDIDATES_MAX];
+} TokenCandidates;
+
+/* The key that a token's header names, or, where it names none, those of its algorithm; not ready to verify with yet. */
+extern Status token_key_find(Bytes header, TokenCandidates *found);
+
+/* Makes a key ready to verify with. */
+extern Status token_key_ready(TokenKey *key);
 
 /* The key that signs our tokens: the one in state signing, else the environment's.  Raises when there is none. */
 extern TokenKey *token_key_signing(void);
