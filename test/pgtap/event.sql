@@ -36,9 +36,11 @@ SELECT throws_ok($$ SELECT twin.record_event(NULL) $$, '22004', NULL, 'a type is
 SELECT throws_ok(format('SELECT twin.record_event(%L, %L)', 'x', s), '22023', NULL, 'no severity: ' || s) FROM unnest('{"",INFO,debug,warning}'::text[]) s;
 SELECT throws_ok(format('SELECT twin.record_event(%L, outcome => %L)', 'x', s), '22023', NULL, 'no outcome: ' || s) FROM unnest('{"",ok,Success}'::text[]) s;
 SELECT throws_ok($$ SELECT twin.record_event('x', event_time => '-infinity') $$, '22023', NULL, 'no time');
+SELECT throws_ok(format('SELECT twin.record_event(%L, details => %L)', 'x', d), '22023', 'details of a security event are a JSON object', 'no details: ' || d)
+	FROM unnest('{"null","\"x\"",7,true,[],"[{}]"}'::text[]) d;
 SELECT throws_ok($$ SELECT twin.record_event('x', severity => repeat('s', 100000)) $$, '54000', NULL, 'a word that is far too long is not looked at');
 SELECT throws_ok($$ SELECT twin.record_event(repeat('x', 100000000)) $$, '54000', NULL, 'nor is such a type');
-SELECT throws_ok($$ SELECT twin.record_event('x', details => jsonb_build_array(repeat('x', 5120))) $$, '54000', NULL, 'details are bounded');
+SELECT throws_ok($$ SELECT twin.record_event('x', details => jsonb_build_object('a', repeat('x', 5120))) $$, '54000', NULL, 'details are bounded');
 RESET ROLE;
 
 -- when: record_event() at once; events of keys when it is known what became of them

@@ -75,5 +75,34 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.prosrc ~ 'token|revocation|signing' AND p.pronamespace = 'twin_internal'::regnamespace
 	AND has_function_privilege('token_stranger', p.oid, 'EXECUTE')$$, 'and reaches nothing inside');
 
+-- whatever an administrator does to tokens is told when it commits: counted here, read in test/t/034_token_revocation.pl
+CREATE FUNCTION pg_temp.told(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	failed bigint;
+BEGIN
+	/* the events of a subtransaction that is undone are told at once, as failures */
+	SELECT emitted INTO failed FROM twin.stat_audit;
+	BEGIN
+		EXECUTE statement;
+		RAISE SQLSTATE 'ZZ001';
+	EXCEPTION WHEN SQLSTATE 'ZZ001' THEN
+		NULL;
+	END;
+	RETURN (SELECT emitted FROM twin.stat_audit) - failed;
+END $$;
+SET client_min_messages = warning;
+SELECT twin.create_signing_key('HS256') AS own, twin.add_verification_key('{"kty":"oct","alg":"HS256","kid":"told","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}') AS theirs \gset
+SELECT is(pg_temp.told(format(s, :'own', :'theirs')), 1::bigint, 'told: ' || s) FROM unnest(ARRAY['SELECT twin.create_signing_key()', 'SELECT twin.use_signing_key(%1$L)', 'SELECT twin.retire_signing_key(%1$L)',
+	'SELECT twin.remove_verification_key(%2$L)', 'SELECT twin.revoke_token(''some-jti'')', 'SELECT twin.purge_revocations()',
+	'SELECT twin.add_verification_key(''{"kty":"oct","alg":"HS256","kid":"other","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}'')']) s;
+SELECT throws_ok($$SELECT twin.add_verification_key(jsonb_build_object('kty', 'oct', 'alg', 'HS256', 'k', translate(encode('tests sign with this, and nobody else'::bytea, 'base64'), '+/=', '-_')))$$,
+	'42710', 'this secret signs our own tokens already', 'JWT_SECRET_KEY is no key of somebody else''s');
+-- within one second a user's revocations reach one second ahead, and no token is made that is void already
+SELECT count(twin_internal.revoke_user('hasty')) FROM generate_series(1, 40);
+SELECT ok(issued_until <= clock_timestamp() + interval '1 second', 'forty revocations at once are no more than two') FROM twin.revocations WHERE subject = 'hasty';
+SELECT is(twin.verify_token(twin.issue_token('{"user_id": "hasty"}')) ->> 'user_id', 'hasty', 'the next token is good');
+UPDATE twin_internal.revocations SET last_second = last_second + 3600 WHERE name = 'u:hasty';
+SELECT throws_ok($$SELECT twin.issue_token('{"user_id": "hasty"}')$$, '55000', 'a token issued now would be refused', 'no token is issued that would be refused');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -109,6 +109,34 @@ $s->query_safe('ROLLBACK');
 fails_with($standby, "SELECT twin.revoke_token('$by_next')", '25006', 'read-only', 'it revokes nothing itself');
 $standby->stop;
 
+# ---- a session whose first look meets the commit of a change ----
+
+# It looks for the relation that carries the news while pg_class is locked, and is past having read the old state.
+{
+	my $raced = sql($primary, q{SELECT twin.issue_token('{"user_id": "racer", "sid": "race"}')});
+	my $late = $primary->background_psql('postgres', on_error_stop => 0);
+	$late->query_safe(qq{SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; PREPARE v AS SELECT twin.verify_token('$raced') IS NOT NULL;
+		SELECT count(*) FROM twin_internal.token_keys, twin_internal.revocations, twin_internal.installation, twin_internal.wrapped_secrets;
+		SELECT count(*) FROM twin_internal.revocations WHERE name >= 's:' AND name < 's;'; EXPLAIN EXECUTE v});
+	foreach my $name ('token_keys', 'revocations', 'revocations_pkey', 'revocations_name_hash', 'installation', 'wrapped_secrets') { $late->query_safe("SELECT 'twin_internal.$name'::regclass") }
+	my $changer = $primary->background_psql('postgres');
+	$changer->query_safe(q{BEGIN; SELECT twin_internal.revoke_session('race'); LOCK pg_class IN ACCESS EXCLUSIVE MODE});
+	$late->query_until(qr/begun/, "\\echo begun\nEXECUTE v;\n");
+	sleep 1;
+	$changer->query_safe('COMMIT');
+	$changer->quit;
+	$late->query('SELECT 1');
+	$late->{stderr} = '';
+	session_fails($late, 'EXECUTE v', 'TW510', 'what it read before the commit does not stay');
+	$late->quit;
+}
+
+# ---- what an administrator did ----
+
+$primary->poll_query_until('postgres', 'SELECT ring_fill = 0 FROM twin.stat_audit');
+is(sql($primary, q{SELECT string_agg(DISTINCT event_type || ' ' || outcome, ', ' ORDER BY event_type || ' ' || outcome) FROM twin.audit_log WHERE event_type LIKE 'token%' AND outcome = 'success'}),
+	'token_key_created success, token_key_retired success, token_key_used success, token_revoked success', 'is recorded');
+
 # ---- a dump ----
 
 $a->query_safe(q(SELECT twin.add_verification_key('{"kty":"oct","alg":"HS256","kid":"theirs","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}', 'them', 'us', '{"roles": ["viewer"], "leeway": 3}')));

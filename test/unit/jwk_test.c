@@ -60,6 +60,34 @@ accepted_and_refused(void)
 		{"", TSEC_JWK_MALFORMED},
 		{"[]", TSEC_JWK_MALFORMED},
 		{"{", TSEC_JWK_MALFORMED},
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+		 TSEC_JWK_WEAK}, /* the neutral element */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA\"}",
+		 TSEC_JWK_WEAK}, /* ... x negative */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+		 TSEC_JWK_WEAK}, /* order 4 */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA\"}",
+		 TSEC_JWK_WEAK}, /* order 4, x negative */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"7P_______________________________________38\"}",
+		 TSEC_JWK_WEAK}, /* order 2 */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"7P________________________________________8\"}",
+		 TSEC_JWK_WEAK}, /* order 2, x negative */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o\"}",
+		 TSEC_JWK_WEAK}, /* order 8 */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o\"}",
+		 TSEC_JWK_WEAK}, /* order 8, x negative */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU\"}",
+		 TSEC_JWK_WEAK}, /* order 8, the other */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_IU\"}",
+		 TSEC_JWK_WEAK}, /* order 8, the other, x negative */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"7f_______________________________________38\"}",
+		 TSEC_JWK_WEAK}, /* p */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"7v_______________________________________38\"}",
+		 TSEC_JWK_WEAK}, /* p + 1 */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"_________________________________________38\"}",
+		 TSEC_JWK_WEAK}, /* 2^255 - 1 */
+		{"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"__________________________________________8\"}",
+		 TSEC_JWK_WEAK}, /* 2^255 - 1, x negative */
 		{"{" OKP "}x", TSEC_JWK_MALFORMED},
 		{"{" OKP ",\"crv\":\"Ed25519\"}", TSEC_JWK_MALFORMED},
 		{"{" OKP ",\"kid\":\"\"}", TSEC_JWK_MALFORMED},

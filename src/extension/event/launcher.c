@@ -295,7 +295,7 @@ tsec_event_launcher(Datum argument)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
-	writer_override_settings();
+	worker_override_settings();
 	area_set_launcher(true);
 	turn = AllocSetContextCreate(TopMemoryContext, "twin_security event launcher", ALLOCSET_DEFAULT_SIZES);
 	while (!ShutdownRequestPending)

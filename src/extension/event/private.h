@@ -108,10 +108,10 @@ extern int64 launcher_delay_ms(uint32 failures);
 /* In the postmaster, once the rings are laid out: takes in what waited at the last stop, and keeps it at the next. */
 extern void keep_start(void);
 
-/* ---- writer.c ---- */
+/* ---- worker.c ---- */
 
 /* For a worker of ours: what an administrator may have set must not keep events from being written. */
-extern void writer_override_settings(void);
+extern void worker_override_settings(void);
 
 /* ---- rows.c: for the writer, inside its transaction ---- */
 

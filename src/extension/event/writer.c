@@ -342,29 +342,6 @@ extension_is_here(EventRing *ring)
 	return false;
 }
 
-/* What an administrator may have set for the database must not keep events from being written. */
-void
-writer_override_settings(void)
-{
-	static const char *const overrides[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_deferrable", "off"},
-		{"default_tablespace", ""},
-		{"session_replication_role", "origin"},
-		{"exit_on_error", "off"},
-		{"jit", "off"},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait, or die in a deadlock with it */
-		{"synchronous_commit", "local"}, /* a standby that is away must not fill the ring */
-	};
-
-	for (int i = 0; i < (int) lengthof(overrides); i++)
-		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-}
-
 static void
 stop_reading(int code, Datum argument)
 {
@@ -427,7 +404,7 @@ tsec_event_writer(Datum argument)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(pg_atomic_read_u32(&ring->database), InvalidOid, 0);
-	writer_override_settings();
+	worker_override_settings();
 
 	writer = MemoryContextAllocZero(TopMemoryContext, sizeof(Writer));
 	writer->ring = ring;

@@ -39,8 +39,11 @@ tell_integrity_failure(const char *key_name)
 void
 tell_unwrap_failure(Status status, const char *key_name)
 {
-	SecurityEvent event = {
-		.severity = EVENT_HIGH, .outcome = EVENT_FAILURE, .action = "unwrap", .resource = key_name, .is_anybodys = true};
+	SecurityEvent event = {.severity = EVENT_HIGH,
+						   .outcome = EVENT_FAILURE,
+						   .action = "unwrap",
+						   .resource = key_name,
+						   .is_anybodys = true};
 
 	if (status == TSEC_WRONG_KEY)
 		event.type = "wrong_key";

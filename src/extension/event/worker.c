@@ -1,0 +1,31 @@
+/*
+ * worker.c
+ *		What the launcher and the writers have in common: they mind no setting that
+ *		could stop them, whoever made it and where.
+ */
+#include "event/private.h"
+
+#include "utils/guc.h"
+
+/* What an administrator may have set for the database must not keep events from being written. */
+void
+worker_override_settings(void)
+{
+	static const char *const overrides[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"default_tablespace", ""},
+		{"session_replication_role", "origin"},
+		{"exit_on_error", "off"},
+		{"jit", "off"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait, or die in a deadlock with it */
+		{"synchronous_commit", "local"}, /* a standby that is away must not fill the ring */
+	};
+
+	for (int i = 0; i < (int) lengthof(overrides); i++)
+		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
