@@ -27,6 +27,10 @@ BEGIN
 		IF NOT FOUND THEN
 			EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN %s', wanted,
 				CASE wanted WHEN 'twin_gateway' THEN 'NOINHERIT' ELSE 'INHERIT' END);
+			IF wanted = 'twin_gateway' THEN
+				/* what a request may act in; without a token that warrants it none of these counts: identity/warrant.c */
+				GRANT twin_anonymous, twin_viewer, twin_operator, twin_admin TO twin_gateway;
+			END IF;
 		ELSIF existing.rolsuper OR existing.rolbypassrls OR existing.rolcreaterole THEN
 			RAISE EXCEPTION 'role "%" exists with SUPERUSER, BYPASSRLS or CREATEROLE', wanted
 				USING ERRCODE = '42501', HINT = 'Drop it, or take these attributes away, and create the extension again.';
