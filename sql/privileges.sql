@@ -28,3 +28,7 @@ FROM unnest(ARRAY['twin_admin', 'twin_auditor', 'twin_operator', 'twin_viewer', 
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname LIKE 'twin%' AND p.provolatile = 'i'
 	AND p.prosrc ~ 'decrypt|mask|reveal|seal|rekey|probe|_in$|recv|equal_plain|plain_equal' AND p.prosrc <> 'tsec_key_modifier_in';
+
+-- what roles may act as
+SELECT m.roleid::regrole AS role, m.member::regrole AS member, m.admin_option AS admin FROM pg_auth_members m
+WHERE m.roleid::regrole::text ~ '^twin_' ORDER BY m.roleid::regrole::text COLLATE "C", m.member::regrole::text COLLATE "C";

@@ -126,6 +126,10 @@ fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nTAB
 is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", @heir), '10000', 'in the role of the token it does its work');
 sql($node, 'ALTER ROLE heir NOINHERIT; GRANT SELECT ON unit TO heir; SELECT twin.grant_key($$pii$$, $$heir$$, $$decrypt$$)');
 is(sql($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", @heir), '10000', '... and in its own, once it inherits nothing');
+# the gateway's own role, once somebody may log in with it
+sql($node, 'CREATE ROLE edge LOGIN NOINHERIT IN ROLE twin_gateway');
+is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text), current_user FROM unit", user => 'edge'), '10000|twin_viewer', 'a member of twin_gateway acts in the role of a token');
+fails_with($node, "BEGIN; SET LOCAL ROLE twin_admin; SELECT twin.create_tenant('none')", '42501', 'token-only', '... and administers nothing without one', user => 'edge');
 # what comes around every check on the way is undone at the commit
 sql($node, q{CREATE TABLE diary (who name DEFAULT current_user, what text); GRANT INSERT, SELECT ON diary TO gate, twin_viewer});
 fails_with($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer') \\g /dev/null\n"
