@@ -39,10 +39,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(jwt_is_symmetric(jwk->algorithm) == (jwk->secret_length >= 32));
 		if (jwk->public_text[0] != '\0')
 		{
-			MUST(jwk_read(jwk->public_text, strlen(jwk->public_text), again) == TSEC_OK);
+			status = jwk_read(jwk->public_text, strlen(jwk->public_text), again);
+			/* OpenSSL judges a modulus that is no product of two primes by bases drawn at random: not always alike */
+			if (status == TSEC_JWK_WEAK && jwt_key_algorithm(jwk->key) <= JWT_PS512)
+				goto done;
+			MUST(status == TSEC_OK);
 			MUST(again->algorithm == jwk->algorithm && strcmp(again->public_text, jwk->public_text) == 0);
 			jwk_free(again);
 		}
+	done:
 		jwk_free(jwk);
 	}
 	free(again);
