@@ -19,6 +19,7 @@ PG_FUNCTION_INFO_V1(tsec_revocations_changed);
 
 static uint64 key_generation = 1;
 static uint64 revocation_generation = 1;
+static bool signals_known = false; /* a policy asks for every row */
 
 static void
 note_relation_change(Datum argument, Oid relation)
@@ -33,7 +34,10 @@ note_relation_change(Datum argument, Oid relation)
 		revocation_generation++;
 	/* the extension may have been dropped or made anew; a mere signal says that it was not */
 	if (everything || (!token_catalog_is_key_signal(relation) && !token_catalog_is_revocation_signal(relation)))
+	{
 		token_catalog_forget();
+		signals_known = false;
+	}
 }
 
 void
@@ -49,13 +53,20 @@ token_news_listen(void)
 }
 
 /* News can be noticed of relations that are known: before a number is read that somebody will compare with a later one. */
-static void
+static inline void
 know_signals(void)
 {
-	if (!IsTransactionState())
+	if (likely(signals_known) || !IsTransactionState())
 		return;
-	(void) token_catalog_key_signal();
-	(void) token_catalog_revocation_signal();
+	/* looking one up may bring news that forgets the other */
+	for (int tries = 0; tries < 3 && !signals_known; tries++)
+	{
+		Oid of_keys = token_catalog_key_signal();
+		Oid of_revocations = token_catalog_revocation_signal();
+
+		signals_known = OidIsValid(of_keys) && OidIsValid(of_revocations) && token_catalog_is_key_signal(of_keys) &&
+						token_catalog_is_revocation_signal(of_revocations);
+	}
 }
 
 uint64
