@@ -55,14 +55,14 @@ CREATE TABLE twin_internal.installation (
 COMMENT ON TABLE twin_internal.installation IS 'one row: a random mark of this database, drawn at CREATE EXTENSION, and when that was; never changed, never dumped';
 INSERT INTO twin_internal.installation DEFAULT VALUES;
 
-CREATE FUNCTION twin_internal.keep_installation() RETURNS trigger
+CREATE FUNCTION twin_internal.keep_as_it_is() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.keep_installation() IS 'lets nothing take the place of the row that CREATE EXTENSION made';
-REVOKE ALL ON FUNCTION twin_internal.keep_installation() FROM PUBLIC;
+COMMENT ON FUNCTION twin_internal.keep_as_it_is() IS 'for triggers before rows are changed that are not to be: nothing changes, and nobody is stopped';
+REVOKE ALL ON FUNCTION twin_internal.keep_as_it_is() FROM PUBLIC;
 CREATE TRIGGER keep_installation BEFORE INSERT OR UPDATE OR DELETE ON twin_internal.installation
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_installation();
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_as_it_is();
 ALTER TABLE twin_internal.installation ENABLE ALWAYS TRIGGER keep_installation;

@@ -233,11 +233,10 @@ write_some(Writer *writer)
 	}
 	if (ring_fill(writer->queue) == 0)
 		return;
-	if (!careful && write_batch(writer, BATCH_MAX, ROW_AS_IT_IS, &batch))
-		return;
 	if (!careful)
 	{
-		writer->careful_until = ring_end(writer->queue);
+		if (!write_batch(writer, BATCH_MAX, ROW_AS_IT_IS, &batch))
+			writer->careful_until = ring_end(writer->queue);
 		return;
 	}
 	if (write_somehow(writer, 1))
