@@ -14,6 +14,7 @@
 #include "token/token.h"
 
 #include "access/parallel.h"
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
@@ -38,19 +39,36 @@ static struct
 	int64 until;   /* seconds since 1970: then it is looked at again */
 	Status status; /* why there is no identity although there is a token */
 	bool nobody;
+	bool keeps_role; /* a token-only login's role stays from the first use on */
 	Identity identity;
 } current;
 
 static MemoryContext context = NULL;
 static uint64 generation = 1;
 
-/* Seconds since 1970; without a clock, the end of time: everything is looked at again. */
+/*
+ * The time of a row; when it has moved on, or another statement has begun, news
+ * is listened for.  A policy without a subquery asks for every row, and
+ * listening each time was a third of what that costs.
+ */
 static int64
-seconds_now(void)
+listen_and_tell_time(void)
 {
+	static struct timespec listened_at;
+	static TimestampTz listened_in;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
 	struct timespec now;
 
-	return clock_gettime(EXPIRY_CLOCK, &now) == 0 ? (int64) now.tv_sec : PG_INT64_MAX;
+	/* without a clock, the end of time: everything is looked at again */
+	if (unlikely(clock_gettime(EXPIRY_CLOCK, &now) != 0))
+		now = (struct timespec){.tv_sec = PG_INT64_MAX};
+	if (unlikely(now.tv_nsec != listened_at.tv_nsec || now.tv_sec != listened_at.tv_sec || statement != listened_in))
+	{
+		token_listen();
+		listened_at = now;
+		listened_in = statement;
+	}
+	return (int64) now.tv_sec;
 }
 
 /* Copies what a token says to where it stays. */
@@ -118,43 +136,49 @@ verify(const char *text)
 	return take_database_role(token);
 }
 
+/* Whether what is known still holds. */
+static inline bool
+is_current(void)
+{
+	if (!current.known || current.setting != token_setting_changes())
+		return false;
+	if (current.nobody)
+		return true;
+	return listen_and_tell_time() < current.until && current.tokens == token_generation() &&
+		   current.tables == tables_generation() && current.login == GetSessionUserId();
+}
+
 /* Brings what is known up to date. */
 static void
 refresh(void)
 {
-	const char *text = token_setting_value();
+	const char *text;
 
-	if (text == NULL)
-	{
-		if (!current.known || !current.nobody)
-			generation++;
-		current.known = current.nobody = true;
-		current.status = TSEC_OK;
+	if (likely(is_current()))
 		return;
-	}
-	if (current.known && !current.nobody && current.setting == token_setting_changes() &&
-		current.tokens == token_generation() && current.tables == tables_generation() &&
-		current.login == GetSessionUserId() && seconds_now() < current.until)
-		return;
-	generation++;
+	text = token_setting_value();
+	if (!current.known || !current.nobody || text != NULL)
+		generation++;
 	current.known = false; /* whatever is raised below */
-	current.nobody = false;
+	current.nobody = text == NULL;
 	current.until = 0;
 	current.setting = token_setting_changes();
+	(void) listen_and_tell_time();
 	current.tables = tables_generation();
 	current.tokens = token_generation();
 	current.login = GetSessionUserId();
-	current.status = verify(text);
+	current.status = text != NULL ? verify(text) : TSEC_OK;
+	current.keeps_role = text != NULL && !IsParallelWorker() && identity_is_token_only();
 	current.known = true;
-	if (current.status == TSEC_OK)
+	if (text != NULL && current.status == TSEC_OK)
 		keyring_note_new_asker();
 }
 
 /* However the token came, a token-only login keeps its role from the first use of it on. */
-static void
+static inline void
 seal_token_only(void)
 {
-	if (unlikely(!identity_role_is_sealed() && !IsParallelWorker() && identity_is_token_only()))
+	if (unlikely(current.keeps_role && !identity_role_is_sealed()))
 		identity_seal_role();
 }
 

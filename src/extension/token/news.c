@@ -83,11 +83,16 @@ token_revocation_generation(void)
 	return revocation_generation;
 }
 
-uint64
-token_generation(void)
+void
+token_listen(void)
 {
 	token_news_listen();
 	know_signals();
+}
+
+uint64
+token_generation(void)
+{
 	return key_generation + setting_token_changes + revocation_generation;
 }
 

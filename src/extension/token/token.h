@@ -54,7 +54,10 @@ extern Status token_find(const char *token, size_t length, const VerifiedToken *
 /* The same for a refresh token of ours, which is never kept in the cache. */
 extern Status token_find_refresh(const char *token, size_t length, const VerifiedToken **found);
 
-/* Number that changes whenever what token_find() answered may have changed (but by the passing of time). */
+/* Hears of changes of keys and revocations that other sessions committed. */
+extern void token_listen(void);
+
+/* Number that changes whenever what token_find() answered may have changed, as far as heard of (but by the passing of time). */
 extern uint64 token_generation(void);
 
 /* How long access tokens live when nobody says otherwise, in seconds.  Raises 55000 when the environment's value is no number. */
