@@ -25,6 +25,11 @@ ifneq (,$(findstring clang,$(CC)))
 # the server was built with gcc: its headers' attributes and its flags are not all clang's
 PG_CFLAGS += -Wno-ignored-attributes -Wno-ignored-optimization-argument -Wno-unknown-warning-option
 endif
+# twin_gateway: a program of its own that sees src/common and no header of the server
+GATEWAY = $(patsubst %.c,%.o,$(wildcard src/gateway/*.c src/gateway/*/*.c))
+GATEWAY_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wno-unused-parameter -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(COPT)
+GATEWAY_LIBS = -lmicrohttpd -lwslay -lpq -lssl -lcrypto -ljansson -lseccomp
+
 SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 
 # Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
@@ -32,7 +37,7 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
-EXTRA_CLEAN = tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
+EXTRA_CLEAN = twin_gateway $(GATEWAY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
@@ -61,9 +66,26 @@ $(EXTENSION_SCRIPT): $(PART_SQL) src/extension/assemble.awk src/extension/cipher
 # every object depends on every header: few files, and no wrong build ever
 $(OBJS): $(wildcard src/common/*.h src/extension/*/*.h)
 
+src/gateway/%.o: src/gateway/%.c $(wildcard src/common/*.h src/gateway/*.h src/gateway/*/*.h) Makefile
+	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -I$(includedir) -c -o $@ $<
+
+twin_gateway: $(GATEWAY) $(COMMON)
+	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -L$(libdir) $(GATEWAY_LIBS) -lcrypt
+
+all: twin_gateway
+install: install-gateway
+uninstall: uninstall-gateway
+
+.PHONY: install-gateway uninstall-gateway
+install-gateway: twin_gateway
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) twin_gateway '$(DESTDIR)$(bindir)/twin_gateway'
+uninstall-gateway:
+	rm -f '$(DESTDIR)$(bindir)/twin_gateway'
+
 .PHONY: format bench
 format:
-	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch])
+	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch])
 
 bench: all
 	bash bench/run

@@ -1,0 +1,127 @@
+/*
+ * text.c
+ *		Texts that grow in an arena.
+ */
+#include "gateway/tool/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST_SIZE ((size_t) 256)
+
+/* What stands in the place of bytes that are no UTF-8. */
+#define REPLACEMENT "\xef\xbf\xbd"
+
+void
+text_begin(Text *text, Arena *arena)
+{
+	text->arena = arena;
+	text->size = FIRST_SIZE;
+	text->length = 0;
+	text->data = arena_alloc(arena, text->size);
+}
+
+static void
+make_room(Text *text, size_t length)
+{
+	size_t size = text->size;
+	char *moved;
+
+	if (length < text->size - text->length)
+		return;
+	while (size - text->length <= length)
+		size *= 2;
+	moved = arena_alloc(text->arena, size);
+	memcpy(moved, text->data, text->length);
+	text->data = moved;
+	text->size = size;
+}
+
+void
+text_add(Text *text, const char *data, size_t length)
+{
+	make_room(text, length);
+	if (length > 0)
+		memcpy(text->data + text->length, data, length);
+	text->length += length;
+	text->data[text->length] = '\0';
+}
+
+void
+text_put(Text *text, const char *string)
+{
+	text_add(text, string, strlen(string));
+}
+
+void
+text_char(Text *text, char character)
+{
+	text_add(text, &character, 1);
+}
+
+void
+text_format(Text *text, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(NULL, 0, format, arguments);
+	va_end(arguments);
+	if (length <= 0)
+		return;
+	make_room(text, (size_t) length);
+	va_start(arguments, format);
+	(void) vsnprintf(text->data + text->length, text->size - text->length, format, arguments);
+	va_end(arguments);
+	text->length += (size_t) length;
+}
+
+/* Bytes of the well-formed UTF-8 sequence at the start of a string; 0 when there is none (Unicode 15, table 3-7). */
+static size_t
+sequence_length(const unsigned char *s)
+{
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		return (s[1] & 0xc0) == 0x80 ? 2 : 0;
+	if (s[0] >= 0xe0 && s[0] <= 0xef)
+	{
+		unsigned char lowest = s[0] == 0xe0 ? 0xa0 : 0x80;
+		unsigned char highest = s[0] == 0xed ? 0x9f : 0xbf;
+
+		return s[1] >= lowest && s[1] <= highest && (s[2] & 0xc0) == 0x80 ? 3 : 0;
+	}
+	if (s[0] >= 0xf0 && s[0] <= 0xf4)
+	{
+		unsigned char lowest = s[0] == 0xf0 ? 0x90 : 0x80;
+		unsigned char highest = s[0] == 0xf4 ? 0x8f : 0xbf;
+
+		return s[1] >= lowest && s[1] <= highest && (s[2] & 0xc0) == 0x80 && (s[3] & 0xc0) == 0x80 ? 4 : 0;
+	}
+	return 0;
+}
+
+void
+text_json(Text *text, const char *string)
+{
+	const unsigned char *s = (const unsigned char *) string;
+
+	text_char(text, '"');
+	while (*s != '\0')
+	{
+		size_t length = sequence_length(s);
+
+		if (length == 0)
+			text_put(text, REPLACEMENT);
+		else if (*s == '"' || *s == '\\')
+			text_format(text, "\\%c", *s);
+		else if (*s < 0x20)
+			text_format(text, "\\u%04x", *s);
+		else
+			text_add(text, (const char *) s, length);
+		s += length > 0 ? length : 1;
+	}
+	text_char(text, '"');
+}
