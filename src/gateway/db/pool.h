@@ -87,7 +87,7 @@ extern PoolCounts pool_counts(const Pool *pool);
 extern Job *pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
 					 PoolCallback callback, void *argument);
 
-/* The client has gone: what still waits is forgotten, what runs is cancelled.  The callback is called with POOL_LOST. */
+/* Nobody wants the answer any more: what still waits is forgotten, what runs is broken off unless it ends soon.  The callback is not called. */
 extern void pool_cancel(Job *job);
 
 extern void pool_close(Pool *pool);
