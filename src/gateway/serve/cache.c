@@ -1,0 +1,195 @@
+/*
+ * cache.c
+ *		The schema cache is kept as the database is.
+ *
+ * It is read when the gateway begins, when the listener is there (again), when
+ * the database says so, and on SIGUSR1.  Requests go on with the old one
+ * meanwhile; without any they are answered with PGRST002.
+ */
+#include "gateway/serve/gateway.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define RETRY_MAX 5 /* rests double until 32 seconds */
+
+typedef struct SchemaCache
+{
+	Gateway *gateway;
+	Job *job;
+	Timer *timer;
+	Arena *arena; /* of the reading that is on its way */
+	bool again;
+	int tries;
+	int64_t began_at; /* microseconds */
+} SchemaCache;
+
+static int64_t
+microseconds(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void read_schema(void *argument);
+
+static void
+fail(SchemaCache *cache, const char *why)
+{
+	int64_t rest = (int64_t) 1000 << (cache->tries < RETRY_MAX ? cache->tries : RETRY_MAX);
+
+	cache->tries++;
+	cache->gateway->counts.schema_failures++;
+	log_event(LOG_ERROR, "schema_cache_failed", "why", why, NULL);
+	cache->timer = loop_after(cache->gateway->loop, rest, read_schema, cache);
+}
+
+static const char *
+why_not(const PoolAnswer *answer)
+{
+	if (answer->outcome == POOL_FAILED && answer->result_count > 0)
+	{
+		const char *message = PQresultErrorField(answer->results[answer->result_count - 1], PG_DIAG_MESSAGE_PRIMARY);
+
+		return message != NULL ? message : "the database refused";
+	}
+	if (answer->outcome == POOL_TIMEOUT)
+		return "no connection in time";
+	return answer->why != NULL ? answer->why : "the connection was lost";
+}
+
+static void
+take_schema(SchemaCache *cache, const PGresult *result)
+{
+	Gateway *gateway = cache->gateway;
+	const char *why = "the answer is of another shape";
+	char relations[16];
+	char relationships[16];
+	char routines[16];
+	Schema *fresh = PQntuples(result) == 1 && PQnfields(result) == 1
+						? schema_read(PQgetvalue(result, 0, 0), (size_t) PQgetlength(result, 0, 0), &why)
+						: NULL;
+
+	if (fresh == NULL)
+	{
+		fail(cache, why);
+		return;
+	}
+	if (gateway->schema != NULL)
+		schema_release(gateway->schema);
+	gateway->schema = fresh;
+	cache->tries = 0;
+	gateway->counts.schema_loads++;
+	gateway->counts.schema_load_time = microseconds() - cache->began_at;
+	(void) snprintf(relations, sizeof(relations), "%d", schema_relation_count(fresh));
+	(void) snprintf(relationships, sizeof(relationships), "%d", schema_relationship_count(fresh));
+	(void) snprintf(routines, sizeof(routines), "%d", schema_routine_count(fresh));
+	log_event(LOG_INFO, "schema_cache_loaded", "relations", relations, "relationships", relationships, "routines",
+			  routines, NULL);
+}
+
+static void
+schema_came(void *argument, const PoolAnswer *answer)
+{
+	SchemaCache *cache = argument;
+
+	cache->job = NULL;
+	if (answer->outcome == POOL_DONE)
+		take_schema(cache, answer->results[0]);
+	else
+		fail(cache, why_not(answer));
+	arena_free(cache->arena);
+	cache->arena = NULL;
+	if (cache->again)
+	{
+		cache->again = false;
+		cache_reload(cache->gateway);
+	}
+}
+
+/* The exposed schemas, and twin_api behind them for the routes of sessions, as an array's text. */
+static const char *
+schema_list(Arena *arena, const Config *config)
+{
+	Text list;
+
+	text_begin(&list, arena);
+	text_char(&list, '{');
+	for (const char **schema = config->db_schemas; *schema != NULL; schema++)
+	{
+		text_char(&list, '"');
+		for (const char *c = *schema; *c != '\0'; c++)
+		{
+			if (*c == '"' || *c == '\\')
+				text_char(&list, '\\');
+			text_char(&list, *c);
+		}
+		text_put(&list, "\",");
+	}
+	text_put(&list, "twin_api}");
+	return list.data;
+}
+
+static void
+read_schema(void *argument)
+{
+	SchemaCache *cache = argument;
+	const char **values;
+	PoolStatement *statement;
+
+	cache->timer = NULL;
+	cache->arena = arena_new();
+	values = arena_alloc(cache->arena, sizeof(char *));
+	values[0] = schema_list(cache->arena, cache->gateway->config);
+	statement = arena_alloc(cache->arena, sizeof(PoolStatement));
+	*statement = (PoolStatement){.sql = schema_query(), .parameter_count = 1, .values = values};
+	cache->began_at = microseconds();
+	cache->job = pool_run(cache->gateway->pool, "BEGIN READ ONLY", statement, 1, NULL, schema_came, cache);
+}
+
+void
+cache_reload(Gateway *gateway)
+{
+	SchemaCache *cache = gateway->cache;
+
+	if (cache->job != NULL)
+	{
+		cache->again = true;
+		return;
+	}
+	if (cache->timer != NULL)
+		timer_cancel(cache->timer);
+	read_schema(cache);
+}
+
+void
+cache_begin(Gateway *gateway)
+{
+	SchemaCache *cache = calloc(1, sizeof(SchemaCache));
+
+	if (cache == NULL)
+		abort(); /* out of memory */
+	cache->gateway = gateway;
+	gateway->cache = cache;
+	cache_reload(gateway);
+}
+
+void
+cache_end(Gateway *gateway)
+{
+	SchemaCache *cache = gateway->cache;
+
+	if (cache->timer != NULL)
+		timer_cancel(cache->timer);
+	if (cache->job != NULL)
+		pool_cancel(cache->job);
+	arena_free(cache->arena);
+	free(cache);
+	if (gateway->schema != NULL)
+		schema_release(gateway->schema);
+	gateway->schema = NULL;
+}

@@ -1,0 +1,66 @@
+/*
+ * gateway.h
+ *		The program's state, and who does what with a request.
+ */
+#ifndef GATEWAY_SERVE_H
+#define GATEWAY_SERVE_H
+
+#include "gateway/config/config.h"
+#include "gateway/config/log.h"
+#include "gateway/db/pool.h"
+#include "gateway/http/server.h"
+#include "gateway/plan/schema.h"
+
+/* Upper bounds of the histogram of durations, in microseconds; what is slower is in the last, unbounded one. */
+#define DURATION_BOUNDS                                                                          \
+	{                                                                                            \
+		1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000 \
+	}
+#define DURATION_COUNT 13
+
+/* What /metrics tells. */
+typedef struct Counts
+{
+	uint64_t requests[6]; /* by the first digit of the status */
+	uint64_t durations[DURATION_COUNT];
+	uint64_t duration_sum; /* microseconds */
+	uint64_t refused;      /* by the door: heads, framing, limits, deadlines */
+	uint64_t schema_loads;
+	uint64_t schema_failures;
+	int64_t schema_load_time; /* microseconds, of the last load */
+} Counts;
+
+typedef struct Gateway
+{
+	Loop *loop;
+	Arena *config_arena;
+	const char *config_file; /* NULL when none */
+	Config *config;
+	Pool *pool;
+	Server *public;
+	Server *admin;  /* NULL when none */
+	Schema *schema; /* NULL until it has been read */
+	struct SchemaCache *cache;
+	Counts counts;
+	bool is_stopping;
+} Gateway;
+
+/* ---- cache.c: the schema cache is kept as the database is ---- */
+
+extern void cache_begin(Gateway *gateway);
+
+/* Reads it again; when a reading is on its way, once more after it. */
+extern void cache_reload(Gateway *gateway);
+extern void cache_end(Gateway *gateway);
+
+/* ---- handle.c: requests of the public server ---- */
+
+extern void handle_request(void *argument, Exchange *exchange);
+extern void handle_refusal(void *argument, int status, const char *why, const char *client_address,
+						   int64_t milliseconds);
+
+/* ---- admin.c: requests of the admin server ---- */
+
+extern void admin_request(void *argument, Exchange *exchange);
+
+#endif /* GATEWAY_SERVE_H */
