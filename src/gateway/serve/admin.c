@@ -1,0 +1,125 @@
+/*
+ * admin.c
+ *		Requests of the admin server: is it alive, is it ready, what has it done.
+ *
+ *		/live		200 while the loop turns
+ *		/ready		200 when the schema cache is there and the database answers, else 503
+ *		/metrics	OpenMetrics text; names are PostgREST's where it has them
+ *
+ * It is open to whoever reaches its address and tells nothing of any request.
+ */
+#include "gateway/serve/gateway.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+answer(Exchange *exchange, int status, const char *type, const char *body)
+{
+	const Header headers[] = {{"Content-Type", type}, {"Cache-Control", "no-store"}};
+
+	exchange_answer(exchange, status, NULL, headers, 2, body, strlen(body));
+}
+
+static bool
+is_ready(const Gateway *gateway)
+{
+	return gateway->schema != NULL && !pool_counts(gateway->pool).is_down && !gateway->is_stopping;
+}
+
+static void
+add_metric(Text *text, const char *name, const char *type, const char *help, double value)
+{
+	text_format(text, "# TYPE %s %s\n# HELP %s %s\n%s%s %.15g\n", name, type, name, help, name,
+				strcmp(type, "counter") == 0 ? "_total" : "", value);
+}
+
+/* Resident memory in bytes; 0 when the kernel does not say. */
+static double
+resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	unsigned long long pages = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%*u %llu", &pages) != 1)
+		pages = 0;
+	(void) fclose(file);
+	return (double) pages * 4096;
+}
+
+static void
+add_durations(Text *text, const Counts *counts)
+{
+	static const int64_t bounds[] = DURATION_BOUNDS;
+	static const char name[] = "twin_gateway_request_duration_seconds";
+	uint64_t sum = 0;
+
+	text_format(text,
+				"# TYPE %s histogram\n# UNIT %s seconds\n# HELP %s From the first byte of a request to its answer.\n",
+				name, name, name);
+	for (int i = 0; i < DURATION_COUNT; i++)
+	{
+		sum += counts->durations[i];
+		if (i < DURATION_COUNT - 1)
+			text_format(text, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double) bounds[i] / 1e6, sum);
+		else
+			text_format(text, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, sum);
+	}
+	text_format(text, "%s_count %" PRIu64 "\n%s_sum %.6f\n", name, sum, name, (double) counts->duration_sum / 1e6);
+}
+
+static const char *
+metrics(const Gateway *gateway, Arena *arena)
+{
+	PoolCounts pool = pool_counts(gateway->pool);
+	const Counts *counts = &gateway->counts;
+	Text text;
+
+	text_begin(&text, arena);
+	add_metric(&text, "pgrst_db_pool_max", "gauge", "Connections the pool may have.", pool.size);
+	add_metric(&text, "pgrst_db_pool_available", "gauge", "Connections that wait for work.", pool.open - pool.busy);
+	add_metric(&text, "pgrst_db_pool_waiting", "gauge", "Requests that wait for a connection.", pool.waiting);
+	add_metric(&text, "pgrst_db_pool_timeouts", "counter", "Requests that waited too long for one.",
+			   (double) pool.timeouts);
+	add_metric(&text, "pgrst_schema_cache_query_time_seconds", "gauge", "The last reading of the schema cache.",
+			   (double) counts->schema_load_time / 1e6);
+	text_put(
+		&text,
+		"# TYPE pgrst_schema_cache_loads counter\n# HELP pgrst_schema_cache_loads Readings of the schema cache.\n");
+	text_format(&text, "pgrst_schema_cache_loads_total{status=\"SUCCESS\"} %" PRIu64 "\n", counts->schema_loads);
+	text_format(&text, "pgrst_schema_cache_loads_total{status=\"FAIL\"} %" PRIu64 "\n", counts->schema_failures);
+	text_put(&text, "# TYPE twin_gateway_requests counter\n# HELP twin_gateway_requests Requests answered, by class "
+					"of status.\n");
+	for (int i = 1; i < 6; i++)
+		text_format(&text, "twin_gateway_requests_total{status=\"%dxx\"} %" PRIu64 "\n", i, counts->requests[i]);
+	add_metric(&text, "twin_gateway_refused", "counter", "Requests that were refused before they were read whole.",
+			   (double) counts->refused);
+	add_metric(&text, "twin_gateway_connections", "gauge", "Connections of clients.",
+			   server_connections(gateway->public));
+	add_metric(&text, "process_resident_memory_bytes", "gauge", "Resident memory.", resident());
+	add_durations(&text, counts);
+	text_put(&text, "# EOF\n");
+	return text.data;
+}
+
+void
+admin_request(void *argument, Exchange *exchange)
+{
+	Gateway *gateway = argument;
+	const Request *request = exchange_request(exchange);
+
+	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
+		answer(exchange, 405, "text/plain", "only GET\n");
+	else if (strcmp(request->path, "/live") == 0)
+		answer(exchange, 200, "text/plain", "");
+	else if (strcmp(request->path, "/ready") == 0)
+		answer(exchange, is_ready(gateway) ? 200 : 503, "text/plain", "");
+	else if (strcmp(request->path, "/metrics") == 0)
+		answer(exchange, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8",
+			   metrics(gateway, request->arena));
+	else
+		answer(exchange, 404, "text/plain", "here are /live, /ready and /metrics\n");
+}
