@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 answer(Exchange *exchange, int status, const char *type, const char *body)
@@ -47,7 +48,7 @@ resident(void)
 	if (fscanf(file, "%*u %llu", &pages) != 1)
 		pages = 0;
 	(void) fclose(file);
-	return (double) pages * 4096;
+	return (double) pages * (double) sysconf(_SC_PAGESIZE);
 }
 
 static void
