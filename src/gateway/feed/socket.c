@@ -29,9 +29,6 @@ struct Socket
 	SocketEvents events;
 	void *argument;
 	wslay_event_context_ptr frames;
-	char *already;
-	size_t already_length;
-	size_t already_used;
 	int unanswered;  /* pings */
 	bool is_reading; /* wslay calls back: nothing is sent meanwhile */
 	bool is_ending;
@@ -48,7 +45,6 @@ bury(void *argument)
 	connection->events.closed(connection->argument);
 	wslay_event_context_free(connection->frames);
 	(void) close(connection->fd);
-	free(connection->already);
 	free(connection);
 }
 
@@ -80,17 +76,8 @@ static ssize_t
 receive(wslay_event_context_ptr frames, uint8_t *data, size_t length, int flags, void *argument)
 {
 	Socket *connection = argument;
-	size_t left = connection->already_length - connection->already_used;
 	ssize_t got;
 
-	if (left > 0)
-	{
-		size_t taken = left < length ? left : length;
-
-		memcpy(data, connection->already + connection->already_used, taken);
-		connection->already_used += taken;
-		return (ssize_t) taken;
-	}
 	do
 		got = recv(connection->fd, data, length, 0);
 	while (got < 0 && errno == EINTR);
@@ -228,26 +215,14 @@ socket_end(Socket *connection, int code, const char *reason)
 		move_on(connection);
 }
 
-/* What came behind the handshake is read from the loop, as everything else is. */
-static void
-begin(void *argument)
-{
-	Socket *connection = argument;
-
-	connection->timer = loop_after(connection->loop, connection->limits.ping_interval, ping, connection);
-	serve(connection, connection->already_length > 0 ? LOOP_READ : 0);
-}
-
 Socket *
-socket_open(Loop *loop, int fd, const char *already, size_t already_length, const SocketLimits *limits,
-			const SocketEvents *events, void *argument)
+socket_open(Loop *loop, int fd, const SocketLimits *limits, const SocketEvents *events, void *argument)
 {
 	static const struct wslay_event_callbacks callbacks = {
 		.recv_callback = receive, .send_callback = transmit, .on_msg_recv_callback = take_message};
 	Socket *connection = calloc(1, sizeof(Socket));
 
-	if (connection == NULL || wslay_event_context_server_init(&connection->frames, &callbacks, connection) != 0 ||
-		(already_length > 0 && (connection->already = malloc(already_length)) == NULL))
+	if (connection == NULL || wslay_event_context_server_init(&connection->frames, &callbacks, connection) != 0)
 	{
 		(void) fputs("twin_gateway: out of memory\n", stderr);
 		abort();
@@ -257,19 +232,15 @@ socket_open(Loop *loop, int fd, const char *already, size_t already_length, cons
 	connection->limits = *limits;
 	connection->events = *events;
 	connection->argument = argument;
-	if (already_length > 0)
-		memcpy(connection->already, already, already_length);
-	connection->already_length = already_length;
 	wslay_event_config_set_max_recv_msg_length(connection->frames, limits->max_message);
 	connection->watch = loop_watch(loop, fd, LOOP_READ, serve, connection);
 	if (connection->watch == NULL)
 	{
 		wslay_event_context_free(connection->frames);
-		free(connection->already);
 		free(connection);
 		(void) close(fd);
 		return NULL;
 	}
-	connection->timer = loop_after(loop, 0, begin, connection);
+	connection->timer = loop_after(loop, limits->ping_interval, ping, connection);
 	return connection;
 }

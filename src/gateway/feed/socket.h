@@ -36,12 +36,11 @@ typedef struct SocketEvents
 } SocketEvents;
 
 /*
- * Takes over a descriptor, and what was read from it already.  Events come from
- * the loop, never from within the functions below.  NULL when it cannot be watched:
- * the descriptor is closed then.
+ * Takes over a descriptor.  Events come from the loop, never from within the
+ * functions below.  NULL when it cannot be watched: the descriptor is closed then.
  */
-extern Socket *socket_open(Loop *loop, int fd, const char *already, size_t already_length, const SocketLimits *limits,
-						   const SocketEvents *events, void *argument);
+extern Socket *socket_open(Loop *loop, int fd, const SocketLimits *limits, const SocketEvents *events,
+						   void *argument);
 
 /* Queues a message; a client that is too far behind is dropped instead. */
 extern void socket_send(Socket *connection, const char *text, size_t length);
