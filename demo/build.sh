@@ -39,7 +39,7 @@ build_and_install() {
 	rm -rf "$HOME_DIR"/build.*
 	BUILD_DIR=$(mktemp -d "$HOME_DIR/build.XXXXXX")
 	build_inputs | tar -c -C "$REPO" --null -T - | tar -x -C "$BUILD_DIR" --no-same-owner
-	sources=$(find "$BUILD_DIR/src/common" "$BUILD_DIR/src/extension" -name '*.c' | wc -l)
+	sources=$(find "$BUILD_DIR/src" -name '*.c' | wc -l)
 	with_bar 'compiling (files)' "$sources" objects_built \
 		make -C "$BUILD_DIR" -j "$(nproc)" PG_CONFIG="$PG_BIN/pg_config" || die 'the build failed'
 	say "compiled $sources files"

@@ -36,7 +36,7 @@ print_usage(FILE *to, int code)
 				 "PostgREST does. FILE holds settings (name = \"value\"), the environment overrides them\n"
 				 "(PGRST_DB_URI is db-uri). The settings:\n\n",
 				 to);
-	config_describe(to);
+	config_help(to);
 	return code;
 }
 
@@ -259,7 +259,7 @@ main(int argc, char **argv)
 			gateway_use_config(&gateway, arena, config);
 			log_begin(config->log_level);
 			code = serve(&gateway);
-			gateway_forget_configs(&gateway);
+			gateway_forget_config(&gateway);
 			return code;
 		}
 	}

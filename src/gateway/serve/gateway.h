@@ -30,12 +30,20 @@ typedef struct Counts
 	int64_t schema_load_time; /* microseconds, of the last load */
 } Counts;
 
+/* A configuration, as long as a request looks at it. */
+typedef struct ConfigHold
+{
+	Arena *arena;
+	int references;
+} ConfigHold;
+
 typedef struct Gateway
 {
 	Loop *loop;
-	Arena *config_arena;
 	const char *config_file; /* NULL when none */
-	Config *config;
+	const Config *config;    /* in force */
+	ConfigHold *config_hold;
+	const char *pre_request_sql; /* calls db-pre-request; NULL when there is none */
 	Pool *pool;
 	Server *public;
 	Server *admin;  /* NULL when none */
@@ -44,6 +52,16 @@ typedef struct Gateway
 	Counts counts;
 	bool is_stopping;
 } Gateway;
+
+/* ---- gateway.c ---- */
+
+/* Puts a configuration, and the arena it lives in, in place of the one before. */
+extern void gateway_use_config(Gateway *gateway, Arena *arena, const Config *config);
+extern void gateway_forget_config(Gateway *gateway);
+
+/* Keeps the one in force until it is released. */
+extern ConfigHold *gateway_hold_config(Gateway *gateway);
+extern void gateway_release_config(ConfigHold *hold);
 
 /* ---- cache.c: the schema cache is kept as the database is ---- */
 

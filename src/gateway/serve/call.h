@@ -1,0 +1,91 @@
+/*
+ * call.h
+ *		One request on its way through: read, understood, run, answered.
+ *
+ * It lives in the arena of its request, so nothing of it is freed by itself;
+ * what it holds of the gateway (configuration, schema) is given back when it ends.
+ */
+#ifndef GATEWAY_CALL_H
+#define GATEWAY_CALL_H
+
+#include "gateway/serve/answer.h"
+#include "gateway/serve/error.h"
+#include "gateway/serve/gateway.h"
+#include "gateway/serve/respond.h"
+
+#define CALL_STATEMENTS_MAX 4
+
+typedef struct Call
+{
+	Gateway *gateway;
+	ConfigHold *config_hold;
+	const Config *config;
+	Schema *schema; /* NULL when there is none yet */
+	Exchange *exchange;
+	const Request *http;
+	Arena *arena;
+	AnswerSide side;
+	Timings timings;
+	char error_id[17];
+	char request_id[17]; /* until the database gives one */
+	const char *route;   /* of the log and the limits: the path */
+	bool is_session;     /* a route of server-auth-prefix */
+	bool is_document;    /* the root: OpenAPI */
+
+	/* what it says; filled by call_decode() */
+	ApiRequest api;
+	Query query;
+	Preferences prefer;
+	RowRange range;
+	Body body;
+	Plan plan;
+	Problem problem; /* why it cannot be done; told when the token has been looked at */
+	bool has_problem;
+
+	/* on its way through the database */
+	Job *job;
+	PoolStatement statements[CALL_STATEMENTS_MAX];
+	int statement_count;
+	int admission; /* index of begin_request() */
+	int main;      /* index of the statement that answers; -1 when there is none */
+	const char *role;
+	const char *user_id;
+	const char *database_request_id;
+	int64_t ran_at; /* microseconds */
+} Call;
+
+/* ---- decode.c: from HTTP to what is asked for ---- */
+
+/* False: call->problem says why. */
+extern bool call_decode(Call *call);
+
+/* The verbs its path answers to; NULL: call->problem says why. */
+extern const char *call_allow(Call *call);
+
+/* ---- admission.c: how a request presents itself to the database ---- */
+
+/* Adds the statement that lets the request in, or does not. */
+extern void admission_add(Call *call, const char *method);
+
+/* Takes what it answered. */
+extern void admission_take(Call *call, const PGresult *result);
+
+/* ---- transact.c: the transaction of a request ---- */
+
+/* Runs it; ends in call_answer(). */
+extern void transact(Call *call);
+
+/* ---- websocket.c ---- */
+
+/* Lets a client that has a token onto the feed; refuses any other. */
+extern void websocket_handshake(Call *call);
+
+/* ---- handle.c ---- */
+
+/* Sends the answer, writes the log, ends the call. */
+extern void call_answer(Call *call, Answer *answer);
+
+/* Microseconds of a clock that never goes back. */
+extern int64_t call_clock(void);
+
+#endif /* GATEWAY_CALL_H */

@@ -1,0 +1,172 @@
+/*
+ * handle.c
+ *		Requests of the public server: which way each goes, and how all of them end.
+ */
+#include "gateway/serve/call.h"
+
+#include "gateway/serve/cors.h"
+
+#include <string.h>
+#include <time.h>
+
+int64_t
+call_clock(void)
+{
+	struct timespec now;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- how a call begins and ends ---- */
+
+static Call *
+begin_call(Gateway *gateway, Exchange *exchange)
+{
+	const Request *http = exchange_request(exchange);
+	Call *call = arena_alloc(http->arena, sizeof(Call));
+
+	call->gateway = gateway;
+	call->config_hold = gateway_hold_config(gateway);
+	call->config = gateway->config;
+	call->schema = gateway->schema != NULL ? schema_hold(gateway->schema) : NULL;
+	call->exchange = exchange;
+	call->http = http;
+	call->arena = http->arena;
+	call->route = http->path;
+	call->timings = (Timings){-1, -1, -1, -1, -1};
+	log_new_id(call->error_id);
+	log_new_id(call->request_id);
+	call->side = (AnswerSide){.is_tls = http->is_tls,
+							  .varies_by_origin = call->config->server_cors_allowed_origins != NULL &&
+												  call->config->server_cors_allowed_origins[0] != NULL,
+							  .varies_by_cookie = true,
+							  .may_choose_end = call->config->db_tx_end == TX_END_COMMIT_ALLOW_OVERRIDE ||
+												call->config->db_tx_end == TX_END_ROLLBACK_ALLOW_OVERRIDE,
+							  .trace_name = call->config->server_trace_header,
+							  .error_id = call->error_id};
+	if (call->side.trace_name != NULL)
+		call->side.trace_value = request_header(http, call->side.trace_name);
+	if (call->config->server_timing_enabled)
+		call->side.timings = &call->timings;
+	return call;
+}
+
+static void
+count(Gateway *gateway, int status, int64_t microseconds)
+{
+	static const int64_t bounds[] = DURATION_BOUNDS;
+	Counts *counts = &gateway->counts;
+	int slot = 0;
+
+	if (status >= 100 && status < 600)
+		counts->requests[status / 100]++;
+	while (slot < DURATION_COUNT - 1 && microseconds > bounds[slot])
+		slot++;
+	counts->durations[slot]++;
+	counts->duration_sum += (uint64_t) microseconds;
+}
+
+void
+call_answer(Call *call, Answer *answer)
+{
+	int64_t microseconds = (loop_now(call->gateway->loop) - call->http->began_at) * 1000;
+	const char *id = call->database_request_id != NULL ? call->database_request_id : call->request_id;
+
+	cors_add(answer, call->config->server_cors_allowed_origins, request_header(call->http, "origin"));
+	answer_default(answer, "X-Request-Id", id);
+	count(call->gateway, answer->status, microseconds);
+	log_request(&(LoggedRequest){.request_id = id,
+								 .method = call->http->method,
+								 .route = call->route,
+								 .status = answer->status,
+								 .microseconds = microseconds,
+								 .role = call->role,
+								 .user_id = call->user_id,
+								 .client_address = call->http->client_address,
+								 .code = answer->code,
+								 .error_id = answer->error_id,
+								 .detail = answer->log_detail,
+								 .bytes = answer->body_length});
+	if (call->schema != NULL)
+		schema_release(call->schema);
+	gateway_release_config(call->config_hold);
+	exchange_answer(call->exchange, answer->status, answer->reason, answer->headers, answer->header_count, answer->body,
+					answer->body_length);
+}
+
+static void
+refuse(Call *call, int status, const char *code, const char *message)
+{
+	(void) problem_set(&call->problem, status, code, message, NULL, NULL);
+	call_answer(call, error_from_problem(call->arena, &call->problem, &call->side));
+}
+
+/* ---- the ways ---- */
+
+static void
+answer_options(Call *call)
+{
+	const char *origin = request_header(call->http, "origin");
+	const char *wanted = request_header(call->http, "access-control-request-method");
+	const char *allow;
+
+	if (cors_is_preflight(call->http->method, origin, wanted))
+	{
+		call_answer(call, cors_preflight(call->arena, call->config->server_cors_allowed_origins, origin,
+										 request_header(call->http, "access-control-request-headers"), &call->side));
+		return;
+	}
+	allow = call_allow(call);
+	call_answer(call, allow != NULL ? respond_options(call->arena, allow, &call->side)
+									: error_from_problem(call->arena, &call->problem, &call->side));
+}
+
+/*
+ * A page of another origin cannot log a browser in, or out: its requests carry
+ * cookies, or get them, without the page reading the answer.
+ */
+static bool
+is_from_elsewhere(const Call *call)
+{
+	return !cors_is_trusted(call->config->server_cors_allowed_origins, request_header(call->http, "origin"),
+							request_header(call->http, "host"), call->http->is_tls, false);
+}
+
+void
+handle_request(void *argument, Exchange *exchange)
+{
+	Gateway *gateway = argument;
+	Call *call = begin_call(gateway, exchange);
+
+	if (call->schema == NULL)
+	{
+		call->side.retry_after = 1;
+		refuse(call, 503, "PGRST002", "Could not query the database for the schema cache. Retrying.");
+	}
+	else if (strcmp(call->http->method, "OPTIONS") == 0)
+		answer_options(call);
+	else if (strcmp(call->http->path, call->config->server_websocket_path) == 0)
+		websocket_handshake(call);
+	else
+	{
+		call->has_problem = !call_decode(call);
+		if (call->is_session && is_from_elsewhere(call))
+			refuse(call, 403, "HTTP403", "Sessions cannot be used from pages of this origin");
+		else
+			transact(call);
+	}
+}
+
+void
+handle_refusal(void *argument, int status, const char *why, const char *client_address, int64_t milliseconds)
+{
+	Gateway *gateway = argument;
+
+	gateway->counts.refused++;
+	count(gateway, status, milliseconds * 1000);
+	log_request(&(LoggedRequest){.status = status,
+								 .microseconds = milliseconds * 1000,
+								 .client_address = client_address,
+								 .detail = why});
+}

@@ -1,0 +1,298 @@
+/*
+ * transact.c
+ *		The transaction of a request: BEGIN, begin_request(), the administrator's
+ *		own function, the one statement, COMMIT, in one trip to the database.
+ *
+ * A request that cannot be done goes there as well, for its token and limits
+ * come first: a stranger learns nothing about tables from how he is refused.
+ */
+#include "gateway/serve/call.h"
+
+#include "gateway/serve/openapi.h"
+
+#include <string.h>
+
+/* Columns of the statement: plan.h. */
+enum
+{
+	ROW_TOTAL,
+	ROW_COUNT,
+	ROW_BODY,
+	ROW_HEADERS,
+	ROW_STATUS,
+	ROW_LOCATION,
+	ROW_INSERTED,
+	ROW_COLUMNS
+};
+
+/* ---- what is sent ---- */
+
+static void
+add_statement(Call *call, const char *sql, int count, const char *const *values)
+{
+	call->statements[call->statement_count++] =
+		(PoolStatement){.sql = sql, .prepare = true, .parameter_count = count, .values = values};
+}
+
+/* A routine's own settings, as it would have them: set for the transaction, since they judge the statement around it. */
+static void
+add_settings(Call *call)
+{
+	const char **settings = call->plan.settings;
+	const char **values;
+	int count = 0;
+	Text sql;
+
+	if (settings == NULL || settings[0] == NULL)
+		return;
+	while (settings[count] != NULL)
+		count++;
+	values = arena_alloc(call->arena, (size_t) count * sizeof(char *));
+	memcpy(values, settings, (size_t) count * sizeof(char *));
+	text_begin(&sql, call->arena);
+	for (int i = 0; i < count; i += 2)
+		text_format(&sql, "%s pg_catalog.set_config($%d, $%d, true)", i == 0 ? "SELECT" : ",", i + 1, i + 2);
+	add_statement(call, sql.data, count, values);
+}
+
+static void
+add_main(Call *call)
+{
+	const char **values;
+
+	if (call->is_document)
+	{
+		values = arena_alloc(call->arena, 2 * sizeof(char *));
+		values[0] = call->api.schema;
+		values[1] = strcmp(call->config->openapi_mode, "ignore-privileges") == 0 ? "false" : "true";
+		call->main = call->statement_count;
+		add_statement(call, openapi_query(), 2, values);
+		return;
+	}
+	add_settings(call);
+	values = arena_alloc(call->arena, (size_t) (call->plan.parameter_count + 1) * sizeof(char *));
+	for (int i = 0; i < call->plan.parameter_count; i++)
+		values[i] = call->plan.parameters[i].value;
+	call->main = call->statement_count;
+	add_statement(call, call->plan.sql, call->plan.parameter_count, values);
+}
+
+static const char *
+begin_statement(const Call *call)
+{
+	bool read_only = call->has_problem || call->is_document || call->plan.read_only;
+
+	if (!call->has_problem && call->plan.isolation != NULL && strcmp(call->plan.isolation, "serializable") == 0)
+		return read_only ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY" : "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
+	if (!call->has_problem && call->plan.isolation != NULL && strcmp(call->plan.isolation, "repeatable read") == 0)
+		return read_only ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+						 : "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE";
+	return read_only ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+					 : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+}
+
+/* ---- what comes back ---- */
+
+static const char *
+value_of(const PGresult *result, int column)
+{
+	return PQgetisnull(result, 0, column) ? NULL : PQgetvalue(result, 0, column);
+}
+
+/* The row of the statement; its texts live as long as the result. */
+static bool
+row_of(const Call *call, const PoolAnswer *answer, ResultRow *row)
+{
+	const PGresult *result = answer->result_count > call->main ? answer->results[call->main] : NULL;
+
+	*row = (ResultRow){0};
+	if (result == NULL || PQntuples(result) != 1 || PQnfields(result) != ROW_COLUMNS)
+		return false;
+	row->total = value_of(result, ROW_TOTAL);
+	row->count = value_of(result, ROW_COUNT);
+	row->body = value_of(result, ROW_BODY);
+	row->body_length = row->body != NULL ? (size_t) PQgetlength(result, 0, ROW_BODY) : 0;
+	row->headers = value_of(result, ROW_HEADERS);
+	row->status = value_of(result, ROW_STATUS);
+	row->location = value_of(result, ROW_LOCATION);
+	row->inserted = value_of(result, ROW_INSERTED);
+	return true;
+}
+
+/* Whether the transaction is to be rolled back although nothing went wrong. */
+static bool
+ends_in_rollback(const Call *call)
+{
+	switch (call->config->db_tx_end)
+	{
+		case TX_END_COMMIT:
+			return false;
+		case TX_END_ROLLBACK:
+			return true;
+		case TX_END_COMMIT_ALLOW_OVERRIDE:
+			return call->prefer.transaction == TX_ROLLBACK;
+		case TX_END_ROLLBACK_ALLOW_OVERRIDE:
+			return call->prefer.transaction != TX_COMMIT;
+	}
+	return true;
+}
+
+static bool
+judge(void *argument, const PoolAnswer *answer)
+{
+	Call *call = argument;
+	ResultRow row;
+
+	if (!row_of(call, answer, &row))
+		return false;
+	if (!respond_judge(call->arena, &call->plan, &row, &call->problem))
+	{
+		call->has_problem = true;
+		return false;
+	}
+	return !ends_in_rollback(call);
+}
+
+static Answer *
+refusal_of(Call *call, int status, const char *code, const char *message, const char *details)
+{
+	Problem problem;
+
+	(void) problem_set(&problem, status, code, message, details, NULL);
+	return error_from_problem(call->arena, &problem, &call->side);
+}
+
+/* What a statement raised. */
+static Answer *
+raised(Call *call, const PoolAnswer *answer)
+{
+	const PGresult *result = answer->result_count > 0 ? answer->results[answer->result_count - 1] : NULL;
+	DbError error = {0};
+	const char *fields[4];
+	static const int codes[] = {PG_DIAG_SQLSTATE, PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT};
+
+	for (int i = 0; i < 4; i++)
+	{
+		const char *field = result != NULL ? PQresultErrorField(result, codes[i]) : NULL;
+
+		fields[i] = field != NULL ? arena_string(call->arena, field) : NULL;
+	}
+	error = (DbError){.sqlstate = fields[0] != NULL ? fields[0] : "XX000",
+					  .message = fields[1] != NULL ? fields[1] : "",
+					  .detail = fields[2],
+					  .hint = fields[3]};
+	return error_from_database(call->arena, &error, &call->side);
+}
+
+static Answer *
+document(Call *call, const PGresult *result)
+{
+	size_t length = 0;
+	const char *why = NULL;
+	const char *body = PQntuples(result) == 1 ? openapi_document(call, PQgetvalue(result, 0, 0), (size_t) PQgetlength(result, 0, 0), &length, &why)
+											  : NULL;
+
+	if (body == NULL)
+		return refusal_of(call, 500, "PGRST126", "The root endpoint metadata could not be read", why);
+	return respond_document(call->arena, "application/openapi+json; charset=utf-8", body, length, &call->side);
+}
+
+static Answer *
+success(Call *call, const PoolAnswer *answer)
+{
+	ResultRow row;
+
+	if (call->has_problem)
+		return error_from_problem(call->arena, &call->problem, &call->side);
+	if (call->is_document)
+		return document(call, answer->results[call->main]);
+	if (!row_of(call, answer, &row))
+		return refusal_of(call, 500, "XX000", "the database answered in another shape", NULL);
+	if (!respond_judge(call->arena, &call->plan, &row, &call->problem))
+		return error_from_problem(call->arena, &call->problem, &call->side);
+	return respond_row(call->arena, &call->plan, &call->api, &row, &call->side);
+}
+
+static void
+clear(void *argument)
+{
+	PQclear(argument);
+}
+
+/* Bodies may be large: the result that holds one lives as long as the call, instead of a copy. */
+static void
+keep_results(Call *call, const PoolAnswer *answer)
+{
+	if (answer->outcome != POOL_DONE || call->main < 0)
+		return;
+	arena_on_free(call->arena, clear, answer->results[call->main]);
+	answer->results[call->main] = NULL;
+}
+
+static void
+came_back(void *argument, const PoolAnswer *answer)
+{
+	Call *call = argument;
+	Answer *made;
+
+	call->job = NULL;
+	call->timings.transaction = call_clock() - call->ran_at;
+	if (answer->result_count > call->admission)
+		admission_take(call, answer->results[call->admission]);
+	call->side.retry_after = pool_counts(call->gateway->pool).retry_after;
+	switch (answer->outcome)
+	{
+		case POOL_DONE:
+			made = success(call, answer);
+			break;
+		case POOL_FAILED:
+			made = raised(call, answer);
+			break;
+		case POOL_TIMEOUT:
+			made = refusal_of(call, 504, "PGRST003", "Timed out acquiring connection from connection pool.", NULL);
+			break;
+		case POOL_DOWN:
+			made = refusal_of(call, 503, "PGRST000", "Database connection error. Retrying the connection.", NULL);
+			made->log_detail = answer->why != NULL ? arena_string(call->arena, answer->why) : NULL;
+			break;
+		default:
+			made = refusal_of(call, 503, "PGRST001", "Database client error. Retrying the connection.", NULL);
+			made->log_detail = answer->why != NULL ? arena_string(call->arena, answer->why) : NULL;
+	}
+	keep_results(call, answer);
+	call_answer(call, made);
+}
+
+/* The client has gone: nobody reads what is being made. */
+static void
+client_gone(void *argument)
+{
+	Call *call = argument;
+
+	if (call->job == NULL)
+		return;
+	pool_cancel(call->job);
+	call->job = NULL;
+	call_answer(call, answer_new(call->arena, 499));
+}
+
+void
+transact(Call *call)
+{
+	bool needs_judge;
+
+	call->main = -1;
+	admission_add(call, call->http->method);
+	if (!call->has_problem)
+	{
+		if (call->config->db_pre_request != NULL)
+			add_statement(call, call->gateway->pre_request_sql, 0, NULL);
+		add_main(call);
+	}
+	needs_judge = !call->has_problem && !call->is_document && !call->plan.read_only &&
+				  (call->plan.is_single || call->plan.has_max_affected || call->plan.is_put || ends_in_rollback(call));
+	call->ran_at = call_clock();
+	call->job = pool_run(call->gateway->pool, begin_statement(call), call->statements, call->statement_count,
+						 needs_judge ? judge : NULL, came_back, call);
+	exchange_on_gone(call->exchange, client_gone, call);
+}
