@@ -71,7 +71,7 @@ typedef struct Config
 	const char **server_cors_allowed_origins; /* ends with NULL; also CORS_ALLOWED_ORIGINS */
 	const char *server_trace_header;          /* echoed; NULL none */
 	bool server_timing_enabled;
-	const char *server_auth_prefix;    /* "/api/auth"; the same is answered under "/api/v1/auth" unless set */
+	const char *server_auth_prefix;    /* "/api/auth"; while it is this, "/api/v1/auth" is answered too */
 	const char *server_websocket_path; /* "/ws" */
 	int server_max_connections;
 	int server_max_connections_per_address;
@@ -99,11 +99,18 @@ typedef struct Config
 
 /*
  * Reads file (NULL: none) and environment into the arena.  False with every
- * complaint, one a line and each with its place, written to errors.
+ * complaint, one a line and each with its place, written to errors; lines that
+ * begin with "warning: " are no complaints.
  */
 extern bool config_read(Arena *arena, const char *file, char *const *environment, Config *config, FILE *errors);
 
 /* Writes what is in force, one name a line in the file's own form; secrets as stars. */
 extern void config_write(const Config *config, FILE *to);
+
+/* Writes every name with its default and what it means, for --help. */
+extern void config_help(FILE *to);
+
+/* Writes a file that documents every name and sets none, for --example; deploy/twin_gateway.conf is one. */
+extern void config_example(FILE *to);
 
 #endif /* GATEWAY_CONFIG_H */

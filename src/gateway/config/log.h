@@ -4,14 +4,19 @@
  *		itself.
  *
  * Never a token, password, cookie, body or query string's value: a request is
- * named by its route.  Strings of strangers are bounded and escaped.
+ * named by its route.  Strings of strangers are bounded and escaped; a line is
+ * at most 4096 bytes and one write, so lines of several processes never mix.
  */
 #ifndef GATEWAY_LOG_H
 #define GATEWAY_LOG_H
 
 #include "gateway/config/config.h"
 
+/* What will be logged: events up to the level; requests: crit none, error those answered with 5xx, warn 4xx too, info all. */
 extern void log_begin(LogLevel level);
+
+/* Where to, in place of standard error: a file descriptor that stays open. */
+extern void log_to(int fd);
 
 /* An event of the program: {"time":...,"level":"info","event":"listening","port":3000}; fields: name, value, name, value, NULL (text). */
 extern void log_event(LogLevel level, const char *event, ...) __attribute__((sentinel));
