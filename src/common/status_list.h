@@ -92,4 +92,12 @@ STATUS(USERNAME_INVALID,    "22023", 400, "invalid username", "A name has 1 to 6
 STATUS(ACCOUNT_NOBODY,      "42501", 401, "nobody is logged in", "Log in with twin_api.login() and send the access token; in SQL, hand it to twin.authenticate().")
 STATUS(ACCOUNT_ELSEWHERE,   "42501", 403, "the token belongs to no account of this database", "Sessions and passwords of users that an outside issuer names are kept there.")
 STATUS(ACCOUNT_CHANGED,     "40001", 409, "the account was changed at the same time", "Log in again.")
+
+/* TW8xx: requests */
+STATUS(REQUEST_ANONYMOUS,   "TW801", 401, "anonymous access is disabled", NULL)
+STATUS(REQUEST_CSRF,        "TW802", 403, "the request lacks the CSRF token of its session", "Send the cookie __Host-twin_csrf back as the header X-CSRF-Token, or the access token as Authorization: Bearer.")
+STATUS(REQUEST_LIMITED,     "TW803", 429, "too many requests", NULL)
+STATUS(REQUEST_BLOCKED,     "TW804", 403, "requests from this address are refused", NULL)
+STATUS(REQUEST_CLAIMS,      "TW805", 401, "the token is not the one that the request was authenticated with", NULL)
+STATUS(REQUEST_BEGUN,       "25001", 500, "a request has begun in this transaction already", NULL)
 /* clang-format on */

@@ -39,4 +39,13 @@ typedef const char *(*AccountAddressSource)(void);
 /* Sets who tells it; once, from the init function of a part above. */
 extern void account_set_address_source(AccountAddressSource source);
 
+/*
+ * Tells a cookie that the request came with and that request.cookies does not
+ * show, because whoever acts in the request could read it there; NULL where
+ * request.cookies is to be asked.  Good to the end of the transaction.
+ */
+typedef const char *(*AccountCookieSource)(const char *name);
+
+extern void account_set_cookie_source(AccountCookieSource source);
+
 #endif /* TSEC_ACCOUNT_H */

@@ -8,6 +8,7 @@
 #include "account/account.h"
 
 #include "common/digest.h"
+#include "common/network.h"
 #include "event/event.h"
 #include "limit/limit.h"
 #include "token/token.h"
@@ -48,7 +49,7 @@ extern void typed_free(Typed *typed);
 /* ---- address.c: where a login comes from ---- */
 
 #define ADDRESS_TEXT_MAX 48
-#define ADDRESS_SUBJECT_MAX 9
+#define ADDRESS_SUBJECT_MAX NETWORK_SUBJECT_MAX
 
 typedef struct Address
 {

@@ -17,6 +17,8 @@
 #define REQUEST_OBJECT_MAX 65536
 #define REQUEST_MEMBERS_MAX 512
 
+static AccountCookieSource cookie_source = NULL;
+
 /* A member that is a string, copied as UTF-8. */
 static bool
 copy_member(const char *setting, const char *name, char *to, size_t size)
@@ -49,8 +51,18 @@ request_header(const char *name, char *to, size_t size)
 	return copy_member("request.headers", name, to, size);
 }
 
+void
+account_set_cookie_source(AccountCookieSource source)
+{
+	cookie_source = source;
+}
+
 bool
 request_cookie(const char *name, char *to, size_t size)
 {
+	const char *hidden = cookie_source != NULL ? cookie_source(name) : NULL;
+
+	if (hidden != NULL)
+		return strlcpy(to, hidden, size) < size;
 	return copy_member("request.cookies", name, to, size);
 }

@@ -38,6 +38,14 @@ extern void base_tell_sessions(Oid relation);
 /* Whole seconds since 1970, as tokens count them. */
 extern int64 base_seconds_now(void);
 
+/* ---- client.c ---- */
+
+/* The address of this connection's other end in numbers, good for ever; NULL for a unix socket and where there is no client. */
+extern const char *base_client_address(void);
+
+/* Whether the other end is a unix socket's. */
+extern bool base_client_is_local(void);
+
 /* ---- errors.c ---- */
 
 /* Raises the status as an SQL error with its SQLSTATE, message and hint.  TSEC_OK is an internal error. */
@@ -82,6 +90,7 @@ extern char *setting_token_audience;
 extern char *setting_token_issuer;
 extern int setting_token_leeway;   /* seconds */
 extern int setting_token_lifetime; /* seconds; 0 leaves it to the environment */
+extern char *setting_trusted_proxies;
 
 /* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */
 extern uint64 setting_token_changes;

@@ -6,6 +6,8 @@
 
 #include "base/base.h"
 
+#include "common/network.h"
+
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -36,6 +38,7 @@ uint64 setting_token_changes = 1;
 char *setting_token_issuer;
 int setting_token_leeway;
 int setting_token_lifetime;
+char *setting_trusted_proxies;
 
 typedef struct BooleanSetting
 {
@@ -98,6 +101,15 @@ check_token_name(char **value, void **extra, GucSource source)
 	return false;
 }
 
+static bool
+check_proxies(char **value, void **extra, GucSource source)
+{
+	if (network_list_valid(*value))
+		return true;
+	GUC_check_errdetail("It is a comma-separated list of addresses, networks such as 10.0.0.0/8, and the word local.");
+	return false;
+}
+
 static void
 note_token_string(const char *value, void *extra)
 {
@@ -135,6 +147,13 @@ static const StringSetting strings[] = {
 	{"twin_security.token_issuer", &setting_token_issuer, "twin_security", PGC_SUSET, 0,
 	 "Issuer (iss) of the tokens this database issues and, of those signed by its own keys, accepts.",
 	 "A change refuses all tokens issued before it.", check_token_name, note_token_string},
+	{"twin_security.trusted_proxies", &setting_trusted_proxies, "", PGC_SIGHUP, 0,
+	 "Where connections come from whose word about the client's address is believed, and proxies in front of them.",
+	 "Addresses, networks (10.0.0.0/8) and the word local for unix sockets. On a connection from there "
+	 "twin.pre_request() takes the client's address from X-Forwarded-For: the last one that is not listed here. Limits, "
+	 "locks and events then know each client behind PostgREST; without it all of them are the one address that "
+	 "PostgREST connects from. twin_gateway tells the address by itself.",
+	 check_proxies, NULL},
 };
 
 static const IntegerSetting integers[] = {

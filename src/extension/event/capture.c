@@ -11,50 +11,20 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "common/ip.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
-static EventActorSource actor_source = NULL;
+static EventActorSource actor_sources[EVENT_ACTOR_SOURCES];
+static int actor_source_count = 0;
 
 void
-event_set_actor_source(EventActorSource source)
+event_add_actor_source(EventActorSource source)
 {
-	actor_source = source;
-}
-
-/*
- * The client's network address in numbers; NULL for a unix socket and for processes without a client.  It is taken from
- * this process's entry in pg_stat_activity, because the header that describes a connection needs those of Kerberos.
- */
-static const char *
-connection_address(void)
-{
-	static char address[NI_MAXHOST];
-	static bool known = false;
-	char *zone;
-
-	if (MyBEEntry == NULL || MyBEEntry->st_procpid != MyProcPid)
-		return NULL; /* it is not filled in yet */
-	if (!known)
-	{
-		const SockAddr *remote = &MyBEEntry->st_clientaddr;
-
-		if ((remote->addr.ss_family != AF_INET && remote->addr.ss_family != AF_INET6) ||
-			pg_getnameinfo_all(&remote->addr, remote->salen, address, sizeof(address), NULL, 0, NI_NUMERICHOST) != 0)
-			address[0] = '\0';
-		zone = strchr(address, '%'); /* the link of an IPv6 address is no part of it */
-		if (zone != NULL)
-			*zone = '\0';
-		known = true;
-	}
-	return address[0] == '\0' ? NULL : address;
+	if (actor_source_count == EVENT_ACTOR_SOURCES)
+		elog(ERROR, "twin_security: too many tell the actor of events");
+	actor_sources[actor_source_count++] = source;
 }
 
 /* Takes a text, cut between characters where it is too long. */
@@ -92,8 +62,8 @@ actor_of(const SecurityEvent *event)
 {
 	EventActor actor = {0};
 
-	if (actor_source != NULL)
-		actor_source(&actor);
+	for (int i = 0; i < actor_source_count; i++)
+		actor_sources[i](&actor);
 	if (event->user_id != 0)
 	{
 		actor.has_user = true;
@@ -130,6 +100,10 @@ take_actor(EventRecord *record, const SecurityEvent *event)
 	take(record, EVENT_USERNAME, event->username ? event->username : actor.username);
 	take(record, EVENT_TOKEN_ID, actor.token_id);
 	take(record, EVENT_REQUEST_ID, actor.request_id);
+	take(record, EVENT_CLIENT_ADDRESS,
+		 event->client_address   ? event->client_address
+		 : actor.client_address ? actor.client_address
+								: base_client_address());
 }
 
 size_t
@@ -151,7 +125,6 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 	take(&record, EVENT_ACTION, event->action);
 	take(&record, EVENT_RESOURCE, event->resource);
 	take(&record, EVENT_RECORD_ID, event->record_id);
-	take(&record, EVENT_CLIENT_ADDRESS, event->client_address ? event->client_address : connection_address());
 	take(&record, EVENT_APPLICATION_NAME, application_name);
 	if (event->details != NULL)
 	{

@@ -44,6 +44,7 @@ typedef struct EventActor
 	const char *username;
 	const char *token_id;
 	const char *request_id;
+	const char *client_address; /* where it is not that of the connection */
 } EventActor;
 
 /* Fills in what it knows; called for every event, so it is quick, raises nothing and reads no catalog. */
@@ -51,8 +52,9 @@ typedef void (*EventActorSource)(EventActor *actor);
 
 extern void event_init(void);
 
-/* Sets who tells the actor; once, from the init function of a part above. */
-extern void event_set_actor_source(EventActorSource source);
+/* Adds one who tells something of the actor, at most EVENT_ACTOR_SOURCES; from the init function of a part above. */
+#define EVENT_ACTOR_SOURCES 4
+extern void event_add_actor_source(EventActorSource source);
 
 /*
  * Emits an event: never raises, never waits, takes no lock, needs no

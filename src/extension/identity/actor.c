@@ -26,5 +26,5 @@ name_actor(EventActor *actor)
 void
 actor_init(void)
 {
-	event_set_actor_source(name_actor);
+	event_add_actor_source(name_actor);
 }

@@ -10,8 +10,11 @@
  */
 #include "identity/private.h"
 
+#include "event/event.h"
 #include "keyring/keyring.h"
 #include "token/token.h"
+
+#include "common/secret.h"
 
 #include "access/parallel.h"
 #include "access/xact.h"
@@ -202,6 +205,53 @@ identity_current(void)
 		return NULL;
 	seal_token_only();
 	return &current.identity;
+}
+
+/* Records that a token was refused. */
+static void
+tell_refused(Status status)
+{
+	event_emit(&(SecurityEvent){.type = "token_refused",
+								.class = EVENT_ACCESS,
+								.severity = EVENT_MEDIUM,
+								.outcome = EVENT_DENIED,
+								.action = "authenticate",
+								.resource = status_info(status)->sqlstate,
+								.is_anybodys = true});
+}
+
+Status
+identity_authenticate(const char *token, size_t length)
+{
+	const VerifiedToken *verified;
+	Status status = length > SETTING_TOKEN_MAX ? TSEC_TOKEN_TOO_LONG : token_find(token, length, &verified);
+
+	if (status == TSEC_OK)
+	{
+		char *copy = pnstrdup(token, length);
+
+		token_setting_set(copy);
+		secret_wipe(copy, length);
+		pfree(copy);
+		refresh();
+		status = current.status;
+	}
+	if (status != TSEC_OK)
+		tell_refused(status);
+	return status;
+}
+
+Oid
+identity_database_role(void)
+{
+	refresh();
+	if (current.status != TSEC_OK)
+		base_throw(current.status);
+	if (current.nobody)
+		return InvalidOid;
+	if (OidIsValid(current.identity.database_role))
+		return current.identity.database_role;
+	return current.identity.role != NULL ? tables_database_role(current.identity.role) : InvalidOid;
 }
 
 const Identity *

@@ -7,8 +7,6 @@
 #include "event/event.h"
 #include "token/token.h"
 
-#include "common/secret.h"
-
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(tsec_authenticate);
@@ -20,45 +18,18 @@ PG_FUNCTION_INFO_V1(tsec_has_role);
 PG_FUNCTION_INFO_V1(tsec_has_permission);
 PG_FUNCTION_INFO_V1(tsec_require_permission);
 
-/* Records that a token was refused, and raises why. */
-static TSEC_NORETURN void
-refuse_token(Status status)
-{
-	event_emit(&(SecurityEvent){.type = "token_refused",
-								.class = EVENT_ACCESS,
-								.severity = EVENT_MEDIUM,
-								.outcome = EVENT_DENIED,
-								.action = "authenticate",
-								.resource = status_info(status)->sqlstate,
-								.is_anybodys = true});
-	base_throw(status);
-}
-
 /* authenticate(token text): from here to the end of the transaction the token says who is asking */
 Datum
 tsec_authenticate(PG_FUNCTION_ARGS)
 {
-	const VerifiedToken *verified;
-	Status status;
 	text *token;
-	char *copy;
-	size_t length;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a token is needed to authenticate"),
 				 errhint("To be nobody again, end the transaction or use SET LOCAL twin_security.token = ''.")));
 	token = PG_GETARG_TEXT_PP(0);
-	length = VARSIZE_ANY_EXHDR(token);
-	if (length > SETTING_TOKEN_MAX)
-		refuse_token(TSEC_TOKEN_TOO_LONG);
-	status = token_find(VARDATA_ANY(token), length, &verified);
-	if (status != TSEC_OK)
-		refuse_token(status);
-	copy = text_to_cstring(token);
-	token_setting_set(copy);
-	secret_wipe(copy, length);
-	pfree(copy);
+	base_check(identity_authenticate(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token)));
 	(void) identity_current();
 	PG_RETURN_VOID();
 }

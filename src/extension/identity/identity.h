@@ -35,6 +35,22 @@ extern const Identity *identity_current(void);
 /* The same, with NULL also for a token that does not hold. */
 extern const Identity *identity_if_verified(void);
 
+/*
+ * From here to the end of the transaction a token says who is asking.  Returns
+ * why it does not hold, and then the refusal is recorded; the caller raises.
+ * Of a token-only login the role is not sealed yet, so that the caller can take
+ * on the one below: the next question after that, or identity_seal_role(), seals.
+ */
+extern Status identity_authenticate(const char *token, size_t length);
+
+/*
+ * The database role that whoever is asking acts in: the one his token names, or
+ * the one his role of the twin, or the nearest it inherits from, stands for.
+ * InvalidOid for nobody and where there is none.  Whether this login may take it
+ * on is the caller's to look at.  Seals nothing.
+ */
+extern Oid identity_database_role(void);
+
 /* A number that changes whenever any answer of this header may have. */
 extern uint64 identity_generation(void);
 
@@ -51,6 +67,9 @@ extern void identity_require_permission(const char *permission);
  * by itself.  Once for each, from the init function of a part above; the name stays.
  */
 extern void identity_let_tenants_call(const char *function);
+
+/* The same for token-only logins without a token, as far as they were granted the function. */
+extern void identity_let_logins_call(const char *function);
 
 /* Whether this session's login may use what needs an identity only while a token verifies. */
 extern bool identity_is_token_only(void);

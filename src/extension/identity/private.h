@@ -26,6 +26,9 @@ extern const char *tables_role_of(Oid database_role);
 /* Whether a role of the twin, or one it inherits from, is what a database role stands for. */
 extern bool tables_role_stands_for(const char *role, Oid database_role);
 
+/* The database role that a role of the twin, or the nearest it inherits from, stands for; InvalidOid when none. */
+extern Oid tables_database_role(const char *role);
+
 /* Whether a role holds a permission that another lacks; NULL holds none. */
 extern bool tables_role_exceeds(const char *role, const char *other);
 
@@ -64,6 +67,9 @@ extern void reach_require_whole(const char *what);
 
 /* The same for a function, or a relation, of schema twin, unless it answers for a tenant. */
 extern void reach_check_function(Oid function);
+
+/* Whether a token-only login may call a function without a token's warrant. */
+extern bool reach_logins_may_call(Oid function);
 extern void reach_check_relation(Oid relation);
 
 /* ---- actor.c ---- */

@@ -33,15 +33,28 @@ static const char *const harmless[] = {
 static const char *const of_all_tenants[] = {"audit_log", "revocations"};
 
 /* What parts above named; of strings that stay. */
-static List *let = NIL;
+static List *let_tenants = NIL;
+static List *let_logins = NIL;
+
+static void
+add_name(List **names, const char *function)
+{
+	MemoryContext outer = MemoryContextSwitchTo(TopMemoryContext);
+
+	*names = lappend(*names, unconstify(char *, function));
+	MemoryContextSwitchTo(outer);
+}
 
 void
 identity_let_tenants_call(const char *function)
 {
-	MemoryContext outer = MemoryContextSwitchTo(TopMemoryContext);
+	add_name(&let_tenants, function);
+}
 
-	let = lappend(let, unconstify(char *, function));
-	MemoryContextSwitchTo(outer);
+void
+identity_let_logins_call(const char *function)
+{
+	add_name(&let_logins, function);
 }
 
 static bool
@@ -55,15 +68,29 @@ is_among(const char *name, const char *const *names, int count)
 }
 
 static bool
-tenants_may_call(const char *name)
+is_listed(const char *name, const List *names)
 {
 	ListCell *cell;
 
-	foreach(cell, let)
+	foreach(cell, names)
 		/* public: names of functions */
 		if (strcmp(lfirst(cell), name) == 0)
 			return true;
-	return is_among(name, harmless, lengthof(harmless));
+	return false;
+}
+
+static bool
+tenants_may_call(const char *name)
+{
+	return is_listed(name, let_tenants) || is_among(name, harmless, lengthof(harmless));
+}
+
+bool
+reach_logins_may_call(Oid function)
+{
+	char *name = get_func_name(function);
+
+	return name != NULL && is_listed(name, let_logins);
 }
 
 /* Records that somebody reached too far. */

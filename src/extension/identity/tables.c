@@ -360,6 +360,18 @@ tables_role_stands_for(const char *name, Oid database_role)
 	return false;
 }
 
+Oid
+tables_database_role(const char *name)
+{
+	int depth = 0;
+
+	refresh();
+	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
+		if (OidIsValid(role->database_role))
+			return role->database_role;
+	return InvalidOid;
+}
+
 bool
 tables_login_exceeds(Oid login, const char *name)
 {

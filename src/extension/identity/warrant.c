@@ -20,9 +20,11 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(tsec_require_warrant);
@@ -106,7 +108,11 @@ check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *ar
 	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
 		return;
 	if (!identity_has_warrant())
+	{
+		if (reach_logins_may_call(object))
+			return;
 		refuse("an administrative function of twin_security");
+	}
 	reach_check_function(object);
 }
 
@@ -133,14 +139,17 @@ warrant_check_statement(const PlannedStmt *statement)
 	}
 }
 
-/* require_warrant(): trigger on the list of token-only logins */
+/* require_warrant(): trigger on tables that administrators edit */
 Datum
 tsec_require_warrant(PG_FUNCTION_ARGS)
 {
+	const char *table;
+
 	base_require_trigger(fcinfo, "require_warrant");
+	table = RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation);
 	if (!identity_has_warrant())
-		refuse("the list of token-only logins");
-	reach_require_whole("token_only_logins");
+		refuse(table);
+	reach_require_whole(table);
 	PG_RETURN_POINTER(NULL);
 }
 

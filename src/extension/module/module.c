@@ -10,6 +10,7 @@
 #include "keyring/keyring.h"
 #include "limit/limit.h"
 #include "password/password.h"
+#include "request/request.h"
 #include "token/token.h"
 
 PG_MODULE_MAGIC;
@@ -28,4 +29,5 @@ _PG_init(void)
 	token_init();
 	identity_init();
 	account_init();
+	request_init();
 }

@@ -1,0 +1,244 @@
+/*
+ * rates.c
+ *		twin.rate_limits, as this session last read it, and taking from what it
+ *		allows.
+ *
+ * The table is small and read whole with a catalog snapshot: the newest
+ * committed state plus the transaction's own changes.  A trigger on it
+ * invalidates its relcache entry in every session, which is the news upon
+ * which it is read again.
+ *
+ * Of the limits of a route two count, each by itself: the one that fits most
+ * closely, and the one of every route ('*').  A limit's subject is its route
+ * and whoever asks, so what one route takes another keeps.
+ */
+#include "request/private.h"
+
+#include "limit/limit.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "commands/trigger.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(tsec_rate_limits_changed);
+
+/* Columns, in the order of rates.sql. */
+enum
+{
+	RATES_ROUTE = 1,
+	RATES_SCOPE,
+	RATES_REQUESTS,
+	RATES_PERIOD,
+	RATES_BURST
+};
+
+/* Of a user's name only so much is counted by; what is longer differs there or is one. */
+#define USER_MAX 512
+
+typedef struct Rule
+{
+	char *route;
+	size_t length;
+	bool is_global;
+	LimitKind kind;
+	RateLimit rate;
+} Rule;
+
+static MemoryContext context = NULL;
+static Rule *rules = NULL;
+static int rule_count = 0;
+static bool known = false;
+static uint64 generation = 1;
+static Oid relation_oid = InvalidOid;
+
+static void
+note_relation_change(Datum argument, Oid relation)
+{
+	if (OidIsValid(relation) && OidIsValid(relation_oid) && relation != relation_oid)
+		return;
+	known = false;
+	relation_oid = InvalidOid;
+	generation++;
+}
+
+void
+rates_init(void)
+{
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+}
+
+/* ---- reading ---- */
+
+/* Takes a row; one that the table's constraints would not let in limits nothing. */
+static void
+take_row(TupleDesc shape, HeapTuple row)
+{
+	Datum values[RATES_BURST];
+	bool nulls[RATES_BURST];
+	Rule *rule = &rules[rule_count];
+	Interval *period;
+	char *scope;
+	double nanoseconds;
+
+	for (int i = 0; i < RATES_BURST; i++)
+	{
+		values[i] = heap_getattr(row, i + 1, shape, &nulls[i]);
+		if (nulls[i])
+			return;
+	}
+	period = DatumGetIntervalP(values[RATES_PERIOD - 1]);
+	nanoseconds = 1e3 * period->time + 1e9 * SECS_PER_DAY * (period->day + (double) DAYS_PER_MONTH * period->month);
+	rule->rate.requests = (uint32) DatumGetInt32(values[RATES_REQUESTS - 1]);
+	rule->rate.burst = (uint32) DatumGetInt32(values[RATES_BURST - 1]);
+	if (nanoseconds < 1000 || nanoseconds > (double) LIMIT_TIME_MAX || rule->rate.requests == 0 ||
+		rule->rate.burst == 0)
+		return;
+	rule->rate.period = (int64) nanoseconds;
+	scope = TextDatumGetCString(values[RATES_SCOPE - 1]);
+	rule->kind = strcmp(scope, "user") == 0 ? LIMIT_RATE_USER : LIMIT_RATE_ADDRESS;
+	rule->route = TextDatumGetCString(values[RATES_ROUTE - 1]);
+	rule->length = strlen(rule->route);
+	rule->is_global = strcmp(rule->route, "*") == 0;
+	rule_count++;
+}
+
+/* Reads every row. */
+static void
+read_rows(void)
+{
+	Oid namespace = get_namespace_oid(TSEC_SCHEMA, true);
+	int room = 16;
+	Relation relation;
+	SysScanDesc scan;
+	HeapTuple row;
+
+	relation_oid = OidIsValid(namespace) ? get_relname_relid("rate_limits", namespace) : InvalidOid;
+	rule_count = 0;
+	rules = palloc(sizeof(Rule) * room);
+	if (!OidIsValid(relation_oid))
+		return;
+	relation = table_open(relation_oid, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		if (rule_count == room)
+			rules = repalloc(rules, sizeof(Rule) * (room *= 2));
+		take_row(RelationGetDescr(relation), row);
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+}
+
+/* Reads everything when there is news. */
+static void
+refresh(void)
+{
+	MemoryContext fresh;
+	MemoryContext outer;
+	uint64 before;
+
+	if (likely(known))
+		return;
+	fresh = AllocSetContextCreate(TopMemoryContext, "twin_security rate limits", ALLOCSET_SMALL_SIZES);
+	outer = MemoryContextSwitchTo(fresh);
+	before = generation; /* opening the table may itself bring news */
+	if (context != NULL)
+		MemoryContextDelete(context);
+	context = fresh;
+	rules = NULL;
+	rule_count = 0;
+	read_rows();
+	MemoryContextSwitchTo(outer);
+	known = before == generation;
+}
+
+/* ---- taking ---- */
+
+/* Takes one request from one limit. */
+static void
+take_from(const Rule *rule, const void *subject, size_t length, RateAnswer *answer)
+{
+	char whole[ROUTE_RULE_MAX + 1 + USER_MAX];
+	size_t route_length = Min(rule->length, ROUTE_RULE_MAX);
+	RateVerdict verdict;
+
+	memcpy(whole, rule->route, route_length);
+	whole[route_length] = '\0';
+	length = Min(length, USER_MAX);
+	memcpy(whole + route_length + 1, subject, length);
+	verdict = limit_take(rule->kind, whole, route_length + 1 + length, &rule->rate);
+	answer->remaining = answer->limited ? Min(answer->remaining, verdict.remaining) : verdict.remaining;
+	answer->limited = true;
+	if (verdict.allowed)
+		return;
+	answer->allowed = false;
+	answer->retry_after = Max(answer->retry_after, verdict.retry_after);
+}
+
+/* Takes one from what fits a route most closely, and from what holds for all. */
+static RateAnswer
+take(LimitKind kind, const char *route, size_t route_length, const void *subject, size_t length)
+{
+	RateAnswer answer = {.allowed = true};
+	const Rule *closest = NULL;
+	unsigned best = 0;
+
+	refresh();
+	for (int i = 0; i < rule_count; i++)
+	{
+		const Rule *rule = &rules[i];
+		unsigned fit;
+
+		if (rule->kind != kind)
+			continue;
+		if (rule->is_global)
+		{
+			take_from(rule, subject, length, &answer);
+			continue;
+		}
+		fit = route_fits(rule->route, rule->length, route, route_length);
+		if (fit > best)
+		{
+			best = fit;
+			closest = rule;
+		}
+	}
+	if (closest != NULL)
+		take_from(closest, subject, length, &answer);
+	return answer;
+}
+
+RateAnswer
+rates_take_address(const char *route, size_t length, const NetAddress *address)
+{
+	/* who comes by a unix socket, and whom nobody tells the address of, is one client */
+	uint8 subject[NETWORK_SUBJECT_MAX] = "local";
+	size_t subject_length = 5;
+
+	if (address != NULL)
+		subject_length = network_subject(address, subject);
+	return take(LIMIT_RATE_ADDRESS, route, length, subject, subject_length);
+}
+
+RateAnswer
+rates_take_user(const char *route, size_t length, const char *user)
+{
+	return take(LIMIT_RATE_USER, route, length, user, strlen(user));
+}
+
+/* rate_limits_changed(): trigger that tells every session to read the table again */
+Datum
+tsec_rate_limits_changed(PG_FUNCTION_ARGS)
+{
+	base_require_trigger(fcinfo, "rate_limits_changed");
+	base_tell_sessions(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+	PG_RETURN_POINTER(NULL);
+}
