@@ -27,7 +27,8 @@ PG_CFLAGS += -Wno-ignored-attributes -Wno-ignored-optimization-argument -Wno-unk
 endif
 # twin_gateway: a program of its own that sees src/common and no header of the server
 GATEWAY = $(patsubst %.c,%.o,$(wildcard src/gateway/*.c src/gateway/*/*.c))
-GATEWAY_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 $(COPT)
+GATEWAY_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	-DTWIN_VERSION='"$(EXTENSION_VERSION)"' $(COPT)
 GATEWAY_LIBS = -lmicrohttpd -lwslay -lpq -lssl -lcrypto -ljansson -lseccomp
 
 SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map

@@ -60,6 +60,7 @@ stop(void *argument)
 	}
 	gateway->is_stopping = true;
 	log_event(LOG_WARN, "stopping", NULL);
+	feed_dismiss(gateway->feed);
 	server_drain(gateway->public, gateway->config->server_drain_timeout, stopped, gateway);
 }
 
@@ -184,6 +185,19 @@ open_pool(Gateway *gateway)
 	gateway->pool = pool_open(gateway->loop, &options);
 }
 
+static void
+open_feed(Gateway *gateway)
+{
+	const Config *config = gateway->config;
+	FeedOptions options = {.uri = config->db_uri,
+						   .max_clients = config->websocket_max_connections,
+						   .limits = {.max_message = (size_t) config->websocket_max_message,
+									  .max_queue = (size_t) config->websocket_max_queue,
+									  .ping_interval = config->websocket_ping_interval}};
+
+	gateway->feed = feed_open(gateway->loop, gateway->pool, &options);
+}
+
 static int
 serve(Gateway *gateway)
 {
@@ -213,6 +227,7 @@ serve(Gateway *gateway)
 		return EXIT_NOT_HERE;
 	}
 	open_pool(gateway);
+	open_feed(gateway);
 	cache_begin(gateway);
 	(void) snprintf(port, sizeof(port), "%d", server_port(gateway->public));
 	log_event(LOG_WARN, "listening", "host", gateway->config->server_host, "port", port, NULL);
@@ -222,6 +237,7 @@ serve(Gateway *gateway)
 	if (gateway->admin != NULL)
 		server_close(gateway->admin);
 	cache_end(gateway);
+	feed_close(gateway->feed);
 	pool_close(gateway->pool);
 	loop_free(gateway->loop);
 	log_event(LOG_WARN, "stopped", NULL);

@@ -55,7 +55,7 @@ answers_are_json(void)
 
 	CHECK(strcmp(words_done(arena, "subscribed", &words),
 				 "{\"type\":\"subscribed\",\"topics\":[\"a\",\"b\\\"\\\\\"],\"ref\":\"x\\\"y\"}") == 0);
-	CHECK(strcmp(words_refused(arena, "42501", "no", NULL),
+	CHECK(strcmp(words_refused(arena, "42501", "no", NULL, NULL),
 				 "{\"type\":\"refused\",\"code\":\"42501\",\"message\":\"no\"}") == 0);
 	CHECK(strcmp(words_array(arena, names, 2), "{\"a\",\"b\\\"\\\\\"}") == 0);
 	arena_free(arena);

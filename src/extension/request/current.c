@@ -143,7 +143,8 @@ tell_cookie(const char *name)
 static void
 note_transaction_end(XactEvent event, void *argument)
 {
-	if (current.is_running && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE))
+	if (current.is_running &&
+		(event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE))
 		forget();
 }
 

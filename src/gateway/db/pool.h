@@ -37,7 +37,8 @@ typedef enum PoolOutcome
 typedef struct PoolAnswer
 {
 	PoolOutcome outcome;
-	PGresult **results; /* of the statements, as far as they came; the last one is the failure's.  Who puts NULL in place of one keeps it */
+	PGresult **
+		results; /* of the statements, as far as they came; the last one is the failure's.  Who puts NULL in place of one keeps it */
 	int result_count;
 	int failed;      /* which statement, or -1 */
 	const char *why; /* for POOL_DOWN and POOL_LOST, for the log */

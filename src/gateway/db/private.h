@@ -5,6 +5,7 @@
 #ifndef GATEWAY_DB_PRIVATE_H
 #define GATEWAY_DB_PRIVATE_H
 
+#include "gateway/db/dial.h"
 #include "gateway/db/pool.h"
 
 #include <stddef.h>
@@ -85,16 +86,6 @@ extern void link_close(Link *link);
 /* Nobody waits for its job any more: what does not end soon is broken off. */
 extern void link_abandon(Link *link);
 
-/* ---- dial.c: making a connection without waiting for it ---- */
-
-typedef struct Dial Dial;
-
-/* Called once: with a connection, or NULL and why.  From the loop, never from dial_begin(). */
-typedef void (*DialCallback)(void *argument, PGconn *made, const char *why);
-
-extern Dial *dial_begin(Loop *loop, const char *uri, DialCallback callback, void *argument);
-extern void dial_cancel(Dial *dial);
-
 /* ---- listener.c ---- */
 
 typedef struct Listener Listener;
@@ -104,8 +95,5 @@ extern void listener_close(Listener *listener);
 
 /* Memory; the program ends when there is none. */
 extern void *db_alloc(size_t size);
-
-/* Milliseconds to rest before try number n (from 0): 1, 2, 4 ... 32 seconds, as PostgREST does. */
-extern int64_t db_rest(int tries);
 
 #endif /* GATEWAY_DB_PRIVATE_H */

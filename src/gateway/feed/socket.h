@@ -19,7 +19,7 @@ typedef struct Socket Socket;
 #define SOCKET_GOING_AWAY 1001
 #define SOCKET_UNSUPPORTED 1003
 #define SOCKET_POLICY 1008
-#define SOCKET_TRY_LATER 1013
+#define SOCKET_RESTART 1012
 
 typedef struct SocketLimits
 {

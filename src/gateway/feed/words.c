@@ -101,7 +101,7 @@ words_done(Arena *arena, const char *type, const Words *words)
 }
 
 const char *
-words_refused(Arena *arena, const char *code, const char *message, const char *ref)
+words_refused(Arena *arena, const char *code, const char *message, const char *topic, const char *ref)
 {
 	Text text;
 
@@ -110,8 +110,23 @@ words_refused(Arena *arena, const char *code, const char *message, const char *r
 	text_json(&text, code);
 	text_put(&text, ",\"message\":");
 	text_json(&text, message);
+	if (topic != NULL)
+	{
+		text_put(&text, ",\"topic\":");
+		text_json(&text, topic);
+	}
 	add_ref(&text, ref);
 	return text.data;
+}
+
+const char *
+words_quoted(Arena *arena, const char *text)
+{
+	Text quoted;
+
+	text_begin(&quoted, arena);
+	text_json(&quoted, text);
+	return quoted.data;
 }
 
 const char *

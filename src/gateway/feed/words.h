@@ -5,12 +5,13 @@
  *		client	{"type": "subscribe", "topics": ["units.1", "alerts"], "ref": "any text"}
  *				{"type": "unsubscribe", "topics": ["alerts"], "ref": "any text"}
  *		server	{"type": "welcome", "user_id": "7", "role": "viewer", "expires_at": "2026-01-01T00:00:00Z"}
- *				{"type": "subscribed", "topics": [...], "ref": ...}, {"type": "unsubscribed", ...}
- *				{"type": "refused", "code": "42501", "message": "...", "ref": ...}
+ *				{"type": "subscribed", "topics": ["units.1"], "ref": ...}, {"type": "unsubscribed", ...}: one for each topic
+ *				{"type": "refused", "code": "42501", "message": "...", "topic": "units.1", "ref": ...}
  *				{"type": "message", "topic": "units.1", "payload": ..., "published_at": "...", "id": 12}
- *				{"type": "lost", "messages": 3}
+ *				{"type": "closed", "topic": "units.1", "details": ...}: the permission was taken away
+ *				{"type": "lost", "details": ...}: messages came faster than they could be handed on
  *
- * ref is the client's own and comes back with the answer.
+ * ref is the client's own and comes back with the answers.
  */
 #ifndef GATEWAY_WORDS_H
 #define GATEWAY_WORDS_H
@@ -41,8 +42,12 @@ extern bool words_read(Arena *arena, const char *text, size_t length, Words *wor
 /* {"type": type, "topics": [...], "ref": ...} */
 extern const char *words_done(Arena *arena, const char *type, const Words *words);
 
-/* ref may be NULL. */
-extern const char *words_refused(Arena *arena, const char *code, const char *message, const char *ref);
+/* topic and ref may be NULL. */
+extern const char *words_refused(Arena *arena, const char *code, const char *message, const char *topic,
+								 const char *ref);
+
+/* A text as a JSON string. */
+extern const char *words_quoted(Arena *arena, const char *text);
 
 /* The list as the text of an array of PostgreSQL. */
 extern const char *words_array(Arena *arena, const char *const *topics, int count);

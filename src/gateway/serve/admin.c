@@ -101,6 +101,7 @@ metrics(const Gateway *gateway, Arena *arena)
 	add_metric(&text, "twin_gateway_connections", "gauge", "Connections of clients.",
 			   server_connections(gateway->public));
 	add_metric(&text, "process_resident_memory_bytes", "gauge", "Resident memory.", resident());
+	add_metric(&text, "twin_gateway_websockets", "gauge", "WebSockets that are open.", feed_clients(gateway->feed));
 	add_durations(&text, counts);
 	text_put(&text, "# EOF\n");
 	return text.data;

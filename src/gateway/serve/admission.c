@@ -11,10 +11,14 @@
 
 #include <string.h>
 
-static const char begin_request[] = "SELECT role_name, user_id, request_id FROM twin.begin_request($1::pg_catalog.text, "
-									"$2::pg_catalog.text, $3::pg_catalog.jsonb, $4::pg_catalog.jsonb, "
-									"$5::pg_catalog.inet, $6::pg_catalog.text, "
-									"anonymous_role => $7::pg_catalog.name, extra_search_path => $8::pg_catalog.text[])";
+static const char begin_request[] =
+	"SELECT role_name, user_id, request_id FROM twin.begin_request($1::pg_catalog.text, "
+	"$2::pg_catalog.text, $3::pg_catalog.jsonb, $4::pg_catalog.jsonb, "
+	"$5::pg_catalog.inet, $6::pg_catalog.text, "
+	"anonymous_role => $7::pg_catalog.name, extra_search_path => $8::pg_catalog.text[], "
+	"settings => $9::pg_catalog.text[], route => $10::pg_catalog.text)";
+
+#define ARGUMENTS 10
 
 enum
 {
@@ -51,6 +55,14 @@ came_before(const Request *http, int index)
 	return false;
 }
 
+/* Cookies go by themselves; a WebSocket's protocols may hold the token, which is Authorization's then. */
+static bool
+is_left_out(const Call *call, const char *name)
+{
+	return strcmp(name, "cookie") == 0 || strcmp(name, "sec-websocket-protocol") == 0 ||
+		   (call->bearer != NULL && strcmp(name, "authorization") == 0);
+}
+
 /* All headers but cookies as a JSON object. */
 static const char *
 headers_json(const Call *call)
@@ -62,13 +74,18 @@ headers_json(const Call *call)
 	text_char(&text, '{');
 	for (int i = 0; i < http->header_count; i++)
 	{
-		if (strcmp(http->headers[i].name, "cookie") == 0 || came_before(http, i))
+		if (is_left_out(call, http->headers[i].name) || came_before(http, i))
 			continue;
 		if (text.length > 1)
 			text_char(&text, ',');
 		text_json(&text, http->headers[i].name);
 		text_char(&text, ':');
 		add_values(&text, http, i);
+	}
+	if (call->bearer != NULL)
+	{
+		text_put(&text, text.length > 1 ? ",\"authorization\":" : "\"authorization\":");
+		text_json(&text, arena_format(call->arena, "Bearer %s", call->bearer));
 	}
 	text_char(&text, '}');
 	return text.data;
@@ -125,22 +142,54 @@ array_text(Arena *arena, const char *const *names)
 	return text.data;
 }
 
-void
-admission_add(Call *call, const char *method)
+/* Names and values in turn: the administrator's app.settings, the client's time zone, what a routine wants for the statement around it. */
+static const char *
+settings_text(const Call *call)
 {
-	const char **values = arena_alloc(call->arena, 8 * sizeof(char *));
+	const char **settings = call->has_problem || call->is_document ? NULL : call->plan.settings;
+	const char **list;
+	int count = 0;
+	int given = 0;
 
-	values[0] = method;
-	values[1] = call->route;
+	for (const ConfigPair *pair = call->config->app_settings; pair != NULL; pair = pair->next)
+		count += 2;
+	while (settings != NULL && settings[given] != NULL)
+		given++;
+	list = arena_alloc(call->arena, (size_t) (count + given + 3) * sizeof(char *));
+	count = 0;
+	for (const ConfigPair *pair = call->config->app_settings; pair != NULL; pair = pair->next)
+	{
+		list[count++] = arena_format(call->arena, "app.settings.%s", pair->name);
+		list[count++] = pair->value;
+	}
+	if (call->prefer.timezone != NULL)
+	{
+		list[count++] = "timezone";
+		list[count++] = call->prefer.timezone;
+	}
+	for (int i = 0; i < given; i++)
+		list[count++] = settings[i];
+	return array_text(call->arena, list);
+}
+
+void
+admission_add(Call *call)
+{
+	const char **values = arena_alloc(call->arena, ARGUMENTS * sizeof(char *));
+
+	values[0] = call->http->method;
+	values[1] = call->http->path;
 	values[2] = headers_json(call);
 	values[3] = cookies_json(call);
 	values[4] = call->http->client_address;
 	values[5] = call->api.schema != NULL ? call->api.schema : call->config->db_schemas[0];
 	values[6] = call->config->db_anon_role;
 	values[7] = array_text(call->arena, call->config->db_extra_search_path);
+	values[8] = settings_text(call);
+	values[9] = call->route;
 	call->admission = call->statement_count;
 	call->statements[call->statement_count++] =
-		(PoolStatement){.sql = begin_request, .prepare = true, .parameter_count = 8, .values = values};
+		(PoolStatement){.sql = begin_request, .prepare = true, .parameter_count = ARGUMENTS, .values = values};
 }
 
 static const char *
@@ -157,6 +206,6 @@ admission_take(Call *call, const PGresult *result)
 	call->role = text_of(call, result, ANSWER_ROLE);
 	call->user_id = text_of(call, result, ANSWER_USER);
 	call->database_request_id = text_of(call, result, ANSWER_REQUEST);
-	call->side.is_authenticated =
-		call->role != NULL && (call->config->db_anon_role == NULL || strcmp(call->role, call->config->db_anon_role) != 0);
+	call->side.is_authenticated = call->role != NULL && (call->config->db_anon_role == NULL ||
+														 strcmp(call->role, call->config->db_anon_role) != 0);
 }

@@ -24,6 +24,9 @@ typedef struct SchemaCache
 	bool again;
 	int tries;
 	int64_t began_at; /* microseconds */
+	Arena *kept;      /* time zones live here; they are read once */
+	char **timezones; /* sorted; NULL until then */
+	size_t timezone_count;
 } SchemaCache;
 
 static int64_t
@@ -92,6 +95,31 @@ take_schema(SchemaCache *cache, const PGresult *result)
 			  routines, NULL);
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static void
+take_timezones(SchemaCache *cache, const PGresult *result)
+{
+	cache->timezone_count = (size_t) PQntuples(result);
+	cache->timezones = arena_alloc(cache->kept, (cache->timezone_count + 1) * sizeof(char *));
+	for (size_t i = 0; i < cache->timezone_count; i++)
+		cache->timezones[i] = arena_string(cache->kept, PQgetvalue(result, (int) i, 0));
+	qsort(cache->timezones, cache->timezone_count, sizeof(char *), compare_names);
+}
+
+bool
+cache_knows_timezone(const Gateway *gateway, const char *name)
+{
+	const SchemaCache *cache = gateway->cache;
+
+	return cache->timezones != NULL &&
+		   bsearch(&name, cache->timezones, cache->timezone_count, sizeof(char *), compare_names) != NULL;
+}
+
 static void
 schema_came(void *argument, const PoolAnswer *answer)
 {
@@ -99,7 +127,11 @@ schema_came(void *argument, const PoolAnswer *answer)
 
 	cache->job = NULL;
 	if (answer->outcome == POOL_DONE)
+	{
+		if (answer->result_count > 1)
+			take_timezones(cache, answer->results[1]);
 		take_schema(cache, answer->results[0]);
+	}
 	else
 		fail(cache, why_not(answer));
 	arena_free(cache->arena);
@@ -139,16 +171,19 @@ read_schema(void *argument)
 {
 	SchemaCache *cache = argument;
 	const char **values;
-	PoolStatement *statement;
+	PoolStatement *statements;
+	int count = 1;
 
 	cache->timer = NULL;
 	cache->arena = arena_new();
 	values = arena_alloc(cache->arena, sizeof(char *));
 	values[0] = schema_list(cache->arena, cache->gateway->config);
-	statement = arena_alloc(cache->arena, sizeof(PoolStatement));
-	*statement = (PoolStatement){.sql = schema_query(), .parameter_count = 1, .values = values};
+	statements = arena_alloc(cache->arena, 2 * sizeof(PoolStatement));
+	statements[0] = (PoolStatement){.sql = schema_query(), .parameter_count = 1, .values = values};
+	if (cache->timezones == NULL)
+		statements[count++] = (PoolStatement){.sql = "SELECT name FROM pg_catalog.pg_timezone_names"};
 	cache->began_at = microseconds();
-	cache->job = pool_run(cache->gateway->pool, "BEGIN READ ONLY", statement, 1, NULL, schema_came, cache);
+	cache->job = pool_run(cache->gateway->pool, "BEGIN READ ONLY", statements, count, NULL, schema_came, cache);
 }
 
 void
@@ -174,6 +209,7 @@ cache_begin(Gateway *gateway)
 	if (cache == NULL)
 		abort(); /* out of memory */
 	cache->gateway = gateway;
+	cache->kept = arena_new();
 	gateway->cache = cache;
 	cache_reload(gateway);
 }
@@ -188,6 +224,7 @@ cache_end(Gateway *gateway)
 	if (cache->job != NULL)
 		pool_cancel(cache->job);
 	arena_free(cache->arena);
+	arena_free(cache->kept);
 	free(cache);
 	if (gateway->schema != NULL)
 		schema_release(gateway->schema);

@@ -14,6 +14,7 @@
 #include "gateway/serve/respond.h"
 
 #define CALL_STATEMENTS_MAX 4
+#define CALL_CLIENT_GONE 499 /* in the log: nobody was there to be answered */
 
 typedef struct Call
 {
@@ -28,9 +29,12 @@ typedef struct Call
 	Timings timings;
 	char error_id[17];
 	char request_id[17]; /* until the database gives one */
-	const char *route;   /* of the log and the limits: the path */
+	const char *route;   /* of the log and the limits: the path, without the version of a session's */
 	bool is_session;     /* a route of server-auth-prefix */
 	bool is_document;    /* the root: OpenAPI */
+	const char *bearer;  /* a token that came by another way than Authorization; NULL when none did */
+	const char *token;   /* of a WebSocket */
+	const char *welcome; /* ... what it is greeted with */
 
 	/* what it says; filled by call_decode() */
 	ApiRequest api;
@@ -65,7 +69,7 @@ extern const char *call_allow(Call *call);
 /* ---- admission.c: how a request presents itself to the database ---- */
 
 /* Adds the statement that lets the request in, or does not. */
-extern void admission_add(Call *call, const char *method);
+extern void admission_add(Call *call);
 
 /* Takes what it answered. */
 extern void admission_take(Call *call, const PGresult *result);
@@ -74,6 +78,9 @@ extern void admission_take(Call *call, const PGresult *result);
 
 /* Runs it; ends in call_answer(). */
 extern void transact(Call *call);
+
+/* The answer to a transaction that did not come about. */
+extern Answer *transact_refusal(Call *call, const PoolAnswer *answer);
 
 /* ---- websocket.c ---- */
 
@@ -84,6 +91,9 @@ extern void websocket_handshake(Call *call);
 
 /* Sends the answer, writes the log, ends the call. */
 extern void call_answer(Call *call, Answer *answer);
+
+/* The same without the answer, for one that is given in another way: nothing of the call is used afterwards. */
+extern void call_end(Call *call, int status);
 
 /* Microseconds of a clock that never goes back. */
 extern int64_t call_clock(void);

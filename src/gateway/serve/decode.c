@@ -13,7 +13,7 @@ static const struct
 {
 	const char *name;
 	Method method;
-} methods[] = {{"GET", METHOD_GET},		{"HEAD", METHOD_HEAD}, {"POST", METHOD_POST},
+} methods[] = {{"GET", METHOD_GET},     {"HEAD", METHOD_HEAD}, {"POST", METHOD_POST},
 			   {"PATCH", METHOD_PATCH}, {"PUT", METHOD_PUT},   {"DELETE", METHOD_DELETE}};
 
 static bool
@@ -91,6 +91,8 @@ decode_session(Call *call)
 			call->api.schema = "twin_api";
 			call->api.name = functions[i];
 			call->side.profile = NULL;
+			/* under whatever prefix: limits are by one name */
+			call->route = arena_format(call->arena, "/api/auth/%s", functions[i]);
 			return true;
 		}
 	return false;
@@ -140,6 +142,21 @@ decode_root(Call *call)
 	return true;
 }
 
+/* A time zone that the database does not know is as any other preference that is not understood. */
+static bool
+decode_timezone(Call *call)
+{
+	const char *name = call->prefer.timezone;
+
+	if (name == NULL || cache_knows_timezone(call->gateway, name))
+		return true;
+	call->prefer.timezone = NULL;
+	if (call->prefer.handling != HANDLING_STRICT)
+		return true;
+	return problem_set(&call->problem, 400, "PGRST122", "Invalid preferences given with handling=strict",
+					   arena_format(call->arena, "Invalid preferences: timezone=%s", name), NULL);
+}
+
 static bool
 decode_preferences(Call *call)
 {
@@ -149,7 +166,7 @@ decode_preferences(Call *call)
 	for (int i = 0; i < call->http->header_count; i++)
 		if (strcmp(call->http->headers[i].name, "prefer") == 0)
 			values[count++] = call->http->headers[i].value;
-	return prefer_read(call->arena, values, count, &call->prefer, &call->problem);
+	return prefer_read(call->arena, values, count, &call->prefer, &call->problem) && decode_timezone(call);
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include "gateway/config/config.h"
 #include "gateway/config/log.h"
 #include "gateway/db/pool.h"
+#include "gateway/feed/feed.h"
 #include "gateway/http/server.h"
 #include "gateway/plan/schema.h"
 
@@ -45,6 +46,7 @@ typedef struct Gateway
 	ConfigHold *config_hold;
 	const char *pre_request_sql; /* calls db-pre-request; NULL when there is none */
 	Pool *pool;
+	Feed *feed;
 	Server *public;
 	Server *admin;  /* NULL when none */
 	Schema *schema; /* NULL until it has been read */
@@ -70,6 +72,9 @@ extern void cache_begin(Gateway *gateway);
 /* Reads it again; when a reading is on its way, once more after it. */
 extern void cache_reload(Gateway *gateway);
 extern void cache_end(Gateway *gateway);
+
+/* Whether the database has a time zone of that name. */
+extern bool cache_knows_timezone(const Gateway *gateway, const char *name);
 
 /* ---- handle.c: requests of the public server ---- */
 

@@ -52,6 +52,12 @@ begin_call(Gateway *gateway, Exchange *exchange)
 	return call;
 }
 
+static const char *
+call_id(const Call *call)
+{
+	return call->database_request_id != NULL ? call->database_request_id : call->request_id;
+}
+
 static void
 count(Gateway *gateway, int status, int64_t microseconds)
 {
@@ -67,32 +73,45 @@ count(Gateway *gateway, int status, int64_t microseconds)
 	counts->duration_sum += (uint64_t) microseconds;
 }
 
-void
-call_answer(Call *call, Answer *answer)
+/* Writes the log and gives back what the call holds. */
+static void
+end_call(Call *call, int status, const Answer *answer)
 {
 	int64_t microseconds = (loop_now(call->gateway->loop) - call->http->began_at) * 1000;
-	const char *id = call->database_request_id != NULL ? call->database_request_id : call->request_id;
 
-	cors_add(answer, call->config->server_cors_allowed_origins, request_header(call->http, "origin"));
-	answer_default(answer, "X-Request-Id", id);
-	count(call->gateway, answer->status, microseconds);
-	log_request(&(LoggedRequest){.request_id = id,
+	count(call->gateway, status, microseconds);
+	log_request(&(LoggedRequest){.request_id = call_id(call),
 								 .method = call->http->method,
 								 .route = call->route,
-								 .status = answer->status,
+								 .status = status,
 								 .microseconds = microseconds,
 								 .role = call->role,
 								 .user_id = call->user_id,
 								 .client_address = call->http->client_address,
-								 .code = answer->code,
-								 .error_id = answer->error_id,
-								 .detail = answer->log_detail,
-								 .bytes = answer->body_length});
+								 .code = answer != NULL ? answer->code : NULL,
+								 .error_id = answer != NULL ? answer->error_id : NULL,
+								 .detail = answer != NULL ? answer->log_detail : NULL,
+								 .bytes = answer != NULL ? answer->body_length : 0});
 	if (call->schema != NULL)
 		schema_release(call->schema);
+	call->schema = NULL;
 	gateway_release_config(call->config_hold);
-	exchange_answer(call->exchange, answer->status, answer->reason, answer->headers, answer->header_count, answer->body,
-					answer->body_length);
+}
+
+void
+call_end(Call *call, int status)
+{
+	end_call(call, status, NULL);
+}
+
+void
+call_answer(Call *call, Answer *answer)
+{
+	cors_add(answer, call->config->server_cors_allowed_origins, request_header(call->http, "origin"));
+	answer_default(answer, "X-Request-Id", call_id(call));
+	end_call(call, answer->status, answer);
+	exchange_answer(call->exchange, answer->status, answer->reason, answer->headers, answer->header_count,
+					answer->body, answer->body_length);
 }
 
 static void
@@ -165,8 +184,6 @@ handle_refusal(void *argument, int status, const char *why, const char *client_a
 
 	gateway->counts.refused++;
 	count(gateway, status, milliseconds * 1000);
-	log_request(&(LoggedRequest){.status = status,
-								 .microseconds = milliseconds * 1000,
-								 .client_address = client_address,
-								 .detail = why});
+	log_request(&(LoggedRequest){
+		.status = status, .microseconds = milliseconds * 1000, .client_address = client_address, .detail = why});
 }

@@ -34,27 +34,6 @@ add_statement(Call *call, const char *sql, int count, const char *const *values)
 		(PoolStatement){.sql = sql, .prepare = true, .parameter_count = count, .values = values};
 }
 
-/* A routine's own settings, as it would have them: set for the transaction, since they judge the statement around it. */
-static void
-add_settings(Call *call)
-{
-	const char **settings = call->plan.settings;
-	const char **values;
-	int count = 0;
-	Text sql;
-
-	if (settings == NULL || settings[0] == NULL)
-		return;
-	while (settings[count] != NULL)
-		count++;
-	values = arena_alloc(call->arena, (size_t) count * sizeof(char *));
-	memcpy(values, settings, (size_t) count * sizeof(char *));
-	text_begin(&sql, call->arena);
-	for (int i = 0; i < count; i += 2)
-		text_format(&sql, "%s pg_catalog.set_config($%d, $%d, true)", i == 0 ? "SELECT" : ",", i + 1, i + 2);
-	add_statement(call, sql.data, count, values);
-}
-
 static void
 add_main(Call *call)
 {
@@ -69,7 +48,6 @@ add_main(Call *call)
 		add_statement(call, openapi_query(), 2, values);
 		return;
 	}
-	add_settings(call);
 	values = arena_alloc(call->arena, (size_t) (call->plan.parameter_count + 1) * sizeof(char *));
 	for (int i = 0; i < call->plan.parameter_count; i++)
 		values[i] = call->plan.parameters[i].value;
@@ -83,7 +61,8 @@ begin_statement(const Call *call)
 	bool read_only = call->has_problem || call->is_document || call->plan.read_only;
 
 	if (!call->has_problem && call->plan.isolation != NULL && strcmp(call->plan.isolation, "serializable") == 0)
-		return read_only ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY" : "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
+		return read_only ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY"
+						 : "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
 	if (!call->has_problem && call->plan.isolation != NULL && strcmp(call->plan.isolation, "repeatable read") == 0)
 		return read_only ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 						 : "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE";
@@ -169,7 +148,8 @@ raised(Call *call, const PoolAnswer *answer)
 	const PGresult *result = answer->result_count > 0 ? answer->results[answer->result_count - 1] : NULL;
 	DbError error = {0};
 	const char *fields[4];
-	static const int codes[] = {PG_DIAG_SQLSTATE, PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT};
+	static const int codes[] = {PG_DIAG_SQLSTATE, PG_DIAG_MESSAGE_PRIMARY, PG_DIAG_MESSAGE_DETAIL,
+								PG_DIAG_MESSAGE_HINT};
 
 	for (int i = 0; i < 4; i++)
 	{
@@ -187,13 +167,21 @@ raised(Call *call, const PoolAnswer *answer)
 static Answer *
 document(Call *call, const PGresult *result)
 {
+	const Config *config = call->config;
+	const OpenapiPlace place = {.proxy_uri = config->openapi_server_proxy_uri,
+								.host = config->server_host,
+								.port = server_port(call->gateway->public),
+								.is_tls = config->server_tls_certificate != NULL,
+								.security_active = config->openapi_security_active,
+								.version = TWIN_VERSION};
 	size_t length = 0;
-	const char *why = NULL;
-	const char *body = PQntuples(result) == 1 ? openapi_document(call, PQgetvalue(result, 0, 0), (size_t) PQgetlength(result, 0, 0), &length, &why)
-											  : NULL;
+	const char *body = NULL;
 
+	if (PQntuples(result) == 1 && !PQgetisnull(result, 0, 0))
+		body = openapi_document(call->arena, PQgetvalue(result, 0, 0), (size_t) PQgetlength(result, 0, 0), &place,
+								&length);
 	if (body == NULL)
-		return refusal_of(call, 500, "PGRST126", "The root endpoint metadata could not be read", why);
+		return refusal_of(call, 500, "XX000", "the schema's description is of another shape", NULL);
 	return respond_document(call->arena, "application/openapi+json; charset=utf-8", body, length, &call->side);
 }
 
@@ -229,6 +217,33 @@ keep_results(Call *call, const PoolAnswer *answer)
 	answer->results[call->main] = NULL;
 }
 
+static Answer *
+unreachable(Call *call, int status, const char *code, const char *message, const char *why)
+{
+	Answer *answer = refusal_of(call, status, code, message, NULL);
+
+	answer->log_detail = why != NULL ? arena_string(call->arena, why) : NULL;
+	return answer;
+}
+
+Answer *
+transact_refusal(Call *call, const PoolAnswer *answer)
+{
+	call->side.retry_after = pool_counts(call->gateway->pool).retry_after;
+	switch (answer->outcome)
+	{
+		case POOL_FAILED:
+			return raised(call, answer);
+		case POOL_TIMEOUT:
+			return unreachable(call, 504, "PGRST003", "Timed out acquiring connection from connection pool.", NULL);
+		case POOL_DOWN:
+			return unreachable(call, 503, "PGRST000", "Database connection error. Retrying the connection.",
+							   answer->why);
+		default:
+			return unreachable(call, 503, "PGRST001", "Database client error. Retrying the connection.", answer->why);
+	}
+}
+
 static void
 came_back(void *argument, const PoolAnswer *answer)
 {
@@ -239,26 +254,7 @@ came_back(void *argument, const PoolAnswer *answer)
 	call->timings.transaction = call_clock() - call->ran_at;
 	if (answer->result_count > call->admission)
 		admission_take(call, answer->results[call->admission]);
-	call->side.retry_after = pool_counts(call->gateway->pool).retry_after;
-	switch (answer->outcome)
-	{
-		case POOL_DONE:
-			made = success(call, answer);
-			break;
-		case POOL_FAILED:
-			made = raised(call, answer);
-			break;
-		case POOL_TIMEOUT:
-			made = refusal_of(call, 504, "PGRST003", "Timed out acquiring connection from connection pool.", NULL);
-			break;
-		case POOL_DOWN:
-			made = refusal_of(call, 503, "PGRST000", "Database connection error. Retrying the connection.", NULL);
-			made->log_detail = answer->why != NULL ? arena_string(call->arena, answer->why) : NULL;
-			break;
-		default:
-			made = refusal_of(call, 503, "PGRST001", "Database client error. Retrying the connection.", NULL);
-			made->log_detail = answer->why != NULL ? arena_string(call->arena, answer->why) : NULL;
-	}
+	made = answer->outcome == POOL_DONE ? success(call, answer) : transact_refusal(call, answer);
 	keep_results(call, answer);
 	call_answer(call, made);
 }
@@ -273,7 +269,7 @@ client_gone(void *argument)
 		return;
 	pool_cancel(call->job);
 	call->job = NULL;
-	call_answer(call, answer_new(call->arena, 499));
+	call_answer(call, answer_new(call->arena, CALL_CLIENT_GONE));
 }
 
 void
@@ -282,15 +278,16 @@ transact(Call *call)
 	bool needs_judge;
 
 	call->main = -1;
-	admission_add(call, call->http->method);
+	admission_add(call);
 	if (!call->has_problem)
 	{
 		if (call->config->db_pre_request != NULL)
 			add_statement(call, call->gateway->pre_request_sql, 0, NULL);
 		add_main(call);
 	}
-	needs_judge = !call->has_problem && !call->is_document && !call->plan.read_only &&
-				  (call->plan.is_single || call->plan.has_max_affected || call->plan.is_put || ends_in_rollback(call));
+	needs_judge =
+		!call->has_problem && !call->is_document && !call->plan.read_only &&
+		(call->plan.is_single || call->plan.has_max_affected || call->plan.is_put || ends_in_rollback(call));
 	call->ran_at = call_clock();
 	call->job = pool_run(call->gateway->pool, begin_statement(call), call->statements, call->statement_count,
 						 needs_judge ? judge : NULL, came_back, call);

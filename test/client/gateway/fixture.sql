@@ -78,7 +78,7 @@ CREATE FUNCTION api.who() RETURNS jsonb LANGUAGE sql STABLE AS $$
 	SELECT jsonb_build_object('role', current_user, 'user', twin.current_username(), 'tenant', twin.current_tenant_id(),
 		'method', current_setting('request.method', true), 'path', current_setting('request.path', true)) $$;
 CREATE FUNCTION api.raise(code text, message text DEFAULT 'as asked', detail text DEFAULT '', hint text DEFAULT '') RETURNS void LANGUAGE plpgsql AS $$
-	BEGIN RAISE SQLSTATE code USING MESSAGE = message, DETAIL = detail, HINT = hint; END $$;
+	BEGIN RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message, DETAIL = detail, HINT = hint; END $$;
 CREATE FUNCTION api.teapot() RETURNS json LANGUAGE plpgsql AS $$
 	BEGIN
 		PERFORM set_config('response.status', '418', true), set_config('response.headers', '[{"X-Pot": "short"}, {"Cache-Control": "max-age=60"}]', true);

@@ -85,7 +85,8 @@ describe('reading', () => {
 		assert.deepEqual(await one(units().like('name', '%iller')), ['chiller']);
 		assert.deepEqual(await one(units().ilike('name', 'BOIL%')), ['boiler']);
 		assert.deepEqual(await one(units().is('celsius', null)), ['pump, "big"']);
-		assert.deepEqual(await one(units().in('name', ['boiler', 'pump, "big"'])), ['boiler', 'pump, "big"']);
+		assert.deepEqual(await one(units().in('name', ['boiler', 'chiller'])), ['boiler', 'chiller']);
+		assert.deepEqual(await one(units().filter('name', 'in', '(boiler,"pump, \\"big\\"")')), ['boiler', 'pump, "big"']);
 		assert.deepEqual(await one(units().contains('tags', ['hot'])), ['boiler']);
 		assert.deepEqual(await one(units().overlaps('tags', ['cold', 'old'])), ['boiler', 'chiller']);
 		assert.deepEqual(await one(units().not('celsius', 'is', null)), ['boiler', 'chiller']);
