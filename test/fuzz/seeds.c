@@ -87,6 +87,42 @@ static const char *const keys[] = {
 	"JzKnqDKgw\"}",
 };
 
+static const char *const configs[] = {
+	"# comment\ndb-uri = \"host=h user=u\" # more\nserver-port = 3000\ndb-plan-enabled = true\n",
+	"server-cors-allowed-origins = \"https://a.example, http://[::1]:8080\"\napp.settings.x = \"\\u00e9\\n\"\n",
+	"server-head-timeout = \"250ms\"\nserver-max-body = \"10MB\"\nserver-unix-socket-mode = \"660\"\nmax-rows = 5\n",
+	"10.0.0.0/8,::1",
+	"https://example.com:8443/base",
+};
+
+static const char *const errors[] = {
+	"23505\nduplicate key\nKey (id)=(1) already exists.\nhint",
+	"PT429\ntoo many requests\nretry after 17 seconds",
+	"PGRST\n{\"code\":\"1\",\"message\":\"m\",\"details\":\"d\",\"hint\":\"h\"}\n{\"status\":418,\"status_text\":"
+	"\"t\","
+	"\"headers\":{\"X-A\":\"b\"}}",
+	"TW507\nthe token has expired",
+	"XX000\neyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2lnbmF0dXJl",
+};
+
+static const char *const responses[] = {
+	"[{\"Set-Cookie\":\"a=1\"},{\"Cache-Control\":\"no-store\"}]",
+	"418",
+	"id=eq.1&name=eq.%C3%A9",
+	"https://app.example.com",
+	"Content-Type, X-CSRF-Token",
+};
+
+static const char *const descriptions[] = {
+	"{\"description\":\"T\\n\\nD\",\"relations\":[{\"name\":\"a\",\"insert\":true,\"columns\":[{\"name\":\"b\","
+	"\"type\":"
+	"\"text[]\",\"nullable\":false,\"default\":\"'x'::text\",\"length\":5,\"enum\":[\"x\"],\"primary\":true,"
+	"\"table\":"
+	"\"t\",\"column\":\"c\"}]}],\"routines\":[{\"name\":\"f\",\"volatile\":false,\"parameters\":[{\"name\":\"p\","
+	"\"type\":\"integer[]\",\"required\":true,\"variadic\":true}]}]}",
+	"{\"relations\":[],\"routines\":[]}",
+};
+
 int
 main(int count, char **arguments)
 {
@@ -142,5 +178,13 @@ main(int count, char **arguments)
 		write_seed("jwt", i, tokens[i], strlen(tokens[i]));
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		write_seed("jwk", i, keys[i], strlen(keys[i]));
+	for (unsigned i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
+		write_seed("config", i, configs[i], strlen(configs[i]));
+	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		write_seed("error", i, errors[i], strlen(errors[i]));
+	for (unsigned i = 0; i < sizeof(responses) / sizeof(responses[0]); i++)
+		write_seed("respond", i, responses[i], strlen(responses[i]));
+	for (unsigned i = 0; i < sizeof(descriptions) / sizeof(descriptions[0]); i++)
+		write_seed("openapi", i, descriptions[i], strlen(descriptions[i]));
 	return 0;
 }

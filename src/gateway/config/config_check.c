@@ -66,10 +66,11 @@ check_proxies(Check *check)
 		size_t length = strcspn(next, ",");
 		size_t blanks = strspn(next, " ");
 		size_t end = length;
+		bool ends_with_comma = next[length] == ',' && next[length + 1] == '\0';
 
 		while (end > blanks && next[end - 1] == ' ')
 			end--;
-		if (blanks >= end || !is_network(next + blanks, end - blanks))
+		if (blanks >= end || ends_with_comma || !is_network(next + blanks, end - blanks))
 		{
 			complain(check,
 					 "server-trusted-proxies: must be numeric addresses and networks, as 127.0.0.1, 10.0.0.0/8");

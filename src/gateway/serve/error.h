@@ -37,7 +37,7 @@ extern int error_status(const char *sqlstate, const char *message, bool is_authe
 /* Whether the client is not told what an error of that status says. */
 extern bool error_is_own(const char *sqlstate, const char *message, int status);
 
-/* An error of class TW5 or TW6 as PostgREST names it: PGRST301 or PGRST303; NULL for others.  *message is PostgREST's where it has one. */
+/* An error about a token as PostgREST names it: PGRST301, PGRST302 or PGRST303; NULL for others.  *message is PostgREST's where it has one. */
 extern const char *error_token_code(const char *sqlstate, const char **message);
 
 /* What SQLSTATE PGRST says in JSON. */

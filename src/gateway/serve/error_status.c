@@ -142,6 +142,8 @@ static const TokenError token_errors[] = {
 	{"TW515", "PGRST303", NULL},
 	{"TW516", "PGRST303", NULL},
 	{"TW517", "PGRST301", NULL},
+	{"TW801", "PGRST302", "Anonymous access is disabled"},
+	{"TW805", "PGRST301", NULL},
 };
 
 const char *
