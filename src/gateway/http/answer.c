@@ -32,7 +32,9 @@ struct Pair
 	Connection *connection;        /* NULL when it has gone, or the pair is spare */
 	Exchange *exchange;            /* being answered */
 	Watch *watch;                  /* for answers that do not fit a socket's buffer */
+	bool is_asked;                 /* libmicrohttpd has had its turn */
 	bool is_written;               /* libmicrohttpd has written all of it */
+	bool is_drained;               /* nothing was left when it was read last */
 	bool is_named;                 /* the status line has its own reason already */
 	bool stays;                    /* may serve again */
 };
@@ -333,7 +335,7 @@ answer_begin(Connection *connection)
 		return false;
 	pair->connection = connection;
 	pair->exchange = connection->exchange;
-	pair->is_written = pair->is_named = false;
+	pair->is_asked = pair->is_written = pair->is_drained = pair->is_named = false;
 	pair->stays = !connection->is_last;
 	connection->pair = pair;
 	if (send(pair->fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t) strlen(request))
@@ -368,8 +370,10 @@ run(void *argument)
 	{
 		Connection *connection = answers->begun[i];
 
-		if (connection != NULL)
-			door_pump(connection);
+		if (connection == NULL)
+			continue;
+		connection->pair->is_asked = true;
+		door_pump(connection);
 	}
 	memmove(answers->begun, answers->begun + count, (answers->begun_count - count) * sizeof(Connection *));
 	answers->begun_count -= count;
@@ -455,9 +459,16 @@ answer_read(Connection *connection, char *data, size_t size)
 {
 	Pair *pair = connection->pair;
 	bool is_written = pair->is_written;
-	size_t reason = pair->exchange->reason != NULL && !pair->is_named ? strlen(pair->exchange->reason) : 0;
-	ssize_t count = recv(pair->fd, data, size - reason, 0);
+	size_t reason;
+	ssize_t count;
 
+	if (!pair->is_asked)
+		return DOOR_AGAIN;
+	if (is_written && pair->is_drained)
+		return 0;
+	reason = pair->exchange->reason != NULL && !pair->is_named ? strlen(pair->exchange->reason) : 0;
+	count = recv(pair->fd, data, size - reason, 0);
+	pair->is_drained = is_written && count >= 0 && (size_t) count < size - reason;
 	if (count > 0)
 		return name_reason(pair, data, count, size);
 	if (is_written)

@@ -377,6 +377,10 @@ answer_done(Connection *connection)
 	connection->state = STATE_READING;
 	connection->began = false;
 	door_set_deadline(connection, connection->server->options.idle_timeout);
+	/* a plain socket says itself when there is more; a TLS session may have it already */
+	if (connection->in.begin == connection->in.end && connection->tls == NULL && !connection->ended &&
+		!connection->server->is_draining)
+		return STEP_WAIT;
 	return STEP_ON;
 }
 
@@ -424,9 +428,9 @@ pass_tunnel(Connection *connection)
 
 /* ---- the pump ---- */
 
-/* Asks the loop for what the connection waits for. */
+/* Asks the loop for what the connection waits for; not lazily: for nothing else. */
 static void
-settle(Connection *connection)
+settle(Connection *connection, bool is_lazy)
 {
 	bool has_out = connection->out.data != NULL;
 	bool reads = connection->state == STATE_READING || connection->state == STATE_LINGERING ||
@@ -440,7 +444,9 @@ settle(Connection *connection)
 		wanted |= is_tls ? tls_read_wants(connection->tls) : LOOP_READ;
 	if (has_out)
 		wanted |= is_tls ? tls_write_wants(connection->tls) : LOOP_WRITE;
-	watch_want(connection->watch, wanted);
+	/* most answers are gone before the client says another word, so its socket stays watched and two calls are spared */
+	if (wanted != 0 || connection->state != STATE_ANSWERING || !is_lazy)
+		watch_want(connection->watch, wanted);
 	if (connection->pair != NULL)
 		answer_want(connection, !has_out);
 	if (connection->in.data != NULL && connection->in.begin == connection->in.end && !connection->began)
@@ -477,7 +483,7 @@ door_pump(Connection *connection)
 	if (step == STEP_GONE)
 		return;
 	connection->is_pumping = false;
-	settle(connection);
+	settle(connection, true);
 }
 
 static void
@@ -488,6 +494,8 @@ client_ready(void *argument, int happened)
 	/* where nothing is read any more, nobody else would see that the client has gone */
 	if ((happened & LOOP_BROKEN) && connection->state != STATE_READING && connection->state != STATE_LINGERING)
 		door_lose(connection);
+	else if (connection->state == STATE_ANSWERING && !(happened & LOOP_WRITE) && connection->out.data == NULL)
+		settle(connection, false);
 	else
 		door_pump(connection);
 }
