@@ -38,7 +38,7 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
-EXTRA_CLEAN = twin_gateway $(GATEWAY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
+EXTRA_CLEAN = twin_gateway http_echo $(GATEWAY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
@@ -72,6 +72,10 @@ src/gateway/%.o: src/gateway/%.c $(wildcard src/common/*.h src/gateway/*.h src/g
 
 twin_gateway: $(GATEWAY) $(COMMON)
 	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -L$(libdir) $(GATEWAY_LIBS) -lcrypt
+
+# its HTTP server alone, with a handler that says what it understood: for tests and benchmarks of the server
+http_echo: test/client/http_echo.c $(filter src/gateway/http/%,$(GATEWAY)) $(filter src/gateway/tool/%,$(GATEWAY))
+	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -pie -o $@ $^ -lmicrohttpd -lssl -lcrypto
 
 all: twin_gateway
 install: install-gateway
