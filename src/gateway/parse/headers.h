@@ -71,7 +71,10 @@ typedef struct Preferences
 	int unknown_count;
 } Preferences;
 
-/* Reads the values of all Prefer headers.  False (PGRST122) for handling=strict with something unknown. */
+/*
+ * Reads the values of all Prefer headers.  False (PGRST122) for handling=strict with something unknown.  tx= is read
+ * whether or not the DBA lets clients end transactions; a max-affected that is no number is not given.
+ */
 extern bool prefer_read(Arena *arena, const char *const *values, int count, Preferences *preferences,
 						Problem *problem);
 
@@ -99,15 +102,28 @@ typedef struct MediaChoice
 {
 	Media media;
 	const char *name; /* as written, without parameters but those that matter */
+	/* of MEDIA_PLAN, whose name is what an answer carries */
+	bool plan_is_json;
+	Media plan_of;         /* for="...": the answer whose plan it is; MEDIA_OTHER cannot be planned */
+	unsigned plan_options; /* PLAN_ANALYZE and so on */
 } MediaChoice;
 
-/* What a client accepts, best first; one MEDIA_ANY when it does not say.  Never fails: what cannot be read is MEDIA_OTHER. */
+#define PLAN_ANALYZE 1u
+#define PLAN_VERBOSE 2u
+#define PLAN_SETTINGS 4u
+#define PLAN_BUFFERS 8u
+#define PLAN_WAL 16u
+
+/*
+ * What a client accepts, best first; one MEDIA_ANY when it does not say.  Never fails: what cannot be read is
+ * MEDIA_OTHER.  A quality of 0 only comes last, as in PostgREST; of more than 32 types the rest is not looked at.
+ */
 extern MediaChoice *accept_read(Arena *arena, const char *value, int *count);
 
 /* The type of a body; MEDIA_JSON when there is no header. */
 extern MediaChoice content_type_read(Arena *arena, const char *value);
 
-/* The name an answer of a type carries: "application/json; charset=utf-8". */
+/* The name an answer of a type carries: "application/json; charset=utf-8"; NULL for ANY, OTHER and PLAN. */
 extern const char *media_name(Media media);
 
 /* ---- Range and Range-Unit ---- */
@@ -120,7 +136,7 @@ typedef struct RowRange
 	int64_t last; /* included */
 } RowRange;
 
-/* "0-9", "10-", with or without "items="; anything else is not given.  last < first is PGRST103 (416). */
+/* "0-9", "10-", with or without "items="; anything else, and NULL, is not given.  last < first is PGRST103 (416). */
 extern bool range_read(const char *value, RowRange *range, Problem *problem);
 
 /* ---- Cookie (RFC 6265, 5.4) ---- */
@@ -132,7 +148,7 @@ typedef struct Cookie
 	const char *value;
 } Cookie;
 
-/* All of them in order; a header that is not well formed yields what is. At most 100. */
+/* All of them in order; a header that is not well formed yields what is. NULL: none. At most 100. */
 extern Cookie *cookies_read(Arena *arena, const char *value);
 
 #endif /* GATEWAY_HEADERS_H */

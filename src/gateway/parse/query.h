@@ -26,7 +26,7 @@ typedef struct JsonStep
 {
 	struct JsonStep *next;
 	bool as_text;  /* ->> */
-	bool is_index; /* the key is a whole number */
+	bool is_index; /* the key is a whole number, digits with or without a minus, of any length */
 	const char *key;
 } JsonStep;
 
@@ -50,8 +50,8 @@ typedef struct SelectItem
 	bool is_embedding;
 	const char *alias; /* NULL when none */
 	/* a column */
-	Field field;           /* field.name may be NULL for a bare count() */
-	const char *cast;      /* NULL when none: a type's name, [a-zA-Z0-9_ ()[],.] as PostgREST takes it */
+	Field field;      /* field.name may be NULL for a bare count() */
+	const char *cast; /* NULL when none: a type's name of letters, digits, _, $ and blanks, as PostgREST takes it */
 	const char *aggregate; /* "count", "sum", "avg", "min", "max"; NULL when none */
 	const char *aggregate_cast;
 	/* an embedding */
@@ -105,8 +105,9 @@ typedef struct Condition
 	Operator operator;
 	Quantifier quantifier;
 	const char *language; /* of fts and its kin; NULL when none */
-	const char *value;    /* * is already % for like and ilike */
-	const char **values;  /* of in, and of a quantifier */
+	const char
+		*value; /* * is already % for like and ilike; of a quantifier the whole array, as the database reads it */
+	const char **values; /* of in (none for in.()), and the elements of a quantifier's array: there NULL is null */
 	int value_count;
 } Condition;
 
@@ -173,21 +174,30 @@ typedef struct Parameter
 
 typedef struct Query
 {
-	SelectItem *select; /* NULL is select=* */
+	SelectItem *select; /* NULL without has_select is select=*, with it select= : no column at all */
 	bool has_select;
 	Scope *scopes; /* the first, always there, is the relation's own */
 	const char **columns;
-	int column_count; /* -1 when columns= was not given */
-	const char **on_conflict;
-	int on_conflict_count; /* -1 when not given */
-	Parameter *arguments;  /* of a routine that is called by GET: what is no condition */
-	const char *canonical; /* the parameters sorted by name, encoded again: for Content-Location; "" when none */
+	int column_count;         /* -1 when columns= was not given */
+	const char **on_conflict; /* this and columns: sorted, each once */
+	int on_conflict_count;    /* -1 when not given */
+	Parameter *arguments;     /* of a routine that is called by GET: what is no condition */
+	const char *canonical;    /* the parameters sorted by name, encoded again: for Content-Location; "" when none */
 } Query;
 
 /*
  * Reads a raw query string ("" when there is none).  With for_routine, what
- * has no operator in front is an argument.  False: PGRST100 with what was
- * expected where, or PGRST108 and so on as PostgREST has them.
+ * has no operator in front is an argument; what begins as one and goes on as
+ * none (not.x, in.5, is.x) is an error, as in PostgREST.
+ *
+ * Of repeated parameters all conditions hold, the first select, columns,
+ * on_conflict and order of a level counts, and the last limit and offset.
+ * What is no number there counts as not given.
+ *
+ * False: PGRST100 (400) with "failed to parse ... (line 1, column N)" and what
+ * was expected there; PGRST103 (416) for a negative limit of the relation
+ * itself, 2201W and 2201X (400) for negative limits and offsets of embeddings,
+ * 22P02 (400) for a quantifier's array that is none.
  */
 extern bool query_read(Arena *arena, const char *raw, size_t length, bool for_routine, Query *query,
 					   Problem *problem);

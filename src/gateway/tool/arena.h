@@ -46,5 +46,9 @@ extern void text_format(Text *text, const char *format, ...) __attribute__((form
 
 /* Adds a JSON string, quotes and all (RFC 8259); the bytes are UTF-8, what is not becomes U+FFFD. */
 extern void text_json(Text *text, const char *string);
+extern void text_json_bytes(Text *text, const char *data, size_t size);
+
+/* Whether bytes are well-formed UTF-8 (RFC 3629) without NUL. */
+extern bool text_is_utf8(const char *data, size_t length);
 
 #endif /* GATEWAY_ARENA_H */

@@ -78,40 +78,71 @@ text_format(Text *text, const char *format, ...)
 	text->length += (size_t) length;
 }
 
-/* Bytes of the well-formed UTF-8 sequence at the start of a string; 0 when there is none (Unicode 15, table 3-7). */
+/* Bytes of the well-formed UTF-8 sequence at the start; 0 when there is none (Unicode 15, table 3-7). */
 static size_t
-sequence_length(const unsigned char *s)
+sequence_length(const unsigned char *s, size_t length)
 {
+	unsigned char lowest = 0x80;
+	unsigned char highest = 0xbf;
+	size_t needed;
+
 	if (s[0] < 0x80)
 		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (s[0] >= 0xe0 && s[0] <= 0xef)
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	needed = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (length < needed)
+		return 0;
+	if (s[0] == 0xe0)
+		lowest = 0xa0;
+	else if (s[0] == 0xed)
+		highest = 0x9f; /* no surrogates */
+	else if (s[0] == 0xf0)
+		lowest = 0x90;
+	else if (s[0] == 0xf4)
+		highest = 0x8f;
+	if (s[1] < lowest || s[1] > highest)
+		return 0;
+	for (size_t i = 2; i < needed; i++)
 	{
-		unsigned char lowest = s[0] == 0xe0 ? 0xa0 : 0x80;
-		unsigned char highest = s[0] == 0xed ? 0x9f : 0xbf;
-
-		return s[1] >= lowest && s[1] <= highest && (s[2] & 0xc0) == 0x80 ? 3 : 0;
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
 	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4)
+	return needed;
+}
+
+bool
+text_is_utf8(const char *data, size_t length)
+{
+	const unsigned char *s = (const unsigned char *) data;
+
+	for (size_t at = 0; at < length;)
 	{
-		unsigned char lowest = s[0] == 0xf0 ? 0x90 : 0x80;
-		unsigned char highest = s[0] == 0xf4 ? 0x8f : 0xbf;
+		size_t taken = s[at] == '\0' ? 0 : sequence_length(s + at, length - at);
 
-		return s[1] >= lowest && s[1] <= highest && (s[2] & 0xc0) == 0x80 && (s[3] & 0xc0) == 0x80 ? 4 : 0;
+		if (taken == 0)
+			return false;
+		at += taken;
 	}
-	return 0;
+	return true;
 }
 
 void
 text_json(Text *text, const char *string)
 {
-	const unsigned char *s = (const unsigned char *) string;
+	text_json_bytes(text, string, strlen(string));
+}
+
+void
+text_json_bytes(Text *text, const char *data, size_t size)
+{
+	const unsigned char *s = (const unsigned char *) data;
+	const unsigned char *end = s + size;
 
 	text_char(text, '"');
-	while (*s != '\0')
+	while (s < end)
 	{
-		size_t length = sequence_length(s);
+		size_t length = sequence_length(s, (size_t) (end - s));
 
 		if (length == 0)
 			text_put(text, REPLACEMENT);
