@@ -16,6 +16,8 @@
  *		status		current_setting('response.status', true)
  *		location	the primary key of a row that was written, as a query: "id=eq.1"
  *		inserted	rows that were new: of upserts
+ *
+ * For TARGET_ROOT the body is {"relations": ["name", ...], "routines": [...]}: what of the schema the role may use.
  */
 #ifndef GATEWAY_PLAN_H
 #define GATEWAY_PLAN_H
@@ -104,12 +106,25 @@ typedef struct Plan
 	int64_t limit;
 	PreferCount count; /* what total means */
 	bool is_upsert;
-	bool is_put;
+	bool is_put;      /* count is not 1: PGRST115 (400) and rollback */
+	bool body_is_hex; /* a routine's bytea: body is "\\x" and hexadecimal digits */
+	bool is_explain;  /* of application/vnd.pgrst.plan: the rows' one column is the body, line by line */
+	/* A second statement that estimates how many rows there are: planned and estimated counts; NULL when there is none. */
+	const char *count_sql; /* EXPLAIN (FORMAT JSON) ...: one row, one column, for plan_total() */
+	int count_parameter_count;
+	const SqlParameter *count_parameters;
+	int64_t count_above; /* only when total is more; -1 always */
 } Plan;
 
 /* Everything of it lives in the arena.  False: 404 PGRST200, 202, 205, 300 PGRST201, 203, 400 PGRST204, 406 PGRST107 and so on. */
 extern bool plan_request(Arena *arena, const Schema *schema, const PlanLimits *limits, const ApiRequest *request,
 						 Plan *plan, Problem *problem);
+
+/*
+ * The total an answer tells: what the statement counted, or the estimate where
+ * that is asked for.  total is the statement's column, 0 when NULL.
+ */
+extern int64_t plan_total(const Plan *plan, int64_t total, const char *explained, size_t length);
 
 /* Verbs a relation or routine answers to, for Allow: "OPTIONS,GET,HEAD,POST". NULL and a problem when there is none such. */
 extern const char *plan_allow(Arena *arena, const Schema *schema, const ApiRequest *request, Problem *problem);

@@ -1,0 +1,73 @@
+/*
+ * media.c
+ *		The type of the answer: the first the client accepts that can be made.
+ */
+#include "gateway/plan/tree.h"
+
+#include <string.h>
+
+static bool
+choose_one(Job *job, const MediaChoice *choice)
+{
+	Plan *plan = job->plan;
+	const Routine *routine = job->routine;
+
+	/* a routine that returns a domain named like a media type yields just that */
+	if (routine != NULL && routine->media != NULL && !routine->returns_set)
+	{
+		if (choice->media != MEDIA_ANY && (choice->name == NULL || strcmp(choice->name, routine->media) != 0))
+			return false;
+		plan->media = choice->media == MEDIA_ANY ? MEDIA_OTHER : choice->media;
+		plan->content_type = strcmp(routine->media, "*/*") == 0 ? "application/octet-stream" : routine->media;
+		plan->body_is_hex = routine->returns_bytes;
+		return true;
+	}
+	switch (choice->media)
+	{
+		case MEDIA_ANY:
+			plan->media = MEDIA_JSON;
+			break;
+		case MEDIA_JSON:
+		case MEDIA_CSV:
+		case MEDIA_ARRAY_STRIP:
+		case MEDIA_OBJECT:
+		case MEDIA_OBJECT_STRIP:
+		case MEDIA_GEOJSON:
+			plan->media = choice->media;
+			break;
+		case MEDIA_PLAN:
+			if (!job->limits->plans)
+				return false;
+			plan->media = MEDIA_PLAN;
+			plan->is_explain = true;
+			plan->content_type = choice->name;
+			return true;
+		default:
+			return false;
+	}
+	plan->content_type = media_name(plan->media);
+	return true;
+}
+
+bool
+choose_media(Job *job)
+{
+	Plan *plan = job->plan;
+	Text text;
+
+	for (int i = 0; i < job->request->accept_count; i++)
+	{
+		if (choose_one(job, &job->request->accepts[i]))
+		{
+			plan->is_single =
+				(plan->media == MEDIA_OBJECT || plan->media == MEDIA_OBJECT_STRIP) && plan->shape == SHAPE_ROWS;
+			return true;
+		}
+	}
+	text_begin(&text, job->arena);
+	text_put(&text, "None of these media types are available: ");
+	for (int i = 0; i < job->request->accept_count; i++)
+		text_format(&text, "%s%s", i > 0 ? ", " : "",
+					job->request->accepts[i].name != NULL ? job->request->accepts[i].name : "*/*");
+	return problem_set(job->problem, 406, "PGRST107", text.data, NULL, NULL);
+}
