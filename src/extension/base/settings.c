@@ -106,7 +106,8 @@ check_proxies(char **value, void **extra, GucSource source)
 {
 	if (network_list_valid(*value))
 		return true;
-	GUC_check_errdetail("It is a comma-separated list of addresses, networks such as 10.0.0.0/8, and the word local.");
+	GUC_check_errdetail(
+		"It is a comma-separated list of addresses, networks such as 10.0.0.0/8, and the word local.");
 	return false;
 }
 
@@ -150,7 +151,8 @@ static const StringSetting strings[] = {
 	{"twin_security.trusted_proxies", &setting_trusted_proxies, "", PGC_SIGHUP, 0,
 	 "Where connections come from whose word about the client's address is believed, and proxies in front of them.",
 	 "Addresses, networks (10.0.0.0/8) and the word local for unix sockets. On a connection from there "
-	 "twin.pre_request() takes the client's address from X-Forwarded-For: the last one that is not listed here. Limits, "
+	 "twin.pre_request() takes the client's address from X-Forwarded-For: the last one that is not listed here. "
+	 "Limits, "
 	 "locks and events then know each client behind PostgREST; without it all of them are the one address that "
 	 "PostgREST connects from. twin_gateway tells the address by itself.",
 	 check_proxies, NULL},

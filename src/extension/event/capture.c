@@ -101,7 +101,7 @@ take_actor(EventRecord *record, const SecurityEvent *event)
 	take(record, EVENT_TOKEN_ID, actor.token_id);
 	take(record, EVENT_REQUEST_ID, actor.request_id);
 	take(record, EVENT_CLIENT_ADDRESS,
-		 event->client_address   ? event->client_address
+		 event->client_address  ? event->client_address
 		 : actor.client_address ? actor.client_address
 								: base_client_address());
 }

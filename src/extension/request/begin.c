@@ -150,7 +150,8 @@ apply_settings(FunctionCallInfo fcinfo)
 	int count = list_argument(fcinfo, ARG_SETTINGS, "settings", &settings);
 
 	if (count % 2 != 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a setting of the request lacks its value")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a setting of the request lacks its value")));
 	for (int i = 0; i < count; i += 2)
 		current_set(TextDatumGetCString(settings[i]), TextDatumGetCString(settings[i + 1]));
 }

@@ -20,8 +20,8 @@
 static TSEC_NORETURN void
 refuse_object(const char *what, const char *why)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s of a request are an object of strings", what),
-					errdetail_internal("%s", why)));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("%s of a request are an object of strings", what), errdetail_internal("%s", why)));
 }
 
 static TSEC_NORETURN void

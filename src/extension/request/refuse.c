@@ -19,9 +19,8 @@ throw_to_postgrest(int http, int64 retry_after)
 {
 	const char *message = http == 401 ? "authentication failed" : http == 429 ? "too many requests" : "forbidden";
 
-	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE('P', 'T', '0' + http / 100, '0' + http / 10 % 10, '0' + http % 10)),
-			 errmsg_internal("%s", message), retry_after > 0 ? errdetail(RETRY, retry_after) : 0));
+	ereport(ERROR, (errcode(MAKE_SQLSTATE('P', 'T', '0' + http / 100, '0' + http / 10 % 10, '0' + http % 10)),
+					errmsg_internal("%s", message), retry_after > 0 ? errdetail(RETRY, retry_after) : 0));
 }
 
 void

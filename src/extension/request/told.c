@@ -85,9 +85,8 @@ is_same(const JsonbValue *claim, const json_t *told)
 			/* numbers that are not whole are rounded by whoever reads them */
 			if (!json_is_integer(told))
 				return json_is_real(told);
-			return DatumGetBool(OidFunctionCall2(
-				F_NUMERIC_EQ, NumericGetDatum(claim->val.numeric),
-				NumericGetDatum(int64_to_numeric(json_integer_value(told)))));
+			return DatumGetBool(OidFunctionCall2(F_NUMERIC_EQ, NumericGetDatum(claim->val.numeric),
+												 NumericGetDatum(int64_to_numeric(json_integer_value(told)))));
 		case jbvBool:
 			return claim->val.boolean ? json_is_true(told) : json_is_false(told);
 		case jbvNull:
