@@ -83,12 +83,20 @@ failure_take_back(FailureState *state, int64_t now)
 	state->until = smaller(state->until, now);
 }
 
-RateVerdict
-rate_take(int64_t *arrival, const RateLimit *rate, int64_t now)
+/* The time that one request takes. */
+static int64_t
+rate_interval(const RateLimit *rate)
 {
 	int64_t requests = rate->requests > 0 ? rate->requests : 1;
 	int64_t period = smaller(larger(rate->period, 1), LIMIT_TIME_MAX);
-	int64_t interval = (period + requests - 1) / requests; /* rounded up: never more than the rate */
+
+	return (period + requests - 1) / requests; /* rounded up: never more than the rate */
+}
+
+RateVerdict
+rate_take(int64_t *arrival, const RateLimit *rate, int64_t now)
+{
+	int64_t interval = rate_interval(rate);
 	int64_t whole = product(interval, rate->burst > 0 ? rate->burst : 1);
 	int64_t next = larger(smaller(*arrival, now + whole), now) + interval;
 	RateVerdict verdict = {.allowed = next - now <= whole};
@@ -101,4 +109,10 @@ rate_take(int64_t *arrival, const RateLimit *rate, int64_t now)
 	else
 		verdict.retry_after = next - now - whole;
 	return verdict;
+}
+
+void
+rate_give_back(int64_t *arrival, const RateLimit *rate)
+{
+	*arrival = larger(*arrival - smaller(rate_interval(rate), larger(*arrival, 0)), 0);
 }

@@ -74,4 +74,7 @@ typedef struct RateVerdict
  */
 extern RateVerdict rate_take(int64_t *arrival, const RateLimit *rate, int64_t now);
 
+/* Gives back one request that was allowed. */
+extern void rate_give_back(int64_t *arrival, const RateLimit *rate);
+
 #endif /* TSEC_LIMIT_MATH_H */

@@ -241,6 +241,31 @@ rates_of_any_numbers_are_safe(void)
 	}
 }
 
+static void
+what_was_taken_can_be_given_back(void)
+{
+	RateLimit rate = {.requests = 6, .burst = 2, .period = 60 * SECOND};
+	int64_t arrival = 0;
+
+	for (int i = 0; i < 100; i++)
+	{
+		CHECK(rate_take(&arrival, &rate, NOW).allowed, "%d", i);
+		rate_give_back(&arrival, &rate);
+	}
+	CHECK(rate_take(&arrival, &rate, NOW).remaining == 1);
+	CHECK(rate_take(&arrival, &rate, NOW).allowed);
+	CHECK(!rate_take(&arrival, &rate, NOW).allowed);
+	rate_give_back(&arrival, &rate);
+	CHECK(rate_take(&arrival, &rate, NOW).allowed, "one came back");
+	CHECK(!rate_take(&arrival, &rate, NOW).allowed, "... and no more");
+	arrival = 0;
+	rate_give_back(&arrival, &rate);
+	CHECK(arrival == 0, "of nothing nothing");
+	arrival = INT64_MIN;
+	rate_give_back(&arrival, &rate);
+	CHECK(arrival == 0);
+}
+
 static const UnitCase cases[] = {
 	{"five failures lock for a while", failures_lock_at_the_fifth},
 	{"hammering prolongs nothing", hammering_prolongs_nothing},
@@ -254,6 +279,7 @@ static const UnitCase cases[] = {
 	{"the rate is never exceeded", the_rate_is_never_exceeded},
 	{"a clock that goes backward costs one burst", a_clock_that_goes_backward_costs_one_burst},
 	{"rates of any numbers are safe", rates_of_any_numbers_are_safe},
+	{"what was taken can be given back", what_was_taken_can_be_given_back},
 };
 
 UNIT_MAIN(cases)

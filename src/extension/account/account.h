@@ -48,4 +48,7 @@ typedef const char *(*AccountCookieSource)(const char *name);
 
 extern void account_set_cookie_source(AccountCookieSource source);
 
+/* Sets who is told that a password was right: such a try is none of those that limits are there for. Raises nothing. */
+extern void account_set_success_notice(void (*notice)(void));
+
 #endif /* TSEC_ACCOUNT_H */

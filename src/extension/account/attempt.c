@@ -18,6 +18,14 @@
 PG_FUNCTION_INFO_V1(tsec_locked_until);
 PG_FUNCTION_INFO_V1(tsec_forget_failures_of);
 
+static void (*success_notice)(void) = NULL;
+
+void
+account_set_success_notice(void (*notice)(void))
+{
+	success_notice = notice;
+}
+
 /* The policy of addresses: as for accounts, but with a number of failures of their own. */
 static FailurePolicy
 address_policy(void)
@@ -151,6 +159,8 @@ void
 attempt_succeeded(const Attempt *attempt)
 {
 	take_back(attempt);
+	if (success_notice != NULL)
+		success_notice();
 	if (attempt->counts)
 		limit_forget(LIMIT_ACCOUNT, attempt->subject, attempt->subject_length);
 }

@@ -255,6 +255,17 @@ limit_take(LimitKind kind, const void *subject, Size length, const RateLimit *ra
 	return verdict;
 }
 
+void
+limit_give_back(LimitKind kind, const void *subject, Size length, const RateLimit *rate)
+{
+	Held held = hold(kind, subject, length, LW_EXCLUSIVE);
+	LimitEntry *entry = limit_find(held.bucket, held.hash);
+
+	if (entry != NULL)
+		rate_give_back(&entry->state.until, rate);
+	LWLockRelease(held.lock);
+}
+
 LimitStatistics
 limit_statistics(LimitKind kind, const FailurePolicy *policy)
 {

@@ -75,4 +75,7 @@ extern uint64 limit_hash(const void *subject, Size length);
 /* Takes one request of a rate; limits with the same subject but another rate need another subject. */
 extern RateVerdict limit_take(LimitKind kind, const void *subject, Size length, const RateLimit *rate);
 
+/* Gives back one request that limit_take() allowed. */
+extern void limit_give_back(LimitKind kind, const void *subject, Size length, const RateLimit *rate);
+
 #endif /* TSEC_LIMIT_H */

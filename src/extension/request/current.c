@@ -56,6 +56,7 @@ forget(void)
 		secret_wipe(current.refresh, current.refresh_length);
 	current.refresh_length = 0;
 	current.is_running = false;
+	rates_forget_taken();
 }
 
 void
@@ -138,6 +139,14 @@ tell_cookie(const char *name)
 			   : NULL;
 }
 
+/* A login that succeeds is none of those that the limit of its route is there for. */
+static void
+note_login(void)
+{
+	if (current.is_running)
+		rates_give_back();
+}
+
 /* ---- how long it lasts ---- */
 
 static void
@@ -165,6 +174,7 @@ current_init(void)
 	event_add_actor_source(name_request);
 	account_set_address_source(tell_address);
 	account_set_cookie_source(tell_cookie);
+	account_set_success_notice(note_login);
 	RegisterXactCallback(note_transaction_end, NULL);
 	RegisterSubXactCallback(note_savepoint_end, NULL);
 }

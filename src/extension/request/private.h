@@ -149,6 +149,10 @@ extern void rates_init(void);
 extern RateAnswer rates_take_address(const char *route, size_t length, const NetAddress *address);
 extern RateAnswer rates_take_user(const char *route, size_t length, const char *user);
 
+/* Gives back what the running request took from the limit of its route for its address; forgets it. */
+extern void rates_give_back(void);
+extern void rates_forget_taken(void);
+
 /* ---- reload.c ---- */
 
 extern void reload_init(void);

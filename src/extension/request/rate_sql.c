@@ -42,9 +42,12 @@ tsec_check_rate_limit(PG_FUNCTION_ARGS)
 	char route[ROUTE_MAX];
 	size_t length = route_read(VARDATA_ANY(path), VARSIZE_ANY_EXHDR(path), route);
 	NetAddress address;
+	RateAnswer answer;
 
 	base_require_preload("twin.check_rate_limit()");
-	if (network_address(subject, strlen(subject), &address))
-		PG_RETURN_DATUM(row_of(fcinfo, rates_take_address(route, length, &address)));
-	PG_RETURN_DATUM(row_of(fcinfo, rates_take_user(route, length, subject)));
+	if (!network_address(subject, strlen(subject), &address))
+		PG_RETURN_DATUM(row_of(fcinfo, rates_take_user(route, length, subject)));
+	answer = rates_take_address(route, length, &address);
+	rates_forget_taken(); /* the request's own, if it runs in one, is another's now */
+	PG_RETURN_DATUM(row_of(fcinfo, answer));
 }

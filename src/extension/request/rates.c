@@ -75,6 +75,29 @@ rates_init(void)
 	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 }
 
+/* What the running request took from the limit of its own route and address. */
+static struct
+{
+	bool is_there;
+	char subject[ROUTE_RULE_MAX + 1 + USER_MAX];
+	size_t length;
+	RateLimit rate;
+} taken;
+
+void
+rates_give_back(void)
+{
+	if (taken.is_there)
+		limit_give_back(LIMIT_RATE_ADDRESS, taken.subject, taken.length, &taken.rate);
+	taken.is_there = false;
+}
+
+void
+rates_forget_taken(void)
+{
+	taken.is_there = false;
+}
+
 /* ---- reading ---- */
 
 /* Takes a row; one that the table's constraints would not let in limits nothing. */
@@ -177,6 +200,13 @@ take_from(const Rule *rule, const void *subject, size_t length, RateAnswer *answ
 	verdict = limit_take(rule->kind, whole, route_length + 1 + length, &rule->rate);
 	answer->remaining = answer->limited ? Min(answer->remaining, verdict.remaining) : verdict.remaining;
 	answer->limited = true;
+	if (rule->kind == LIMIT_RATE_ADDRESS && !rule->is_global && verdict.allowed)
+	{
+		taken.length = route_length + 1 + length;
+		memcpy(taken.subject, whole, taken.length);
+		taken.rate = rule->rate;
+		taken.is_there = true;
+	}
 	if (verdict.allowed)
 		return;
 	answer->allowed = false;

@@ -3,8 +3,8 @@
  *		How many requests there may be.
  *
  * Seeds are marked: they travel with a dump only when they were changed, and then take the place of the new database's own.
- * Which seeds somebody deleted travels too. The global ones only keep one client from taking everything; logins are few for
- * everybody.
+ * Which seeds somebody deleted travels too. The global ones only keep one client from taking everything; of
+ * logins only those count whose password is wrong.
  */
 
 CREATE TABLE twin.rate_limits (
@@ -23,8 +23,8 @@ COMMENT ON COLUMN twin.rate_limits.seeded IS 'as CREATE EXTENSION made it';
 INSERT INTO twin.rate_limits (route, scope, requests, period, burst, seeded) VALUES
 	('*', 'address', 1200000, '1 minute', 60000, true),
 	('*', 'user', 1200000, '1 minute', 60000, true),
-	('/rpc/login', 'address', 10, '1 minute', 5, true),
-	('/api/auth/login', 'address', 10, '1 minute', 5, true);
+	('/rpc/login', 'address', 6, '1 minute', 8, true),
+	('/api/auth/login', 'address', 6, '1 minute', 8, true);
 
 CREATE TABLE twin_internal.dropped_rate_limits (
 	route text COLLATE "C" NOT NULL,
