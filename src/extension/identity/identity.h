@@ -9,6 +9,7 @@
 #define TSEC_IDENTITY_H
 
 #include "base/base.h"
+#include "token/token.h"
 
 #include "utils/jsonb.h"
 
@@ -42,6 +43,21 @@ extern uint64 identity_generation(void);
 extern bool identity_has_role(const char *role);
 extern bool identity_has_permission(const char *permission);
 
+/*
+ * What a verified token, not of this transaction, says about who is asking: its
+ * strings are the token's, and as short-lived.  TSEC_OK, or why it does not count here.
+ */
+extern Status identity_of_token(const VerifiedToken *token, Identity *identity);
+
+/* Whether a role of the twin, or one it inherits from, holds a permission. */
+extern bool identity_role_permits(const char *role, const char *permission);
+
+/* The role of the twin whose rights a database role has, to be used at once; NULL when none. */
+extern const char *identity_role_of(Oid database_role);
+
+/* The database role that was set, or the session's own: whoever is somebody else runs a SECURITY DEFINER function. */
+extern Oid identity_acting_role(void);
+
 /* Raises 42501 unless it holds the permission. */
 extern void identity_require_permission(const char *permission);
 
@@ -51,6 +67,13 @@ extern void identity_require_permission(const char *permission);
  * by itself.  Once for each, from the init function of a part above; the name stays.
  */
 extern void identity_let_tenants_call(const char *function);
+
+/*
+ * Lets token-only logins, in their own name and while nobody is authenticated,
+ * call a function of schema twin that is granted to them and takes a token by
+ * itself.  Once for each, from the init function of a part above; the name stays.
+ */
+extern void identity_let_gateways_call(const char *function);
 
 /* Whether this session's login may use what needs an identity only while a token verifies. */
 extern bool identity_is_token_only(void);

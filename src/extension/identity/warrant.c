@@ -23,15 +23,43 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(tsec_require_warrant);
 
 static object_access_hook_type previous_hook = NULL;
 
-/* The role that was set, or the session's own. */
-static Oid
-acting_role(void)
+/* Functions of parts above that ask for a token themselves; of strings that stay. */
+static List *without_warrant = NIL;
+
+void
+identity_let_gateways_call(const char *function)
+{
+	MemoryContext outer = MemoryContextSwitchTo(TopMemoryContext);
+
+	without_warrant = lappend(without_warrant, unconstify(char *, function));
+	MemoryContextSwitchTo(outer);
+}
+
+/* Whether a gateway calls, for nobody and in its own name, what needs no warrant. */
+static bool
+is_gateways_own_call(Oid function)
+{
+	ListCell *cell;
+	char *name;
+
+	if (token_setting_value() != NULL || OidIsValid(GetCurrentRoleId()) || (name = get_func_name(function)) == NULL)
+		return false;
+	foreach(cell, without_warrant)
+		/* public: names of functions */
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	return false;
+}
+
+Oid
+identity_acting_role(void)
 {
 	return OidIsValid(GetCurrentRoleId()) ? GetCurrentRoleId() : GetSessionUserId();
 }
@@ -40,7 +68,7 @@ bool
 identity_has_warrant(void)
 {
 	const Identity *identity;
-	Oid acting = acting_role();
+	Oid acting = identity_acting_role();
 
 	if (!identity_is_token_only())
 		return true;
@@ -60,7 +88,7 @@ refuse(const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
 					errdetail("This login is token-only, and no verified token warrants the role it acts in."),
-					identity_if_verified() != NULL && acting_role() == GetSessionUserId()
+					identity_if_verified() != NULL && identity_acting_role() == GetSessionUserId()
 						? errhint("It inherits more than the token's role stands for: ALTER ROLE ... NOINHERIT, and "
 								  "SET LOCAL ROLE for each request.")
 						: errhint("Call twin.authenticate() with the token of a user whose role it is.")));
@@ -88,7 +116,7 @@ is_for_everybody(Oid function)
 static bool
 nothing_to_check(void)
 {
-	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != acting_role();
+	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != identity_acting_role();
 }
 
 /* Looks at every function before it is called for the first time in a statement. */
@@ -104,6 +132,8 @@ check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *ar
 	if (likely(object < FirstNormalObjectId) || !IsTransactionState() || nothing_to_check())
 		return;
 	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
+		return;
+	if (is_gateways_own_call(object))
 		return;
 	if (!identity_has_warrant())
 		refuse("an administrative function of twin_security");

@@ -11,6 +11,7 @@
 #include "limit/limit.h"
 #include "password/password.h"
 #include "token/token.h"
+#include "topic/topic.h"
 
 PG_MODULE_MAGIC;
 
@@ -28,4 +29,5 @@ _PG_init(void)
 	token_init();
 	identity_init();
 	account_init();
+	topic_init();
 }
