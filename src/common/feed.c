@@ -72,9 +72,10 @@ make_room(Feed feed, size_t wanted)
 
 	while (memory->end - tail > feed.size - wanted)
 	{
-		FeedHeader header;
+		FeedHeader header = {.length = UINT32_MAX};
 
-		get(feed, tail, &header, sizeof(header));
+		if (tail < memory->end)
+			get(feed, tail, &header, sizeof(header));
 		if (header.length > feed.size || feed_room(header.length) > memory->end - tail)
 			tail = memory->end; /* damaged: nothing of it is kept */
 		else
@@ -124,7 +125,7 @@ feed_oldest(Feed feed)
 	uint64_t tail = atomic_load_explicit(&feed.memory->tail, memory_order_relaxed);
 	FeedHeader header;
 
-	if (tail == feed.memory->end)
+	if (tail >= feed.memory->end)
 		return feed_newest(feed);
 	get(feed, tail, &header, sizeof(header));
 	return (FeedCursor){tail, header.number};

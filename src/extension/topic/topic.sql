@@ -59,6 +59,6 @@ GRANT EXECUTE ON FUNCTION twin.open_listener(), twin.close_listener(), twin.wake
 	twin.unsubscribe(bigint), twin.receive(interval, integer) TO twin_gateway, twin_admin;
 GRANT EXECUTE ON FUNCTION twin_internal.stat_topics() TO twin_admin, twin_auditor;
 GRANT SELECT ON twin.stat_topics TO twin_admin, twin_auditor;
-GRANT SELECT, DELETE, INSERT (topic, subscribe_permission, publish_permission, tenant_bound, enabled, description),
-	UPDATE (topic, subscribe_permission, publish_permission, tenant_bound, enabled, description) ON twin.topics TO twin_admin;
+GRANT EXECUTE ON FUNCTION twin_internal.topic_acceptable(text) TO twin_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON twin.topics TO twin_admin;
 GRANT SELECT ON twin.topics TO twin_auditor;
