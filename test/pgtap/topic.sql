@@ -19,7 +19,7 @@ SELECT table_privs_are('twin', 'topics', r, CASE r WHEN 'twin_admin' THEN '{SELE
 
 -- ---- who publishes in his own name ----
 
-CREATE ROLE gateway_login LOGIN IN ROLE twin_gateway NOINHERIT;
+CREATE ROLE gateway_login LOGIN IN ROLE twin_gateway;
 CREATE ROLE looker LOGIN IN ROLE twin_viewer;
 CREATE ROLE runner LOGIN IN ROLE twin_operator;
 CREATE ROLE boss LOGIN IN ROLE twin_admin;
@@ -32,14 +32,13 @@ INSERT INTO tokens SELECT n, twin.issue_token(jsonb_strip_nulls(jsonb_build_obje
 	FROM (VALUES ('viewer', 'viewer', 1), ('operator', 'operator', 1), ('admin', 'admin', 1), ('whole', 'admin', NULL), ('roleless', NULL, 1)) v (n, r, t);
 CREATE FUNCTION be(login name, act_as name, who text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM set_config('role', 'none', true), set_config('twin_security.token', '', true);
+	SET LOCAL ROLE NONE;
+	EXECUTE format('SET LOCAL twin_security.token = %L', coalesce((SELECT token FROM tokens WHERE name = who), ''));
 	EXECUTE format('SET LOCAL SESSION AUTHORIZATION %I', login);
-	PERFORM set_config('twin_security.token', coalesce((SELECT token FROM tokens WHERE name = who), ''), true);
 	IF act_as IS NOT NULL THEN
-		PERFORM set_config('role', act_as, true);
+		EXECUTE format('SET LOCAL ROLE %I', act_as);
 	END IF;
 END $$;
-CREATE FUNCTION nobody() RETURNS void LANGUAGE sql AS $$ SELECT set_config('twin_security.token', '', true) $$;
 CREATE FUNCTION tries(login name, act_as name, who text, topic text, tenant bigint, wanted text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	got text := 'lives';

@@ -477,11 +477,15 @@ tsec_subscribe(PG_FUNCTION_ARGS)
 Datum
 tsec_unsubscribe(PG_FUNCTION_ARGS)
 {
-	int64 id = PG_GETARG_INT64(0);
-	IdEntry *entry;
+	IdEntry *entry = NULL;
 
 	topic_listener_require();
-	entry = hash_search(by_id, &id, HASH_FIND, NULL);
+	if (!PG_ARGISNULL(0))
+	{
+		int64 id = PG_GETARG_INT64(0);
+
+		entry = hash_search(by_id, &id, HASH_FIND, NULL);
+	}
 	if (entry != NULL)
 	{
 		Subscription *subscription = entry->subscription;

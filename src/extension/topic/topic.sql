@@ -31,7 +31,7 @@ COMMENT ON FUNCTION twin.subscribe(text, text[]) IS
 	'subscribes whoever a token says it is to topics, or to patterns as units.*, in this session; returns the subscription''s number; an error of class TW for the token, 42501 for a topic';
 
 CREATE FUNCTION twin.unsubscribe(subscription bigint) RETURNS void
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_unsubscribe';
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_unsubscribe';
 COMMENT ON FUNCTION twin.unsubscribe(bigint) IS 'ends a subscription of this session; nothing when it has ended already';
 
 CREATE FUNCTION twin.receive(wait interval DEFAULT '10 s', max_messages integer DEFAULT 1000)
