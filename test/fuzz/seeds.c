@@ -3,13 +3,14 @@
  *		Writes the inputs the fuzzers start from: valid values of every algorithm,
  *		flag and a few lengths, each as stored bytes, as armor and in both base64
  *		forms; texts that masks show something of; bcrypt hashes; tokens, what they are
- *		made of, and keys.
+ *		made of, and keys; messages, and names of topics.
  *
  *		seeds FOLDER
  */
 #include "common/encode.h"
 #include "common/envelope.h"
 #include "common/event_record.h"
+#include "common/topic_message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,8 @@ static const char *const usernames[] = {"anna",
 										" a",
 										"\xed\xa0\x80",
 										"\xf4\x90\x80\x80"};
+
+static const char *const topics[] = {"alerts", "units.1", "units.*", "a.b-c_d:e.*", "readings.7.temperature"};
 
 static const char *const masked[] = {
 	"email\njohn@example.com",
@@ -171,6 +174,17 @@ main(int count, char **arguments)
 		for (unsigned i = 0; i <= number; i++)
 			record.text[i] = bytes_of("{\"a\": \"b\"}", i + 1);
 		write_seed("event", number, encoded, event_record_encode(&record, encoded));
+	}
+	for (unsigned i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+	{
+		TopicMessage message = {.has_tenant = i % 2, .tenant = i % 2 * 7, .is_bound = i % 3 == 0};
+		uint8_t encoded[TOPIC_MESSAGE_MAX];
+
+		message.topic = bytes_of(topics[i], strlen(topics[i]));
+		message.payload = bytes_of("{\"a\": [1, \"\\\"\"]}", 16);
+		write_seed("topic_message", 2 * i, topics[i], strlen(topics[i]));
+		topic_message_encode(&message, encoded);
+		write_seed("topic_message", 2 * i + 1, encoded, topic_message_size(&message));
 	}
 	for (unsigned i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
 		write_seed("bcrypt", i, hashes[i], strlen(hashes[i]));

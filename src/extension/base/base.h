@@ -80,6 +80,7 @@ extern int setting_login_max_failures_per_address;
 extern int setting_login_max_lockout; /* seconds */
 extern int setting_max_concurrent_hashes;
 extern int setting_max_databases;
+extern int setting_max_subscriptions;
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
 extern int setting_refresh_token_grace;    /* seconds */
@@ -88,8 +89,9 @@ extern int setting_session_idle_timeout;   /* seconds */
 extern int setting_session_max_lifetime;   /* seconds */
 extern char *setting_token_audience;
 extern char *setting_token_issuer;
-extern int setting_token_leeway;   /* seconds */
-extern int setting_token_lifetime; /* seconds; 0 leaves it to the environment */
+extern int setting_token_leeway;    /* seconds */
+extern int setting_token_lifetime;  /* seconds; 0 leaves it to the environment */
+extern int setting_topic_ring_size; /* kB */
 extern char *setting_trusted_proxies;
 
 /* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */

@@ -27,6 +27,7 @@ int setting_login_max_failures_per_address;
 int setting_login_max_lockout;
 int setting_max_concurrent_hashes;
 int setting_max_databases;
+int setting_max_subscriptions;
 int setting_password_min_length;
 int setting_password_min_score;
 int setting_refresh_token_grace;
@@ -38,6 +39,7 @@ uint64 setting_token_changes = 1;
 char *setting_token_issuer;
 int setting_token_leeway;
 int setting_token_lifetime;
+int setting_topic_ring_size;
 char *setting_trusted_proxies;
 
 typedef struct BooleanSetting
@@ -227,6 +229,11 @@ static const IntegerSetting integers[] = {
 	 "dropped, "
 	 "and their number is recorded in twin_security.cluster_database.",
 	 NULL},
+	{"twin_security.max_subscriptions", &setting_max_subscriptions, 10000, 1, 1000000, PGC_SUSET, 0,
+	 "How many subscriptions to topics one session may hold.",
+	 "Each WebSocket client of a gateway is one; twin.subscribe() refuses more. A subscription takes as much memory "
+	 "as its token, and some 200 bytes and 40 for each topic besides. Lowering it ends none.",
+	 NULL},
 	{"twin_security.password_min_length", &setting_password_min_length, 8, 8, 72, PGC_SUSET, 0,
 	 "Characters that a password must have at least.",
 	 "twin.check_password_strength() finds shorter ones unacceptable, and twin.generate_password() makes none. The "
@@ -267,6 +274,12 @@ static const IntegerSetting integers[] = {
 	 "0, the default, means JWT_ACCESS_TOKEN_EXPIRES of the server's environment, in seconds, or 3600 without it. A "
 	 "short life limits what a stolen token is good for; revocation works at once in either case.",
 	 note_token_integer},
+	{"twin_security.topic_ring_size", &setting_topic_ring_size, 4096, 512, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
+	 "Shared memory per database for messages that twin.publish() delivers.",
+	 "The newest messages stand in it, and publishers overwrite the oldest without waiting: a listener that has not "
+	 "fetched them by then is told how many it lost. One transaction may publish half of it. Set aside for each of "
+	 "twin_security.max_databases.",
+	 NULL},
 };
 
 /* What sizes shared memory can only be defined while the server starts; otherwise it has no effect and may be anything. */

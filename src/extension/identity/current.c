@@ -74,9 +74,9 @@ listen_and_tell_time(void)
 	return (int64) now.tv_sec;
 }
 
-/* Copies what a token says to where it stays. */
+/* Copies who a token says it is to where it stays. */
 static void
-keep(const VerifiedToken *token)
+keep(const Identity *identity)
 {
 	MemoryContext old;
 
@@ -84,25 +84,18 @@ keep(const VerifiedToken *token)
 		context = AllocSetContextCreate(TopMemoryContext, "twin_security identity", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(context);
 	old = MemoryContextSwitchTo(context);
-	current.identity = (Identity){
-		.user = token->user != NULL ? pstrdup(token->user) : NULL,
-		.has_user_id = token->has_user_id,
-		.user_id = token->user_id,
-		.has_tenant = token->has_tenant,
-		.tenant_id = token->tenant_id,
-		.role = token->role != NULL && !token->role_is_database ? pstrdup(token->role) : NULL,
-		.session = token->session != NULL ? pstrdup(token->session) : NULL,
-		.token_id = token->token_id != NULL ? pstrdup(token->token_id) : NULL,
-		.is_own = token->is_own,
-	};
+	current.identity = *identity;
+	current.identity.user = identity->user != NULL ? pstrdup(identity->user) : NULL;
+	current.identity.role = identity->role != NULL ? pstrdup(identity->role) : NULL;
+	current.identity.session = identity->session != NULL ? pstrdup(identity->session) : NULL;
+	current.identity.token_id = identity->token_id != NULL ? pstrdup(identity->token_id) : NULL;
 	MemoryContextSwitchTo(old);
 }
 
 /* A database role counts only where the login may take it on by itself. */
 static Status
-take_database_role(const VerifiedToken *token)
+take_database_role(const VerifiedToken *token, Identity *identity)
 {
-	const char *stands_for;
 	Oid role;
 
 	if (token->role == NULL || !token->role_is_database)
@@ -110,10 +103,26 @@ take_database_role(const VerifiedToken *token)
 	role = get_role_oid(token->role, true);
 	if (!OidIsValid(role) || !is_member_of_role_nosuper(GetSessionUserId(), role))
 		return TSEC_IDENTITY_ROLE;
-	current.identity.database_role = role;
-	stands_for = tables_role_of(role);
-	current.identity.role = stands_for != NULL ? MemoryContextStrdup(context, stands_for) : NULL;
+	identity->database_role = role;
+	identity->role = tables_role_of(role);
 	return TSEC_OK;
+}
+
+Status
+identity_of_token(const VerifiedToken *token, Identity *identity)
+{
+	*identity = (Identity){
+		.user = token->user,
+		.has_user_id = token->has_user_id,
+		.user_id = token->user_id,
+		.has_tenant = token->has_tenant,
+		.tenant_id = token->tenant_id,
+		.role = token->role_is_database ? NULL : token->role,
+		.session = token->session,
+		.token_id = token->token_id,
+		.is_own = token->is_own,
+	};
+	return take_database_role(token, identity);
 }
 
 bool
@@ -127,6 +136,7 @@ static Status
 verify(const char *text)
 {
 	const VerifiedToken *token;
+	Identity identity;
 	Status status;
 
 	if (identity_token_outlasts())
@@ -134,9 +144,10 @@ verify(const char *text)
 	status = token_find(text, strlen(text), &token);
 	if (status != TSEC_OK)
 		return status;
-	keep(token);
+	status = identity_of_token(token, &identity);
 	current.until = token->expires_at > 0 ? token->expires_at : PG_INT64_MAX;
-	return take_database_role(token);
+	keep(&identity);
+	return status;
 }
 
 /* Whether what is known still holds. */
@@ -291,6 +302,18 @@ identity_has_permission(const char *permission)
 	const Identity *identity = identity_current();
 
 	return identity != NULL && identity->role != NULL && tables_role_permits(identity->role, permission);
+}
+
+bool
+identity_role_permits(const char *role, const char *permission)
+{
+	return tables_role_permits(role, permission);
+}
+
+const char *
+identity_role_of(Oid database_role)
+{
+	return tables_role_of(database_role);
 }
 
 bool

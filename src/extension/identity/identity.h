@@ -9,6 +9,7 @@
 #define TSEC_IDENTITY_H
 
 #include "base/base.h"
+#include "token/token.h"
 
 #include "utils/jsonb.h"
 
@@ -58,6 +59,21 @@ extern uint64 identity_generation(void);
 extern bool identity_has_role(const char *role);
 extern bool identity_has_permission(const char *permission);
 
+/*
+ * What a verified token, not of this transaction, says about who is asking: its
+ * strings are the token's, and as short-lived.  TSEC_OK, or why it does not count here.
+ */
+extern Status identity_of_token(const VerifiedToken *token, Identity *identity);
+
+/* Whether a role of the twin, or one it inherits from, holds a permission. */
+extern bool identity_role_permits(const char *role, const char *permission);
+
+/* The role of the twin whose rights a database role has, to be used at once; NULL when none. */
+extern const char *identity_role_of(Oid database_role);
+
+/* The database role that was set, or the session's own: whoever is somebody else runs a SECURITY DEFINER function. */
+extern Oid identity_acting_role(void);
+
 /* Raises 42501 unless it holds the permission. */
 extern void identity_require_permission(const char *permission);
 
@@ -68,7 +84,11 @@ extern void identity_require_permission(const char *permission);
  */
 extern void identity_let_tenants_call(const char *function);
 
-/* The same for token-only logins without a token, as far as they were granted the function. */
+/*
+ * Lets token-only logins, in their own name and while nobody is authenticated,
+ * call a function of schema twin that is granted to them and needs no token, or
+ * takes one by itself.  Once for each, from the init function of a part above; the name stays.
+ */
 extern void identity_let_logins_call(const char *function);
 
 /* Whether this session's login may use what needs an identity only while a token verifies. */

@@ -16,6 +16,7 @@
 
 #include "event/event.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -88,8 +89,11 @@ tenants_may_call(const char *name)
 bool
 reach_logins_may_call(Oid function)
 {
-	char *name = get_func_name(function);
+	char *name;
 
+	if (token_setting_value() != NULL || OidIsValid(GetCurrentRoleId()))
+		return false;
+	name = get_func_name(function);
 	return name != NULL && is_listed(name, let_logins);
 }
 

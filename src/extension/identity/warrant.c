@@ -31,9 +31,8 @@ PG_FUNCTION_INFO_V1(tsec_require_warrant);
 
 static object_access_hook_type previous_hook = NULL;
 
-/* The role that was set, or the session's own. */
-static Oid
-acting_role(void)
+Oid
+identity_acting_role(void)
 {
 	return OidIsValid(GetCurrentRoleId()) ? GetCurrentRoleId() : GetSessionUserId();
 }
@@ -42,7 +41,7 @@ bool
 identity_has_warrant(void)
 {
 	const Identity *identity;
-	Oid acting = acting_role();
+	Oid acting = identity_acting_role();
 
 	if (!identity_is_token_only())
 		return true;
@@ -62,7 +61,7 @@ refuse(const char *what)
 {
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
 					errdetail("This login is token-only, and no verified token warrants the role it acts in."),
-					identity_if_verified() != NULL && acting_role() == GetSessionUserId()
+					identity_if_verified() != NULL && identity_acting_role() == GetSessionUserId()
 						? errhint("It inherits more than the token's role stands for: ALTER ROLE ... NOINHERIT, and "
 								  "SET LOCAL ROLE for each request.")
 						: errhint("Call twin.authenticate() with the token of a user whose role it is.")));
@@ -90,7 +89,7 @@ is_for_everybody(Oid function)
 static bool
 nothing_to_check(void)
 {
-	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != acting_role();
+	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != identity_acting_role();
 }
 
 /* Looks at every function before it is called for the first time in a statement. */

@@ -12,6 +12,7 @@
 #include "password/password.h"
 #include "request/request.h"
 #include "token/token.h"
+#include "topic/topic.h"
 
 PG_MODULE_MAGIC;
 
@@ -30,4 +31,5 @@ _PG_init(void)
 	identity_init();
 	account_init();
 	request_init();
+	topic_init();
 }

@@ -5,7 +5,6 @@
  * Who may come in is decided here and before anything is kept for a
  * connection; what happens to it then is door.c's.
  */
-#define _GNU_SOURCE /* accept4() */
 #include "gateway/http/door.h"
 
 #include <arpa/inet.h>
