@@ -99,7 +99,7 @@ defaults(void)
 	CHECK(c->db_pool_max_lifetime == 1800000 && c->db_prepared_statements && c->db_max_rows == 0);
 	CHECK(c->db_tx_end == TX_END_COMMIT && !c->db_aggregates_enabled && !c->db_plan_enabled && c->db_channel_enabled);
 	CHECK(strcmp(c->db_channel, "pgrst") == 0 && !c->db_unfiltered_writes && strcmp(c->server_host, "!4") == 0);
-	CHECK(c->server_port == 3000 && c->server_unix_socket_mode == 0660 && c->log_level == LOG_ERROR);
+	CHECK(c->server_port == 3000 && c->server_unix_socket_mode == 0660 && c->log_level == LOG_INFO);
 	CHECK(c->server_cors_allowed_origins[0] == NULL, "no origin unless listed");
 	CHECK(strcmp(c->admin_server_host, "127.0.0.1") == 0 && c->admin_server_port == 0, "closed to the public");
 	CHECK(strcmp(c->openapi_mode, "follow-privileges") == 0 && !c->openapi_security_active);
@@ -164,7 +164,7 @@ kinds(void)
 	GOOD("db-schemas = \" api , other\"", is_list(config->db_schemas, "api|other"));
 	GOOD("db-extra-search-path = \"\"", is_list(config->db_extra_search_path, ""));
 	GOOD("db-tx-end = \"rollback-allow-override\"", config->db_tx_end == TX_END_ROLLBACK_ALLOW_OVERRIDE);
-	GOOD("log-level = \"info\"", config->log_level == LOG_INFO);
+	GOOD("log-level = \"error\"", config->log_level == LOG_ERROR);
 	GOOD("openapi-mode = \"disabled\"", strcmp(config->openapi_mode, "disabled") == 0);
 	GOOD("db-max-rows = 9223372036854775807", config->db_max_rows == INT64_MAX);
 	GOOD("db-pool-acquisition-timeout = 3", config->db_pool_acquisition_timeout == 3000);

@@ -78,12 +78,16 @@ static void
 preflights(void)
 {
 	Answer *answer;
+	int count;
 
 	CHECK(cors_is_preflight("OPTIONS", "https://a", "GET") && !cors_is_preflight("OPTIONS", "https://a", NULL));
 	CHECK(!cors_is_preflight("OPTIONS", NULL, "GET") && !cors_is_preflight("GET", "https://a", "GET"));
 	answer =
 		cors_preflight(arena, list, "https://app.example.com", "Content-Type,\tX-Csrf-Token , authorization", &side);
 	CHECK(answer->status == 200 && answer->body == NULL);
+	count = answer->header_count;
+	cors_add(answer, list, "https://app.example.com");
+	CHECK(answer->header_count == count, "nothing twice");
 	CHECK(has(answer, "Access-Control-Allow-Origin", "https://app.example.com"));
 	CHECK(has(answer, "Access-Control-Allow-Credentials", "true") && has(answer, "Access-Control-Max-Age", "86400"));
 	CHECK(has(answer, "Access-Control-Allow-Methods", "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD"));

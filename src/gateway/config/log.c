@@ -29,7 +29,7 @@ typedef struct Line
 	size_t length;
 } Line;
 
-static LogLevel log_level = LOG_ERROR;
+static LogLevel log_level = LOG_INFO;
 static int log_fd = STDERR_FILENO;
 
 void

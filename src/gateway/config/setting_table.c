@@ -2,8 +2,9 @@
  * setting_table.c
  *		The settings, sorted by name; and PostgREST's names that are none here.
  *
- * Defaults are PostgREST's where the name is PostgREST's, but for two: no origin
- * is allowed unless listed, and the admin port listens on this machine only.
+ * Defaults are PostgREST's where the name is PostgREST's, but for three: no origin
+ * is allowed unless listed, the admin port listens on this machine only, and every
+ * request is logged.
  */
 #include "gateway/config/setting.h"
 
@@ -63,7 +64,7 @@ static const Setting settings[] = {
 	 .description = "Whether PATCH and DELETE without a condition are allowed: they touch every row."},
 	{.name = "db-uri", .kind = SETTING_TEXT, AT(db_uri), .standard = "postgresql://", .is_secret = true,
 	 .description = "The database as libpq takes it; \"@path\" reads it from a file. The login should be twin_gateway."},
-	{.name = "log-level", .kind = SETTING_CHOICE, AT(log_level), .standard = "error", .words = {"crit", "error", "warn", "info"},
+	{.name = "log-level", .kind = SETTING_CHOICE, AT(log_level), .standard = "info", .words = {"crit", "error", "warn", "info"},
 	 .description = "Requests that are logged: crit none, error those answered with 5xx, warn 4xx too, info all."},
 	{.name = "openapi-mode", .kind = SETTING_WORD, AT(openapi_mode), .standard = "follow-privileges",
 	 .words = {"follow-privileges", "ignore-privileges", "disabled"},

@@ -10,6 +10,7 @@
 #include "gateway/db/private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SWEEP_INTERVAL 5000 /* milliseconds */
 #define RETRY_REST 1000     /* milliseconds between tries that requests cause */
@@ -138,7 +139,7 @@ count_links(const Pool *pool, LinkState state)
 static bool
 is_old(const Pool *pool, const Link *link)
 {
-	return loop_now(pool->loop) - link->made_at > pool->options.max_lifetime;
+	return pool->options.max_lifetime > 0 && loop_now(pool->loop) - link->made_at > pool->options.max_lifetime;
 }
 
 /* Makes as many connections as are waited for. */
@@ -226,7 +227,8 @@ sweep(void *argument)
 	{
 		next = link->next;
 		if (link->state == LINK_IDLE &&
-			(is_old(pool, link) || loop_now(pool->loop) - link->idle_since > pool->options.max_idletime))
+			(is_old(pool, link) || (pool->options.max_idletime > 0 &&
+									loop_now(pool->loop) - link->idle_since > pool->options.max_idletime)))
 			drop_link(pool, link);
 	}
 	pool->sweep = loop_after(pool->loop, SWEEP_INTERVAL, sweep, pool);
@@ -303,6 +305,17 @@ pool_counts(const Pool *pool)
 						.retry_after = rest > 0 ? (int) ((rest + 999) / 1000) : 1};
 }
 
+/* A string of the options lives as long as the pool: the configuration it came from may be replaced. */
+static const char *
+copy_of(const char *string)
+{
+	char *copy = string != NULL ? strdup(string) : NULL;
+
+	if (string != NULL && copy == NULL)
+		abort(); /* out of memory */
+	return copy;
+}
+
 Pool *
 pool_open(Loop *loop, const PoolOptions *options)
 {
@@ -310,6 +323,8 @@ pool_open(Loop *loop, const PoolOptions *options)
 
 	pool->loop = loop;
 	pool->options = *options;
+	pool->options.uri = copy_of(options->uri);
+	pool->options.channel = copy_of(options->channel);
 	pool->sweep = loop_after(loop, SWEEP_INTERVAL, sweep, pool);
 	if (options->channel != NULL)
 		pool->listener = listener_open(loop, &pool->options);
@@ -339,5 +354,7 @@ pool_close(Pool *pool)
 		}
 		drop_link(pool, link);
 	}
+	free((char *) (uintptr_t) pool->options.uri);
+	free((char *) (uintptr_t) pool->options.channel);
 	free(pool);
 }

@@ -174,6 +174,9 @@ answer_finish(Answer *answer, const AnswerSide *side)
 		answer_default(answer, "Strict-Transport-Security", "max-age=31536000");
 	if (side->is_authenticated || answer->status == 401)
 		answer_default(answer, "Cache-Control", "no-store");
+	/* RFC 9110, 15.5.2: also where a function of the database answered so, as a login that failed */
+	if (answer->status == 401)
+		answer_default(answer, "WWW-Authenticate", "Bearer");
 	answer_default(answer, "Vary",
 				   arena_format(answer->arena, "Accept, Prefer, Range%s%s", side->varies_by_origin ? ", Origin" : "",
 								side->varies_by_cookie ? ", Cookie" : ""));

@@ -20,7 +20,7 @@ extern bool cors_is_preflight(const char *method, const char *origin, const char
 extern Answer *cors_preflight(Arena *arena, const char *const *allowed, const char *origin,
 							  const char *wanted_headers, const AnswerSide *side);
 
-/* Adds the headers of any other answer to a request with an Origin (NULL: none). */
+/* Adds the headers of any other answer to a request with an Origin (NULL: none); a preflight's stays as it is. */
 extern void cors_add(Answer *answer, const char *const *allowed, const char *origin);
 
 /*

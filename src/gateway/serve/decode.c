@@ -121,6 +121,17 @@ decode_path(Call *call)
 	return true;
 }
 
+/* A password or refresh token in a query would stay in the logs of whoever stands before us: sessions go by POST, "me" reads. */
+static bool
+decode_session_method(Call *call)
+{
+	if (!call->is_session || call->api.method == METHOD_POST || (reads(call) && strcmp(call->api.name, "me") == 0))
+		return true;
+	return problem_set(&call->problem, 405, "PGRST101",
+					   arena_format(call->arena, "Cannot use the %s method on %s", call->http->method, call->route),
+					   NULL, NULL);
+}
+
 /* The root is a function's where the configuration names one, else the OpenAPI document. */
 static bool
 decode_root(Call *call)
@@ -218,7 +229,7 @@ call_decode(Call *call)
 {
 	int64_t began = call_clock();
 	bool good = decode_method(call) && decode_profile(call) && (decode_session(call) || decode_path(call)) &&
-				decode_root(call) &&
+				decode_session_method(call) && decode_root(call) &&
 				query_read(call->arena, call->http->query, strlen(call->http->query),
 						   call->api.target == TARGET_ROUTINE && reads(call), &call->query, &call->problem) &&
 				decode_preferences(call) && decode_range(call) && decode_body(call);

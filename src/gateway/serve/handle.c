@@ -6,6 +6,7 @@
 
 #include "gateway/serve/cors.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <time.h>
 
@@ -19,6 +20,17 @@ call_clock(void)
 }
 
 /* ---- how a call begins and ends ---- */
+
+/* A header's name as requests have it. */
+static const char *
+lower_case(Arena *arena, const char *name)
+{
+	char *copy = arena_string(arena, name);
+
+	for (char *letter = copy; *letter != '\0'; letter++)
+		*letter = (char) tolower((unsigned char) *letter);
+	return copy;
+}
 
 static Call *
 begin_call(Gateway *gateway, Exchange *exchange)
@@ -46,7 +58,7 @@ begin_call(Gateway *gateway, Exchange *exchange)
 							  .trace_name = call->config->server_trace_header,
 							  .error_id = call->error_id};
 	if (call->side.trace_name != NULL)
-		call->side.trace_value = request_header(http, call->side.trace_name);
+		call->side.trace_value = request_header(http, lower_case(call->arena, call->side.trace_name));
 	if (call->config->server_timing_enabled)
 		call->side.timings = &call->timings;
 	return call;
@@ -109,6 +121,9 @@ call_answer(Call *call, Answer *answer)
 {
 	cors_add(answer, call->config->server_cors_allowed_origins, request_header(call->http, "origin"));
 	answer_default(answer, "X-Request-Id", call_id(call));
+	/* whoever logs in is nobody yet, and is answered with tokens */
+	if (call->is_session)
+		answer_default(answer, "Cache-Control", "no-store");
 	end_call(call, answer->status, answer);
 	exchange_answer(call->exchange, answer->status, answer->reason, answer->headers, answer->header_count,
 					answer->body, answer->body_length);
