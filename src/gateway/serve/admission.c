@@ -172,6 +172,16 @@ settings_text(const Call *call)
 	return array_text(call->arena, list);
 }
 
+/* Who asks without a token: where nobody may, logging in and refreshing are still what one does to get one. */
+static const char *
+anonymous_role(const Call *call)
+{
+	bool needs_none =
+		call->is_session && (strcmp(call->api.name, "login") == 0 || strcmp(call->api.name, "refresh") == 0);
+
+	return call->config->db_anon_role == NULL && needs_none ? "twin_anonymous" : call->config->db_anon_role;
+}
+
 void
 admission_add(Call *call)
 {
@@ -183,7 +193,7 @@ admission_add(Call *call)
 	values[3] = cookies_json(call);
 	values[4] = call->http->client_address;
 	values[5] = call->api.schema != NULL ? call->api.schema : call->config->db_schemas[0];
-	values[6] = call->config->db_anon_role;
+	values[6] = anonymous_role(call);
 	values[7] = array_text(call->arena, call->config->db_extra_search_path);
 	values[8] = settings_text(call);
 	values[9] = call->route;

@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use TwinTest;
 
-our @EXPORT = qw(new_twin gateway_program new_gateway is_refused jwt_of claims_of wait_until escape);
+our @EXPORT = qw(new_twin start_again gateway_program new_gateway is_refused jwt_of claims_of wait_until escape);
 
 # A server with the fixture of the client tests in it: (node, password of everybody).
 sub new_twin
@@ -25,11 +25,15 @@ sub new_twin
 	my ($name, %options) = @_;
 	my $node = new_node($name, conf => "twin_security.bcrypt_cost = 10\nmax_connections = 60\n" . ($options{conf} // ''));
 	my $password = canary() . 'Xy';
-	start_with($node, new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else');
+	$node->{twin_keys} = [ new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else' ];
+	start_again($node);
 	run_log([ 'psql', '-XqAt', '-h', $node->host, '-p', $node->port, '-d', 'postgres', '-v', 'ON_ERROR_STOP=1', '-v', "password=$password",
 			'-f', "$ENV{TWIN_SOURCE}/test/client/gateway/fixture.sql" ]) or die 'the fixture cannot be loaded';
 	return ($node, $password);
 }
+
+# Starts a server of new_twin() with its keys.
+sub start_again { my ($node) = @_; return start_with($node, @{ $node->{twin_keys} }) }
 
 sub gateway_program
 {
