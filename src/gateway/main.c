@@ -70,13 +70,43 @@ reload_schema(void *argument)
 	cache_reload(argument);
 }
 
+/*
+ * Reads file and environment into the arena.  What there is to say about them is
+ * given as text, a line each, for the caller to free().
+ */
+static bool
+read_config(Arena *arena, const char *file, Config *config, char **complaints)
+{
+	size_t length;
+	FILE *stream = open_memstream(complaints, &length);
+	bool good;
+
+	if (stream == NULL)
+		abort(); /* out of memory */
+	good = config_read(arena, file, environ, config, stream);
+	if (fclose(stream) != 0)
+		abort(); /* out of memory */
+	return good;
+}
+
+/* While it serves, the program speaks in lines of its log only. */
+static void
+log_complaints(LogLevel level, char *complaints)
+{
+	char *rest = NULL;
+
+	for (char *line = strtok_r(complaints, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+		log_event(level, "config_complaint", "why", line, NULL);
+	free(complaints);
+}
+
 /* What was bound, dialled or given up at the start stays as it was then. */
 static bool
 needs_restart(const Config *old, const Config *new)
 {
 	return strcmp(old->db_uri, new->db_uri) != 0 || old->db_pool != new->db_pool ||
-		   old->server_port != new->server_port || old->admin_server_port != new->admin_server_port ||
-		   strcmp(old->server_host, new->server_host) != 0;
+		   old->db_statement_timeout != new->db_statement_timeout || old->server_port != new->server_port ||
+		   old->admin_server_port != new->admin_server_port || strcmp(old->server_host, new->server_host) != 0;
 }
 
 static void
@@ -85,9 +115,12 @@ reload_config(void *argument)
 	Gateway *gateway = argument;
 	Arena *arena = arena_new();
 	Config *fresh = arena_alloc(arena, sizeof(Config));
+	char *complaints;
+	bool good = read_config(arena, gateway->config_file, fresh, &complaints);
 	const char *why;
 
-	if (!config_read(arena, gateway->config_file, environ, fresh, stderr))
+	log_complaints(good ? LOG_WARN : LOG_ERROR, complaints);
+	if (!good)
 	{
 		log_event(LOG_ERROR, "config_refused", "effect", "the one before stays in force", NULL);
 		arena_free(arena);
@@ -95,7 +128,7 @@ reload_config(void *argument)
 	}
 	if (needs_restart(gateway->config, fresh))
 		log_event(LOG_WARN, "config_needs_restart", "settings",
-				  "db-uri, db-pool and addresses are read at the start only", NULL);
+				  "db-uri, db-pool, db-statement-timeout and addresses are read at the start only", NULL);
 	gateway_use_config(gateway, arena, fresh);
 	log_begin(fresh->log_level);
 	if (fresh->server_tls_certificate != NULL && !server_reload_tls(gateway->public, &why))
@@ -177,6 +210,7 @@ open_pool(Gateway *gateway)
 						   .max_idletime = config->db_pool_max_idletime,
 						   .max_lifetime = config->db_pool_max_lifetime,
 						   .prepared_statements = config->db_prepared_statements,
+						   .statement_timeout = config->db_statement_timeout,
 						   .channel = config->db_channel_enabled ? config->db_channel : NULL,
 						   .notified = notified,
 						   .connected = connected,
@@ -263,21 +297,28 @@ main(int argc, char **argv)
 		code = print_usage(stderr, EXIT_USAGE);
 	else
 	{
+		char *complaints;
+		bool good;
+
 		gateway.config_file = argc > first ? argv[first] : NULL;
-		if (!config_read(arena, gateway.config_file, environ, config, stderr))
-			code = EXIT_CONFIG;
-		else if (strcmp(action, "--check") == 0)
-			(void) puts("the configuration is good");
-		else if (strcmp(action, "--dump-config") == 0)
-			config_write(config, stdout);
-		else
+		good = read_config(arena, gateway.config_file, config, &complaints);
+		if (good && *action == '\0')
 		{
 			gateway_use_config(&gateway, arena, config);
 			log_begin(config->log_level);
+			log_complaints(LOG_WARN, complaints);
 			code = serve(&gateway);
 			gateway_forget_config(&gateway);
 			return code;
 		}
+		(void) fputs(complaints, stderr);
+		free(complaints);
+		if (!good)
+			code = EXIT_CONFIG;
+		else if (strcmp(action, "--check") == 0)
+			(void) puts("the configuration is good");
+		else
+			config_write(config, stdout);
 	}
 	arena_free(arena);
 	return code;

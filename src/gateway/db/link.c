@@ -41,10 +41,14 @@ typedef enum Phase
 	PHASE_CLEAN /* of one that failed: its job has ended */
 } Phase;
 
-/* A backend whose client has gone stops within this; gone are clients of requests that were given up. */
+/*
+ * A backend whose client has gone stops within this; gone are clients of requests that were given up.  $1 is the
+ * statement_timeout of requests whose role and routine have none of their own, "" the database's.
+ */
 #define SETUP_SQL                                                                     \
 	"SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false), " \
-	"pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false)"
+	"pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false), "    \
+	"CASE WHEN $1::pg_catalog.text <> '' THEN pg_catalog.set_config('statement_timeout', $1, false) END"
 
 /* How long an abandoned job may go on before its connection is closed, in milliseconds. */
 #define ABANDONED_TIMEOUT 1000
@@ -56,6 +60,7 @@ typedef struct LinkBody
 	const LinkEvents *events;
 	void *owner;
 	bool prepares;
+	char statement_timeout[16]; /* "30000ms", or "" */
 	Dial *dial;
 	PGconn *server;
 	Watch *watch;
@@ -410,6 +415,15 @@ serve(void *argument, int happened)
 
 /* ---- the beginning ---- */
 
+static bool
+send_setup(LinkBody *link)
+{
+	const char *values[] = {link->statement_timeout};
+
+	begin_steps(link, PHASE_SETUP);
+	return send(link, STEP_SETUP, -1, SETUP_SQL, false, 1, values) && sync_and_flush(link);
+}
+
 static void
 dialled(void *argument, PGconn *made, const char *why)
 {
@@ -422,7 +436,7 @@ dialled(void *argument, PGconn *made, const char *why)
 		lose(link, why);
 	else if (PQenterPipelineMode(made) != 1 ||
 			 (link->watch = loop_watch(link->loop, PQsocket(made), LOOP_READ, serve, link)) == NULL ||
-			 !send_alone(link, PHASE_SETUP, STEP_SETUP, SETUP_SQL))
+			 !send_setup(link))
 		lose(link, PQerrorMessage(made));
 	link->in_callback = false;
 	if (link->is_closed)
@@ -438,6 +452,8 @@ link_open(Loop *loop, const PoolOptions *options, const LinkEvents *events, void
 	link->events = events;
 	link->owner = owner;
 	link->prepares = options->prepared_statements;
+	if (options->statement_timeout > 0)
+		(void) snprintf(link->statement_timeout, sizeof(link->statement_timeout), "%dms", options->statement_timeout);
 	link->prepared = prepared_new();
 	link->failed = -1;
 	link->face.made_at = loop_now(loop);

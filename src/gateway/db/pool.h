@@ -60,6 +60,7 @@ typedef struct PoolOptions
 	int max_idletime;
 	int max_lifetime;
 	bool prepared_statements;
+	int statement_timeout; /* milliseconds, for roles and routines that have none of their own; 0 leaves it to the database */
 	const char *channel; /* listened to on a connection of its own; NULL none */
 	void (*notified)(void *argument, const char *payload);
 	void (*connected)(void *argument); /* the listener is there, again: everything may have changed */
@@ -77,6 +78,7 @@ typedef struct PoolCounts
 	int retry_after; /* seconds until the next try, where is_down */
 } PoolCounts;
 
+/* Strings of the options are copied. */
 extern Pool *pool_open(Loop *loop, const PoolOptions *options);
 extern PoolCounts pool_counts(const Pool *pool);
 

@@ -55,7 +55,8 @@ typedef struct Call
 	const char *role;
 	const char *user_id;
 	const char *database_request_id;
-	int64_t ran_at; /* microseconds */
+	int64_t began_at; /* microseconds: its first byte */
+	int64_t ran_at;   /* ... its transaction */
 } Call;
 
 /* ---- decode.c: from HTTP to what is asked for ---- */

@@ -46,6 +46,8 @@ begin_call(Gateway *gateway, Exchange *exchange)
 	call->http = http;
 	call->arena = http->arena;
 	call->route = http->path;
+	/* the loop counts milliseconds: what passed until now is known in these only */
+	call->began_at = call_clock() - (loop_now(gateway->loop) - http->began_at) * 1000;
 	call->timings = (Timings){-1, -1, -1, -1, -1};
 	log_new_id(call->error_id);
 	log_new_id(call->request_id);
@@ -89,7 +91,7 @@ count(Gateway *gateway, int status, int64_t microseconds)
 static void
 end_call(Call *call, int status, const Answer *answer)
 {
-	int64_t microseconds = (loop_now(call->gateway->loop) - call->http->began_at) * 1000;
+	int64_t microseconds = call_clock() - call->began_at;
 
 	count(call->gateway, status, microseconds);
 	log_request(&(LoggedRequest){.request_id = call_id(call),
@@ -196,9 +198,14 @@ void
 handle_refusal(void *argument, int status, const char *why, const char *client_address, int64_t milliseconds)
 {
 	Gateway *gateway = argument;
+	char id[17];
 
 	gateway->counts.refused++;
 	count(gateway, status, milliseconds * 1000);
-	log_request(&(LoggedRequest){
-		.status = status, .microseconds = milliseconds * 1000, .client_address = client_address, .detail = why});
+	log_new_id(id);
+	log_request(&(LoggedRequest){.request_id = id,
+								 .status = status,
+								 .microseconds = milliseconds * 1000,
+								 .client_address = client_address,
+								 .detail = why});
 }
