@@ -57,6 +57,21 @@ static const char *const masked[] = {
 	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
 };
 
+#define HEAD "HTTP/1.1\r\nHost: a\r\n"
+
+static const char *const requests[] = {
+	("GET /a?b=c " HEAD "\r\nGET http://a " HEAD "Connection: close\r\n\r\n"),
+	("POST /x " HEAD "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabcGET / HTTP/1.0\r\n\r\n"),
+	("\r\nPUT /x " HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"),
+	"OPTIONS * HTTP/1.1\r\nHost:\t[::1]:80 \r\nX-Y: b, c\r\nContent-Encoding: identity\r\n\r\n",
+};
+
+static const char *const hops[] = {
+	"192.0.2.1, 10.0.0.1:80, [2001:db8::1]:443",
+	"for=192.0.2.1;proto=https, For=\"[2001:db8::1]:4711\";by=10.0.0.1",
+	"10.0.0.0/8, fd00::/8, unix, 127.0.0.1",
+};
+
 static const char *const hashes[] = {
 	"$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
 	"$2b$12$......................E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
@@ -186,6 +201,10 @@ main(int count, char **arguments)
 		topic_message_encode(&message, encoded);
 		write_seed("topic_message", 2 * i + 1, encoded, topic_message_size(&message));
 	}
+	for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		write_seed("gate", i, requests[i], strlen(requests[i]));
+	for (unsigned i = 0; i < sizeof(hops) / sizeof(hops[0]); i++)
+		write_seed("address", i, hops[i], strlen(hops[i]));
 	for (unsigned i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
 		write_seed("bcrypt", i, hashes[i], strlen(hashes[i]));
 	for (unsigned i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
