@@ -534,8 +534,9 @@ linear_time(void)
 static void
 second_opinion(void)
 {
-	static const char *const pieces[] = {"{",      "}",    "[",    "]", ",",  ":",  "\"a\"",     "\"\\u00e9\"", "1",
-										 "-0.5e-3", "true", "null", " ", "01", "\"", "{\"a\":1}", "[1]",         "\\"};
+	static const char *const pieces[] = {"{",     "}",           "[",  "]",         ",",    ":",
+										 "\"a\"", "\"\\u00e9\"", "1",  "-0.5e-3",   "true", "null",
+										 " ",     "01",          "\"", "{\"a\":1}", "[1]",  "\\"};
 	uint8_t dice[12];
 	int agreed[2] = {0, 0};
 
