@@ -97,7 +97,7 @@ static const char query[] =
 	"COALESCE(b.base, p.prorettype) WHERE n.nspname" EQ "ANY ($1::" C "text[]::" C "name[]) AND p.prokind" EQ
 	"'f'::" C "\"char\" AND p.prorettype" NE "ALL ('{2279,3838,2280,2281}'::" C "oid[])) "
 	"SELECT " C "json_build_object('relations', COALESCE((SELECT list FROM rels), '[]'), 'keys', COALESCE((SELECT "
-				"list FROM keys), "
+	"list FROM keys), "
 	"'[]'), 'foreign_keys', COALESCE((SELECT list FROM foreign_keys), '[]'), 'views', COALESCE((SELECT list FROM "
 	"views), '[]'), "
 	"'computed', COALESCE((SELECT list FROM computed), '[]'), 'routines', COALESCE((SELECT list FROM routines), "

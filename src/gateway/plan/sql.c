@@ -446,10 +446,16 @@ sql_condition(Sql *sql, const char *alias, const Relation *relation, const Condi
 		else
 		{
 			sql_put(sql, operators[condition->operator]);
-			if (condition->operator== OPERATOR_IN || condition->quantifier != QUANTIFIER_NONE)
+			if (condition->operator== OPERATOR_IN)
 			{
-				sql_put(sql, condition->quantifier == QUANTIFIER_ALL ? "ALL " : "ANY ");
+				sql_put(sql, "ANY ");
 				put_array(sql, condition->values, condition->value_count);
+			}
+			else if (condition->quantifier != QUANTIFIER_NONE)
+			{
+				sql_put(sql, condition->quantifier == QUANTIFIER_ALL ? "ALL (" : "ANY (");
+				sql_text(sql, condition->value);
+				sql_put(sql, ")");
 			}
 			else
 				sql_text(sql, condition->value);
