@@ -179,7 +179,7 @@ planned_sane(const char *sql, int parameters)
 				return false;
 			}
 		}
-		else if (strchr(" .,()*:=<>~@&|-[]0123456789", *at) == NULL || strncmp(at, "--", 2) == 0)
+		else if (strchr(" .,()*:=<>~@&|+-[]0123456789", *at) == NULL || strncmp(at, "--", 2) == 0)
 		{
 			fprintf(stderr, "a foreign character: %.60s\n", at);
 			return false;
