@@ -89,21 +89,31 @@ static const char *const keys[] = {
 
 /* a byte for the method, then path, query, Prefer, Accept, body */
 static const char *const plans[] = {
-	"\x60projects\nselect=id,n:name::text,clients!inner(*,...client_details(address)),tasks(count)&clients.name=eq.x&"
+	"\x60"
+	"projects\nselect=id,n:name::text,clients!inner(*,...client_details(address)),tasks(count)&clients.name=eq.x&"
 	"order=clients(name).desc&limit=2"
 	"\ncount=exact\ntext/csv",
-	"\xe0projects\nselect=client_id,budget.sum(),...clients(name)&or=(id.gt.1,not.and(name.is.null,id.in.(1,2)))"
+	"\xe0"
+	"projects\nselect=client_id,budget.sum(),...clients(name)&or=(id.gt.1,not.and(name.is.null,id.in.(1,2)))"
 	"\ncount=planned\n*/*",
-	"\x62items\nselect=*&columns=name,id&on_conflict=id\nresolution=merge-duplicates,missing=default,return="
+	"\x62"
+	"items\nselect=*&columns=name,id&on_conflict=id\nresolution=merge-duplicates,missing=default,return="
 	"representation\n\n[{\"id\":1,\"name\":\"a\"}]",
-	"\x63items\nid=eq.1&data->a->>b=eq.x\nreturn=representation\n\n{\"name\":\"a\"}",
-	"\x64plants\nsite=eq.1&line=eq.1\n\n\n{\"site\":1,\"line\":1}",
-	"\x65items\nid=fts(english).x&tags=cs.{a}\nhandling=strict,max-affected=1",
-	"\x60rpc/find_projects\nclient=1&select=name,tasks(name)&tasks=not.is.null&limit=1\ncount=exact",
-	"\x62rpc/raw_json\n\n\n\n{\"a\":1}",
-	"\xe0Odd \"name\"\nselect=\"a b\",x:\"quo\\\"te\"&\"select\"=like(any).{a*}\n\napplication/vnd.pgrst.plan+json; "
+	"\x63"
+	"items\nid=eq.1&data->a->>b=eq.x\nreturn=representation\n\n{\"name\":\"a\"}",
+	"\x64"
+	"plants\nsite=eq.1&line=eq.1\n\n\n{\"site\":1,\"line\":1}",
+	"\x65"
+	"items\nid=fts(english).x&tags=cs.{a}\nhandling=strict,max-affected=1",
+	"\x60"
+	"rpc/find_projects\nclient=1&select=name,tasks(name)&tasks=not.is.null&limit=1\ncount=exact",
+	"\x62"
+	"rpc/raw_json\n\n\n\n{\"a\":1}",
+	"\xe0"
+	"Odd \"name\"\nselect=\"a b\",x:\"quo\\\"te\"&\"select\"=like(any).{a*}\n\napplication/vnd.pgrst.plan+json; "
 	"options=analyze",
-	"\x60documents\nselect=data->a->b->>0,body->-1&prose=phfts.x&order=body->>k.asc.nullslast",
+	"\x60"
+	"documents\nselect=data->a->b->>0,body->-1&prose=phfts.x&order=body->>k.asc.nullslast",
 };
 
 int

@@ -172,8 +172,6 @@ main(int count, char **words)
 
 		limits.max_rows = json_integer_value(json_object_get(request_line, "max_rows"));
 		limits.plans = json_is_true(json_object_get(request_line, "plans"));
-		if (member(request_line, "role") != NULL)
-			PQclear(PQexec(connection, "SET ROLE twin_reader"));
 		if (read_request(arena, request_line, &request, &problem) && plan_request(arena, schema, &limits, &request, &plan, &problem))
 			execute(answer, &plan, json_is_true(json_object_get(request_line, "commit")));
 		else
@@ -184,7 +182,6 @@ main(int count, char **words)
 			set(answer, "details", problem.details);
 			set(answer, "hint", problem.hint);
 		}
-		PQclear(PQexec(connection, "RESET ROLE"));
 		text = json_dumps(answer, JSON_SORT_KEYS);
 		puts(text);
 		fflush(stdout);

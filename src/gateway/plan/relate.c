@@ -305,7 +305,7 @@ in_key(const Relation *relation, const char **columns, int count)
 		bool found = false;
 
 		for (int j = 0; j < relation->key_count && !found; j++)
-			found = strcmp(relation->key[j], columns[i]) == 0;
+			found = strcmp(columns[i], relation->key[j]) == 0;
 		if (!found)
 			return false;
 	}
