@@ -56,7 +56,7 @@ tree_key(const SelectItem *item)
 		if (!step->is_index)
 			key = step->key;
 	}
-	return strcmp(key, "*") == 0 ? NULL : key;
+	return strcmp(key, "*") == 0 ? NULL : key; /* public: a column */
 }
 
 /* An alias no ancestor has: conditions of a join name both sides. */

@@ -94,7 +94,7 @@ resolve_insert(Job *job)
 		bool found = false;
 
 		for (int j = 0; j < job->column_count && !found; j++)
-			found = strcmp(job->columns[j]->name, job->relation->key[i]) == 0;
+			found = strcmp(job->columns[j]->name, job->relation->key[i]) == 0; /* public: names of columns */
 		if (!found)
 			return problem_set(job->problem, 400, "PGRST115",
 							   "Payload values do not match URL in primary key column(s)", NULL, NULL);
