@@ -3,7 +3,7 @@
  *		Writes the inputs the fuzzers start from: valid values of every algorithm,
  *		flag and a few lengths, each as stored bytes, as armor and in both base64
  *		forms; texts that masks show something of; bcrypt hashes; tokens, what they are
- *		made of, and keys.
+ *		made of, and keys; queries, headers, bodies and paths of the gateway.
  *
  *		seeds FOLDER
  */
@@ -116,6 +116,31 @@ static const char *const plans[] = {
 	"documents\nselect=data->a->b->>0,body->-1&prose=phfts.x&order=body->>k.asc.nullslast",
 };
 
+static const char *const queries[] = {
+	"select=id,a:b->c->>0::int,...d!inner(*),e:f!g!left(h.sum()::text,count())&id=eq.1&order=a.desc.nullslast,f(b)",
+	"and=(a.not.in.(1,\"b,c\"),or(b.like(any).{x*,*y},not.and(c.is.not_null,d.fts(english).z)))&rel.not.or=(a.eq.1)",
+	"rel.limit=5&rel.offset=2&limit=10&offset=0&columns=a,b&on_conflict=id&\"q.n\"=plfts.a%20b",
+	"a=eq(all).{1,NULL,\"x\"}&b=not.isdistinct.1&c=imatch.^x&d=adj.(1,2)&e=cs.{1}&f=is.null&v=1",
+};
+
+static const char *const headers[] = {
+	"return=representation, count=exact; resolution=merge-duplicates, handling=strict, timezone=UTC, tx=rollback",
+	"missing=default,max-affected=5,handling=lenient",
+	"application/vnd.pgrst.plan+json; for=\"text/csv\"; options=analyze|wal;q=0.5, */*;q=0.1",
+	"application/vnd.pgrst.object+json;nulls=stripped, application/vnd.pgrst.array",
+	"__Host-session=a.b.c; csrf=d; e=\"f\"",
+	"items=0-24",
+};
+
+static const char *const bodies[] = {
+	"[{\"a\":1,\"b\\u00e9\":[true,null,{}]},{\"a\":-1.5e+3,\"b\\ud83d\\ude00\":\"\\n\"}]",
+	"{\"a\":{\"b\":[[]]},\"a\":false}",
+	"a,\"b,c\"\r\n1,\"x\"\"y\"\r\nNULL,\r\n",
+	"a=1&b=x+y&a=%C3%A4;c",
+};
+
+static const char *const paths[] = {"/", "/units", "/rpc/login", "/Server%20Today", "/%D9%85/x"};
+
 int
 main(int count, char **arguments)
 {
@@ -169,6 +194,14 @@ main(int count, char **arguments)
 		write_seed("bcrypt", i, hashes[i], strlen(hashes[i]));
 	for (unsigned i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
 		write_seed("jwt", i, tokens[i], strlen(tokens[i]));
+	for (unsigned i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+		write_seed("query", i, queries[i], strlen(queries[i]));
+	for (unsigned i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		write_seed("headers", i, headers[i], strlen(headers[i]));
+	for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+		write_seed("body", i, bodies[i], strlen(bodies[i]));
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		write_seed("url", i, paths[i], strlen(paths[i]));
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		write_seed("jwk", i, keys[i], strlen(keys[i]));
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
