@@ -141,6 +141,35 @@ static const char *const descriptions[] = {
 	"\"type\":\"integer[]\",\"required\":true,\"variadic\":true}]}]}",
 	"{\"relations\":[],\"routines\":[]}",
 };
+/* a byte for the method, then path, query, Prefer, Accept, body */
+static const char *const plans[] = {
+	"\x60"
+	"projects\nselect=id,n:name::text,clients!inner(*,...client_details(address)),tasks(count)&clients.name=eq.x&"
+	"order=clients(name).desc&limit=2"
+	"\ncount=exact\ntext/csv",
+	"\xe0"
+	"projects\nselect=client_id,budget.sum(),...clients(name)&or=(id.gt.1,not.and(name.is.null,id.in.(1,2)))"
+	"\ncount=planned\n*/*",
+	"\x62"
+	"items\nselect=*&columns=name,id&on_conflict=id\nresolution=merge-duplicates,missing=default,return="
+	"representation\n\n[{\"id\":1,\"name\":\"a\"}]",
+	"\x63"
+	"items\nid=eq.1&data->a->>b=eq.x\nreturn=representation\n\n{\"name\":\"a\"}",
+	"\x64"
+	"plants\nsite=eq.1&line=eq.1\n\n\n{\"site\":1,\"line\":1}",
+	"\x65"
+	"items\nid=fts(english).x&tags=cs.{a}\nhandling=strict,max-affected=1",
+	"\x60"
+	"rpc/find_projects\nclient=1&select=name,tasks(name)&tasks=not.is.null&limit=1\ncount=exact",
+	"\x62"
+	"rpc/raw_json\n\n\n\n{\"a\":1}",
+	"\xe0"
+	"Odd \"name\"\nselect=\"a b\",x:\"quo\\\"te\"&\"select\"=like(any).{a*}\n\napplication/vnd.pgrst.plan+json; "
+	"options=analyze",
+	"\x60"
+	"documents\nselect=data->a->b->>0,body->-1&prose=phfts.x&order=body->>k.asc.nullslast",
+};
+
 static const char *const queries[] = {
 	"select=id,a:b->c->>0::int,...d!inner(*),e:f!g!left(h.sum()::text,count())&id=eq.1&order=a.desc.nullslast,f(b)",
 	"and=(a.not.in.(1,\"b,c\"),or(b.like(any).{x*,*y},not.and(c.is.not_null,d.fts(english).z)))&rel.not.or=(a.eq.1)",
@@ -252,5 +281,7 @@ main(int count, char **arguments)
 		write_seed("respond", i, responses[i], strlen(responses[i]));
 	for (unsigned i = 0; i < sizeof(descriptions) / sizeof(descriptions[0]); i++)
 		write_seed("openapi", i, descriptions[i], strlen(descriptions[i]));
+	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
+		write_seed("plan", i, plans[i], strlen(plans[i]));
 	return 0;
 }
