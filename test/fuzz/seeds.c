@@ -41,6 +41,18 @@ static const char *const usernames[] = {"anna",
 										"\xed\xa0\x80",
 										"\xf4\x90\x80\x80"};
 
+static const char *const networks[] = {
+	"192.0.2.1",
+	"::ffff:10.0.0.1",
+	"local, 10.0.0.0/8,2001:db8::/32",
+	"6.6.6.6, 192.0.2.1, 10.1.1.1",
+	"[2001:db8::1]:4711",
+	"192.0.2.1:99",
+	"unknown, 10.1.1.1",
+};
+
+static const char *const routes[] = {"/rpc/login", "//rpc/%6cogin/", "/%00%2f%", "/units"};
+
 static const char *const masked[] = {
 	"email\njohn@example.com",
 	"card\n4111-1111-1111-1111",
@@ -125,6 +137,10 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
+	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+		write_seed("network", i, networks[i], strlen(networks[i]));
+	for (unsigned i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)
