@@ -68,7 +68,7 @@ INSERT INTO twin.rate_limits VALUES ('/export', 'user', 2, '1 hour', 2);
 -- seeds give way
 INSERT INTO twin.rate_limits VALUES ('/rpc/login', 'address', 5, '1 minute', 9);
 DELETE FROM twin.rate_limits WHERE route = '/api/auth/login';
-SELECT route, scope, requests, burst, seeded FROM twin.rate_limits ORDER BY route, scope;
+SELECT route, scope, requests, burst FROM twin.rate_limits ORDER BY route, scope;
 DELETE FROM twin.token_only_logins WHERE role_name::text = 'request_gate';
 DROP ROLE request_gate;
 DROP SCHEMA request_api;
