@@ -44,6 +44,17 @@ static const char *const usernames[] = {"anna",
 										"\xf4\x90\x80\x80"};
 
 static const char *const topics[] = {"alerts", "units.1", "units.*", "a.b-c_d:e.*", "readings.7.temperature"};
+static const char *const networks[] = {
+	"192.0.2.1",
+	"::ffff:10.0.0.1",
+	"local, 10.0.0.0/8,2001:db8::/32",
+	"6.6.6.6, 192.0.2.1, 10.1.1.1",
+	"[2001:db8::1]:4711",
+	"192.0.2.1:99",
+	"unknown, 10.1.1.1",
+};
+
+static const char *const routes[] = {"/rpc/login", "//rpc/%6cogin/", "/%00%2f%", "/units"};
 
 static const char *const masked[] = {
 	"email\njohn@example.com",
@@ -233,6 +244,10 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
+	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+		write_seed("network", i, networks[i], strlen(networks[i]));
+	for (unsigned i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)
