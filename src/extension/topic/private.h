@@ -5,6 +5,7 @@
 #ifndef TSEC_TOPIC_PRIVATE_H
 #define TSEC_TOPIC_PRIVATE_H
 
+#include "token/token.h"
 #include "topic/topic.h"
 
 #include "common/feed.h"
@@ -134,6 +135,7 @@ struct Subscription
 	TopicVerdict verdict;    /* why it is closed */
 	int topic_count;
 	TopicMember *members;
+	VerifiedToken *kept; /* what the token says; NULL before it was verified */
 	size_t token_length;
 	char *token;
 };

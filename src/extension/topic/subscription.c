@@ -14,7 +14,6 @@
 
 #include "event/event.h"
 #include "identity/identity.h"
-#include "token/token.h"
 
 #include "common/secret.h"
 
@@ -91,20 +90,37 @@ reason_of(Status status)
 	}
 }
 
-/* Verifies the token now, and asks for each topic whether its role may. */
+/* Verifies the token, or, while keys are what they were, looks again whether it holds. */
+static Status
+verify(Subscription *subscription)
+{
+	const VerifiedToken *token;
+	Status status;
+
+	if (subscription->kept != NULL && token_look_again(subscription->kept, &status))
+		return status;
+	if (subscription->kept != NULL)
+		pfree(subscription->kept);
+	subscription->kept = NULL;
+	status = token_find(subscription->token, subscription->token_length, &token);
+	if (status == TSEC_OK)
+		subscription->kept = token_keep(token, context);
+	return status;
+}
+
+/* Looks at the token now, and asks for each topic whether its role may. */
 static void
 judge(Subscription *subscription, int64 now)
 {
 	TopicVerdict *verdict = &subscription->verdict;
-	const VerifiedToken *token;
 	Identity identity;
 
 	/* the number first: news that arrives meanwhile makes this stale */
 	subscription->generation = topic_generation();
 	verdict->reason = NULL;
-	verdict->status = token_find(subscription->token, subscription->token_length, &token);
+	verdict->status = verify(subscription);
 	if (verdict->status == TSEC_OK)
-		verdict->status = identity_of_token(token, &identity);
+		verdict->status = identity_of_token(subscription->kept, &identity);
 	if (verdict->status != TSEC_OK)
 	{
 		verdict->reason = reason_of(verdict->status);
@@ -113,7 +129,8 @@ judge(Subscription *subscription, int64 now)
 	subscription->has_tenant = identity.has_tenant;
 	subscription->tenant = identity.tenant_id;
 	/* past its expiry a leeway keeps it: looked at every second */
-	subscription->until = token->expires_at > 0 ? Max(token->expires_at, now + 1) : PG_INT64_MAX;
+	subscription->until = subscription->kept->expires_at;
+	subscription->until = subscription->until > 0 ? Max(subscription->until, now + 1) : PG_INT64_MAX;
 	for (int i = 0; i < subscription->topic_count; i++)
 	{
 		TopicRule rule;
@@ -183,12 +200,22 @@ topic_close(Subscription *subscription)
 	note_count(-1);
 }
 
+/* Gives the memory of a subscription back that is in no list. */
+static void
+discard(Subscription *subscription)
+{
+	secret_wipe(subscription->token, subscription->token_length);
+	if (subscription->kept != NULL)
+		pfree(subscription->kept);
+	pfree(subscription);
+}
+
 /* Forgets a closed subscription. */
 static void
 bury(Subscription *subscription)
 {
 	dlist_delete(&subscription->node);
-	pfree(subscription);
+	discard(subscription);
 }
 
 /* Forgets everything; at exit the memory goes by itself. */
@@ -383,9 +410,9 @@ topics_argument(ArrayType *array, Datum **topics)
 	int count;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, topics, &nulls, &count);
-	if (count == 0 || count > TOPIC_TOPICS_MAX)
+	if (count > TOPIC_TOPICS_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a subscription is to 1 to %d topics", TOPIC_TOPICS_MAX),
+						errmsg("a subscription is to at most %d topics", TOPIC_TOPICS_MAX),
 						errhint("\"units.*\" means all topics that begin with \"units.\".")));
 	for (int i = 0; i < count; i++)
 		if (nulls[i])
@@ -435,8 +462,7 @@ subscribe(text *token, const Datum *topics, int count)
 	PG_CATCH();
 	{
 		leave_topics(made);
-		secret_wipe(made->token, made->token_length);
-		pfree(made);
+		discard(made);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
