@@ -10,7 +10,7 @@ my $node = new_node('openapi', preload => 0);
 $node->start;
 
 # the statement as the program has it: the C string without its quotes
-my $source = slurp_file("$ENV{TWIN_SOURCE}/src/gateway/serve/openapi_query.c");
+my $source = slurp_file("$ENV{TWIN_SOURCE}/src/gateway/answer/openapi_query.c");
 my ($literal) = $source =~ /query\[\] =\n(.*?);\n/s or die 'no statement found';
 my $query = join '', $literal =~ /^"(.*)"$/mg;
 unlike($query, qr/\\/, 'there is no escape to undo');

@@ -8,12 +8,12 @@
 #ifndef GATEWAY_CALL_H
 #define GATEWAY_CALL_H
 
-#include "gateway/serve/answer.h"
-#include "gateway/serve/error.h"
+#include "gateway/answer/answer.h"
+#include "gateway/answer/error.h"
 #include "gateway/serve/gateway.h"
-#include "gateway/serve/respond.h"
+#include "gateway/answer/respond.h"
 
-#define CALL_STATEMENTS_MAX 4
+#define CALL_STATEMENTS_MAX 5
 #define CALL_CLIENT_GONE 499 /* in the log: nobody was there to be answered */
 
 typedef struct Call

@@ -11,7 +11,7 @@
 #include "gateway/serve/call.h"
 
 #include "gateway/parse/headers.h"
-#include "gateway/serve/cors.h"
+#include "gateway/answer/cors.h"
 
 #include "common/encode.h"
 
