@@ -110,3 +110,19 @@ sql_call(Sql *sql, const char *alias)
 	sql_put(sql, " AS ");
 	sql_name(sql, alias);
 }
+
+const char *
+plan_call(Arena *arena, const char *function)
+{
+	const char *dot = strchr(function, '.');
+	Sql sql = {0};
+
+	text_begin(&sql.text, arena);
+	sql_put(&sql, "SELECT ");
+	if (dot != NULL)
+		sql_qualified(&sql, arena_copy(arena, function, (size_t) (dot - function)), dot + 1);
+	else
+		sql_name(&sql, function);
+	sql_put(&sql, "()");
+	return sql.text.data;
+}
