@@ -122,6 +122,22 @@ guard_drop(const char *user, const char **why)
 }
 
 bool
+guard_files(unsigned long wanted)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return false;
+	if (files.rlim_cur < wanted && files.rlim_cur < files.rlim_max)
+	{
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			return false;
+	}
+	return files.rlim_cur >= wanted;
+}
+
+bool
 guard_calls(const char **why)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);

@@ -14,6 +14,9 @@
  */
 extern bool guard_drop(const char *user, const char **why);
 
+/* Raises the bound on open files as far as this process may; false when so many are still too many. */
+extern bool guard_files(unsigned long wanted);
+
 /* From here on only what a network program needs: no new programs, no other processes, no mounts (seccomp). */
 extern bool guard_calls(const char **why);
 

@@ -21,6 +21,9 @@
 
 extern char **environ;
 
+#define FILES_PER_CONNECTION 3
+#define FILES_BESIDE 256
+
 /* Exit codes of sysexits.h that service managers know. */
 #define EXIT_USAGE 64
 #define EXIT_NOT_HERE 69
@@ -244,6 +247,10 @@ serve(Gateway *gateway)
 		log_event(LOG_CRIT, "cannot_begin", "why", strerror(errno), NULL);
 		return EXIT_NOT_HERE;
 	}
+	/* a connection, its answer on the way, or its WebSocket */
+	if (!guard_files((unsigned long) gateway->config->server_max_connections * FILES_PER_CONNECTION + FILES_BESIDE))
+		log_event(LOG_WARN, "few_files", "effect", "fewer connections than server-max-connections can be held",
+				  "hint", "raise the limit on open files (LimitNOFILE= of the unit, ulimit -n)", NULL);
 	/* an address may need root, nothing after it does */
 	if (!open_servers(gateway))
 		return EXIT_NOT_HERE;

@@ -129,4 +129,7 @@ extern int64_t plan_total(const Plan *plan, int64_t total, const char *explained
 /* Verbs a relation or routine answers to, for Allow: "OPTIONS,GET,HEAD,POST". NULL and a problem when there is none such. */
 extern const char *plan_allow(Arena *arena, const Schema *schema, const ApiRequest *request, Problem *problem);
 
+/* The call of a function without arguments, named by the administrator: "schema.function", or found on the search path. */
+extern const char *plan_call(Arena *arena, const char *function);
+
 #endif /* GATEWAY_PLAN_H */

@@ -5,6 +5,7 @@
  *		/live		200 while the loop turns
  *		/ready		200 when the schema cache is there and the database answers, else 503
  *		/metrics	OpenMetrics text; names are PostgREST's where it has them
+ *		/schema_cache	what the gateway knows of the schemas, as JSON
  *
  * It is open to whoever reaches its address and tells nothing of any request.
  */
@@ -107,6 +108,17 @@ metrics(const Gateway *gateway, Arena *arena)
 	return text.data;
 }
 
+/* It may change before it is sent. */
+static void
+answer_schema(const Gateway *gateway, Exchange *exchange)
+{
+	size_t length = 0;
+	const char *json = cache_json(gateway, &length);
+
+	answer(exchange, json != NULL ? 200 : 503, "application/json; charset=utf-8",
+		   json != NULL ? arena_copy(exchange_request(exchange)->arena, json, length) : "");
+}
+
 void
 admin_request(void *argument, Exchange *exchange)
 {
@@ -122,6 +134,8 @@ admin_request(void *argument, Exchange *exchange)
 	else if (strcmp(request->path, "/metrics") == 0)
 		answer(exchange, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8",
 			   metrics(gateway, request->arena));
+	else if (strcmp(request->path, "/schema_cache") == 0)
+		answer_schema(gateway, exchange);
 	else
-		answer(exchange, 404, "text/plain", "here are /live, /ready and /metrics\n");
+		answer(exchange, 404, "text/plain", "here are /live, /ready, /metrics and /schema_cache\n");
 }

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define RETRY_MAX 5 /* rests double until 32 seconds */
+#define RETRY_MAX 5        /* rests double until 32 seconds */
+#define READ_INTERVAL 1000 /* milliseconds between two readings at least: any user of the database can NOTIFY */
 
 typedef struct SchemaCache
 {
@@ -22,9 +23,12 @@ typedef struct SchemaCache
 	Timer *timer;
 	Arena *arena; /* of the reading that is on its way */
 	bool again;
+	int64_t read_at; /* milliseconds, of the last reading's beginning */
 	int tries;
 	int64_t began_at; /* microseconds */
 	Arena *kept;      /* time zones live here; they are read once */
+	char *json;       /* what the schema was made of, for the admin server */
+	size_t json_length;
 	char **timezones; /* sorted; NULL until then */
 	size_t timezone_count;
 } SchemaCache;
@@ -66,6 +70,24 @@ why_not(const PoolAnswer *answer)
 }
 
 static void
+keep_json(SchemaCache *cache, const char *json, size_t length)
+{
+	free(cache->json);
+	cache->json = malloc(length + 1);
+	if (cache->json == NULL)
+		abort(); /* out of memory */
+	memcpy(cache->json, json, length + 1);
+	cache->json_length = length;
+}
+
+const char *
+cache_json(const Gateway *gateway, size_t *length)
+{
+	*length = gateway->cache->json_length;
+	return gateway->cache->json;
+}
+
+static void
 take_schema(SchemaCache *cache, const PGresult *result)
 {
 	Gateway *gateway = cache->gateway;
@@ -85,6 +107,7 @@ take_schema(SchemaCache *cache, const PGresult *result)
 	if (gateway->schema != NULL)
 		schema_release(gateway->schema);
 	gateway->schema = fresh;
+	keep_json(cache, PQgetvalue(result, 0, 0), (size_t) PQgetlength(result, 0, 0));
 	cache->tries = 0;
 	gateway->counts.schema_loads++;
 	gateway->counts.schema_load_time = microseconds() - cache->began_at;
@@ -175,6 +198,7 @@ read_schema(void *argument)
 	int count = 1;
 
 	cache->timer = NULL;
+	cache->read_at = loop_now(cache->gateway->loop);
 	cache->arena = arena_new();
 	values = arena_alloc(cache->arena, sizeof(char *));
 	values[0] = schema_list(cache->arena, cache->gateway->config);
@@ -190,6 +214,7 @@ void
 cache_reload(Gateway *gateway)
 {
 	SchemaCache *cache = gateway->cache;
+	int64_t rest = cache->read_at + READ_INTERVAL - loop_now(gateway->loop);
 
 	if (cache->job != NULL)
 	{
@@ -198,7 +223,11 @@ cache_reload(Gateway *gateway)
 	}
 	if (cache->timer != NULL)
 		timer_cancel(cache->timer);
-	read_schema(cache);
+	cache->timer = NULL;
+	if (cache->read_at != 0 && rest > 0)
+		cache->timer = loop_after(gateway->loop, rest, read_schema, cache);
+	else
+		read_schema(cache);
 }
 
 void
@@ -225,6 +254,7 @@ cache_end(Gateway *gateway)
 		pool_cancel(cache->job);
 	arena_free(cache->arena);
 	arena_free(cache->kept);
+	free(cache->json);
 	free(cache);
 	if (gateway->schema != NULL)
 		schema_release(gateway->schema);

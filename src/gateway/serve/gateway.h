@@ -69,9 +69,12 @@ extern void gateway_release_config(ConfigHold *hold);
 
 extern void cache_begin(Gateway *gateway);
 
-/* Reads it again; when a reading is on its way, once more after it. */
+/* Reads it again; when a reading is on its way, once more after it, and at most once a second. */
 extern void cache_reload(Gateway *gateway);
 extern void cache_end(Gateway *gateway);
+
+/* What schema_query() yielded last; NULL when nothing yet. */
+extern const char *cache_json(const Gateway *gateway, size_t *length);
 
 /* Whether the database has a time zone of that name. */
 extern bool cache_knows_timezone(const Gateway *gateway, const char *name);
