@@ -383,9 +383,10 @@ topics_argument(ArrayType *array, Datum **topics)
 	int count;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, topics, &nulls, &count);
-	if (count == 0 || count > TOPIC_TOPICS_MAX)
+	/* without topics it tells when the token holds no longer, and nothing else */
+	if (count > TOPIC_TOPICS_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-						errmsg("a subscription is to 1 to %d topics", TOPIC_TOPICS_MAX),
+						errmsg("a subscription is to at most %d topics", TOPIC_TOPICS_MAX),
 						errhint("\"units.*\" means all topics that begin with \"units.\".")));
 	for (int i = 0; i < count; i++)
 		if (nulls[i])
