@@ -39,8 +39,9 @@ route_read(const char *path, size_t length, char route[ROUTE_MAX])
 {
 	size_t written = 0;
 	size_t at = 0;
+	bool is_cut = false;
 
-	while (at < length && written < ROUTE_MAX)
+	while (at < length && !is_cut)
 	{
 		char c;
 
@@ -49,9 +50,12 @@ route_read(const char *path, size_t length, char route[ROUTE_MAX])
 			c = '?'; /* a path holds none */
 		if (c == '/' && written > 0 && route[written - 1] == '/')
 			continue;
-		route[written++] = c;
+		if (written == ROUTE_MAX)
+			is_cut = true;
+		else
+			route[written++] = c;
 	}
-	if (at == length && written > 1 && route[written - 1] == '/')
+	if (!is_cut && written > 1 && route[written - 1] == '/')
 		written--;
 	return written;
 }

@@ -123,10 +123,48 @@ head(Exchange *exchange)
 	exchange_answer(exchange, 200, strcmp(kind, "reason") == 0 ? "a\r\nb: c" : NULL, headers, 3, "ok", 2);
 }
 
+typedef struct Later
+{
+	struct Later *next;
+	Exchange *exchange; /* NULL once answered */
+} Later;
+
+static Later *laters;
+
 static void
 answer_later(void *argument)
 {
-	answer_text(argument, 200, NULL, "text/plain", "later\n");
+	Later *later = argument;
+
+	if (later->exchange != NULL)
+		answer_text(later->exchange, 200, NULL, "text/plain", "later\n");
+	later->exchange = NULL;
+}
+
+static void
+begin_later(Exchange *exchange, int milliseconds)
+{
+	Later *later = calloc(1, sizeof(Later));
+
+	if (later == NULL)
+		abort();
+	*later = (Later){laters, exchange};
+	laters = later;
+	loop_after(loop, milliseconds, answer_later, later);
+}
+
+/* Every exchange is owed an answer, also when nobody is there any more. */
+static void
+end_laters(void)
+{
+	while (laters != NULL)
+	{
+		Later *later = laters;
+
+		answer_later(later);
+		laters = later->next;
+		free(later);
+	}
 }
 
 static void
@@ -215,7 +253,7 @@ handle(void *argument, Exchange *exchange)
 	else if (strcmp(request->path, "/later") == 0)
 	{
 		exchange_on_gone(exchange, gone, NULL);
-		loop_after(loop, atoi(request->query), answer_later, exchange);
+		begin_later(exchange, atoi(request->query));
 	}
 	else if (strcmp(request->path, "/status") == 0)
 	{
@@ -255,11 +293,10 @@ terminate(void *argument)
 static void
 reload(void *argument)
 {
-	const char *why = "reloaded";
+	const char *why;
 
 	(void) argument;
-	(void) server_reload_tls(server, &why);
-	puts(why);
+	puts(server_reload_tls(server, &why) ? "reloaded" : why);
 }
 
 static bool
@@ -333,6 +370,7 @@ main(int argc, char **argv)
 	printf("port %d\n", server_port(server));
 	loop_run(loop);
 	server_close(server);
+	end_laters();
 	loop_free(loop);
 	return 0;
 }

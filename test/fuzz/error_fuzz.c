@@ -8,7 +8,7 @@
 #define _GNU_SOURCE
 #include "fuzz.h"
 
-#include "gateway/serve/error.h"
+#include "gateway/answer/error.h"
 
 #include <jansson.h>
 

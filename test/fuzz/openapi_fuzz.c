@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "gateway/serve/openapi.h"
+#include "gateway/answer/openapi.h"
 
 #include <jansson.h>
 

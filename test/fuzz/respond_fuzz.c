@@ -6,8 +6,8 @@
 #define _GNU_SOURCE
 #include "fuzz.h"
 
-#include "gateway/serve/cors.h"
-#include "gateway/serve/respond.h"
+#include "gateway/answer/cors.h"
+#include "gateway/answer/respond.h"
 
 static void
 judge(const Answer *answer)

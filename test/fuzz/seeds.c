@@ -4,6 +4,7 @@
  *		flag and a few lengths, each as stored bytes, as armor and in both base64
  *		forms; texts that masks show something of; bcrypt hashes; tokens, what they are
  *		made of, and keys; messages, and names of topics.
+ *		made of, and keys; queries, headers, bodies and paths of the gateway.
  *
  *		seeds FOLDER
  */
@@ -43,6 +44,17 @@ static const char *const usernames[] = {"anna",
 										"\xf4\x90\x80\x80"};
 
 static const char *const topics[] = {"alerts", "units.1", "units.*", "a.b-c_d:e.*", "readings.7.temperature"};
+static const char *const networks[] = {
+	"192.0.2.1",
+	"::ffff:10.0.0.1",
+	"local, 10.0.0.0/8,2001:db8::/32",
+	"6.6.6.6, 192.0.2.1, 10.1.1.1",
+	"[2001:db8::1]:4711",
+	"192.0.2.1:99",
+	"unknown, 10.1.1.1",
+};
+
+static const char *const routes[] = {"/rpc/login", "//rpc/%6cogin/", "/%00%2f%", "/units"};
 
 static const char *const masked[] = {
 	"email\njohn@example.com",
@@ -55,6 +67,21 @@ static const char *const masked[] = {
 	"date(month)\n1985-05-17 10:00:00+00",
 	"partial(2,4)\nABCDEFG\xe6\x9d\x8e\xf0\x9f\x98\x80HIJKL",
 	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
+};
+
+#define HEAD "HTTP/1.1\r\nHost: a\r\n"
+
+static const char *const requests[] = {
+	("GET /a?b=c " HEAD "\r\nGET http://a " HEAD "Connection: close\r\n\r\n"),
+	("POST /x " HEAD "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabcGET / HTTP/1.0\r\n\r\n"),
+	("\r\nPUT /x " HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"),
+	"OPTIONS * HTTP/1.1\r\nHost:\t[::1]:80 \r\nX-Y: b, c\r\nContent-Encoding: identity\r\n\r\n",
+};
+
+static const char *const hops[] = {
+	"192.0.2.1, 10.0.0.1:80, [2001:db8::1]:443",
+	"for=192.0.2.1;proto=https, For=\"[2001:db8::1]:4711\";by=10.0.0.1",
+	"10.0.0.0/8, fd00::/8, unix, 127.0.0.1",
 };
 
 static const char *const hashes[] = {
@@ -125,6 +152,59 @@ static const char *const descriptions[] = {
 	"\"type\":\"integer[]\",\"required\":true,\"variadic\":true}]}]}",
 	"{\"relations\":[],\"routines\":[]}",
 };
+/* a byte for the method, then path, query, Prefer, Accept, body */
+static const char *const plans[] = {
+	"\x60"
+	"projects\nselect=id,n:name::text,clients!inner(*,...client_details(address)),tasks(count)&clients.name=eq.x&"
+	"order=clients(name).desc&limit=2"
+	"\ncount=exact\ntext/csv",
+	"\xe0"
+	"projects\nselect=client_id,budget.sum(),...clients(name)&or=(id.gt.1,not.and(name.is.null,id.in.(1,2)))"
+	"\ncount=planned\n*/*",
+	"\x62"
+	"items\nselect=*&columns=name,id&on_conflict=id\nresolution=merge-duplicates,missing=default,return="
+	"representation\n\n[{\"id\":1,\"name\":\"a\"}]",
+	"\x63"
+	"items\nid=eq.1&data->a->>b=eq.x\nreturn=representation\n\n{\"name\":\"a\"}",
+	"\x64"
+	"plants\nsite=eq.1&line=eq.1\n\n\n{\"site\":1,\"line\":1}",
+	"\x65"
+	"items\nid=fts(english).x&tags=cs.{a}\nhandling=strict,max-affected=1",
+	"\x60"
+	"rpc/find_projects\nclient=1&select=name,tasks(name)&tasks=not.is.null&limit=1\ncount=exact",
+	"\x62"
+	"rpc/raw_json\n\n\n\n{\"a\":1}",
+	"\xe0"
+	"Odd \"name\"\nselect=\"a b\",x:\"quo\\\"te\"&\"select\"=like(any).{a*}\n\napplication/vnd.pgrst.plan+json; "
+	"options=analyze",
+	"\x60"
+	"documents\nselect=data->a->b->>0,body->-1&prose=phfts.x&order=body->>k.asc.nullslast",
+};
+
+static const char *const queries[] = {
+	"select=id,a:b->c->>0::int,...d!inner(*),e:f!g!left(h.sum()::text,count())&id=eq.1&order=a.desc.nullslast,f(b)",
+	"and=(a.not.in.(1,\"b,c\"),or(b.like(any).{x*,*y},not.and(c.is.not_null,d.fts(english).z)))&rel.not.or=(a.eq.1)",
+	"rel.limit=5&rel.offset=2&limit=10&offset=0&columns=a,b&on_conflict=id&\"q.n\"=plfts.a%20b",
+	"a=eq(all).{1,NULL,\"x\"}&b=not.isdistinct.1&c=imatch.^x&d=adj.(1,2)&e=cs.{1}&f=is.null&v=1",
+};
+
+static const char *const headers[] = {
+	"return=representation, count=exact; resolution=merge-duplicates, handling=strict, timezone=UTC, tx=rollback",
+	"missing=default,max-affected=5,handling=lenient",
+	"application/vnd.pgrst.plan+json; for=\"text/csv\"; options=analyze|wal;q=0.5, */*;q=0.1",
+	"application/vnd.pgrst.object+json;nulls=stripped, application/vnd.pgrst.array",
+	"__Host-session=a.b.c; csrf=d; e=\"f\"",
+	"items=0-24",
+};
+
+static const char *const bodies[] = {
+	"[{\"a\":1,\"b\\u00e9\":[true,null,{}]},{\"a\":-1.5e+3,\"b\\ud83d\\ude00\":\"\\n\"}]",
+	"{\"a\":{\"b\":[[]]},\"a\":false}",
+	"a,\"b,c\"\r\n1,\"x\"\"y\"\r\nNULL,\r\n",
+	"a=1&b=x+y&a=%C3%A4;c",
+};
+
+static const char *const paths[] = {"/", "/units", "/rpc/login", "/Server%20Today", "/%D9%85/x"};
 
 int
 main(int count, char **arguments)
@@ -164,6 +244,10 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
+	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
+		write_seed("network", i, networks[i], strlen(networks[i]));
+	for (unsigned i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)
@@ -186,10 +270,22 @@ main(int count, char **arguments)
 		topic_message_encode(&message, encoded);
 		write_seed("topic_message", 2 * i + 1, encoded, topic_message_size(&message));
 	}
+	for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+		write_seed("gate", i, requests[i], strlen(requests[i]));
+	for (unsigned i = 0; i < sizeof(hops) / sizeof(hops[0]); i++)
+		write_seed("address", i, hops[i], strlen(hops[i]));
 	for (unsigned i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
 		write_seed("bcrypt", i, hashes[i], strlen(hashes[i]));
 	for (unsigned i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
 		write_seed("jwt", i, tokens[i], strlen(tokens[i]));
+	for (unsigned i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+		write_seed("query", i, queries[i], strlen(queries[i]));
+	for (unsigned i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		write_seed("headers", i, headers[i], strlen(headers[i]));
+	for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+		write_seed("body", i, bodies[i], strlen(bodies[i]));
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		write_seed("url", i, paths[i], strlen(paths[i]));
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		write_seed("jwk", i, keys[i], strlen(keys[i]));
 	for (unsigned i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
@@ -200,5 +296,7 @@ main(int count, char **arguments)
 		write_seed("respond", i, responses[i], strlen(responses[i]));
 	for (unsigned i = 0; i < sizeof(descriptions) / sizeof(descriptions[0]); i++)
 		write_seed("openapi", i, descriptions[i], strlen(descriptions[i]));
+	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
+		write_seed("plan", i, plans[i], strlen(plans[i]));
 	return 0;
 }

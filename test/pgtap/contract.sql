@@ -46,7 +46,10 @@ INSERT INTO signatures VALUES
 	('enable_user', 'username text', 'void'),
 	('unlock_user', 'username text', 'void'),
 	('assign_role', 'username text, role_name text', 'void'),
-	('current_username', '', 'text');
+	('current_username', '', 'text'),
+	('pre_request', '', 'void'),
+	('begin_request', 'method text, path text, headers jsonb, cookies jsonb, client_address inet, schema_name text, anonymous_role name DEFAULT ''twin_anonymous''::name, extra_search_path text[] DEFAULT NULL::text[], settings text[] DEFAULT NULL::text[], route text DEFAULT NULL::text', 'TABLE(role_name name, user_id bigint, request_id text)'),
+	('check_rate_limit', 'route text, subject text', 'TABLE(allowed boolean, remaining integer, retry_after interval)');
 SELECT is(pg_get_function_arguments(p.oid), s.arguments, s.name || ' takes ' || s.arguments)
 	FROM signatures s LEFT JOIN pg_proc p ON p.proname = s.name AND p.pronamespace = 'twin'::regnamespace;
 SELECT is(pg_get_function_result(p.oid), s.result, s.name || ' returns ' || s.result)
@@ -62,6 +65,7 @@ INSERT INTO views VALUES
 	('stat_keyring', 'key_name text, seals bigint, opens bigint, integrity_failures bigint'),
 	('audit_log', 'event_id bigint, event_time timestamp with time zone, recorded_at timestamp with time zone, class text, event_type text, severity text, outcome text, action text, resource text, record_id text, session_user_name text, outer_user_name text, effective_user_name text, user_id bigint, username text, tenant_id bigint, token_id text, client_address inet, application_name text, request_id text, xid xid8, application_made boolean, old jsonb, new jsonb, diff jsonb, details jsonb, leaf_index bigint'),
 	('users', 'user_id bigint, username text, email twin.encrypted_text_eq(main), role_name text, tenant_id bigint, is_active boolean, locked_until timestamp with time zone, created_at timestamp with time zone, last_login timestamp with time zone'),
+	('rate_limits', 'route text, scope text, requests integer, period interval, burst integer'),
 	('tenants', 'tenant_id bigint, tenant_name text, is_active boolean, created_at timestamp with time zone'),
 	('stat_audit', 'emitted bigint, written bigint, dropped bigint, ring_fill double precision, sealed bigint, seal_lag interval, checkpoint_age interval');
 SELECT is((SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)

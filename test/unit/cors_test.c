@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#include "gateway/serve/cors.h"
+#include "gateway/answer/cors.h"
 
 static const char *const list[] = {"https://app.example.com", "http://localhost:8080", NULL};
 static const char *const nobody[] = {NULL};

@@ -6,7 +6,7 @@
 #include "unit.h"
 
 #include "common/status.h"
-#include "gateway/serve/error.h"
+#include "gateway/answer/error.h"
 
 #include <jansson.h>
 

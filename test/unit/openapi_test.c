@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "gateway/serve/openapi.h"
-#include "gateway/serve/openapi_part.h"
+#include "gateway/answer/openapi.h"
+#include "gateway/answer/openapi_part.h"
 
 static Arena *arena;
 

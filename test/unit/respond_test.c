@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include "unit.h"
 
-#include "gateway/serve/respond.h"
+#include "gateway/answer/respond.h"
 
 static Arena *arena;
 

@@ -13,7 +13,6 @@
 #include "identity/identity.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -51,8 +50,8 @@ require_gateway(void)
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("this login may not begin requests"),
 						errdetail("Whoever begins one is believed about the client's address."),
 						errhint("An administrator can add the gateway's login to twin.token_only_logins.")));
-	if (OidIsValid(GetCurrentRoleId()) || TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		base_throw_detail(TSEC_REQUEST_BEGUN, "A role is set, or something was written.");
+	if (OidIsValid(GetCurrentRoleId()))
+		base_throw_detail(TSEC_REQUEST_BEGUN, "A role is set.");
 }
 
 /* An argument of type text that must be there, within a bound. */

@@ -2,7 +2,7 @@
  * rates.sql
  *		How many requests there may be.
  *
- * Seeds are marked: they travel with a dump only when they were changed, and then take the place of the new database's own.
+ * Which rows are seeds stands in a table of its own: they travel with a dump only when they were changed, and then take the place of the new database's own.
  * Which seeds somebody deleted travels too. The global ones only keep one client from taking everything; of
  * logins only those count whose password is wrong.
  */
@@ -13,18 +13,24 @@ CREATE TABLE twin.rate_limits (
 	requests integer NOT NULL CHECK (requests > 0),
 	period interval NOT NULL CHECK (period BETWEEN interval '1 millisecond' AND interval '366 days'),
 	burst integer NOT NULL CHECK (burst > 0),
-	seeded boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (route, scope)
 );
 COMMENT ON TABLE twin.rate_limits IS
 	'requests per period and at once (burst) from an address, or an IPv6 /64, or of a user; of a route the limit that fits most closely (a trailing * stands for anything) and the one of ''*'' hold both';
-COMMENT ON COLUMN twin.rate_limits.seeded IS 'as CREATE EXTENSION made it';
 
-INSERT INTO twin.rate_limits (route, scope, requests, period, burst, seeded) VALUES
-	('*', 'address', 1200000, '1 minute', 60000, true),
-	('*', 'user', 1200000, '1 minute', 60000, true),
-	('/rpc/login', 'address', 6, '1 minute', 8, true),
-	('/api/auth/login', 'address', 6, '1 minute', 8, true);
+INSERT INTO twin.rate_limits (route, scope, requests, period, burst) VALUES
+	('*', 'address', 1200000, '1 minute', 60000),
+	('*', 'user', 1200000, '1 minute', 60000),
+	('/rpc/login', 'address', 6, '1 minute', 8),
+	('/api/auth/login', 'address', 6, '1 minute', 8);
+
+CREATE TABLE twin_internal.rate_limit_seeds (
+	route text COLLATE "C" NOT NULL,
+	scope text COLLATE "C" NOT NULL,
+	PRIMARY KEY (route, scope)
+);
+COMMENT ON TABLE twin_internal.rate_limit_seeds IS 'rows of twin.rate_limits that are as CREATE EXTENSION made them';
+INSERT INTO twin_internal.rate_limit_seeds SELECT l.route, l.scope FROM twin.rate_limits l;
 
 CREATE TABLE twin_internal.dropped_rate_limits (
 	route text COLLATE "C" NOT NULL,
@@ -33,7 +39,7 @@ CREATE TABLE twin_internal.dropped_rate_limits (
 );
 COMMENT ON TABLE twin_internal.dropped_rate_limits IS 'seeds of twin.rate_limits that were deleted, so that a restore does not bring them back';
 
-SELECT pg_catalog.pg_extension_config_dump('twin.rate_limits', 'WHERE NOT seeded');
+SELECT pg_catalog.pg_extension_config_dump('twin.rate_limits', 'WHERE (route, scope) NOT IN (SELECT s.route, s.scope FROM twin_internal.rate_limit_seeds s)');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.dropped_rate_limits', '');
 
 /* Any change reaches every session, also on a standby and where it came by a subscription. */
@@ -53,9 +59,11 @@ CREATE FUNCTION twin_internal.replace_rate_limit_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		DELETE FROM twin.rate_limits l WHERE l.route = NEW.route AND l.scope = NEW.scope AND l.seeded;
+		DELETE FROM twin.rate_limits l USING twin_internal.rate_limit_seeds s
+			WHERE (s.route, s.scope) = (NEW.route, NEW.scope) AND (l.route, l.scope) = (s.route, s.scope);
+	ELSE
+		DELETE FROM twin_internal.rate_limit_seeds s WHERE (s.route, s.scope) = (OLD.route, OLD.scope);
 	END IF;
-	NEW.seeded := false;
 	RETURN NEW;
 END
 $$;
@@ -66,18 +74,22 @@ CREATE TRIGGER replace_seed BEFORE INSERT OR UPDATE ON twin.rate_limits
 CREATE FUNCTION twin_internal.note_dropped_rate_limit() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	INSERT INTO twin_internal.dropped_rate_limits VALUES (OLD.route, OLD.scope) ON CONFLICT DO NOTHING;
+	DELETE FROM twin_internal.rate_limit_seeds s WHERE (s.route, s.scope) = (OLD.route, OLD.scope);
+	IF FOUND THEN
+		INSERT INTO twin_internal.dropped_rate_limits VALUES (OLD.route, OLD.scope) ON CONFLICT DO NOTHING;
+	END IF;
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.note_dropped_rate_limit() IS 'remembers that a seed of twin.rate_limits was deleted';
 CREATE TRIGGER note_dropped AFTER DELETE ON twin.rate_limits
-	FOR EACH ROW WHEN (OLD.seeded) EXECUTE FUNCTION twin_internal.note_dropped_rate_limit();
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_dropped_rate_limit();
 
 CREATE FUNCTION twin_internal.drop_rate_limit_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	DELETE FROM twin.rate_limits l WHERE l.route = NEW.route AND l.scope = NEW.scope AND l.seeded;
+	DELETE FROM twin.rate_limits l USING twin_internal.rate_limit_seeds s
+		WHERE (s.route, s.scope) = (NEW.route, NEW.scope) AND (l.route, l.scope) = (s.route, s.scope);
 	RETURN NULL;
 END
 $$;

@@ -78,9 +78,10 @@ is_same(const JsonbValue *claim, const json_t *told)
 			if (!json_is_string(told))
 				return false;
 			text = pg_any_to_server(json_string_value(told), (int) json_string_length(told), PG_UTF8);
+			if (strlen(text) != (size_t) claim->val.string.len)
+				return false;
 			/* public: claims of a token that verified, and what somebody says they are */
-			return strlen(text) == (size_t) claim->val.string.len &&
-				   memcmp(text, claim->val.string.val, claim->val.string.len) == 0;
+			return memcmp(text, claim->val.string.val, claim->val.string.len) == 0;
 		case jbvNumeric:
 			/* numbers that are not whole are rounded by whoever reads them */
 			if (!json_is_integer(told))
@@ -123,15 +124,15 @@ told_agrees(const Told *told, Jsonb *claims)
 	while ((token = JsonbIteratorNext(&iterator, &name, true)) != WJB_DONE)
 	{
 		const json_t *other;
-		char *key;
+		char *claim;
 
 		if (token != WJB_KEY)
 			continue;
 		(void) JsonbIteratorNext(&iterator, &value, true);
-		key = pnstrdup(name.val.string.val, name.val.string.len);
-		other = json_object_get(told->object, pg_server_to_any(key, name.val.string.len, PG_UTF8));
+		claim = pnstrdup(name.val.string.val, name.val.string.len);
+		other = json_object_get(told->object, pg_server_to_any(claim, name.val.string.len, PG_UTF8));
 		/* PostgREST puts the role that it chose there */
-		if (other != NULL && strcmp(key, "role") != 0 && !is_same(&value, other))
+		if (other != NULL && strcmp(claim, "role") != 0 && !is_same(&value, other))
 			return false;
 	}
 	return true;

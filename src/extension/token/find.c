@@ -29,8 +29,6 @@ typedef struct CacheEntry
 	uint64 hash;
 	size_t length; /* 0: empty */
 	char *token;
-	char *name; /* what a revocation of it is called */
-	int leeway;
 	uint64 revocation_generation; /* when it was last looked up */
 	uint64 used;
 	VerifiedToken verified;
@@ -205,7 +203,7 @@ fill_entry(CacheEntry *entry, const JudgedToken *judged)
 	if (status == TSEC_OK)
 		status = token_text_of(claims->token_id, &verified->token_id);
 	if (status == TSEC_OK)
-		status = token_text_of(judged->name, (const char **) &entry->name);
+		status = token_text_of(judged->name, &verified->name);
 	if (status == TSEC_OK)
 		status = token_text_of(judged->key->kid, &verified->kid);
 	if (status == TSEC_OK)
@@ -218,7 +216,8 @@ fill_entry(CacheEntry *entry, const JudgedToken *judged)
 	verified->issued_at = claims->issued_at;
 	verified->expires_at = claims->expires_at;
 	verified->is_own = judged->key->is_own;
-	entry->leeway = judged->key->rules.leeway;
+	verified->key_generation = cache_generation;
+	verified->leeway = judged->key->rules.leeway;
 	return status;
 }
 
@@ -250,7 +249,7 @@ verify(const char *token, size_t length, TokenType type)
 		return status;
 	/* the number first: news that arrives during the look makes it stale */
 	scratch->revocation_generation = token_revocation_generation();
-	return token_catalog_is_revoked(&scratch->verified, scratch->name) ? TSEC_TOKEN_REVOKED : TSEC_OK;
+	return token_catalog_is_revoked(&scratch->verified, scratch->verified.name) ? TSEC_TOKEN_REVOKED : TSEC_OK;
 }
 
 /* Puts the scratch slot in place of the entry that was not used for longest, or of an empty one. */
@@ -279,11 +278,11 @@ look_again(CacheEntry *entry)
 	uint64 generation = token_revocation_generation();
 	Status status = TSEC_OK;
 
-	if (entry->verified.expires_at > 0 && base_seconds_now() >= entry->verified.expires_at + entry->leeway)
+	if (entry->verified.expires_at > 0 && base_seconds_now() >= entry->verified.expires_at + entry->verified.leeway)
 		status = TSEC_TOKEN_EXPIRED;
 	else if (entry->revocation_generation != generation)
 	{
-		if (token_catalog_is_revoked(&entry->verified, entry->name))
+		if (token_catalog_is_revoked(&entry->verified, entry->verified.name))
 			status = TSEC_TOKEN_REVOKED;
 		else
 			entry->revocation_generation = generation;

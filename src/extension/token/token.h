@@ -27,11 +27,14 @@ typedef struct VerifiedToken
 	bool role_is_database; /* role names a database role, not one of the twin */
 	bool has_tenant;
 	int64 tenant_id;
-	const char *session;  /* sid; NULL when none */
-	const char *token_id; /* jti; NULL when none */
-	int64 issued_at;      /* seconds since 1970; 0 when absent */
-	int64 expires_at;     /* the same */
-	bool is_own;          /* signed by one of our own keys */
+	const char *session;   /* sid; NULL when none */
+	const char *token_id;  /* jti; NULL when none */
+	int64 issued_at;       /* seconds since 1970; 0 when absent */
+	int64 expires_at;      /* the same */
+	int leeway;            /* seconds that it is accepted past that */
+	const char *name;      /* what a revocation of it is called: its jti, or a digest */
+	bool is_own;           /* signed by one of our own keys */
+	uint64 key_generation; /* of the keys it was verified with */
 	const char *kid;
 	Jsonb *claims;
 } VerifiedToken;
@@ -53,6 +56,20 @@ extern Status token_find(const char *token, size_t length, const VerifiedToken *
 
 /* The same for a refresh token of ours, which is never kept in the cache. */
 extern Status token_find_refresh(const char *token, size_t length, const VerifiedToken **found);
+
+/*
+ * What token_find() answered, kept: for who holds thousands of tokens and must
+ * know of each whether it still holds.  Everything but kid and claims is copied,
+ * into one piece of memory that the caller frees.
+ */
+extern VerifiedToken *token_keep(const VerifiedToken *token, MemoryContext context);
+
+/*
+ * Looks at the clock and the revocations again: what token_find() would say,
+ * without verifying the signature.  False when that must be done, since keys
+ * changed.
+ */
+extern bool token_look_again(const VerifiedToken *kept, Status *status);
 
 /* Hears of changes of keys and revocations that other sessions committed. */
 extern void token_listen(void);

@@ -5,6 +5,7 @@
 #ifndef TSEC_TOPIC_PRIVATE_H
 #define TSEC_TOPIC_PRIVATE_H
 
+#include "token/token.h"
 #include "topic/topic.h"
 
 #include "common/feed.h"
@@ -134,6 +135,7 @@ struct Subscription
 	TopicVerdict verdict;    /* why it is closed */
 	int topic_count;
 	TopicMember *members;
+	VerifiedToken *kept; /* what the token says; NULL before it was verified */
 	size_t token_length;
 	char *token;
 };
@@ -157,20 +159,35 @@ typedef struct TopicListener
 
 extern TopicListener topic_listener;
 
-/* Raises 55000 when no listener is open. */
-extern void topic_listener_require(void);
+/* Makes the memory of subscriptions; gives it back. */
+extern void topic_subscriptions_begin(void);
+extern void topic_subscriptions_forget(void);
+
+/* Takes a subscription out of the open ones; receive() tells.  Then forgets it. */
+extern void topic_close(Subscription *subscription);
+extern void topic_bury(Subscription *subscription);
+
+/* Entry of a topic, or pattern; NULL when nobody subscribed to it. */
+extern TopicEntry *topic_entry(const char *topic);
+
+/* ---- judge.c ---- */
+
+/* Begins with no roles, in a memory that is the subscriptions'. */
+extern void topic_judge_begin(MemoryContext memory);
 
 /* Listens for news; a number that changes whenever a judgement may. */
 extern uint64 topic_generation(void);
 
-/* Judges a subscription as of now and of a topic_generation(); false, with its verdict, when it cannot go on. */
+/* Looks at the token now, and asks for each topic whether its role may. */
+extern void topic_judge(Subscription *subscription, int64 now);
+
+/* The same as of now and of a topic_generation(), where something may have changed; false when it cannot go on. */
 extern bool topic_still_holds(Subscription *subscription, int64 now, uint64 generation);
 
-/* Takes it out of the open ones; receive() tells. */
-extern void topic_close(Subscription *subscription);
+/* ---- listener.c ---- */
 
-/* Entry of a topic, or pattern; NULL when nobody subscribed to it. */
-extern TopicEntry *topic_entry(const char *topic);
+/* Raises 55000 when no listener is open. */
+extern void topic_listener_require(void);
 
 extern void topic_listener_end(XactEvent event);
 extern void topic_listener_end_sub(SubXactEvent event, SubTransactionId own);

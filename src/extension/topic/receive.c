@@ -11,7 +11,6 @@
 #include "topic/private.h"
 
 #include "identity/identity.h"
-#include "token/token.h"
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"

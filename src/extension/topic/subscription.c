@@ -1,46 +1,31 @@
 /*
  * subscription.c
- *		What this session listens to, for whom, and whether that still holds.
+ *		What this session is subscribed to, and for whom.
  *
- * Everything is this session's own memory; only the seat, which publishers wake,
- * is shared.  A subscription keeps its token, since the token is what says who
- * is asking: it is verified again whenever keys, revocations, roles or topics
- * changed and when it expires, before the next message is handed over.  Tokens
- * are wiped where they are freed.
- *
- * Subscribing is undone by a rollback, like what receive() returned; leaving is not.
+ * All of it is this session's own memory.  A subscription keeps its token, since
+ * the token is what says who is asking, and is wiped where it is freed.
+ * Subscribing is undone by a rollback (listener.c); leaving is not.
  */
 #include "topic/private.h"
 
 #include "event/event.h"
 #include "identity/identity.h"
-#include "token/token.h"
 
 #include "common/secret.h"
 
-#include "access/xlog.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "catalog/pg_type.h"
 
-PG_FUNCTION_INFO_V1(tsec_open_listener);
-PG_FUNCTION_INFO_V1(tsec_close_listener);
-PG_FUNCTION_INFO_V1(tsec_wake_listener);
 PG_FUNCTION_INFO_V1(tsec_subscribe);
 PG_FUNCTION_INFO_V1(tsec_unsubscribe);
 
-TopicListener topic_listener;
-
-static MemoryContext context = NULL;
-static HTAB *entries = NULL; /* TopicEntry by topic */
+static MemoryContext context = NULL; /* of everything below */
+static HTAB *entries = NULL;         /* TopicEntry by topic */
 static HTAB *by_id = NULL;
-static List *role_names =
-	NIL; /* each once, so that subscriptions compare pointers; they are few, for each held a permission */
 static int64 last_id = 0;
 
 typedef struct IdEntry
@@ -48,95 +33,6 @@ typedef struct IdEntry
 	int64 id;
 	Subscription *subscription;
 } IdEntry;
-
-/* ---- judging ---- */
-
-uint64
-topic_generation(void)
-{
-	token_listen();
-	return token_generation() + identity_generation() + topic_rule_generation();
-}
-
-static const char *
-keep_role(const char *role)
-{
-	ListCell *cell;
-	MemoryContext outer;
-	char *copy;
-
-	foreach(cell, role_names)
-		/* public: a role's name */
-		if (strcmp(lfirst(cell), role) == 0)
-			return lfirst(cell);
-	outer = MemoryContextSwitchTo(context);
-	copy = pstrdup(role);
-	role_names = lappend(role_names, copy);
-	MemoryContextSwitchTo(outer);
-	return copy;
-}
-
-/* Why a token's status closes a subscription. */
-static const char *
-reason_of(Status status)
-{
-	switch (status)
-	{
-		case TSEC_TOKEN_EXPIRED:
-			return "token_expired";
-		case TSEC_TOKEN_REVOKED:
-			return "token_revoked";
-		default:
-			return "token_refused";
-	}
-}
-
-/* Verifies the token now, and asks for each topic whether its role may. */
-static void
-judge(Subscription *subscription, int64 now)
-{
-	TopicVerdict *verdict = &subscription->verdict;
-	const VerifiedToken *token;
-	Identity identity;
-
-	/* the number first: news that arrives meanwhile makes this stale */
-	subscription->generation = topic_generation();
-	verdict->reason = NULL;
-	verdict->status = token_find(subscription->token, subscription->token_length, &token);
-	if (verdict->status == TSEC_OK)
-		verdict->status = identity_of_token(token, &identity);
-	if (verdict->status != TSEC_OK)
-	{
-		verdict->reason = reason_of(verdict->status);
-		return;
-	}
-	subscription->has_tenant = identity.has_tenant;
-	subscription->tenant = identity.tenant_id;
-	/* past its expiry a leeway keeps it: looked at every second */
-	subscription->until = token->expires_at > 0 ? Max(token->expires_at, now + 1) : PG_INT64_MAX;
-	for (int i = 0; i < subscription->topic_count; i++)
-	{
-		TopicRule rule;
-		bool exists = topic_rule_find(subscription->members[i].entry->topic, &rule);
-
-		if (exists && identity.role != NULL && identity_role_permits(identity.role, rule.subscribe))
-			continue;
-		verdict->reason = exists ? "permission_denied" : "topic_gone";
-		strlcpy(verdict->topic, subscription->members[i].entry->topic, sizeof(verdict->topic));
-		strlcpy(verdict->permission, exists ? rule.subscribe : "", sizeof(verdict->permission));
-		return;
-	}
-	subscription->role = keep_role(identity.role);
-}
-
-bool
-topic_still_holds(Subscription *subscription, int64 now, uint64 generation)
-{
-	if (likely(now < subscription->until && subscription->generation == generation))
-		return true;
-	judge(subscription, now);
-	return subscription->verdict.reason == NULL;
-}
 
 /* ---- keeping ---- */
 
@@ -183,42 +79,46 @@ topic_close(Subscription *subscription)
 	note_count(-1);
 }
 
-/* Forgets a closed subscription. */
+/* Gives the memory of a subscription back that is in no list. */
 static void
-bury(Subscription *subscription)
+discard(Subscription *subscription)
 {
-	dlist_delete(&subscription->node);
+	secret_wipe(subscription->token, subscription->token_length);
+	if (subscription->kept != NULL)
+		pfree(subscription->kept);
 	pfree(subscription);
 }
 
-/* Forgets everything; at exit the memory goes by itself. */
-static void
-leave(bool at_exit)
+void
+topic_bury(Subscription *subscription)
 {
-	dlist_iter iter;
+	dlist_delete(&subscription->node);
+	discard(subscription);
+}
 
-	if (topic_listener.ring == NULL)
-		return;
-	topic_seat_leave(topic_listener.seat);
-	dlist_foreach(iter, &topic_listener.open)
-	{
-		Subscription *subscription = dlist_container(Subscription, node, iter.cur);
-
-		secret_wipe(subscription->token, subscription->token_length);
-	}
-	topic_listener.ring = NULL;
-	if (at_exit)
-		return;
+void
+topic_subscriptions_forget(void)
+{
 	entries = by_id = NULL;
-	role_names = NIL;
-	MemoryContextDelete(context);
+	topic_judge_begin(NULL);
+	if (context != NULL)
+		MemoryContextDelete(context);
 	context = NULL;
 }
 
-static void
-leave_at_exit(int code, Datum argument)
+void
+topic_subscriptions_begin(void)
 {
-	leave(true);
+	HASHCTL of_topics = {.keysize = TOPIC_NAME_MAX + 1, .entrysize = sizeof(TopicEntry)};
+	HASHCTL of_ids = {.keysize = sizeof(int64), .entrysize = sizeof(IdEntry)};
+
+	topic_subscriptions_forget();
+	context = AllocSetContextCreate(TopMemoryContext, "twin_security subscriptions", ALLOCSET_DEFAULT_SIZES);
+	of_topics.hcxt = of_ids.hcxt = context;
+	entries =
+		hash_create("twin_security topics subscribed to", 256, &of_topics, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	by_id = hash_create("twin_security subscriptions", 256, &of_ids, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	topic_judge_begin(context);
 }
 
 /* A subscription in one piece, in no list yet. */
@@ -261,98 +161,6 @@ join_topic(Subscription *subscription, const char *topic)
 
 /* ---- functions ---- */
 
-void
-topic_listener_require(void)
-{
-	if (topic_listener.ring == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("this session has no listener"),
-						errhint("Call twin.open_listener() first.")));
-}
-
-/* Makes what this session remembers. */
-static void
-make_memory(void)
-{
-	HASHCTL of_topics = {.keysize = TOPIC_NAME_MAX + 1, .entrysize = sizeof(TopicEntry)};
-	HASHCTL of_ids = {.keysize = sizeof(int64), .entrysize = sizeof(IdEntry)};
-
-	if (context != NULL)
-		MemoryContextDelete(context);
-	context = AllocSetContextCreate(TopMemoryContext, "twin_security subscriptions", ALLOCSET_DEFAULT_SIZES);
-	of_topics.hcxt = of_ids.hcxt = context;
-	entries =
-		hash_create("twin_security topics subscribed to", 256, &of_topics, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	by_id = hash_create("twin_security subscriptions", 256, &of_ids, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	role_names = NIL;
-}
-
-/* open_listener() -> text: the name by which other sessions wake this one */
-Datum
-tsec_open_listener(PG_FUNCTION_ARGS)
-{
-	static bool registered = false;
-	char name[2 * TOPIC_SECRET_SIZE + 1];
-	TopicRing *ring;
-	TopicSeat *seat;
-
-	if (RecoveryInProgress())
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("nothing is published on a standby"),
-			 errhint("Messages are delivered by the server on which they are published: listen on the primary.")));
-	if (topic_listener.ring == NULL)
-	{
-		ring = topic_ring_require();
-		make_memory();
-		if (!registered)
-			before_shmem_exit(leave_at_exit, (Datum) 0);
-		registered = true;
-		seat = topic_seat_take(ring);
-		if (seat == NULL)
-			ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-							errmsg("%d sessions listen in this database already", TOPIC_LISTENERS_MAX),
-							errhint("One listener serves many subscriptions.")));
-		topic_listener = (TopicListener){.ring = ring, .seat = seat};
-		dlist_init(&topic_listener.open);
-		dlist_init(&topic_listener.closed);
-	}
-	hex_encode((const char *) topic_listener.seat->secret, TOPIC_SECRET_SIZE, name);
-	name[2 * TOPIC_SECRET_SIZE] = '\0';
-	PG_RETURN_TEXT_P(cstring_to_text(name));
-}
-
-/* close_listener(): ends all subscriptions of this session */
-Datum
-tsec_close_listener(PG_FUNCTION_ARGS)
-{
-	leave(false);
-	PG_RETURN_VOID();
-}
-
-/* wake_listener(listener text) -> boolean: has receive() return there, now or when it is next called */
-Datum
-tsec_wake_listener(PG_FUNCTION_ARGS)
-{
-	char *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	TopicRing *ring = topic_ring_find();
-	bool found = false;
-
-	for (int i = 0; ring != NULL && strlen(given) == 2 * TOPIC_SECRET_SIZE && i < TOPIC_LISTENERS_MAX; i++)
-	{
-		TopicSeat *seat = &ring->seats[i];
-		char name[2 * TOPIC_SECRET_SIZE];
-		Latch *latch = (Latch *) (uintptr_t) pg_atomic_read_u64(&seat->latch);
-
-		hex_encode((const char *) seat->secret, TOPIC_SECRET_SIZE, name);
-		if (latch == NULL || !secret_equal(name, given, sizeof(name)))
-			continue;
-		pg_atomic_write_u32(&seat->woken, 1);
-		SetLatch(latch);
-		found = true;
-	}
-	PG_RETURN_BOOL(found);
-}
-
 /* Records that a subscription was refused, and raises why. */
 static TSEC_NORETURN void
 refuse(const TopicVerdict *verdict)
@@ -383,7 +191,6 @@ topics_argument(ArrayType *array, Datum **topics)
 	int count;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, topics, &nulls, &count);
-	/* without topics it tells when the token holds no longer, and nothing else */
 	if (count > TOPIC_TOPICS_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("a subscription is to at most %d topics", TOPIC_TOPICS_MAX),
@@ -427,7 +234,7 @@ subscribe(text *token, const Datum *topics, int count)
 	{
 		for (int i = 0; i < count; i++)
 			join_topic(made, topic_name_argument(DatumGetTextPP(topics[i]), true));
-		judge(made, now);
+		topic_judge(made, now);
 		if (made->verdict.reason != NULL)
 			refuse(&made->verdict);
 		made->id = last_id + 1;
@@ -436,8 +243,7 @@ subscribe(text *token, const Datum *topics, int count)
 	PG_CATCH();
 	{
 		leave_topics(made);
-		secret_wipe(made->token, made->token_length);
-		pfree(made);
+		discard(made);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -492,87 +298,7 @@ tsec_unsubscribe(PG_FUNCTION_ARGS)
 		Subscription *subscription = entry->subscription;
 
 		topic_close(subscription);
-		bury(subscription);
+		topic_bury(subscription);
 	}
 	PG_RETURN_VOID();
-}
-
-/* ---- the end of the transaction ---- */
-
-/* What was returned arrived. */
-static void
-confirm(void)
-{
-	TopicListener *listener = &topic_listener;
-	dlist_mutable_iter iter;
-	dlist_iter newest;
-
-	listener->confirmed = listener->cursor;
-	pg_atomic_write_u64(&listener->seat->position, listener->confirmed.position);
-	pg_atomic_fetch_add_u64(&listener->ring->delivered, (int64) listener->delivered);
-	pg_atomic_fetch_add_u64(&listener->ring->lost, (int64) listener->lost);
-	dlist_foreach_modify(iter, &listener->closed)
-	{
-		Subscription *subscription = dlist_container(Subscription, node, iter.cur);
-
-		if (subscription->is_told)
-			bury(subscription);
-	}
-	/* the newest stand at the end */
-	dlist_reverse_foreach(newest, &listener->open)
-	{
-		Subscription *subscription = dlist_container(Subscription, node, newest.cur);
-
-		if (!subscription->is_new)
-			break;
-		subscription->is_new = false;
-	}
-}
-
-/* What was returned did not: it is told again.  What was subscribed to from a subtransaction on is not. */
-static void
-take_back(SubTransactionId from)
-{
-	TopicListener *listener = &topic_listener;
-	dlist_iter told;
-
-	listener->cursor = listener->confirmed;
-	dlist_foreach(told, &listener->closed)
-	{
-		Subscription *subscription = dlist_container(Subscription, node, told.cur);
-
-		subscription->is_told = false;
-	}
-	while (!dlist_is_empty(&listener->open))
-	{
-		Subscription *newest = dlist_tail_element(Subscription, node, &listener->open);
-
-		if (!newest->is_new || newest->within < from)
-			break;
-		topic_close(newest);
-		bury(newest);
-	}
-}
-
-void
-topic_listener_end(XactEvent event)
-{
-	if (likely(topic_listener.ring == NULL))
-		return;
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		confirm();
-	else if (event == XACT_EVENT_ABORT)
-		take_back(InvalidSubTransactionId);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
-		topic_listener.delivered = topic_listener.lost = 0;
-}
-
-void
-topic_listener_end_sub(SubXactEvent event, SubTransactionId own)
-{
-	if (unlikely(topic_listener.ring != NULL) && event == SUBXACT_EVENT_ABORT_SUB)
-	{
-		take_back(own);
-		topic_listener.delivered = topic_listener.lost = 0;
-	}
 }

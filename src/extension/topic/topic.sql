@@ -28,7 +28,7 @@ COMMENT ON FUNCTION twin.wake_listener(text) IS 'has receive() in the session th
 CREATE FUNCTION twin.subscribe(token text, topics text[]) RETURNS bigint
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_subscribe';
 COMMENT ON FUNCTION twin.subscribe(text, text[]) IS
-	'subscribes whoever a token says it is to topics, or to patterns as units.*, in this session; returns the subscription''s number; an error of class TW for the token, 42501 for a topic';
+	'subscribes whoever a token says it is to topics, or to patterns as units.*, in this session; to none, only its end is told; returns the subscription''s number; an error of class TW for the token, 42501 for a topic';
 
 CREATE FUNCTION twin.unsubscribe(subscription bigint) RETURNS void
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_unsubscribe';

@@ -216,7 +216,8 @@ void
 log_new_id(char id[17])
 {
 	static const char digits[] = "0123456789abcdef";
-	static unsigned char pool[512]; /* a request takes two ids, and a system call for each would cost more than making it */
+	/* a request takes two ids, and a system call for each would cost more than all the rest of it */
+	static unsigned char pool[512];
 	static size_t left = 0;
 
 	if (left == 0)

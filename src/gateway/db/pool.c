@@ -30,7 +30,7 @@ struct Pool
 	PoolOptions options;
 	Listener *listener;
 	Link *links;
-	int count; /* of links */
+	int count;     /* of links */
 	Line lines[2]; /* ordinary, slow */
 	int slow;      /* that run */
 	uint64_t jobs; /* ever */

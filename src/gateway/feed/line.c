@@ -2,7 +2,8 @@
  * line.c
  *		The connection that listens.
  *
- * It waits in twin.receive() most of the time.  A new order has another
+ * It waits in twin.receive() most of the time, a few seconds each, for a
+ * statement that waits holds back the database's cleaning up.  A new order has another
  * session wake it, is carried out, and it waits again.  No command of it takes
  * part in a transaction, and no two are on their way at once.
  */
@@ -20,7 +21,7 @@ static const char unsubscribe_sql[] = "SELECT twin.unsubscribe($1::pg_catalog.in
 static const char wake_sql[] = "SELECT twin.wake_listener($1::pg_catalog.text)";
 static const char receive_sql[] =
 	"SELECT subscriptions, topic, payload, pg_catalog.to_char(published_at AT TIME ZONE 'UTC', "
-	"'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), message_id, event FROM twin.receive('30 s'::pg_catalog.interval, 1000)";
+	"'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), message_id, event FROM twin.receive('5 s'::pg_catalog.interval, 1000)";
 
 static void go_on(Feed *feed);
 static void hear(void *argument, int happened);

@@ -18,15 +18,26 @@
 #include <unistd.h>
 
 #define SPARE_PAIRS_MAX 64
-/* what libmicrohttpd writes by itself into a head, and what it keeps of the request */
-#define POOL_REST 4096
-/* headers of an answer: two that carry a target (Location, Content-Location) and the rest */
-#define HEAD_REST 12288
+/*
+ * libmicrohttpd clears all of a connection's memory after each answer, so most answers use little of it; those with large
+ * heads, which may have two headers that carry a target (Location, Content-Location), have pairs of their own.
+ */
+#define SMALL_MEMORY 8192
+#define SMALL_HEAD_MAX 4096
+#define LARGE_HEAD_REST 12288  /* beside the targets */
+#define LARGE_MEMORY_REST 8192 /* what libmicrohttpd keeps beside the headers of an answer */
+
+typedef enum Size
+{
+	SMALL,
+	LARGE
+} Size;
 
 struct Pair
 {
 	Pair *next;
 	Answers *answers;
+	Size size;
 	int fd;                        /* our end; -1 when closed */
 	struct MHD_Connection *theirs; /* NULL when closed */
 	Connection *connection;        /* NULL when it has gone, or the pair is spare */
@@ -42,8 +53,9 @@ struct Pair
 struct Answers
 {
 	Server *server;
-	struct MHD_Daemon *daemon;
-	Watch *watch;
+	struct MHD_Daemon *daemons[2];
+	Watch *watches[2];
+	int pairs[2]; /* that exist */
 	Pair *adding; /* while MHD_add_connection() is called */
 	Pair *spare;
 	int spare_count;
@@ -69,8 +81,10 @@ call(Answers *answers)
 static void
 free_when_closed(Pair *pair)
 {
-	if (pair->fd < 0 && pair->theirs == NULL)
-		free(pair);
+	if (pair->fd >= 0 || pair->theirs != NULL)
+		return;
+	pair->answers->pairs[pair->size]--;
+	free(pair);
 }
 
 /* Closes our end; libmicrohttpd closes its own when it sees that. */
@@ -192,33 +206,39 @@ readable(void *argument, int happened)
 	call(argument);
 }
 
+static bool
+start(Answers *answers, Size size)
+{
+	const union MHD_DaemonInfo *info;
+
+	answers->daemons[size] =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, write_answer, answers,
+						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+						 size == SMALL ? (size_t) SMALL_MEMORY : answers->max_head + LARGE_MEMORY_REST,
+						 MHD_OPTION_NOTIFY_CONNECTION, connection_changed, answers, MHD_OPTION_NOTIFY_COMPLETED,
+						 request_completed, answers, MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_END);
+	if (answers->daemons[size] == NULL)
+		return false;
+	info = MHD_get_daemon_info(answers->daemons[size], MHD_DAEMON_INFO_EPOLL_FD);
+	if (info != NULL)
+		answers->watches[size] = loop_watch(answers->server->loop, info->epoll_fd, LOOP_READ, readable, answers);
+	return answers->watches[size] != NULL;
+}
+
 Answers *
 answers_open(Server *server, const char **why)
 {
 	Answers *answers = calloc(1, sizeof(Answers));
-	const union MHD_DaemonInfo *info;
 
 	*why = "libmicrohttpd cannot be started";
 	if (answers == NULL)
 		return NULL;
 	answers->server = server;
-	answers->max_head = 2 * server->options.max_target + HEAD_REST;
-	answers->daemon =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, write_answer, answers,
-						 MHD_OPTION_CONNECTION_MEMORY_LIMIT, answers->max_head + POOL_REST,
-						 MHD_OPTION_NOTIFY_CONNECTION, connection_changed, answers, MHD_OPTION_NOTIFY_COMPLETED,
-						 request_completed, answers, MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_END);
-	info = answers->daemon != NULL ? MHD_get_daemon_info(answers->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-	if (info != NULL)
-		answers->watch = loop_watch(server->loop, info->epoll_fd, LOOP_READ, readable, answers);
-	if (answers->watch == NULL)
-	{
-		if (answers->daemon != NULL)
-			MHD_stop_daemon(answers->daemon);
-		free(answers);
-		return NULL;
-	}
-	return answers;
+	answers->max_head = 2 * server->options.max_target + LARGE_HEAD_REST;
+	if (start(answers, SMALL) && start(answers, LARGE))
+		return answers;
+	answers_close(answers);
+	return NULL;
 }
 
 size_t
@@ -233,8 +253,13 @@ answers_close(Answers *answers)
 {
 	if (answers == NULL)
 		return;
-	watch_remove(answers->watch);
-	MHD_stop_daemon(answers->daemon);
+	for (Size size = SMALL; size <= LARGE; size++)
+	{
+		if (answers->watches[size] != NULL)
+			watch_remove(answers->watches[size]);
+		if (answers->daemons[size] != NULL)
+			MHD_stop_daemon(answers->daemons[size]);
+	}
 	while (answers->spare != NULL)
 	{
 		Pair *pair = answers->spare;
@@ -252,7 +277,7 @@ answers_close(Answers *answers)
 /* ---- pairs ---- */
 
 static Pair *
-pair_new(Answers *answers)
+pair_new(Answers *answers, Size size)
 {
 	static const struct sockaddr nobody = {.sa_family = AF_UNIX};
 	int ends[2];
@@ -268,10 +293,12 @@ pair_new(Answers *answers)
 		return NULL;
 	}
 	pair->answers = answers;
+	pair->size = size;
+	answers->pairs[size]++;
 	pair->fd = ends[0];
 	answers->adding = pair;
 	/* it closes its end itself when it fails */
-	if (MHD_add_connection(answers->daemon, ends[1], &nobody, sizeof(nobody)) != MHD_YES)
+	if (MHD_add_connection(answers->daemons[size], ends[1], &nobody, sizeof(nobody)) != MHD_YES)
 	{
 		pair_close(pair);
 		return NULL;
@@ -281,9 +308,9 @@ pair_new(Answers *answers)
 
 /* The spare pair used last, whose memory is warm, or a new one. */
 static Pair *
-pair_take(Answers *answers)
+pair_take(Answers *answers, Size size)
 {
-	while (answers->spare != NULL)
+	while (size == SMALL && answers->spare != NULL)
 	{
 		Pair *pair = answers->spare;
 
@@ -293,7 +320,7 @@ pair_take(Answers *answers)
 			return pair;
 		pair_close(pair);
 	}
-	return pair_new(answers);
+	return pair_new(answers, size);
 }
 
 static void
@@ -328,7 +355,7 @@ bool
 answer_begin(Connection *connection)
 {
 	Answers *answers = connection->server->answers;
-	Pair *pair = pair_take(answers);
+	Pair *pair = pair_take(answers, connection->exchange->head_size <= SMALL_HEAD_MAX ? SMALL : LARGE);
 	const char *request = stand_in(connection);
 
 	if (pair == NULL)
@@ -365,7 +392,11 @@ run(void *argument)
 		return;
 	}
 	answers->is_called = false;
-	(void) MHD_run(answers->daemon);
+	for (Size size = SMALL; size <= LARGE; size++)
+	{
+		if (answers->pairs[size] > 0)
+			(void) MHD_run(answers->daemons[size]);
+	}
 	for (size_t i = 0; i < count; i++)
 	{
 		Connection *connection = answers->begun[i];
@@ -377,8 +408,11 @@ run(void *argument)
 	}
 	memmove(answers->begun, answers->begun + count, (answers->begun_count - count) * sizeof(Connection *));
 	answers->begun_count -= count;
-	if (MHD_get_timeout(answers->daemon, &timeout) == MHD_YES && timeout == 0)
-		call(answers);
+	for (Size size = SMALL; size <= LARGE; size++)
+	{
+		if (answers->pairs[size] > 0 && MHD_get_timeout(answers->daemons[size], &timeout) == MHD_YES && timeout == 0)
+			call(answers);
+	}
 }
 
 /* A connection with an answer that began in this turn is carried on no more. */
@@ -408,7 +442,8 @@ answer_end(Connection *connection, bool is_lost)
 	}
 	if (!pair->is_written || is_lost)
 		forget_begun(answers, connection);
-	if (pair->is_written && pair->stays && pair->theirs != NULL && answers->spare_count < SPARE_PAIRS_MAX)
+	if (pair->size == SMALL && pair->is_written && pair->stays && pair->theirs != NULL &&
+		answers->spare_count < SPARE_PAIRS_MAX)
 	{
 		if (pair->watch != NULL)
 			watch_remove(pair->watch);

@@ -15,8 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINGER_TIME 2000               /* milliseconds for the client to read why it was refused */
-#define LINGER_BYTES ((size_t) 262144) /* ... and what it may send meanwhile */
+/* After a refusal: milliseconds for the client to read it, and what it may send meanwhile, as sockets on both sides hold. */
+#define LINGER_TIME 2000
+#define LINGER_BYTES ((size_t) 12 << 20)
 #define FIRST_IN ((size_t) 4096)
 #define BODY_IN ((size_t) 65536)
 

@@ -60,6 +60,7 @@ struct Exchange
 	const char *reason;
 	const Header *headers;
 	int header_count;
+	size_t head_size;
 	const char *answer;
 	size_t answer_length;
 };

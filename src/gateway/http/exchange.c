@@ -247,10 +247,10 @@ judge_headers(Exchange *exchange, const Header *headers, int count, size_t most,
 		}
 		if (headers[i].value[0] == '\0' || is_ours(headers[i].name))
 			continue;
-		/* libmicrohttpd keeps about so much for each beside its text */
 		size += strlen(headers[i].name) + strlen(headers[i].value) + 4;
 		chosen[(*kept)++] = headers[i];
 	}
+	exchange->head_size = size;
 	if (size <= most)
 		return chosen;
 	*why = "answer has too many headers";

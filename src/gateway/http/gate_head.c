@@ -27,26 +27,33 @@ typedef enum Known
 	KNOWN_OTHERS /* from here on: nothing but once */
 } Known;
 
-static const char *const known[] = {"host",
-									"content-length",
-									"transfer-encoding",
-									"content-encoding",
-									"expect",
-									"connection",
-									"authorization",
-									"content-type",
-									"cookie",
-									"origin",
-									"range",
-									"range-unit",
-									"upgrade",
-									"accept-profile",
-									"content-profile",
-									"x-csrf-token",
-									"content-range",
-									"x-http-method-override",
-									"sec-websocket-key",
-									"sec-websocket-version"};
+#define KNOWN(name)            \
+	{                          \
+		name, sizeof(name) - 1 \
+	}
+static const struct
+{
+	const char *name;
+	size_t length;
+} known[] = {
+	KNOWN("host"),
+	KNOWN("content-length"),
+	KNOWN("transfer-encoding"),
+	KNOWN("content-encoding"),
+	KNOWN("expect"),
+	KNOWN("connection"),
+	KNOWN("authorization"),
+	KNOWN("content-type"),
+	KNOWN("cookie"),
+	KNOWN("origin"),
+	KNOWN("range"),
+	KNOWN("upgrade"),
+	KNOWN("accept-profile"),
+	KNOWN("content-profile"),
+	KNOWN("x-csrf-token"),
+	KNOWN("sec-websocket-key"),
+	KNOWN("sec-websocket-version"),
+};
 
 #define KNOWN_COUNT (sizeof(known) / sizeof(known[0]))
 
@@ -325,7 +332,7 @@ judge_header_line(Gate *gate, const char *data, size_t begin, size_t end)
 	}
 	for (size_t i = 0; i < KNOWN_COUNT; i++)
 	{
-		if (equals(field.name, field.name_length, known[i]))
+		if (field.name_length == known[i].length && strncasecmp(field.name, known[i].name, field.name_length) == 0)
 			return judge_known(gate, data, (Known) i, &field);
 	}
 	return true;

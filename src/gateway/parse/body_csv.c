@@ -109,7 +109,7 @@ is_blank(const CsvField *first)
 static bool
 read_names(Arena *arena, Csv *csv, Body *body, Text *names, size_t *ends, int *count)
 {
-	CsvField field = {0};
+	CsvField field = {.is_last = true}; /* an empty text is a blank line */
 
 	*count = 0;
 	while (csv->s < csv->end)

@@ -100,7 +100,7 @@ read_first(Rows *rows)
 {
 	rows->keys = arena_alloc(rows->arena, sizeof(char *) * BODY_KEYS_MAX);
 	rows->has_first = true;
-	if (!json_object(&rows->scan, add_key, rows))
+	if (!scan_object(&rows->scan, add_key, rows))
 		return false;
 	rows->sorted = arena_alloc(rows->arena, sizeof(char *) * ((size_t) rows->key_total + 1));
 	if (rows->key_total > 0)
@@ -119,7 +119,7 @@ read_other(Rows *rows)
 {
 	rows->object++;
 	rows->different = 0;
-	if (!json_object(&rows->scan, check_key, rows))
+	if (!scan_object(&rows->scan, check_key, rows))
 		return false;
 	rows->keys_differ = rows->keys_differ || rows->different != rows->key_count;
 	return true;
@@ -133,10 +133,10 @@ read_rows(Rows *rows, bool *has_others, bool *is_empty)
 	bool more = true;
 
 	*has_others = false;
-	if (!json_enter(scan, '['))
+	if (!scan_enter(scan, '['))
 		return false;
-	json_blanks(scan);
-	*is_empty = json_take(scan, ']');
+	scan_blanks(scan);
+	*is_empty = scan_take(scan, ']');
 	if (*is_empty)
 		return true;
 	while (more)
@@ -144,8 +144,8 @@ read_rows(Rows *rows, bool *has_others, bool *is_empty)
 		bool is_object = scan->s < scan->end && *scan->s == '{';
 
 		*has_others = *has_others || !is_object;
-		if (!(is_object ? rows->has_first ? read_other(rows) : read_first(rows) : json_value(scan)) ||
-			!json_goes_on(scan, ']', &more))
+		if (!(is_object ? rows->has_first ? read_other(rows) : read_first(rows) : scan_value(scan)) ||
+			!scan_goes_on(scan, ']', &more))
 			return false;
 	}
 	return true;
@@ -160,7 +160,7 @@ body_read_json(Arena *arena, const char *data, size_t length, Body *body, Proble
 	bool success;
 
 	text_begin(&scan->scratch, arena);
-	json_blanks(scan);
+	scan_blanks(scan);
 	if (scan->s < scan->end && *scan->s == '{')
 	{
 		body->kind = BODY_OBJECT;
@@ -174,9 +174,9 @@ body_read_json(Arena *arena, const char *data, size_t length, Body *body, Proble
 	else
 	{
 		body->kind = BODY_SCALAR;
-		success = json_value(scan);
+		success = scan_value(scan);
 	}
-	json_blanks(scan);
+	scan_blanks(scan);
 	if (!success || scan->s != scan->end)
 		return body_refuse(problem, "Empty or invalid json", NULL);
 	if (scan->has_nul)

@@ -8,14 +8,14 @@
 #include <string.h>
 
 void
-json_blanks(JsonScan *scan)
+scan_blanks(JsonScan *scan)
 {
 	while (scan->s < scan->end && (*scan->s == ' ' || *scan->s == '\t' || *scan->s == '\n' || *scan->s == '\r'))
 		scan->s++;
 }
 
 bool
-json_take(JsonScan *scan, char byte)
+scan_take(JsonScan *scan, char byte)
 {
 	if (scan->s == scan->end || *scan->s != byte)
 		return false;
@@ -100,7 +100,7 @@ read_escape(JsonScan *scan, Text *text)
 		return false;
 	if (code >= 0xd800 && code <= 0xdbff)
 	{
-		if (!json_take(scan, '\\') || !json_take(scan, 'u') || !read_hex(scan, &low) || low < 0xdc00 || low > 0xdfff)
+		if (!scan_take(scan, '\\') || !scan_take(scan, 'u') || !read_hex(scan, &low) || low < 0xdc00 || low > 0xdfff)
 			return false;
 		code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
 	}
@@ -117,7 +117,7 @@ read_string(JsonScan *scan, const char **key, size_t *length)
 	const char *start;
 	bool is_escaped = false;
 
-	if (!json_take(scan, '"'))
+	if (!scan_take(scan, '"'))
 		return false;
 	start = scan->s;
 	scan->scratch.length = 0;
@@ -145,7 +145,7 @@ read_string(JsonScan *scan, const char **key, size_t *length)
 		*key = is_escaped ? scan->scratch.data : start;
 		*length = is_escaped ? scan->scratch.length : (size_t) (scan->s - start);
 	}
-	return json_take(scan, '"');
+	return scan_take(scan, '"');
 }
 
 /* Takes digits. */
@@ -162,15 +162,15 @@ digits(JsonScan *scan)
 static bool
 read_number(JsonScan *scan)
 {
-	(void) json_take(scan, '-');
-	if (!json_take(scan, '0') && !digits(scan))
+	(void) scan_take(scan, '-');
+	if (!scan_take(scan, '0') && !digits(scan))
 		return false;
-	if (json_take(scan, '.') && !digits(scan))
+	if (scan_take(scan, '.') && !digits(scan))
 		return false;
-	if (json_take(scan, 'e') || json_take(scan, 'E'))
+	if (scan_take(scan, 'e') || scan_take(scan, 'E'))
 	{
-		if (!json_take(scan, '+'))
-			(void) json_take(scan, '-');
+		if (!scan_take(scan, '+'))
+			(void) scan_take(scan, '-');
 		return digits(scan);
 	}
 	return true;
@@ -179,42 +179,42 @@ read_number(JsonScan *scan)
 static bool
 read_word(JsonScan *scan, const char *word)
 {
-	while (*word != '\0' && json_take(scan, *word))
+	while (*word != '\0' && scan_take(scan, *word))
 		word++;
 	return *word == '\0';
 }
 
 bool
-json_enter(JsonScan *scan, char byte)
+scan_enter(JsonScan *scan, char byte)
 {
-	return json_take(scan, byte) && ++scan->depth <= JSON_DEPTH_MAX;
+	return scan_take(scan, byte) && ++scan->depth <= JSON_DEPTH_MAX;
 }
 
 bool
-json_goes_on(JsonScan *scan, char last, bool *goes_on)
+scan_goes_on(JsonScan *scan, char last, bool *goes_on)
 {
-	json_blanks(scan);
-	*goes_on = json_take(scan, ',');
+	scan_blanks(scan);
+	*goes_on = scan_take(scan, ',');
 	if (*goes_on)
 	{
-		json_blanks(scan);
+		scan_blanks(scan);
 		return true;
 	}
 	scan->depth--;
-	return json_take(scan, last);
+	return scan_take(scan, last);
 }
 
 bool
-json_object(JsonScan *scan, JsonKeySeen seen, void *argument)
+scan_object(JsonScan *scan, JsonKeySeen seen, void *argument)
 {
 	bool more = true;
 	const char *name = NULL;
 	size_t length = 0;
 
-	if (!json_enter(scan, '{'))
+	if (!scan_enter(scan, '{'))
 		return false;
-	json_blanks(scan);
-	if (json_take(scan, '}'))
+	scan_blanks(scan);
+	if (scan_take(scan, '}'))
 	{
 		scan->depth--;
 		return true;
@@ -225,8 +225,8 @@ json_object(JsonScan *scan, JsonKeySeen seen, void *argument)
 			return false;
 		if (seen != NULL)
 			seen(argument, name, length, number);
-		json_blanks(scan);
-		if (!json_take(scan, ':') || !json_value(scan) || !json_goes_on(scan, '}', &more))
+		scan_blanks(scan);
+		if (!scan_take(scan, ':') || !scan_value(scan) || !scan_goes_on(scan, '}', &more))
 			return false;
 	}
 	return true;
@@ -238,32 +238,32 @@ read_array(JsonScan *scan)
 {
 	bool more = true;
 
-	if (!json_enter(scan, '['))
+	if (!scan_enter(scan, '['))
 		return false;
-	json_blanks(scan);
-	if (json_take(scan, ']'))
+	scan_blanks(scan);
+	if (scan_take(scan, ']'))
 	{
 		scan->depth--;
 		return true;
 	}
 	while (more)
 	{
-		if (!json_value(scan) || !json_goes_on(scan, ']', &more))
+		if (!scan_value(scan) || !scan_goes_on(scan, ']', &more))
 			return false;
 	}
 	return true;
 }
 
 bool
-json_value(JsonScan *scan)
+scan_value(JsonScan *scan)
 {
-	json_blanks(scan);
+	scan_blanks(scan);
 	if (scan->s == scan->end)
 		return false;
 	switch (*scan->s)
 	{
 		case '{':
-			return json_object(scan, NULL, NULL);
+			return scan_object(scan, NULL, NULL);
 		case '[':
 			return read_array(scan);
 		case '"':

@@ -24,19 +24,19 @@ typedef struct JsonScan
 /* Sees a key, decoded, that came so-manyth in its object. */
 typedef void (*JsonKeySeen)(void *argument, const char *name, size_t length, int number);
 
-extern void json_blanks(JsonScan *scan);
-extern bool json_take(JsonScan *scan, char byte);
+extern void scan_blanks(JsonScan *scan);
+extern bool scan_take(JsonScan *scan, char byte);
 
 /* Reads any value, blanks in front of it. */
-extern bool json_value(JsonScan *scan);
+extern bool scan_value(JsonScan *scan);
 
 /* Reads an object; seen is called for each of its own keys, unless it is NULL. */
-extern bool json_object(JsonScan *scan, JsonKeySeen seen, void *argument);
+extern bool scan_object(JsonScan *scan, JsonKeySeen seen, void *argument);
 
 /* Goes one level down; false when that is too deep. */
-extern bool json_enter(JsonScan *scan, char byte);
+extern bool scan_enter(JsonScan *scan, char byte);
 
 /* Looks whether there is another member: a comma, or else the end, which goes one level up. */
-extern bool json_goes_on(JsonScan *scan, char last, bool *goes_on);
+extern bool scan_goes_on(JsonScan *scan, char last, bool *goes_on);
 
 #endif /* GATEWAY_JSON_SCAN_H */

@@ -12,14 +12,14 @@ choose_one(Job *job, const MediaChoice *choice)
 	Plan *plan = job->plan;
 	const Routine *routine = job->routine;
 
-	/* a routine that returns a domain named like a media type yields just that */
-	if (routine != NULL && routine->media != NULL && !routine->returns_set)
+	/* a routine that returns a domain named like a media type yields just that, to those who ask for it */
+	if (routine != NULL && routine->media != NULL && !routine->returns_set &&
+		(strcmp(routine->media, "*/*") == 0 || (choice->name != NULL && strcmp(choice->name, routine->media) == 0)))
 	{
-		if (choice->media != MEDIA_ANY && (choice->name == NULL || strcmp(choice->name, routine->media) != 0))
-			return false;
 		plan->media = choice->media == MEDIA_ANY ? MEDIA_OTHER : choice->media;
 		plan->content_type = strcmp(routine->media, "*/*") == 0 ? "application/octet-stream" : routine->media;
 		plan->body_is_hex = routine->returns_bytes;
+		job->is_raw = true;
 		return true;
 	}
 	switch (choice->media)
@@ -36,11 +36,12 @@ choose_one(Job *job, const MediaChoice *choice)
 			plan->media = choice->media;
 			break;
 		case MEDIA_PLAN:
-			if (!job->limits->plans)
+			if (!job->limits->plans || choice->plan_of == MEDIA_OTHER)
 				return false;
-			plan->media = MEDIA_PLAN;
+			plan->media = choice->plan_of == MEDIA_ANY ? MEDIA_JSON : choice->plan_of;
 			plan->is_explain = true;
 			plan->content_type = choice->name;
+			job->explains = choice;
 			return true;
 		default:
 			return false;

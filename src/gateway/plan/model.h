@@ -115,13 +115,6 @@ typedef struct Routine
 	const char **settings; /* name, value, ..., NULL */
 } Routine;
 
-/* Routines of one name, fewest arguments first. */
-typedef struct RoutineSet
-{
-	const Routine **routines;
-	int count;
-} RoutineSet;
-
 struct Schema
 {
 	Arena *arena;

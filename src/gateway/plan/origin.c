@@ -16,15 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The next token: a bracket alone, or what stands between blanks and brackets; false at the end. */
+/* The next piece: a bracket alone, or what stands between blanks and brackets; false at the end. */
 static bool
-next_token(const char **text, const char **token, size_t *length)
+next_piece(const char **text, const char **piece, size_t *length)
 {
 	const char *at = *text;
 
 	while (*at == ' ' || *at == '\n')
 		at++;
-	*token = at;
+	*piece = at;
 	if (*at == '\0')
 		return false;
 	if (strchr("(){}", *at) != NULL)
@@ -34,33 +34,33 @@ next_token(const char **text, const char **token, size_t *length)
 		while (*at != '\0' && strchr(" \n(){}", *at) == NULL)
 			at += *at == '\\' && at[1] != '\0' ? 2 : 1;
 	}
-	*length = (size_t) (at - *token);
+	*length = (size_t) (at - *piece);
 	*text = at;
 	return true;
 }
 
 static bool
-is_token(const char *token, size_t length, const char *word)
+is_piece(const char *piece, size_t length, const char *word)
 {
-	return strlen(word) == length && strncmp(token, word, length) == 0;
+	return strlen(word) == length && strncmp(piece, word, length) == 0;
 }
 
 /* Depth of braces: the query is 1, an entry of its target list is 2. */
 int
 origin_read(const char *rule, Origin *origins)
 {
-	const char *token;
+	const char *piece;
 	size_t length;
 	int depth = 0;
 	int count = 0;
 	bool in_list = false;
 	Origin entry = {0};
 
-	while (next_token(&rule, &token, &length))
+	while (next_piece(&rule, &piece, &length))
 	{
-		if (*token == '{' && length == 1)
+		if (*piece == '{' && length == 1)
 			depth++;
-		else if (*token == '}' && length == 1)
+		else if (*piece == '}' && length == 1)
 		{
 			if (depth == 2 && in_list && entry.number > 0 && entry.table > 0 && entry.column > 0 &&
 				count < ORIGINS_MAX)
@@ -69,17 +69,17 @@ origin_read(const char *rule, Origin *origins)
 				entry = (Origin){0};
 			depth--;
 		}
-		else if (depth == 1 && *token == ':')
-			in_list = is_token(token, length, ":targetList");
-		else if (depth == 2 && in_list && *token == ':')
+		else if (depth == 1 && *piece == ':')
+			in_list = is_piece(piece, length, ":targetList");
+		else if (depth == 2 && in_list && *piece == ':')
 		{
 			const char *value = rule;
 
-			if (is_token(token, length, ":resno"))
+			if (is_piece(piece, length, ":resno"))
 				entry.number = atoi(value);
-			else if (is_token(token, length, ":resorigtbl"))
+			else if (is_piece(piece, length, ":resorigtbl"))
 				entry.table = strtoll(value, NULL, 10);
-			else if (is_token(token, length, ":resorigcol"))
+			else if (is_piece(piece, length, ":resorigcol"))
 				entry.column = atoi(value);
 		}
 	}

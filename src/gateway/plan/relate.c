@@ -9,22 +9,10 @@
  * a row that yields rows is a relationship too, and hides what was found
  * between the same names.
  */
-#include "gateway/plan/model.h"
+#include "gateway/plan/views.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define EXPANSIONS_MAX 16 /* ways a view may show one key */
-#define ENDS_MAX 64       /* relations that show one end of a foreign key, times expansions */
-#define KEY_COLUMNS_MAX 32
-
-/* A relation that shows one end of a foreign key, and as which columns. */
-typedef struct End
-{
-	const Relation *relation;
-	const char *columns[KEY_COLUMNS_MAX];
-	bool is_view;
-} End;
 
 typedef struct Work
 {
@@ -40,136 +28,6 @@ typedef struct OidSlot
 	long long oid;
 	int index;
 } OidSlot;
-
-static int
-compare_views(const void *a, const void *b)
-{
-	const ViewFact *one = a;
-	const ViewFact *two = b;
-
-	return (one->oid > two->oid) - (one->oid < two->oid);
-}
-
-static const ViewFact *
-find_view(const Facts *facts, long long oid)
-{
-	ViewFact wanted = {.oid = oid};
-
-	return bsearch(&wanted, facts->views, (size_t) facts->view_count, sizeof(ViewFact), compare_views);
-}
-
-/* Follows a column through views to its table; false when it ends in an expression.  Views cannot be circular; the bound says so. */
-static bool
-follow(const Facts *facts, Origin *origin)
-{
-	for (int steps = 0; steps < 64; steps++)
-	{
-		const ViewFact *view = find_view(facts, origin->table);
-		bool found = false;
-
-		if (view == NULL)
-			return true;
-		for (int i = 0; i < view->count && !found; i++)
-		{
-			if (view->origins[i].number != origin->column)
-				continue;
-			origin->table = view->origins[i].table;
-			origin->column = view->origins[i].column;
-			found = true;
-		}
-		if (!found)
-			return false;
-	}
-	return false;
-}
-
-static const char *
-column_name(const Relation *relation, int number)
-{
-	for (int i = 0; i < relation->real_count; i++)
-	{
-		if (relation->columns[i].number == number)
-			return relation->columns[i].name;
-	}
-	return NULL;
-}
-
-/* The ways a view shows columns of a table: every choice among repeated ones, up to a bound. */
-static int
-view_ends(const Relation *relation, const Origin *origins, int origin_count, long long table, const int *numbers,
-		  int count, End *ends, int room)
-{
-	int made = 1;
-
-	if (room < 1)
-		return 0;
-	ends[0] = (End){.relation = relation, .is_view = true};
-	for (int i = 0; i < count; i++)
-	{
-		int before = made;
-		int choices = 0;
-
-		for (int j = 0; j < origin_count; j++)
-		{
-			const char *name;
-
-			if (origins[j].table != table || origins[j].column != numbers[i] ||
-				(name = column_name(relation, origins[j].number)) == NULL)
-				continue;
-			for (int k = 0; k < before; k++)
-			{
-				int at = choices * before + k;
-
-				if (at >= room || at >= EXPANSIONS_MAX)
-					break;
-				if (choices > 0)
-					ends[at] = ends[k];
-				ends[at].columns[i] = name;
-				made = at + 1;
-			}
-			choices++;
-		}
-		if (choices == 0)
-			return 0;
-	}
-	return made;
-}
-
-typedef struct Shown
-{
-	const Relation *relation;
-	const Origin *origins;
-	int count;
-} Shown;
-
-/* Exposed views that show anything, with their columns followed to tables. */
-static int
-shown_views(Work *work, Shown **shown)
-{
-	Facts *facts = work->facts;
-	int count = 0;
-
-	qsort(facts->views, (size_t) facts->view_count, sizeof(ViewFact), compare_views);
-	*shown = arena_alloc(work->schema->arena, ((size_t) facts->view_count + 1) * sizeof(Shown));
-	for (int i = 0; i < work->schema->relation_count; i++)
-	{
-		const Relation *relation = &work->schema->relations[i];
-		const ViewFact *view = find_view(facts, relation->oid);
-		Origin *origins;
-		int kept = 0;
-
-		if (view == NULL || view->count == 0)
-			continue;
-		origins = arena_alloc(work->schema->arena, (size_t) view->count * sizeof(Origin));
-		for (int j = 0; j < view->count; j++)
-		{
-			origins[kept] = view->origins[j];
-			kept += follow(facts, &origins[kept]);
-		}
-		(*shown)[count++] = (Shown){.relation = relation, .origins = origins, .count = kept};
-	}
-	return count;
-}
 
 static int
 compare_oids(const void *a, const void *b)
@@ -188,31 +46,6 @@ by_oid(Work *work, const OidSlot *slots, long long oid)
 		bsearch(&wanted, slots, (size_t) work->schema->relation_count, sizeof(OidSlot), compare_oids);
 
 	return found != NULL ? &work->schema->relations[found->index] : NULL;
-}
-
-/* All relations that show one end of a foreign key: the table when it is exposed, and views. */
-static int
-all_ends(const Relation *table_relation, const Shown *shown, int shown_count, long long table, const int *numbers,
-		 int count, End *ends)
-{
-	int made = 0;
-
-	if (count > KEY_COLUMNS_MAX)
-		return 0;
-	if (table_relation != NULL)
-	{
-		ends[made] = (End){.relation = table_relation};
-		for (int i = 0; i < count; i++)
-		{
-			if ((ends[made].columns[i] = column_name(table_relation, numbers[i])) == NULL)
-				return 0;
-		}
-		made++;
-	}
-	for (int i = 0; i < shown_count; i++)
-		made += view_ends(shown[i].relation, shown[i].origins, shown[i].count, table, numbers, count, ends + made,
-						  ENDS_MAX - made);
-	return made;
 }
 
 static Relationship *
@@ -249,10 +82,10 @@ relate_foreign(Work *work, const ForeignFact *key, const OidSlot *slots, const S
 
 	if (own == NULL)
 		return;
-	own_count =
-		all_ends(by_oid(work, slots, key->table), shown, shown_count, key->table, key->numbers, key->count, own);
-	other_count = all_ends(by_oid(work, slots, key->other), shown, shown_count, key->other, key->other_numbers,
-						   key->count, other);
+	own_count = views_all_ends(by_oid(work, slots, key->table), shown, shown_count, key->table, key->numbers,
+							   key->count, own);
+	other_count = views_all_ends(by_oid(work, slots, key->other), shown, shown_count, key->other, key->other_numbers,
+								 key->count, other);
 	for (int i = 0; i < work->facts->key_count && !is_one; i++)
 	{
 		const KeyFact *unique = &work->facts->keys[i];
@@ -305,7 +138,7 @@ in_key(const Relation *relation, const char **columns, int count)
 		bool found = false;
 
 		for (int j = 0; j < relation->key_count && !found; j++)
-			found = strcmp(relation->key[j], columns[i]) == 0;
+			found = strcmp(columns[i], relation->key[j]) == 0; /* public: names of columns */
 		if (!found)
 			return false;
 	}
@@ -432,7 +265,7 @@ give_keys(Work *work, const OidSlot *slots, const Shown *shown, int shown_count)
 		{
 			table->key = arena_alloc(work->schema->arena, (size_t) key->count * sizeof(char *));
 			for (int j = 0; j < key->count; j++)
-				table->key[table->key_count++] = column_name(table, key->numbers[j]);
+				table->key[table->key_count++] = views_column(table, key->numbers[j]);
 		}
 		for (int j = 0; j < shown_count; j++)
 		{
@@ -440,7 +273,8 @@ give_keys(Work *work, const OidSlot *slots, const Shown *shown, int shown_count)
 			End ends[1];
 			const char **longer;
 
-			if (view_ends(view, shown[j].origins, shown[j].count, key->table, key->numbers, key->count, ends, 1) == 0)
+			if (views_ends(view, shown[j].origins, shown[j].count, key->table, key->numbers, key->count, ends, 1) ==
+				0)
 				continue;
 			longer = arena_alloc(work->schema->arena, (size_t) (view->key_count + key->count) * sizeof(char *));
 			for (int k = 0; k < view->key_count; k++)
@@ -491,7 +325,7 @@ relate(Schema *schema, Facts *facts)
 		slots[i] = (OidSlot){.oid = schema->relations[i].oid, .index = i};
 	qsort(slots, (size_t) schema->relation_count, sizeof(*slots), compare_oids);
 	work.all = arena_alloc(schema->arena, (size_t) work.size * sizeof(Relationship));
-	shown_count = shown_views(&work, &shown);
+	shown_count = views_shown(schema, facts, &shown);
 	give_keys(&work, slots, shown, shown_count);
 	for (int i = 0; i < facts->foreign_count; i++)
 		relate_foreign(&work, &facts->foreign[i], slots, shown, shown_count);

@@ -56,7 +56,7 @@ tree_key(const SelectItem *item)
 		if (!step->is_index)
 			key = step->key;
 	}
-	return strcmp(key, "*") == 0 ? NULL : key;
+	return strcmp(key, "*") == 0 ? NULL : key; /* public: a column */
 }
 
 /* An alias no ancestor has: conditions of a join name both sides. */
@@ -335,7 +335,7 @@ resolve_tree(Job *job, const Relation *relation, const char *name)
 	root->name = name;
 	root->alias = name;
 	root->items = job->request->query->select;
-	root->selects_all = root->items == NULL;
+	root->selects_all = root->items == NULL && !job->request->query->has_select;
 	job->root = root;
 	if (!resolve_items(job, root, 0) || !give_scopes(job))
 		return false;

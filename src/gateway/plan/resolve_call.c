@@ -14,6 +14,7 @@ typedef struct Given
 {
 	const char **names; /* each once */
 	int count;
+	bool differ; /* between the objects of an array: it can only be one argument as a whole */
 } Given;
 
 static bool
@@ -28,7 +29,7 @@ has_name(const Given *given, const char *name)
 }
 
 /* The names of a call's arguments: parameters of a GET, keys of a body or columns=. */
-static bool
+static void
 read_given(Job *job, Given *given)
 {
 	const Query *query = job->request->query;
@@ -45,15 +46,14 @@ read_given(Job *job, Given *given)
 			if (!has_name(given, argument->name))
 				given->names[given->count++] = argument->name;
 		}
-		return true;
+		return;
 	}
 	if (query->column_count >= 0)
 		*given = (Given){.names = query->columns, .count = query->column_count};
 	else if (body != NULL && body->keys_differ)
-		return problem_set(job->problem, 400, "PGRST102", "All object keys must match", NULL, NULL);
+		given->differ = true;
 	else if (body != NULL && (body->kind == BODY_OBJECT || body->kind == BODY_ARRAY))
 		*given = (Given){.names = body->keys, .count = body->key_count};
-	return true;
 }
 
 /* Media whose body can only be one unnamed argument. */
@@ -82,6 +82,9 @@ takes_names(const Job *job, const Routine *routine, const Given *given)
 	for (int i = 0; i < routine->argument_count; i++)
 	{
 		bool is_given = has_name(given, routine->arguments[i].name);
+
+		if (routine->arguments[i].name[0] == '\0')
+			return false;
 
 		known += is_given;
 		required += is_given && routine->arguments[i].is_required;
@@ -252,7 +255,7 @@ choose(Job *job, const Given *given)
 	found = arena_alloc(job->arena, ((size_t) count + 1) * sizeof(*found));
 	for (int i = 0; i < count; i++)
 	{
-		if (takes_names(job, &first[i], given))
+		if (!given->differ && takes_names(job, &first[i], given))
 			found[found_count++] = &first[i];
 	}
 	job->call = CALL_JSON;
@@ -265,12 +268,23 @@ choose(Job *job, const Given *given)
 		}
 		job->call = CALL_BODY;
 	}
+	if (found_count == 0 && given->differ && count > 0)
+		return problem_set(job->problem, 400, "PGRST102", "All object keys must match", NULL, NULL);
 	if (found_count == 0)
 		return no_routine(job, given, first, count);
 	if (found_count > 1)
 		return ambiguous(job, found, found_count);
 	job->routine = found[0];
 	return true;
+}
+
+/* Arguments that came as texts: parameters of a GET, fields of a form; NULL when they are a JSON object's. */
+static const Parameter *
+texts_given(const Job *job)
+{
+	if (job->request->method != METHOD_POST)
+		return job->request->query->arguments;
+	return job->request->body != NULL ? job->request->body->fields : NULL;
 }
 
 /* An array literal of a variadic parameter's values. */
@@ -282,7 +296,7 @@ variadic_value(Job *job, const char *name)
 
 	text_begin(&text, job->arena);
 	text_char(&text, '{');
-	for (const Parameter *given = job->request->query->arguments; given != NULL; given = given->next)
+	for (const Parameter *given = texts_given(job); given != NULL; given = given->next)
 	{
 		if (strcmp(given->name, name) != 0)
 			continue;
@@ -305,7 +319,7 @@ last_value(Job *job, const char *name)
 {
 	const char *value = NULL;
 
-	for (const Parameter *given = job->request->query->arguments; given != NULL; given = given->next)
+	for (const Parameter *given = texts_given(job); given != NULL; given = given->next)
 	{
 		if (strcmp(given->name, name) == 0)
 			value = given->value;
@@ -322,7 +336,7 @@ give_arguments(Job *job, const Given *given)
 
 	if (job->call == CALL_BODY)
 		return;
-	job->call = job->request->method == METHOD_POST ? CALL_JSON : CALL_DIRECT;
+	job->call = job->request->method == METHOD_POST && texts_given(job) == NULL ? CALL_JSON : CALL_DIRECT;
 	job->arguments = arena_alloc(job->arena, size * sizeof(*job->arguments));
 	job->values = arena_alloc(job->arena, size * sizeof(*job->values));
 	for (int i = 0; i < routine->argument_count; i++)
@@ -362,7 +376,8 @@ resolve_call(Job *job)
 						   arena_format(job->arena, "Cannot use the %s method on RPC", names[request->method]), NULL,
 						   NULL);
 	}
-	if (!read_given(job, &given) || !choose(job, &given))
+	read_given(job, &given);
+	if (!choose(job, &given))
 		return false;
 	give_arguments(job, &given);
 	plan->read_only = request->method != METHOD_POST || job->routine->volatility != 'v';

@@ -89,6 +89,16 @@ resolve_insert(Job *job)
 	if (is_put && job->request->body->kind == BODY_ARRAY && job->request->body->is_empty_array)
 		return problem_set(job->problem, 400, "PGRST115", "Payload values do not match URL in primary key column(s)",
 						   NULL, NULL);
+	for (int i = 0; is_put && i < job->relation->key_count; i++)
+	{
+		bool found = false;
+
+		for (int j = 0; j < job->column_count && !found; j++)
+			found = strcmp(job->columns[j]->name, job->relation->key[i]) == 0; /* public: names of columns */
+		if (!found)
+			return problem_set(job->problem, 400, "PGRST115",
+							   "Payload values do not match URL in primary key column(s)", NULL, NULL);
+	}
 	job->fills_defaults = prefer->missing == MISSING_DEFAULT && !is_put;
 	job->merges = is_put || prefer->resolution == RESOLUTION_MERGE;
 	if (is_put || prefer->resolution != RESOLUTION_NONE)

@@ -35,16 +35,18 @@ static const char query[] =
 	"\"char\" THEN NULL WHEN a.attidentity" EQ "'d'::" C "\"char\" THEN " C
 	"format('pg_catalog.nextval(%L::pg_catalog.regclass)', " C "quote_ident(sn.nspname)" CAT "'.'" CAT C
 	"quote_ident(s.relname)) WHEN d.adbin IS NOT NULL THEN " C "pg_get_expr(d.adbin, d.adrelid) ELSE " C
-	"pg_get_expr(t.typdefaultbin, 0) END, 'comment', " C
-	"col_description(a.attrelid, a.attnum), 'enum', CASE WHEN bt.typtype" EQ "'e'::" C "\"char\" THEN (SELECT " C
-	"json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM " C "pg_enum e WHERE e.enumtypid" EQ "bt.oid) END"
+	"pg_get_expr(t.typdefaultbin, 0) END, 'comment', de.description, 'enum', CASE WHEN bt.typtype" EQ "'e'::" C
+	"\"char\" THEN (SELECT " C "json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM " C
+	"pg_enum e WHERE e.enumtypid" EQ "bt.oid) END"
 	") ORDER BY a.attnum) AS list FROM rel r JOIN " C "pg_attribute a ON a.attrelid" EQ "r.oid JOIN " C
 	"pg_type t ON t.oid" EQ "a.atttypid LEFT JOIN base b ON b.oid" EQ "a.atttypid JOIN " C "pg_type bt ON bt.oid" EQ
 	"COALESCE(b.base, a.atttypid) LEFT JOIN (" C "pg_depend i JOIN " C "pg_class s ON s.oid" EQ
 	"i.objid AND s.relkind" EQ "'S'::" C "\"char\" JOIN " C "pg_namespace sn ON sn.oid" EQ
 	"s.relnamespace) ON a.attidentity" EQ "'d'::" C "\"char\" AND i.classid" EQ "1259::" C "oid AND i.refclassid" EQ
 	"1259::" C "oid AND i.refobjid" EQ "a.attrelid AND i.refobjsubid" EQ "a.attnum AND i.deptype" EQ "'i'::" C
-	"\"char\" LEFT JOIN " C "pg_attrdef d ON d.adrelid" EQ "a.attrelid AND d.adnum" EQ
+	"\"char\" LEFT JOIN " C "pg_description de ON de.objoid" EQ "a.attrelid AND de.classoid" EQ "1259::" C
+	"oid AND de.objsubid" EQ "a.attnum::" C "int4 LEFT JOIN " C "pg_attrdef d ON d.adrelid" EQ
+	"a.attrelid AND d.adnum" EQ
 	"a.attnum WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped GROUP BY a.attrelid), "
 	"rels AS (SELECT " C "json_agg(" C "json_build_object('oid', r.oid::" C
 	"int8, 'schema', r.nspname, 'name', r.relname, 'kind', r.relkind, 'comment', " C

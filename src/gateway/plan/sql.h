@@ -45,12 +45,26 @@ typedef enum Source
 	SOURCE_CALL
 } Source;
 
+/* A level's select list: commas, and which outputs GROUP BY names; sql_list.c. */
+typedef struct List
+{
+	int outputs;
+	Text group; /* " GROUP BY 1, 3" */
+} List;
+
+extern void sql_select_list(Sql *sql, const Node *node, Source source, List *list);
+extern void sql_arrays(Sql *sql, const Node *node); /* of a to-many level that spreads: json_agg() of each output */
+extern void sql_join_name(Sql *sql, const Node *node); /* twin_jN */
+extern void sql_index(Sql *sql, int number);
+
 extern void sql_rows(Sql *sql, const Node *node, Source source);
 extern void sql_count_rows(Sql *sql, const Node *node, Source source);
 /* " WHERE ..." or " AND ..." of a node's conditions; false when there are none. */
 extern bool sql_where(Sql *sql, const Node *node, const char *alias, bool first);
 
-/* sql_write.c: a data-changing statement, a call as a table. */
+/* sql_write.c: a data-changing statement; sql_call.c: a call as a table. */
+extern void sql_body(Sql *sql, const char *type);
+extern void sql_member(Sql *sql, bool first, const char *name, const char *type);
 extern void sql_write(Sql *sql);
 extern void sql_call(Sql *sql, const char *alias);
 extern void sql_location(Sql *sql);

@@ -51,14 +51,14 @@ put_answer_body(Sql *sql)
 		sql_put(sql, "pg_catalog.left(pg_catalog.max(twin_r.pgrst_scalar::pg_catalog.text), 0)");
 	else if (!plan->wants_body)
 		sql_put(sql, "''");
+	else if (job->is_raw)
+		sql_put(sql, "pg_catalog.max(twin_r.pgrst_scalar::pg_catalog.text)");
 	else if (plan->media == MEDIA_CSV)
 		put_csv(sql);
 	else if (plan->media == MEDIA_GEOJSON)
 		sql_put(sql,
 				"pg_catalog.json_build_object('type', 'FeatureCollection', 'features', "
 				"COALESCE(pg_catalog.json_agg(ST_AsGeoJSON(twin_r.*)::pg_catalog.json), '[]'))::pg_catalog.text");
-	else if (routine != NULL && routine->media != NULL && !routine->returns_set)
-		sql_put(sql, "pg_catalog.max(twin_r.pgrst_scalar::pg_catalog.text)");
 	else
 		put_json_rows(sql, strips, is_object, is_value ? "twin_r.pgrst_scalar" : "twin_r.*",
 					  is_object ? "null" : "[]");
@@ -118,21 +118,15 @@ plan_count(Job *job)
 	job->plan->count_above = estimates ? job->limits->max_rows : -1;
 }
 
-/* Options are words we know; what the client wrote only chooses among them. */
 static void
 put_explain(Sql *sql)
 {
-	static const char *const options[] = {"analyze", "verbose", "settings", "buffers", "wal"};
-	const char *name = sql->job->plan->content_type;
+	static const char *const options[] = {", ANALYZE", ", VERBOSE", ", SETTINGS", ", BUFFERS", ", WAL"};
+	const MediaChoice *choice = sql->job->explains;
 
-	sql_put(sql, name != NULL && strstr(name, "plan+json") != NULL ? "EXPLAIN (FORMAT JSON" : "EXPLAIN (FORMAT TEXT");
-	for (size_t i = 0; name != NULL && i < sizeof(options) / sizeof(options[0]); i++)
-	{
-		if (strstr(name, options[i]) == NULL)
-			continue;
-		sql_put(sql, ", ");
-		sql_put(sql, options[i]);
-	}
+	sql_put(sql, choice->plan_is_json ? "EXPLAIN (FORMAT JSON" : "EXPLAIN (FORMAT TEXT");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		sql_put(sql, (choice->plan_options & 1u << i) != 0 ? options[i] : "");
 	sql_put(sql, ") ");
 }
 
@@ -194,7 +188,7 @@ put_statement(Sql *sql)
 	Plan *plan = job->plan;
 	/* a call that is counted beyond its page must happen once */
 	bool keeps = job->routine != NULL && plan->count != COUNT_NONE && is_page(job);
-	bool is_csv = plan->media == MEDIA_CSV && plan->wants_body;
+	bool is_csv = plan->media == MEDIA_CSV && plan->wants_body && !job->is_raw;
 	Source source = job->writes || keeps ? SOURCE_WRITTEN : job->routine != NULL ? SOURCE_CALL : SOURCE_RELATION;
 
 	if (source == SOURCE_WRITTEN)

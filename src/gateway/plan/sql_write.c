@@ -1,6 +1,6 @@
 /*
  * sql_write.c
- *		What changes data: INSERT, UPDATE, DELETE, and the call of a routine.
+ *		What changes data: INSERT, UPDATE, DELETE.
  *
  * The body is one parameter, taken apart by the server into columns of the
  * types the schema cache knows (twin_body).  What is returned is only what the
@@ -11,24 +11,18 @@
 #include <ctype.h>
 #include <string.h>
 
-typedef struct Members
-{
-	int count;
-	bool is_array;
-} Members;
-
 /* A name and a type of a record that is made of JSON. */
-static void
-put_member(Sql *sql, Members *members, const char *name, const char *type)
+void
+sql_member(Sql *sql, bool first, const char *name, const char *type)
 {
-	sql_put(sql, members->count++ > 0 ? ", " : "");
+	sql_put(sql, first ? "" : ", ");
 	sql_name(sql, name);
 	sql_put(sql, " ");
 	sql_put(sql, type); /* as the catalog prints it */
 }
 
-static void
-put_body(Sql *sql, const char *type)
+void
+sql_body(Sql *sql, const char *type)
 {
 	const Body *body = sql->job->request->body;
 
@@ -61,11 +55,9 @@ put_defaults(Sql *sql)
 static void
 put_columns(Sql *sql)
 {
-	Members members = {0};
-
 	sql_put(sql, "(");
 	for (int i = 0; i < sql->job->column_count; i++)
-		put_member(sql, &members, sql->job->columns[i]->name, sql->job->columns[i]->type);
+		sql_member(sql, i == 0, sql->job->columns[i]->name, sql->job->columns[i]->type);
 	sql_put(sql, ")");
 }
 
@@ -80,7 +72,7 @@ put_body_rows(Sql *sql, bool takes_one)
 		if (is_array)
 		{
 			sql_put(sql, "pg_catalog.jsonb_array_elements(");
-			put_body(sql, "::pg_catalog.jsonb");
+			sql_body(sql, "::pg_catalog.jsonb");
 			sql_put(sql, takes_one ? "->0" : "");
 			sql_put(sql, ") AS twin_element, ");
 		}
@@ -89,7 +81,7 @@ put_body_rows(Sql *sql, bool takes_one)
 		if (is_array)
 			sql_put(sql, "twin_element.value");
 		else
-			put_body(sql, "::pg_catalog.jsonb");
+			sql_body(sql, "::pg_catalog.jsonb");
 		sql_put(sql, ") AS twin_body");
 		put_columns(sql);
 		return;
@@ -97,12 +89,12 @@ put_body_rows(Sql *sql, bool takes_one)
 	if (takes_one && is_array)
 	{
 		sql_put(sql, "pg_catalog.json_to_record(");
-		put_body(sql, "::pg_catalog.json->0");
+		sql_body(sql, "::pg_catalog.json->0");
 	}
 	else
 	{
 		sql_put(sql, is_array ? "pg_catalog.json_to_recordset(" : "pg_catalog.json_to_record(");
-		put_body(sql, "::pg_catalog.json");
+		sql_body(sql, "::pg_catalog.json");
 	}
 	sql_put(sql, ") AS twin_body");
 	put_columns(sql);
@@ -253,7 +245,7 @@ put_insert(Sql *sql)
 		else
 		{
 			sql_put(sql, " SELECT FROM pg_catalog.json_array_elements(");
-			put_body(sql, "::pg_catalog.json) AS twin_body");
+			sql_body(sql, "::pg_catalog.json) AS twin_body");
 		}
 	}
 	else
@@ -330,109 +322,6 @@ sql_write(Sql *sql)
 			put_insert(sql);
 			break;
 	}
-}
-
-/* The body as the one unnamed argument. */
-static void
-put_whole_body(Sql *sql)
-{
-	const Body *body = sql->job->request->body;
-	const char *type = sql->job->routine->arguments[0].type;
-
-	if (strcmp(type, "bytea") == 0)
-	{
-		static const char digits[] = "0123456789abcdef";
-		char *hex = arena_alloc(sql->job->arena, 2 * body->raw_length + 3);
-
-		hex[0] = '\\';
-		hex[1] = 'x';
-		for (size_t i = 0; i < body->raw_length; i++)
-		{
-			hex[2 + 2 * i] = digits[(unsigned char) body->raw[i] >> 4];
-			hex[3 + 2 * i] = digits[(unsigned char) body->raw[i] & 15];
-		}
-		sql_value(sql, hex, 2 * body->raw_length + 2);
-	}
-	else if (body->json != NULL)
-		sql_value(sql, body->json, body->json_length);
-	else
-		sql_value(sql, body->raw, body->raw_length);
-	sql_put(sql, "::");
-	sql_put(sql, type);
-}
-
-/* schema.routine(arguments) */
-static void
-put_call(Sql *sql)
-{
-	const Job *job = sql->job;
-
-	sql_qualified(sql, job->routine->schema, job->routine->name);
-	sql_put(sql, "(");
-	if (job->call == CALL_BODY)
-		put_whole_body(sql);
-	for (int i = 0; i < job->argument_count; i++)
-	{
-		const Argument *argument = job->arguments[i];
-
-		sql_put(sql, i > 0 ? ", " : "");
-		sql_put(sql, argument->is_variadic ? "VARIADIC " : "");
-		sql_name(sql, argument->name);
-		sql_put(sql, " := ");
-		if (job->call == CALL_JSON)
-			sql_column(sql, "twin_body", argument->name);
-		else
-		{
-			sql_text(sql, job->values[i]);
-			sql_put(sql, "::");
-			sql_put(sql, argument->type); /* as the catalog prints it */
-		}
-	}
-	sql_put(sql, ")");
-}
-
-/* What a routine's arguments come from, when they are a JSON object's. */
-static void
-put_arguments(Sql *sql)
-{
-	const Job *job = sql->job;
-	Members members = {0};
-
-	sql_put(sql, "pg_catalog.json_to_record(");
-	put_body(sql, job->request->body->kind == BODY_ARRAY ? "::pg_catalog.json->0" : "::pg_catalog.json");
-	sql_put(sql, ") AS twin_body(");
-	for (int i = 0; i < job->argument_count; i++)
-		put_member(sql, &members, job->arguments[i]->name, job->arguments[i]->type);
-	sql_put(sql, ")");
-}
-
-/* The call as what stands behind FROM; a value that is no row is the column pgrst_scalar. */
-void
-sql_call(Sql *sql, const char *alias)
-{
-	if (sql->job->routine->returns_row)
-	{
-		if (sql->job->call == CALL_JSON)
-		{
-			put_arguments(sql);
-			sql_put(sql, ", LATERAL ");
-		}
-		put_call(sql);
-	}
-	else
-	{
-		sql_put(sql, "(SELECT ");
-		put_call(sql);
-		sql_put(sql, " AS pgrst_scalar");
-		if (sql->job->call == CALL_JSON)
-		{
-			sql_put(sql, " FROM ");
-			put_arguments(sql);
-		}
-		sql_put(sql, ")");
-	}
-	sql_put(sql, " AS ");
-	sql_name(sql, alias);
 }
 
 /* A name as it stands in a URL (RFC 3986, 2.3). */

@@ -57,7 +57,8 @@ typedef struct Job
 	Problem *problem;
 	Node *root;
 	int node_count;
-	bool writes; /* POST, PATCH, PUT or DELETE of a relation */
+	bool writes;                 /* POST, PATCH, PUT or DELETE of a relation */
+	const MediaChoice *explains; /* the answer is a plan; NULL when it is not */
 	/* a write */
 	const Relation *relation;
 	const Column **columns; /* of the body */
@@ -68,6 +69,7 @@ typedef struct Job
 	bool merges;
 	/* a call */
 	const Routine *routine;
+	bool is_raw; /* its value is the body: a domain named like a media type */
 	CallKind call;
 	const Argument **arguments; /* those given */
 	const char **values;        /* with CALL_DIRECT */

@@ -186,7 +186,7 @@ admission_add(Call *call)
 	values[6] = call->config->db_anon_role;
 	values[7] = array_text(call->arena, call->config->db_extra_search_path);
 	values[8] = settings_text(call);
-	values[9] = call->route;
+	values[9] = call->limited_as;
 	call->admission = call->statement_count;
 	call->statements[call->statement_count++] =
 		(PoolStatement){.sql = begin_request, .prepare = true, .parameter_count = ARGUMENTS, .values = values};

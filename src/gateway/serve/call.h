@@ -8,12 +8,12 @@
 #ifndef GATEWAY_CALL_H
 #define GATEWAY_CALL_H
 
-#include "gateway/serve/answer.h"
-#include "gateway/serve/error.h"
+#include "gateway/answer/answer.h"
+#include "gateway/answer/error.h"
 #include "gateway/serve/gateway.h"
-#include "gateway/serve/respond.h"
+#include "gateway/answer/respond.h"
 
-#define CALL_STATEMENTS_MAX 4
+#define CALL_STATEMENTS_MAX 5
 #define CALL_CLIENT_GONE 499 /* in the log: nobody was there to be answered */
 
 typedef struct Call
@@ -28,13 +28,14 @@ typedef struct Call
 	AnswerSide side;
 	Timings timings;
 	char error_id[17];
-	char request_id[17]; /* until the database gives one */
-	const char *route;   /* of the log and the limits: the path, without the version of a session's */
-	bool is_session;     /* a route of server-auth-prefix */
-	bool is_document;    /* the root: OpenAPI */
-	const char *bearer;  /* a token that came by another way than Authorization; NULL when none did */
-	const char *token;   /* of a WebSocket */
-	const char *welcome; /* ... what it is greeted with */
+	char request_id[17];    /* until the database gives one */
+	const char *route;      /* of the log: the path */
+	const char *limited_as; /* the route of the limits, where it is not the path */
+	bool is_session;        /* a route of server-auth-prefix */
+	bool is_document;       /* the root: OpenAPI */
+	const char *bearer;     /* a token that came by another way than Authorization; NULL when none did */
+	const char *token;      /* of a WebSocket */
+	const char *welcome;    /* ... what it is greeted with */
 
 	/* what it says; filled by call_decode() */
 	ApiRequest api;

@@ -92,7 +92,7 @@ decode_session(Call *call)
 			call->api.name = functions[i];
 			call->side.profile = NULL;
 			/* under whatever prefix: limits are by one name */
-			call->route = arena_format(call->arena, "/api/auth/%s", functions[i]);
+			call->limited_as = arena_format(call->arena, "/rpc/%s", functions[i]);
 			return true;
 		}
 	return false;

@@ -4,7 +4,7 @@
  */
 #include "gateway/serve/call.h"
 
-#include "gateway/serve/cors.h"
+#include "gateway/answer/cors.h"
 
 #include <string.h>
 #include <time.h>

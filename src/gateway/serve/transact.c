@@ -8,8 +8,11 @@
  */
 #include "gateway/serve/call.h"
 
-#include "gateway/serve/openapi.h"
+#include "gateway/answer/openapi.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Columns of the statement: plan.h. */
@@ -35,6 +38,16 @@ add_statement(Call *call, const char *sql, int count, const char *const *values)
 }
 
 static void
+add_planned(Call *call, const char *sql, const SqlParameter *parameters, int count)
+{
+	const char **values = arena_alloc(call->arena, (size_t) (count + 1) * sizeof(char *));
+
+	for (int i = 0; i < count; i++)
+		values[i] = parameters[i].value;
+	add_statement(call, sql, count, values);
+}
+
+static void
 add_main(Call *call)
 {
 	const char **values;
@@ -48,11 +61,10 @@ add_main(Call *call)
 		add_statement(call, openapi_query(), 2, values);
 		return;
 	}
-	values = arena_alloc(call->arena, (size_t) (call->plan.parameter_count + 1) * sizeof(char *));
-	for (int i = 0; i < call->plan.parameter_count; i++)
-		values[i] = call->plan.parameters[i].value;
 	call->main = call->statement_count;
-	add_statement(call, call->plan.sql, call->plan.parameter_count, values);
+	add_planned(call, call->plan.sql, call->plan.parameters, call->plan.parameter_count);
+	if (call->plan.count_sql != NULL)
+		add_planned(call, call->plan.count_sql, call->plan.count_parameters, call->plan.count_parameter_count);
 }
 
 static const char *
@@ -78,6 +90,57 @@ value_of(const PGresult *result, int column)
 	return PQgetisnull(result, 0, column) ? NULL : PQgetvalue(result, 0, column);
 }
 
+/* A plan instead of rows: EXPLAIN answers line by line. */
+static void
+explained_row(const Call *call, const PGresult *result, ResultRow *row)
+{
+	Text text;
+
+	text_begin(&text, call->arena);
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		if (i > 0)
+			text_char(&text, '\n');
+		text_add(&text, PQgetvalue(result, i, 0), (size_t) PQgetlength(result, i, 0));
+	}
+	row->body = text.data;
+	row->body_length = text.length;
+	row->count = "1";
+}
+
+/* Bytes that came as bytea's text, "\\x" and digits. */
+static bool
+decode_hex(const Call *call, ResultRow *row)
+{
+	size_t length = row->body_length >= 2 ? (row->body_length - 2) / 2 : 0;
+	unsigned char *bytes = arena_alloc(call->arena, length + 1);
+
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned int byte;
+
+		if (sscanf(row->body + 2 + 2 * i, "%2x", &byte) != 1)
+			return false;
+		bytes[i] = (unsigned char) byte;
+	}
+	row->body = (const char *) bytes;
+	row->body_length = length;
+	return true;
+}
+
+/* What there is in all: counted, or as EXPLAIN expects. */
+static const char *
+total_of(const Call *call, const PoolAnswer *answer, const char *counted)
+{
+	const PGresult *explained = answer->result_count > call->main + 1 ? answer->results[call->main + 1] : NULL;
+
+	if (call->plan.count_sql == NULL || explained == NULL || PQntuples(explained) != 1)
+		return counted;
+	return arena_format(call->arena, "%" PRId64,
+						plan_total(&call->plan, counted != NULL ? strtoll(counted, NULL, 10) : 0,
+								   PQgetvalue(explained, 0, 0), (size_t) PQgetlength(explained, 0, 0)));
+}
+
 /* The row of the statement; its texts live as long as the result. */
 static bool
 row_of(const Call *call, const PoolAnswer *answer, ResultRow *row)
@@ -85,9 +148,14 @@ row_of(const Call *call, const PoolAnswer *answer, ResultRow *row)
 	const PGresult *result = answer->result_count > call->main ? answer->results[call->main] : NULL;
 
 	*row = (ResultRow){0};
+	if (result != NULL && call->plan.is_explain)
+	{
+		explained_row(call, result, row);
+		return true;
+	}
 	if (result == NULL || PQntuples(result) != 1 || PQnfields(result) != ROW_COLUMNS)
 		return false;
-	row->total = value_of(result, ROW_TOTAL);
+	row->total = total_of(call, answer, value_of(result, ROW_TOTAL));
 	row->count = value_of(result, ROW_COUNT);
 	row->body = value_of(result, ROW_BODY);
 	row->body_length = row->body != NULL ? (size_t) PQgetlength(result, 0, ROW_BODY) : 0;
@@ -95,7 +163,7 @@ row_of(const Call *call, const PoolAnswer *answer, ResultRow *row)
 	row->status = value_of(result, ROW_STATUS);
 	row->location = value_of(result, ROW_LOCATION);
 	row->inserted = value_of(result, ROW_INSERTED);
-	return true;
+	return row->body == NULL || !call->plan.body_is_hex || decode_hex(call, row);
 }
 
 /* Whether the transaction is to be rolled back although nothing went wrong. */

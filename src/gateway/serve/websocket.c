@@ -11,7 +11,7 @@
 #include "gateway/serve/call.h"
 
 #include "gateway/parse/headers.h"
-#include "gateway/serve/cors.h"
+#include "gateway/answer/cors.h"
 
 #include "common/encode.h"
 
@@ -76,7 +76,7 @@ is_protocol(const char *word)
 static bool
 holds_token(const char *word)
 {
-	return strncmp(word, PROTOCOL_TOKEN, sizeof(PROTOCOL_TOKEN) - 1) == 0;
+	return strncmp(word, PROTOCOL_TOKEN, sizeof(PROTOCOL_TOKEN) - 1) == 0; /* public: what stands before a token */
 }
 
 static bool

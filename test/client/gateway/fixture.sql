@@ -4,6 +4,10 @@
 SET client_min_messages = warning;
 CREATE EXTENSION twin_security;
 ALTER ROLE twin_gateway LOGIN;
+-- tests log in more often than people do, and have no minute to wait
+DELETE FROM twin.rate_limits WHERE route ~ 'login$';
+SET twin_security.bcrypt_cost = 10;
+ALTER DATABASE postgres SET twin_security.bcrypt_cost = 10;
 SELECT twin.create_tenant('North') AS north, twin.create_tenant('South') AS south \gset
 SELECT twin.create_user('ada', :'password', NULL, 'admin', :north), twin.create_user('oleg', :'password', NULL, 'operator', :north),
 	twin.create_user('vera', :'password', NULL, 'viewer', :north), twin.create_user('vito', :'password', NULL, 'viewer', :south),
@@ -90,3 +94,6 @@ CREATE FUNCTION api.become(name text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA api FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA api TO twin_viewer, twin_operator, twin_admin;
 GRANT EXECUTE ON FUNCTION api.add, api.who TO twin_anonymous;
+CREATE FUNCTION api.announce(topic text, payload jsonb) RETURNS void LANGUAGE sql AS 'SELECT twin.publish(topic, payload)';
+REVOKE EXECUTE ON FUNCTION api.announce FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.announce TO twin_operator, twin_admin;

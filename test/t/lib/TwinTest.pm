@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use Fcntl qw(:flock);
 use File::Find;
 use MIME::Base64 qw(encode_base64 decode_base64);
 use PostgreSQL::Test::Cluster;
@@ -200,6 +201,9 @@ sub root_reads
 {
 	my ($pid, $file) = @_;
 	my $reader = $ENV{TWIN_ROOT_READER} or return undef;
+	# one question at a time, whatever runs beside it
+	open my $turn, '<', $reader or die $!;
+	flock($turn, LOCK_EX) or die $!;
 	open my $ask, '>', "$reader/ask" or die $!;
 	print $ask "$pid $file\n";
 	close $ask;

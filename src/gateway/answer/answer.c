@@ -2,7 +2,7 @@
  * answer.c
  *		Collects headers, and adds those of every answer.
  */
-#include "gateway/serve/answer.h"
+#include "gateway/answer/answer.h"
 
 #include <ctype.h>
 #include <stdio.h>

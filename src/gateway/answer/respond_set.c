@@ -3,7 +3,7 @@
  *		response.headers and response.status: what functions of the database say
  *		about the answer.
  */
-#include "gateway/serve/respond.h"
+#include "gateway/answer/respond.h"
 
 #include "common/strictjson.h"
 

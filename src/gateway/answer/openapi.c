@@ -2,10 +2,10 @@
  * openapi.c
  *		Puts the OpenAPI document together.
  */
-#include "gateway/serve/openapi.h"
+#include "gateway/answer/openapi.h"
 
 #include "common/strictjson.h"
-#include "gateway/serve/openapi_part.h"
+#include "gateway/answer/openapi_part.h"
 
 #include <limits.h>
 #include <stdio.h>

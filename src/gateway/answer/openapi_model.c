@@ -2,7 +2,7 @@
  * openapi_model.c
  *		Types: what a relation's rows and a routine's arguments look like.
  */
-#include "gateway/serve/openapi_part.h"
+#include "gateway/answer/openapi_part.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #ifndef GATEWAY_CORS_H
 #define GATEWAY_CORS_H
 
-#include "gateway/serve/answer.h"
+#include "gateway/answer/answer.h"
 
 /* Whether an origin is one of a list that ends with NULL (NULL is an empty one). */
 extern bool cors_allows(const char *const *allowed, const char *origin);

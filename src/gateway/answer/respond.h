@@ -10,7 +10,7 @@
 #define GATEWAY_RESPOND_H
 
 #include "gateway/plan/plan.h"
-#include "gateway/serve/answer.h"
+#include "gateway/answer/answer.h"
 
 #define RESPOND_HEADERS_MAX 64 /* set by the database for one answer */
 

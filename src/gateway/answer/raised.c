@@ -3,10 +3,10 @@
  *		SQLSTATE PGRST: a function of the database decides the whole answer, in
  *		JSON.
  */
-#include "gateway/serve/error.h"
+#include "gateway/answer/error.h"
 
 #include "common/strictjson.h"
-#include "gateway/serve/respond.h"
+#include "gateway/answer/respond.h"
 
 #include <string.h>
 

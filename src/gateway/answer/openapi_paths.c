@@ -2,7 +2,7 @@
  * openapi_paths.c
  *		Operations, and the parameters they share by reference.
  */
-#include "gateway/serve/openapi_part.h"
+#include "gateway/answer/openapi_part.h"
 
 #include <stdio.h>
 #include <string.h>

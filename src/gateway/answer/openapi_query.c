@@ -6,7 +6,7 @@
  * shows nothing the role could not find out; $2 narrows it to what the role
  * may use.  A column is listed when the role may read, insert or update it.
  */
-#include "gateway/serve/openapi.h"
+#include "gateway/answer/openapi.h"
 
 /* clang-format off */
 static const char query[] =

@@ -3,7 +3,7 @@
  *		SQLSTATEs and what HTTP calls them: tables, and the few whose message
  *		decides.
  */
-#include "gateway/serve/error.h"
+#include "gateway/answer/error.h"
 
 #include "common/status.h"
 

@@ -2,9 +2,9 @@
  * respond.c
  *		The answer to a request that succeeded.
  */
-#include "gateway/serve/respond.h"
+#include "gateway/answer/respond.h"
 
-#include "gateway/serve/error.h"
+#include "gateway/answer/error.h"
 
 #include <stdlib.h>
 #include <string.h>

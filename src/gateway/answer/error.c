@@ -2,7 +2,7 @@
  * error.c
  *		The answer to a request that went wrong.
  */
-#include "gateway/serve/error.h"
+#include "gateway/answer/error.h"
 
 #include "gateway/tool/scrub.h"
 

@@ -10,7 +10,7 @@
 #ifndef GATEWAY_ERROR_H
 #define GATEWAY_ERROR_H
 
-#include "gateway/serve/answer.h"
+#include "gateway/answer/answer.h"
 #include "gateway/tool/problem.h"
 
 /* What the database raised; what it did not say is NULL. */

@@ -2,7 +2,7 @@
  * cors.c
  *		Origins that may call.
  */
-#include "gateway/serve/cors.h"
+#include "gateway/answer/cors.h"
 
 #include <stdio.h>
 #include <string.h>
