@@ -32,19 +32,26 @@ static struct
 	char refresh[REQUEST_COOKIE_MAX + 1];
 } current;
 
-/* A name for the log, in which two requests never meet. */
+/* A name for the log, in which two requests never meet. A draw costs as much as many bytes, so many are drawn at once. */
 static void
 make_id(void)
 {
 	static const char digits[] = "0123456789abcdef";
-	uint8 bytes[ID_BYTES];
+	static uint8 drawn[32 * ID_BYTES]; /* in backends only, of which none is forked from another */
+	static int left = 0;
 
-	if (!pg_strong_random(bytes, sizeof(bytes)))
-		base_throw(TSEC_NO_RANDOM);
+	if (left == 0)
+	{
+		if (!pg_strong_random(drawn, sizeof(drawn)))
+			base_throw(TSEC_NO_RANDOM);
+		left = sizeof(drawn);
+	}
 	for (int i = 0; i < ID_BYTES; i++)
 	{
-		current.id[2 * i] = digits[bytes[i] >> 4];
-		current.id[2 * i + 1] = digits[bytes[i] & 15];
+		uint8 byte = drawn[--left];
+
+		current.id[2 * i] = digits[byte >> 4];
+		current.id[2 * i + 1] = digits[byte & 15];
 	}
 	current.id[2 * ID_BYTES] = '\0';
 }

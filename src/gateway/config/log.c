@@ -195,21 +195,42 @@ log_request(const LoggedRequest *request)
 	arena_free(arena);
 }
 
-void
-log_new_id(char id[17])
+/* Fills the pool of random bytes that ids are made of. */
+static void
+draw(unsigned char *bytes, size_t size)
 {
-	unsigned char bytes[8];
 	size_t got = 0;
 
-	while (got < sizeof(bytes))
+	while (got < size)
 	{
-		ssize_t more = getrandom(bytes + got, sizeof(bytes) - got, 0);
+		ssize_t more = getrandom(bytes + got, size - got, 0);
 
 		if (more > 0)
 			got += (size_t) more;
 		else if (errno != EINTR)
 			abort(); /* ids that repeat would lead to the wrong line */
 	}
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		(void) snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void
+log_new_id(char id[17])
+{
+	static const char digits[] = "0123456789abcdef";
+	/* a request takes two ids, and a system call for each would cost more than all the rest of it */
+	static unsigned char pool[512];
+	static size_t left = 0;
+
+	if (left == 0)
+	{
+		draw(pool, sizeof(pool));
+		left = sizeof(pool);
+	}
+	for (size_t i = 0; i < 8; i++)
+	{
+		unsigned char byte = pool[--left];
+
+		id[2 * i] = digits[byte >> 4];
+		id[2 * i + 1] = digits[byte & 15];
+	}
+	id[16] = '\0';
 }

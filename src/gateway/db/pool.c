@@ -6,6 +6,9 @@
  * none can be made, requests are refused at once rather than left waiting, and
  * the next request that comes a second later tries again: a database that is
  * back is found by whoever asks first.
+ *
+ * Whoever waits does so in one of two lines: what is slow may hold a few of the
+ * connections only.  Of the two that stand first the one that came earlier goes.
  */
 #include "gateway/db/private.h"
 
@@ -15,16 +18,23 @@
 #define SWEEP_INTERVAL 5000 /* milliseconds */
 #define RETRY_REST 1000     /* milliseconds between tries that requests cause */
 
+typedef struct Line
+{
+	Job *first;
+	Job *last;
+	int waiting;
+} Line;
+
 struct Pool
 {
 	Loop *loop;
 	PoolOptions options;
 	Listener *listener;
 	Link *links;
-	int count; /* of links */
-	Job *first;
-	Job *last;
-	int waiting;
+	int count;     /* of links */
+	Line lines[2]; /* ordinary, slow */
+	int slow;      /* that run */
+	uint64_t jobs; /* ever */
 	bool is_down;
 	int64_t tried_at; /* the last connection that failed */
 	int tries;
@@ -40,31 +50,73 @@ static const LinkEvents events;
 static void
 enqueue(Pool *pool, Job *job)
 {
-	job->previous = pool->last;
-	if (pool->last != NULL)
-		pool->last->next = job;
+	Line *line = &pool->lines[job->is_slow];
+
+	job->previous = line->last;
+	if (line->last != NULL)
+		line->last->next = job;
 	else
-		pool->first = job;
-	pool->last = job;
-	pool->waiting++;
+		line->first = job;
+	line->last = job;
+	line->waiting++;
 }
 
 static void
 dequeue(Pool *pool, Job *job)
 {
+	Line *line = &pool->lines[job->is_slow];
+
 	if (job->previous != NULL)
 		job->previous->next = job->next;
 	else
-		pool->first = job->next;
+		line->first = job->next;
 	if (job->next != NULL)
 		job->next->previous = job->previous;
 	else
-		pool->last = job->previous;
+		line->last = job->previous;
 	job->next = job->previous = NULL;
-	pool->waiting--;
+	line->waiting--;
 	if (job->timer != NULL)
 		timer_cancel(job->timer);
 	job->timer = NULL;
+}
+
+/* How many more slow jobs may run. */
+static int
+slow_room(const Pool *pool)
+{
+	int most = pool->options.size / 4;
+
+	return (most > 0 ? most : 1) - pool->slow;
+}
+
+/* Whose turn it is; NULL when nobody waits, or only such as may not run yet. */
+static Job *
+next_job(const Pool *pool)
+{
+	Job *ordinary = pool->lines[false].first;
+	Job *slow = slow_room(pool) > 0 ? pool->lines[true].first : NULL;
+
+	if (ordinary == NULL || slow == NULL)
+		return ordinary != NULL ? ordinary : slow;
+	return ordinary->number < slow->number ? ordinary : slow;
+}
+
+/* How many connections could be put to use at once. */
+static int
+count_wanted(const Pool *pool)
+{
+	int slow = pool->lines[true].waiting;
+	int room = slow_room(pool);
+
+	return pool->lines[false].waiting + (slow < room ? slow : room);
+}
+
+static void
+run(Pool *pool, Link *link, Job *job)
+{
+	pool->slow += job->is_slow;
+	link_run(link, job);
 }
 
 static void
@@ -98,8 +150,9 @@ time_out(void *argument)
 static void
 refuse_all(Pool *pool, const char *why)
 {
-	while (pool->first != NULL)
-		refuse(pool, pool->first, POOL_DOWN, why);
+	for (int i = 0; i < 2; i++)
+		while (pool->lines[i].first != NULL)
+			refuse(pool, pool->lines[i].first, POOL_DOWN, why);
 }
 
 /* ---- links ---- */
@@ -148,7 +201,7 @@ make_links(Pool *pool)
 {
 	int making = count_links(pool, LINK_MAKING);
 
-	while (making < pool->waiting && pool->count < pool->options.size)
+	while (making < count_wanted(pool) && pool->count < pool->options.size)
 	{
 		add_link(pool);
 		making++;
@@ -159,7 +212,7 @@ static void
 link_idle(void *owner, Link *link)
 {
 	Pool *pool = owner;
-	Job *job = pool->first;
+	Job *job = next_job(pool);
 
 	pool->is_down = false;
 	pool->tries = 0;
@@ -172,12 +225,13 @@ link_idle(void *owner, Link *link)
 	if (job == NULL)
 		return;
 	dequeue(pool, job);
-	link_run(link, job);
+	run(pool, link, job);
 }
 
 static void
 link_ended(void *owner, Link *link, Job *job, const PoolAnswer *answer)
 {
+	((Pool *) owner)->slow -= job->is_slow;
 	finish(job, answer);
 }
 
@@ -246,25 +300,20 @@ refuse_down(void *argument)
 	refuse(job->pool, job, POOL_DOWN, "the database cannot be reached");
 }
 
-Job *
-pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
-		 PoolCallback callback, void *argument)
+static Job *
+begin_job(Pool *pool, Job made)
 {
 	Job *job = db_alloc(sizeof(Job));
 	Link *idle = pool->links;
 
-	*job = (Job){.pool = pool,
-				 .begin = begin,
-				 .statements = statements,
-				 .count = count,
-				 .judge = judge,
-				 .callback = callback,
-				 .argument = argument};
+	*job = made;
+	job->pool = pool;
+	job->number = ++pool->jobs;
 	while (idle != NULL && idle->state != LINK_IDLE)
 		idle = idle->next;
-	if (idle != NULL)
+	if (idle != NULL && (!job->is_slow || slow_room(pool) > 0))
 	{
-		link_run(idle, job);
+		run(pool, idle, job);
 		return job;
 	}
 	enqueue(pool, job);
@@ -276,6 +325,31 @@ pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int cou
 	job->timer = loop_after(pool->loop, pool->options.acquisition_timeout, time_out, job);
 	make_links(pool);
 	return job;
+}
+
+Job *
+pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
+		 PoolCallback callback, void *argument)
+{
+	return begin_job(pool, (Job){.begin = begin,
+								 .statements = statements,
+								 .count = count,
+								 .judge = judge,
+								 .callback = callback,
+								 .argument = argument});
+}
+
+Job *
+pool_run_slow(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
+			  PoolCallback callback, void *argument)
+{
+	return begin_job(pool, (Job){.begin = begin,
+								 .statements = statements,
+								 .count = count,
+								 .judge = judge,
+								 .callback = callback,
+								 .argument = argument,
+								 .is_slow = true});
 }
 
 void
@@ -299,7 +373,7 @@ pool_counts(const Pool *pool)
 	return (PoolCounts){.size = pool->options.size,
 						.open = pool->count - count_links(pool, LINK_MAKING),
 						.busy = count_links(pool, LINK_BUSY),
-						.waiting = pool->waiting,
+						.waiting = pool->lines[false].waiting + pool->lines[true].waiting,
 						.timeouts = pool->timeouts,
 						.is_down = pool->is_down,
 						.retry_after = rest > 0 ? (int) ((rest + 999) / 1000) : 1};

@@ -90,6 +90,13 @@ extern PoolCounts pool_counts(const Pool *pool);
 extern Job *pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
 					 PoolCallback callback, void *argument);
 
+/*
+ * The same for what keeps a connection long, as a login does that waits for its password to be hashed: a quarter of the
+ * connections is for such, and the rest of them wait, so that guessers cannot take all.
+ */
+extern Job *pool_run_slow(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
+						  PoolCallback callback, void *argument);
+
 /* Nobody wants the answer any more: what still waits is forgotten, what runs is broken off unless it ends soon.  The callback is not called. */
 extern void pool_cancel(Job *job);
 

@@ -60,6 +60,8 @@ struct Job
 	Pool *pool;
 	Link *link;   /* NULL while it waits */
 	Timer *timer; /* of waiting */
+	uint64_t number;
+	bool is_slow;
 	const char *begin;
 	const PoolStatement *statements;
 	int count;

@@ -278,7 +278,8 @@ request_complete(Connection *connection)
 	connection->state = STATE_WAITING;
 	door_set_deadline(connection, 0);
 	connection->server->handler(connection->server->argument, connection->exchange);
-	return STEP_ON;
+	/* a plain socket says itself when there is more: nearly every look now would be for nothing */
+	return connection->state == STATE_WAITING && connection->tls == NULL ? STEP_WAIT : STEP_ON;
 }
 
 /* A head has passed: makes a request of it. */

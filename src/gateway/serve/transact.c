@@ -340,6 +340,14 @@ client_gone(void *argument)
 	call_answer(call, answer_new(call->arena, CALL_CLIENT_GONE));
 }
 
+/* Whether a password will be hashed. */
+static bool
+is_login(const Call *call)
+{
+	return call->api.target == TARGET_ROUTINE && call->api.schema != NULL && call->api.name != NULL &&
+		   strcmp(call->api.schema, "twin_api") == 0 && strcmp(call->api.name, "login") == 0;
+}
+
 void
 transact(Call *call)
 {
@@ -357,7 +365,8 @@ transact(Call *call)
 		!call->has_problem && !call->is_document && !call->plan.read_only &&
 		(call->plan.is_single || call->plan.has_max_affected || call->plan.is_put || ends_in_rollback(call));
 	call->ran_at = call_clock();
-	call->job = pool_run(call->gateway->pool, begin_statement(call), call->statements, call->statement_count,
-						 needs_judge ? judge : NULL, came_back, call);
+	call->job = (is_login(call) ? pool_run_slow : pool_run)(call->gateway->pool, begin_statement(call),
+															call->statements, call->statement_count,
+															needs_judge ? judge : NULL, came_back, call);
 	exchange_on_gone(call->exchange, client_gone, call);
 }
