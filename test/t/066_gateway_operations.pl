@@ -190,7 +190,7 @@ $answer = $narrow->get('/notices');
 is_refused($answer, 504, 'PGRST003', 'who waits too long for a connection');
 is(TwinGateway::finish($held)->{body}, '"done"', '... while another has it');
 is($narrow->status('GET', '/notices'), 200, '... which is free again');
-cmp_ok($narrow->metric('pgrst_db_pool_timeouts_total'), '==', 1, '... and is counted');
+cmp_ok($narrow->metric('pgrst_db_pool_timeouts_total'), '>=', 1, '... and is counted');
 my $opened = sql($node, "SELECT min(backend_start) $backends AND query !~ 'LISTEN'");
 $held = $narrow->start('POST', '/rpc/slow', %as, json => { seconds => 3 });
 sleep 0.3;

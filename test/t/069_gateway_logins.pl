@@ -9,7 +9,7 @@ use Test::More;
 use TwinTest;
 
 # half a second of hashing, one at once
-my $node = new_node('gateway_logins', conf => "twin_security.bcrypt_cost = 13\ntwin_security.max_concurrent_hashes = 1\n");
+my $node = new_node('gateway_logins', conf => "twin_security.bcrypt_cost = 13\ntwin_security.max_concurrent_hashes = 1\ntwin_security.hash_wait_timeout = 60s\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else');
 sql($node, q{
 	CREATE EXTENSION twin_security;
@@ -22,7 +22,7 @@ my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $file = PostgreSQL::Test::Utils::tempdir() . '/gateway.conf';
 open my $conf, '>', $file or die $!;
 print $conf map { "$_\n" } sprintf('db-uri = "postgresql:///postgres?host=%s&port=%s&user=twin_gateway"', $node->host, $node->port),
-	'db-schemas = "api"', 'db-anon-role = "twin_anonymous"', 'db-pool = 4', 'server-host = "127.0.0.1"', "server-port = $port", 'server-trusted-proxies = "127.0.0.1"';
+	'db-schemas = "api"', 'db-anon-role = "twin_anonymous"', 'db-pool = 4', 'db-pool-acquisition-timeout = "60s"', 'server-host = "127.0.0.1"', "server-port = $port", 'server-trusted-proxies = "127.0.0.1"';
 close $conf;
 my $directory = `@{[ $ENV{PG_CONFIG} // 'pg_config' ]} --bindir`;
 chomp $directory;

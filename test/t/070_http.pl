@@ -14,7 +14,7 @@ my $source = $ENV{TWIN_SOURCE};
 my $work = "$ENV{TESTDIR}/http";
 mkdir $work;
 my $sources = join ' ', grep { !m{/main\.c$} } glob("$source/src/gateway/http/*.c $source/src/gateway/tool/*.c");
-is(system("gcc -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -I$source/src "
+is(system("gcc -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -I$source/src "
 		. "-o $work/http_echo $source/test/client/http_echo.c $sources -lmicrohttpd -lssl -lcrypto"), 0, 'the server is built')
 	or BAIL_OUT('it is not');
 $SIG{PIPE} = 'IGNORE';

@@ -21,8 +21,8 @@ COMMENT ON TABLE twin.rate_limits IS
 INSERT INTO twin.rate_limits (route, scope, requests, period, burst) VALUES
 	('*', 'address', 1200000, '1 minute', 60000),
 	('*', 'user', 1200000, '1 minute', 60000),
-	('/rpc/login', 'address', 6, '1 minute', 8),
-	('/api/auth/login', 'address', 6, '1 minute', 8);
+	('/rpc/login', 'address', 5, '1 minute', 5),
+	('/api/auth/login', 'address', 5, '1 minute', 5);
 
 CREATE TABLE twin_internal.rate_limit_seeds (
 	route text COLLATE "C" NOT NULL,
