@@ -4,8 +4,6 @@
 SET client_min_messages = warning;
 CREATE EXTENSION twin_security;
 ALTER ROLE twin_gateway LOGIN;
--- tests log in more often than people do, and have no minute to wait
-DELETE FROM twin.rate_limits WHERE route ~ 'login$';
 SET twin_security.bcrypt_cost = 10;
 ALTER DATABASE postgres SET twin_security.bcrypt_cost = 10;
 SELECT twin.create_tenant('North') AS north, twin.create_tenant('South') AS south \gset
