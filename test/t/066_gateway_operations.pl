@@ -24,6 +24,8 @@ sub program
 {
 	my ($text, @arguments) = @_;
 	my ($out, $err) = ('', '');
+	# under test/run_clients_asan: what ends before it serves need not give back what the system takes
+	local $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} // (), 'detect_leaks=0';
 	if (defined $text)
 	{
 		open my $file, '>', "$gateway->{directory}/other" or die $!;
