@@ -24,6 +24,8 @@ sub program
 {
 	my ($text, @arguments) = @_;
 	my ($out, $err) = ('', '');
+	# under test/run_clients_asan: what ends before it serves need not give back what the system takes
+	local $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} // (), 'detect_leaks=0';
 	if (defined $text)
 	{
 		open my $file, '>', "$gateway->{directory}/other" or die $!;
@@ -62,7 +64,7 @@ like($err, qr/cannot_listen/, '... is said');
 # ---- what the process may do ----
 
 my $status = file_bytes("/proc/$gateway->{pid}/status");
-like($status, qr/^Seccomp:\s+2$/m, 'system calls are filtered');
+like($status, qr/^Seccomp:\s+2$/m, 'system calls are filtered') unless $ENV{GATEWAY_UNFILTERED};    # test/run_clients_asan
 like($status, qr/^NoNewPrivs:\s+1$/m, 'no new privileges');
 like(file_bytes("/proc/$gateway->{pid}/limits"), qr/^Max core file size\s+0\s+0\s/m, 'no core dumps');
 ok(!open(my $memory, '<', "/proc/$gateway->{pid}/environ"), 'the process is closed to others of its user: not dumpable') if $> != 0;
