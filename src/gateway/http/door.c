@@ -336,7 +336,7 @@ read_request(Connection *connection)
 	if (connection->out.data != NULL && door_flush(connection) == DOOR_ERROR)
 		return lose(connection);
 	step = feed(connection);
-	if (step != STEP_WAIT)
+	if (step != STEP_WAIT || connection->state != STATE_READING)
 		return step;
 	if (connection->ended || (!connection->began && connection->server->is_draining))
 		return lose(connection);

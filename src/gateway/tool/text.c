@@ -133,6 +133,23 @@ text_json(Text *text, const char *string)
 	text_json_bytes(text, string, strlen(string));
 }
 
+/* Bytes at the start that a JSON string holds as they are. */
+static size_t
+plain_length(const unsigned char *s, const unsigned char *end)
+{
+	const unsigned char *at = s;
+
+	while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')
+	{
+		size_t length = sequence_length(at, (size_t) (end - at));
+
+		if (length == 0)
+			break;
+		at += length;
+	}
+	return (size_t) (at - s);
+}
+
 void
 text_json_bytes(Text *text, const char *data, size_t size)
 {
@@ -142,17 +159,19 @@ text_json_bytes(Text *text, const char *data, size_t size)
 	text_char(text, '"');
 	while (s < end)
 	{
-		size_t length = sequence_length(s, (size_t) (end - s));
+		size_t length = plain_length(s, end);
 
-		if (length == 0)
-			text_put(text, REPLACEMENT);
-		else if (*s == '"' || *s == '\\')
+		text_add(text, (const char *) s, length);
+		s += length;
+		if (s == end)
+			break;
+		if (*s == '"' || *s == '\\')
 			text_format(text, "\\%c", *s);
 		else if (*s < 0x20)
 			text_format(text, "\\u%04x", *s);
 		else
-			text_add(text, (const char *) s, length);
-		s += length > 0 ? length : 1;
+			text_put(text, REPLACEMENT);
+		s++;
 	}
 	text_char(text, '"');
 }
