@@ -11,7 +11,8 @@
  * hooks keep whoever belongs to a tenant, on any login, to it: see reach.c.
  *
  * SECURITY DEFINER functions run as their owner and are let be: who may call
- * them was decided before.
+ * them was decided before.  But for those of an owner whom the login may be by
+ * itself: whoever takes it over makes some in that role and calls them in any.
  */
 #include "identity/private.h"
 
@@ -38,22 +39,36 @@ identity_acting_role(void)
 }
 
 bool
+identity_in_anothers_name(void)
+{
+	Oid owner = GetUserId();
+
+	return owner != identity_acting_role() &&
+		   !(identity_is_token_only() && is_member_of_role_nosuper(GetSessionUserId(), owner));
+}
+
+/* Whether a token warrants a role. */
+static bool
+warrants(const Identity *identity, Oid role)
+{
+	if (role == identity->database_role)
+		return true;
+	/* in its own name it has what it inherits, too */
+	if (role == GetSessionUserId())
+		return !tables_login_exceeds(role, identity->role);
+	return identity->role != NULL && tables_role_stands_for(identity->role, role);
+}
+
+bool
 identity_has_warrant(void)
 {
 	const Identity *identity;
-	Oid acting = identity_acting_role();
 
 	if (!identity_is_token_only())
 		return true;
 	identity = identity_if_verified();
-	if (identity == NULL)
-		return false;
-	if (acting == identity->database_role)
-		return true;
-	/* in its own name it has what it inherits, too */
-	if (acting == GetSessionUserId())
-		return !tables_login_exceeds(acting, identity->role);
-	return identity->role != NULL && tables_role_stands_for(identity->role, acting);
+	return identity != NULL && warrants(identity, identity_acting_role()) &&
+		   (identity_in_anothers_name() || warrants(identity, GetUserId()));
 }
 
 static TSEC_NORETURN void
@@ -85,11 +100,11 @@ is_for_everybody(Oid function)
 	return allowed;
 }
 
-/* Whether nobody is asking and the login is not token-only, or a SECURITY DEFINER function runs. */
+/* Whether nobody is asking and the login is not token-only, or a SECURITY DEFINER function of somebody else runs. */
 static bool
 nothing_to_check(void)
 {
-	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != identity_acting_role();
+	return (token_setting_value() == NULL && !identity_is_token_only()) || identity_in_anothers_name();
 }
 
 /* Looks at every function before it is called for the first time in a statement. */
