@@ -286,6 +286,9 @@ SELECT lives_ok($$SELECT twin.authenticate(token('admin'))$$);
 SELECT is((SELECT v::text FROM alarm), 'smoke', 'an admin''s token warrants it');
 SELECT lives_ok($$SELECT * FROM twin.keys$$, '... what it shows as well');
 ROLLBACK TO w;
+SELECT throws_ok('ALTER ROLE twin_admin SET search_path = public', '42501', 'permission denied for settings of roles', '... changes no role''s settings');
+RESET ROLE;
+SELECT throws_ok('ALTER ROLE id_gate SET statement_timeout = 1', '42501', NULL, '... nor its own');
 -- a function of its own making, in a role that it was granted
 SET ROLE twin_admin;
 CREATE FUNCTION pg_temp.issue() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT twin.issue_token('{"user_id": "1", "role": "admin"}') $$;

@@ -153,6 +153,16 @@ warrant_check_statement(const PlannedStmt *statement)
 	}
 }
 
+void
+warrant_check_utility(Node *statement)
+{
+	/* the server lets every role change its own, which would hold for everybody's requests in it, and in sessions to come */
+	if (unlikely(IsA(statement, AlterRoleSetStmt)) && identity_is_token_only() && !identity_in_anothers_name())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for settings of roles"),
+				 errdetail("This login is token-only: what its roles are set to is an administrator's choice.")));
+}
+
 /* require_warrant(): trigger on tables that administrators edit */
 Datum
 tsec_require_warrant(PG_FUNCTION_ARGS)
