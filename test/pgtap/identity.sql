@@ -242,6 +242,21 @@ SAVEPOINT c;
 SELECT lives_ok($$SELECT twin.authenticate(token('viewer'))$$);
 SELECT is((SELECT v::text FROM alarm), 'smoke', '... only while a token verifies');
 
+-- ---- what an owner leaves in his table ----
+
+ROLLBACK TO c;
+RESET SESSION AUTHORIZATION;
+CREATE TABLE bait (a int);
+INSERT INTO bait VALUES (1);
+CREATE FUNCTION swallow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM twin.issue_token('{"user_id": "1", "role": "admin"}'); RETURN 1; END $$;
+ALTER TABLE bait OWNER TO twin_admin;
+SELECT throws_ok('CREATE INDEX ON bait (swallow(a))', '42501', 'permission denied for an administrative function of twin_security', 'an index that a superuser makes calls nothing in the owner''s name');
+ALTER TABLE bait OWNER TO CURRENT_USER;
+SELECT lives_ok('CREATE INDEX ON bait (swallow(a))', '... but in his own');
+SET SESSION AUTHORIZATION id_gate;
+SAVEPOINT c;
+SELECT lives_ok($$SELECT twin.authenticate(token('viewer'))$$);
+
 -- ---- the sealed role ----
 
 SELECT throws_ok($$SET ROLE id_member$$, '42501', NULL, 'the role is sealed: SET ROLE');

@@ -111,16 +111,27 @@ nothing_to_check(void)
 static void
 check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
 {
+	bool is_planted;
+
 	if (previous_hook)
 		previous_hook(access, class, object, sub, argument);
 	if (access != OAT_FUNCTION_EXECUTE)
 		return;
 	identity_check_seal();
 	/* the server's own functions are none of ours */
-	if (likely(object < FirstNormalObjectId) || !IsTransactionState() || nothing_to_check())
+	if (likely(object < FirstNormalObjectId) || !IsTransactionState())
+		return;
+	is_planted = InSecurityRestrictedOperation() && !superuser();
+	if (!is_planted && nothing_to_check())
 		return;
 	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
 		return;
+	/* in the owner's name, by whoever maintains his table, autovacuum even: nobody asks for it there */
+	if (is_planted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for an administrative function of twin_security"),
+				 errdetail("It is called by what a table's owner left to be run while his table is maintained.")));
 	if (!identity_has_warrant())
 	{
 		if (reach_logins_may_call(object))
