@@ -301,6 +301,8 @@ SELECT lives_ok($$SELECT twin.authenticate(token('admin'))$$);
 SELECT is((SELECT v::text FROM alarm), 'smoke', 'an admin''s token warrants it');
 SELECT lives_ok($$SELECT * FROM twin.keys$$, '... what it shows as well');
 ROLLBACK TO w;
+SELECT throws_ok('COPY twin.topics TO $$/dev/null$$', '42501', 'permission denied for what twin_security shows', '... copies nothing');
+SELECT throws_ok('LOCK TABLE twin.rate_limits', '42501', 'permission denied for what twin_security shows', '... and keeps nobody waiting');
 SELECT throws_ok('ALTER ROLE twin_admin SET search_path = public', '42501', 'permission denied for settings of roles', '... changes no role''s settings');
 RESET ROLE;
 SELECT throws_ok('ALTER ROLE id_gate SET statement_timeout = 1', '42501', NULL, '... nor its own');

@@ -164,14 +164,46 @@ warrant_check_statement(const PlannedStmt *statement)
 	}
 }
 
+/* Looks at a table that a statement names which no executor runs. */
+static void
+check_named(const RangeVar *name)
+{
+	Oid relation = RangeVarGetRelid(name, NoLock, true);
+
+	if (OidIsValid(relation) && get_rel_namespace(relation) == get_namespace_oid(TSEC_SCHEMA, true) &&
+		!identity_has_warrant())
+		refuse("what twin_security shows");
+}
+
 void
 warrant_check_utility(Node *statement)
 {
-	/* the server lets every role change its own, which would hold for everybody's requests in it, and in sessions to come */
-	if (unlikely(IsA(statement, AlterRoleSetStmt)) && identity_is_token_only() && !identity_in_anothers_name())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for settings of roles"),
-				 errdetail("This login is token-only: what its roles are set to is an administrator's choice.")));
+	ListCell *cell;
+
+	switch (nodeTag(statement))
+	{
+		case T_AlterRoleSetStmt:
+			/* the server lets every role change its own, which would hold for everybody's requests in it, and in sessions to come */
+			if (identity_is_token_only() && !identity_in_anothers_name())
+				ereport(
+					ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for settings of roles"),
+					 errdetail("This login is token-only: what its roles are set to is an administrator's choice.")));
+			break;
+		case T_CopyStmt:
+			if (((CopyStmt *) statement)->relation != NULL && !nothing_to_check())
+				check_named(((CopyStmt *) statement)->relation);
+			break;
+		case T_LockStmt:
+			/* whoever holds a table of ours keeps every request waiting */
+			if (nothing_to_check())
+				break;
+			foreach(cell, ((LockStmt *) statement)->relations)
+				check_named(lfirst_node(RangeVar, cell));
+			break;
+		default:
+			break;
+	}
 }
 
 /* require_warrant(): trigger on tables that administrators edit */
