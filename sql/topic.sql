@@ -56,6 +56,7 @@ SELECT twin.subscribe(:'one', '{units.1,nothing}');
 SELECT twin.subscribe(:'one', '{units.1,control.7}');
 SELECT twin.subscribe(:'two', '{admin.users}');
 SELECT twin.subscribe(:'roleless', '{units.1}');
+SELECT twin.unsubscribe(twin.subscribe(:'roleless', '{}'));
 SELECT twin.subscribe('forged', '{units.1}');
 SELECT twin.subscribe(repeat('x', 8193), '{units.1}');
 SELECT twin.subscribe(:'one', array_agg('units.' || i)) FROM generate_series(1, 65) i;

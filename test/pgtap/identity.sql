@@ -242,6 +242,21 @@ SAVEPOINT c;
 SELECT lives_ok($$SELECT twin.authenticate(token('viewer'))$$);
 SELECT is((SELECT v::text FROM alarm), 'smoke', '... only while a token verifies');
 
+-- ---- what an owner leaves in his table ----
+
+ROLLBACK TO c;
+RESET SESSION AUTHORIZATION;
+CREATE TABLE bait (a int);
+INSERT INTO bait VALUES (1);
+CREATE FUNCTION swallow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM twin.issue_token('{"user_id": "1", "role": "admin"}'); RETURN 1; END $$;
+ALTER TABLE bait OWNER TO twin_admin;
+SELECT throws_ok('CREATE INDEX ON bait (swallow(a))', '42501', 'permission denied for an administrative function of twin_security', 'an index that a superuser makes calls nothing in the owner''s name');
+ALTER TABLE bait OWNER TO CURRENT_USER;
+SELECT lives_ok('CREATE INDEX ON bait (swallow(a))', '... but in his own');
+SET SESSION AUTHORIZATION id_gate;
+SAVEPOINT c;
+SELECT lives_ok($$SELECT twin.authenticate(token('viewer'))$$);
+
 -- ---- the sealed role ----
 
 SELECT throws_ok($$SET ROLE id_member$$, '42501', NULL, 'the role is sealed: SET ROLE');
@@ -285,6 +300,26 @@ SET ROLE twin_admin;
 SELECT lives_ok($$SELECT twin.authenticate(token('admin'))$$);
 SELECT is((SELECT v::text FROM alarm), 'smoke', 'an admin''s token warrants it');
 SELECT lives_ok($$SELECT * FROM twin.keys$$, '... what it shows as well');
+ROLLBACK TO w;
+SELECT throws_ok('COPY twin.topics TO $$/dev/null$$', '42501', 'permission denied for what twin_security shows', '... copies nothing');
+SELECT throws_ok('LOCK TABLE twin.rate_limits', '42501', 'permission denied for what twin_security shows', '... and keeps nobody waiting');
+SELECT throws_ok('ALTER ROLE twin_admin SET search_path = public', '42501', 'permission denied for settings of roles', '... changes no role''s settings');
+RESET ROLE;
+SELECT throws_ok('ALTER ROLE id_gate SET statement_timeout = 1', '42501', NULL, '... nor its own');
+-- a function of its own making, in a role that it was granted
+SET ROLE twin_admin;
+CREATE FUNCTION pg_temp.issue() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT twin.issue_token('{"user_id": "1", "role": "admin"}') $$;
+CREATE FUNCTION pg_temp.open_alarm() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT v::text FROM alarm $$;
+CREATE FUNCTION pg_temp.show() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS $$ SELECT count(*) FROM twin.keys $$;
+RESET ROLE;
+SELECT throws_ok('SELECT pg_temp.issue()', '42501', 'permission denied for an administrative function of twin_security', 'a SECURITY DEFINER function that it made as an administrator is none');
+SELECT throws_ok('SELECT pg_temp.open_alarm()', '42501', NULL, '... opens nothing');
+SELECT throws_ok('SELECT pg_temp.show()', '42501', 'permission denied for what twin_security shows', '... and is shown nothing');
+SET ROLE twin_viewer;
+SELECT lives_ok($$SELECT twin.authenticate(token('viewer'))$$);
+SELECT is((SELECT v::text FROM alarm), 'smoke', 'a viewer''s token opens what is granted to viewers');
+SELECT throws_ok('SELECT pg_temp.issue()', '42501', 'permission denied for an administrative function of twin_security', '... and makes no administrator of it');
+SELECT throws_ok('SELECT pg_temp.show()', '42501', NULL, '... who is shown nothing');
 ROLLBACK TO w;
 SET ROLE twin_viewer;
 SET LOCAL twin_security.token = 'x';

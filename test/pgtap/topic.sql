@@ -92,6 +92,16 @@ SELECT calls('gateway_login', 'twin_viewer', 'viewer', 'SELECT tell()', 'lives')
 SELECT calls('gateway_login', 'twin_anonymous', NULL, 'SELECT tell()', 'lives');
 SELECT calls('gateway_login', 'twin_viewer', 'viewer', 'SELECT tell_myself()', '42501 permission denied to publish');
 SELECT calls('stranger', NULL, NULL, 'SELECT tell()', 'lives');
+-- whose owner is a user of the twin himself, or somebody that the login may be
+CREATE FUNCTION tell_as_viewer() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ SELECT twin.publish('units.1', '1', 2) $$;
+ALTER FUNCTION tell_as_viewer() OWNER TO twin_viewer;
+CREATE FUNCTION tell_as_admin() RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ SELECT twin.publish('system', '1'), twin.publish('units.1', '1', 2) $$;
+ALTER FUNCTION tell_as_admin() OWNER TO twin_admin;
+SELECT calls('gateway_login', NULL, NULL, 'SELECT tell_as_viewer()', '42501 permission denied');
+SELECT calls('gateway_login', NULL, NULL, 'SELECT tell_as_admin()', '42501 permission denied');
+SELECT calls('gateway_login', 'twin_viewer', 'viewer', 'SELECT tell_as_admin()', '42501 permission denied');
+SELECT calls('stranger', NULL, NULL, 'SELECT tell_as_viewer()', '42501 permission denied to publish');
+SELECT calls('stranger', NULL, NULL, 'SELECT tell_as_admin()', 'lives');
 
 -- ---- which topics there are ----
 

@@ -74,6 +74,12 @@ extern const char *identity_role_of(Oid database_role);
 /* The database role that was set, or the session's own: whoever is somebody else runs a SECURITY DEFINER function. */
 extern Oid identity_acting_role(void);
 
+/*
+ * Whether a SECURITY DEFINER function runs that somebody else answers for: its
+ * owner is not the acting role, nor one that a token-only login may be by itself.
+ */
+extern bool identity_in_anothers_name(void);
+
 /* Raises 42501 unless it holds the permission. */
 extern void identity_require_permission(const char *permission);
 

@@ -167,6 +167,7 @@ run_sealed(PlannedStmt *planned, const char *text, bool read_only_tree, ProcessU
 		if (!IsA(planned->utilityStmt, TransactionStmt))
 			identity_check_seal();
 	}
+	warrant_check_utility(planned->utilityStmt);
 	if (previous_utility)
 		previous_utility(planned, text, read_only_tree, context, params, environment, receiver, completion);
 	else

@@ -11,7 +11,8 @@
  * hooks keep whoever belongs to a tenant, on any login, to it: see reach.c.
  *
  * SECURITY DEFINER functions run as their owner and are let be: who may call
- * them was decided before.
+ * them was decided before.  But for those of an owner whom the login may be by
+ * itself: whoever takes it over makes some in that role and calls them in any.
  */
 #include "identity/private.h"
 
@@ -38,22 +39,36 @@ identity_acting_role(void)
 }
 
 bool
+identity_in_anothers_name(void)
+{
+	Oid owner = GetUserId();
+
+	return owner != identity_acting_role() &&
+		   !(identity_is_token_only() && is_member_of_role_nosuper(GetSessionUserId(), owner));
+}
+
+/* Whether a token warrants a role. */
+static bool
+warrants(const Identity *identity, Oid role)
+{
+	if (role == identity->database_role)
+		return true;
+	/* in its own name it has what it inherits, too */
+	if (role == GetSessionUserId())
+		return !tables_login_exceeds(role, identity->role);
+	return identity->role != NULL && tables_role_stands_for(identity->role, role);
+}
+
+bool
 identity_has_warrant(void)
 {
 	const Identity *identity;
-	Oid acting = identity_acting_role();
 
 	if (!identity_is_token_only())
 		return true;
 	identity = identity_if_verified();
-	if (identity == NULL)
-		return false;
-	if (acting == identity->database_role)
-		return true;
-	/* in its own name it has what it inherits, too */
-	if (acting == GetSessionUserId())
-		return !tables_login_exceeds(acting, identity->role);
-	return identity->role != NULL && tables_role_stands_for(identity->role, acting);
+	return identity != NULL && warrants(identity, identity_acting_role()) &&
+		   (identity_in_anothers_name() || warrants(identity, GetUserId()));
 }
 
 static TSEC_NORETURN void
@@ -85,27 +100,38 @@ is_for_everybody(Oid function)
 	return allowed;
 }
 
-/* Whether nobody is asking and the login is not token-only, or a SECURITY DEFINER function runs. */
+/* Whether nobody is asking and the login is not token-only, or a SECURITY DEFINER function of somebody else runs. */
 static bool
 nothing_to_check(void)
 {
-	return (token_setting_value() == NULL && !identity_is_token_only()) || GetUserId() != identity_acting_role();
+	return (token_setting_value() == NULL && !identity_is_token_only()) || identity_in_anothers_name();
 }
 
 /* Looks at every function before it is called for the first time in a statement. */
 static void
 check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
 {
+	bool is_planted;
+
 	if (previous_hook)
 		previous_hook(access, class, object, sub, argument);
 	if (access != OAT_FUNCTION_EXECUTE)
 		return;
 	identity_check_seal();
 	/* the server's own functions are none of ours */
-	if (likely(object < FirstNormalObjectId) || !IsTransactionState() || nothing_to_check())
+	if (likely(object < FirstNormalObjectId) || !IsTransactionState())
+		return;
+	is_planted = InSecurityRestrictedOperation() && !superuser();
+	if (!is_planted && nothing_to_check())
 		return;
 	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
 		return;
+	/* in the owner's name, by whoever maintains his table, autovacuum even: nobody asks for it there */
+	if (is_planted)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for an administrative function of twin_security"),
+				 errdetail("It is called by what a table's owner left to be run while his table is maintained.")));
 	if (!identity_has_warrant())
 	{
 		if (reach_logins_may_call(object))
@@ -135,6 +161,48 @@ warrant_check_statement(const PlannedStmt *statement)
 		if (!identity_has_warrant())
 			refuse("what twin_security shows");
 		reach_check_relation(entry->relid);
+	}
+}
+
+/* Looks at a table that a statement names which no executor runs. */
+static void
+check_named(const RangeVar *name)
+{
+	Oid relation = RangeVarGetRelid(name, NoLock, true);
+
+	if (OidIsValid(relation) && get_rel_namespace(relation) == get_namespace_oid(TSEC_SCHEMA, true) &&
+		!identity_has_warrant())
+		refuse("what twin_security shows");
+}
+
+void
+warrant_check_utility(Node *statement)
+{
+	ListCell *cell;
+
+	switch (nodeTag(statement))
+	{
+		case T_AlterRoleSetStmt:
+			/* the server lets every role change its own, which would hold for everybody's requests in it, and in sessions to come */
+			if (identity_is_token_only() && !identity_in_anothers_name())
+				ereport(
+					ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for settings of roles"),
+					 errdetail("This login is token-only: what its roles are set to is an administrator's choice.")));
+			break;
+		case T_CopyStmt:
+			if (((CopyStmt *) statement)->relation != NULL && !nothing_to_check())
+				check_named(((CopyStmt *) statement)->relation);
+			break;
+		case T_LockStmt:
+			/* whoever holds a table of ours keeps every request waiting */
+			if (nothing_to_check())
+				break;
+			foreach(cell, ((LockStmt *) statement)->relations)
+				check_named(lfirst_node(RangeVar, cell));
+			break;
+		default:
+			break;
 	}
 }
 

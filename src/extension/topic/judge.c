@@ -115,7 +115,8 @@ topic_judge(Subscription *subscription, int64 now)
 		strlcpy(verdict->permission, exists ? rule.subscribe : "", sizeof(verdict->permission));
 		return;
 	}
-	subscription->role = keep_role(identity.role);
+	/* without a topic nothing asks for a role, and there may be none */
+	subscription->role = subscription->topic_count > 0 ? keep_role(identity.role) : NULL;
 }
 
 bool

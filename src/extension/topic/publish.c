@@ -64,13 +64,6 @@ refuse(const char *topic, const char *detail)
 					errmsg("permission denied to publish to topic \"%s\"", topic), errdetail_internal("%s", detail)));
 }
 
-/* Whether a function that belongs to somebody else publishes: that is its owner's deed. */
-static bool
-in_anothers_name(void)
-{
-	return GetUserId() != identity_acting_role();
-}
-
 /* Whether an administrator of the database asks, and no user of the twin. */
 static bool
 is_administrator(void)
@@ -78,6 +71,17 @@ is_administrator(void)
 	Oid admin = get_role_oid("twin_admin", true);
 
 	return superuser() || (OidIsValid(admin) && has_privs_of_role(GetUserId(), admin));
+}
+
+/*
+ * Whether a function that belongs to somebody else publishes: that is its
+ * owner's deed.  Who is a user of the twin is bound by his permissions in his
+ * functions too, or would make one and call it in another role.
+ */
+static bool
+in_anothers_name(void)
+{
+	return identity_in_anothers_name() && (is_administrator() || identity_role_of(GetUserId()) == NULL);
 }
 
 /* Raises unless whoever is asking may publish to a topic in his own name. */
