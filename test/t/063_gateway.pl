@@ -10,7 +10,7 @@ use TwinGateway;
 
 my ($node, $password) = new_twin('gateway_sessions');
 # so that what follows does not depend on how fast this machine is
-is(sql($node, q{UPDATE twin.rate_limits SET period = '1 hour' WHERE route = '/rpc/login' RETURNING requests, burst}), '6|8', 'wrong logins are limited as shipped');
+is(sql($node, q{UPDATE twin.rate_limits SET period = '1 hour' WHERE route = '/rpc/login' RETURNING requests, burst}), '5|5', 'wrong logins are limited as shipped');
 my $origin = 'https://app.example.com';
 my $gateway = new_gateway($node, conf => { 'server-cors-allowed-origins' => "$origin, http://localhost:5173", 'server-trace-header' => 'X-Trace' });
 my @form = qw(access_token expires_in refresh_token token_type user);

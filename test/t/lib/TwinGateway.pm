@@ -27,9 +27,7 @@ sub new_twin
 	my $password = canary() . 'Xy';
 	$node->{twin_keys} = [ new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else' ];
 	start_again($node);
-	# but the limits of logins, which are as they are shipped
-	my $fixture = join "\n", grep { !/^DELETE FROM twin\.rate_limits/ } split /\n/, file_bytes("$ENV{TWIN_SOURCE}/test/client/gateway/fixture.sql");
-	$node->psql('postgres', $fixture, on_error_die => 1, extra_params => [ '-v', "password=$password" ]);
+	$node->psql('postgres', file_bytes("$ENV{TWIN_SOURCE}/test/client/gateway/fixture.sql"), on_error_die => 1, extra_params => [ '-v', "password=$password" ]);
 	return ($node, $password);
 }
 
