@@ -176,6 +176,7 @@ open_pool(Gateway *gateway)
 						   .acquisition_timeout = config->db_pool_acquisition_timeout,
 						   .max_idletime = config->db_pool_max_idletime,
 						   .max_lifetime = config->db_pool_max_lifetime,
+						   .statement_timeout = config->db_statement_timeout,
 						   .prepared_statements = config->db_prepared_statements,
 						   .channel = config->db_channel_enabled ? config->db_channel : NULL,
 						   .notified = notified,

@@ -41,10 +41,14 @@ typedef enum Phase
 	PHASE_CLEAN /* of one that failed: its job has ended */
 } Phase;
 
-/* A backend whose client has gone stops within this; gone are clients of requests that were given up. */
+/*
+ * A backend whose client has gone stops within this; gone are clients of requests that were given up.  A role of
+ * requests may have a statement_timeout of its own, which is then set for the transaction.
+ */
 #define SETUP_SQL                                                                     \
 	"SELECT pg_catalog.set_config('client_connection_check_interval', '2s', false), " \
 	"pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false)"
+#define SETUP_SIZE 320
 
 /* How long an abandoned job may go on before its connection is closed, in milliseconds. */
 #define ABANDONED_TIMEOUT 1000
@@ -56,6 +60,8 @@ typedef struct LinkBody
 	const LinkEvents *events;
 	void *owner;
 	bool prepares;
+	bool forgets; /* what was prepared is not as it should be: all of it is dropped before the next job */
+	char setup[SETUP_SIZE];
 	Dial *dial;
 	PGconn *server;
 	Watch *watch;
@@ -222,8 +228,9 @@ static bool
 send_job(LinkBody *link, const Job *job)
 {
 	begin_steps(link, PHASE_WORK);
-	if (prepared_is_full(link->prepared))
+	if (prepared_is_full(link->prepared) || link->forgets)
 	{
+		link->forgets = false;
 		prepared_forget(link->prepared);
 		if (!send(link, STEP_DEALLOCATE, -1, "DEALLOCATE ALL", false, 0, NULL))
 			return false;
@@ -266,6 +273,15 @@ link_run(Link *face, Job *job)
 
 /* ---- receiving ---- */
 
+/* Whether somebody else has prepared, or dropped, statements of this connection. */
+static bool
+is_about_prepared(const PGresult *result)
+{
+	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return code != NULL && (strcmp(code, "26000") == 0 || strcmp(code, "42P05") == 0);
+}
+
 /* Keeps what a statement answered, or the failure that ends the pipeline. */
 static void
 take_result(LinkBody *link, const Step *step, PGresult *result)
@@ -275,6 +291,8 @@ take_result(LinkBody *link, const Step *step, PGresult *result)
 
 	if (step->kind == STEP_PREPARE && good)
 		step->prepared->is_there = true;
+	if (!good && is_about_prepared(result))
+		link->forgets = true;
 	if (status == PGRES_PIPELINE_ABORTED || link->face.job == NULL || link->failed >= 0)
 	{
 		PQclear(result);
@@ -422,7 +440,7 @@ dialled(void *argument, PGconn *made, const char *why)
 		lose(link, why);
 	else if (PQenterPipelineMode(made) != 1 ||
 			 (link->watch = loop_watch(link->loop, PQsocket(made), LOOP_READ, serve, link)) == NULL ||
-			 !send_alone(link, PHASE_SETUP, STEP_SETUP, SETUP_SQL))
+			 !send_alone(link, PHASE_SETUP, STEP_SETUP, link->setup))
 		lose(link, PQerrorMessage(made));
 	link->in_callback = false;
 	if (link->is_closed)
@@ -438,6 +456,11 @@ link_open(Loop *loop, const PoolOptions *options, const LinkEvents *events, void
 	link->events = events;
 	link->owner = owner;
 	link->prepares = options->prepared_statements;
+	(void) snprintf(link->setup, sizeof(link->setup), SETUP_SQL);
+	if (options->statement_timeout > 0)
+		(void) snprintf(link->setup, sizeof(link->setup),
+						SETUP_SQL ", pg_catalog.set_config('statement_timeout', '%d', false)",
+						options->statement_timeout);
 	link->prepared = prepared_new();
 	link->failed = -1;
 	link->face.made_at = loop_now(loop);

@@ -59,6 +59,7 @@ typedef struct PoolOptions
 	int acquisition_timeout; /* milliseconds */
 	int max_idletime;
 	int max_lifetime;
+	int statement_timeout; /* milliseconds of one statement; 0 leaves it to the database */
 	bool prepared_statements;
 	const char *channel; /* listened to on a connection of its own; NULL none */
 	void (*notified)(void *argument, const char *payload);
