@@ -108,6 +108,31 @@ is($json->decode(request(POST => '/rpc/ask', { q => 'SELECT pg_sleep(20)' }, @ve
 cmp_ok(time - $began, '<', 10, '... and no later');
 sql($node, q{ALTER ROLE twin_viewer SET statement_timeout = '5s'});
 is(request(POST => '/rpc/ask', { q => 'SELECT pg_sleep(2.5)' }, @vera)->{status}, 200, '... unless its role has its own');
+
+# ---- anybody may NOTIFY ----
+
+sub loads { return () = slurp($log) =~ /"$_[0]"/g }
+my ($loads, $reloads) = (loads('schema_cache_loaded'), loads('config_reloaded'));
+$began = time;
+sql($node, join ';', map { "NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'" } 1 .. 20), sleep 0.01 while time - $began < 3;
+sleep 1.5;
+cmp_ok(loads('schema_cache_loaded') - $loads, '<=', 45, 'a flood of notices does not keep the gateway reading the schema');
+cmp_ok(loads('config_reloaded') - $reloads, '<=', 5, '... or its configuration');
+sql($node, 'CREATE TABLE api.fresh (id int); GRANT SELECT ON api.fresh TO PUBLIC');
+my $status = 0;
+for (1 .. 50) { $status = request(GET => '/fresh', undef, @vera)->{status}; last if $status == 200; sleep 0.1 }
+is($status, 200, '... and what is new is seen afterwards');
 stop_gateway('leftovers');
+
+# ---- pages of another origin ----
+
+start_gateway('db-schemas' => 'twin_api');
+my %form = ('Content-Type' => 'application/x-www-form-urlencoded');
+my $filled = $http->www_form_urlencode({ username => 'vera', password => $password, use_cookies => 'true' });
+is(request(POST => '/rpc/login', $filled, %form)->{status}, 200, 'login as a routine, where twin_api is exposed');
+is(request(POST => '/rpc/login', $filled, %form, Origin => 'https://evil.example')->{status}, 403, '... is refused to a form of another origin');
+is(request(POST => '/rpc/log%69n', $filled, %form, Origin => 'null')->{status}, 403, '... however it is written');
+is(request(POST => '/rpc/login', $filled, %form, Origin => $base)->{status}, 200, '... and open to the server\'s own');
+stop_gateway('origins');
 
 done_testing();

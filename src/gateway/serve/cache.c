@@ -15,6 +15,10 @@
 
 #define RETRY_MAX 5 /* rests double until 32 seconds */
 
+/* Anybody who can connect can NOTIFY, so between two readings is a rest: so many times as long as the last one took. */
+#define REST_FACTOR 4
+#define REST_MIN 100 /* milliseconds */
+
 typedef struct SchemaCache
 {
 	Gateway *gateway;
@@ -24,6 +28,7 @@ typedef struct SchemaCache
 	bool again;
 	int tries;
 	int64_t began_at; /* microseconds */
+	int64_t rest_end; /* before which no notice makes it read again; milliseconds of the loop */
 	Arena *kept;      /* time zones live here; they are read once */
 	char **timezones; /* sorted; NULL until then */
 	size_t timezone_count;
@@ -120,6 +125,15 @@ cache_knows_timezone(const Gateway *gateway, const char *name)
 		   bsearch(&name, cache->timezones, cache->timezone_count, sizeof(char *), compare_names) != NULL;
 }
 
+/* The next reading is not before a rest. */
+static void
+begin_rest(SchemaCache *cache)
+{
+	int64_t rest = REST_FACTOR * (microseconds() - cache->began_at) / 1000;
+
+	cache->rest_end = loop_now(cache->gateway->loop) + (rest > REST_MIN ? rest : REST_MIN);
+}
+
 static void
 schema_came(void *argument, const PoolAnswer *answer)
 {
@@ -136,6 +150,7 @@ schema_came(void *argument, const PoolAnswer *answer)
 		fail(cache, why_not(answer));
 	arena_free(cache->arena);
 	cache->arena = NULL;
+	begin_rest(cache);
 	if (cache->again)
 	{
 		cache->again = false;
@@ -198,7 +213,11 @@ cache_reload(Gateway *gateway)
 	}
 	if (cache->timer != NULL)
 		timer_cancel(cache->timer);
-	read_schema(cache);
+	cache->timer = NULL;
+	if (loop_now(gateway->loop) < cache->rest_end)
+		cache->timer = loop_after(gateway->loop, cache->rest_end - loop_now(gateway->loop), read_schema, cache);
+	else
+		read_schema(cache);
 }
 
 void

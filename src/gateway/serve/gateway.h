@@ -51,6 +51,7 @@ typedef struct Gateway
 	Server *admin;  /* NULL when none */
 	Schema *schema; /* NULL until it has been read */
 	struct SchemaCache *cache;
+	Timer *config_timer; /* of a reload that the database asked for */
 	Counts counts;
 	bool is_stopping;
 } Gateway;
