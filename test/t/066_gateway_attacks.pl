@@ -122,6 +122,15 @@ sql($node, 'CREATE TABLE api.fresh (id int); GRANT SELECT ON api.fresh TO PUBLIC
 my $status = 0;
 for (1 .. 50) { $status = request(GET => '/fresh', undef, @vera)->{status}; last if $status == 200; sleep 0.1 }
 is($status, 200, '... and what is new is seen afterwards');
+
+# the configuration that the pool was opened with is gone by now: connections are made by what it kept
+for my $round (1 .. 3)
+{
+	sql($node, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'twin_gateway'; NOTIFY pgrst, 'reload config'});
+	for (1 .. 50) { $status = request(GET => '/notices', undef, @vera)->{status}; last if $status == 200; sleep 0.2 }
+	is($status, 200, "connections are made anew after a reload of the configuration ($round)");
+	sleep 1.2;
+}
 stop_gateway('leftovers');
 
 # ---- pages of another origin ----

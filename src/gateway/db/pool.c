@@ -10,6 +10,7 @@
 #include "gateway/db/private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SWEEP_INTERVAL 5000 /* milliseconds */
 #define RETRY_REST 1000     /* milliseconds between tries that requests cause */
@@ -303,6 +304,14 @@ pool_counts(const Pool *pool)
 						.retry_after = rest > 0 ? (int) ((rest + 999) / 1000) : 1};
 }
 
+static char *
+copy_of(const char *text)
+{
+	size_t size = text != NULL ? strlen(text) + 1 : 0;
+
+	return size > 0 ? memcpy(db_alloc(size), text, size) : NULL;
+}
+
 Pool *
 pool_open(Loop *loop, const PoolOptions *options)
 {
@@ -310,6 +319,9 @@ pool_open(Loop *loop, const PoolOptions *options)
 
 	pool->loop = loop;
 	pool->options = *options;
+	/* the configuration that they stand in may be replaced */
+	pool->options.uri = copy_of(options->uri);
+	pool->options.channel = copy_of(options->channel);
 	pool->sweep = loop_after(loop, SWEEP_INTERVAL, sweep, pool);
 	if (options->channel != NULL)
 		pool->listener = listener_open(loop, &pool->options);
@@ -339,5 +351,7 @@ pool_close(Pool *pool)
 		}
 		drop_link(pool, link);
 	}
+	free((char *) (uintptr_t) pool->options.uri);
+	free((char *) (uintptr_t) pool->options.channel);
 	free(pool);
 }
