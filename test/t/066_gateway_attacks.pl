@@ -101,6 +101,14 @@ is(run('DECLARE c CURSOR FOR SELECT 1'), 204, 'a cursor of the transaction is no
 is(ask('SELECT pg_backend_pid()'), $pid, 'all of that was one connection');
 
 
+# ---- shapes without end ----
+
+sub shape { my ($length, $number) = @_; return '/notices?or=(' . join(',', map { 'id.' . (qw(eq gt lt neq))[($number >> 2 * ($_ % 5)) & 3] . '.1' } 1 .. $length) . ')' }
+is(request(GET => shape(900, $_), undef, @vera)->{status}, 200, 'a long request') for 1 .. 3;
+request(GET => shape(300, $_), undef, @vera) for 1 .. 300;
+cmp_ok(ask('SELECT max(length(statement)) FROM pg_prepared_statements'), '<', 17000, '... is not kept prepared');
+cmp_ok(ask('SELECT sum(length(statement)) FROM pg_prepared_statements'), '<', 2200000, '... and of shorter ones no more than fit');
+
 # ---- requests without end ----
 
 my $began = time;
