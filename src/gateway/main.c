@@ -142,13 +142,32 @@ reload_config(void *argument)
 
 /* ---- the database speaks ---- */
 
+/* Anybody who can connect can NOTIFY: of many notices within so many milliseconds one counts. */
+#define CONFIG_REST 1000
+
+static void
+reload_config_once(void *argument)
+{
+	Gateway *gateway = argument;
+
+	gateway->config_timer = NULL;
+	reload_config(gateway);
+}
+
+static void
+reload_config_soon(Gateway *gateway)
+{
+	if (gateway->config_timer == NULL)
+		gateway->config_timer = loop_after(gateway->loop, CONFIG_REST, reload_config_once, gateway);
+}
+
 static void
 notified(void *argument, const char *payload)
 {
 	if (strcmp(payload, "") == 0 || strcmp(payload, "reload schema") == 0)
 		cache_reload(argument);
 	if (strcmp(payload, "") == 0 || strcmp(payload, "reload config") == 0)
-		reload_config(argument);
+		reload_config_soon(argument);
 }
 
 static void
@@ -274,6 +293,8 @@ serve(Gateway *gateway)
 	log_event(LOG_WARN, "listening", "host", gateway->config->server_host, "port", port, NULL);
 	loop_run(gateway->loop);
 
+	if (gateway->config_timer != NULL)
+		timer_cancel(gateway->config_timer);
 	server_close(gateway->public);
 	if (gateway->admin != NULL)
 		server_close(gateway->admin);

@@ -9,6 +9,10 @@
  * did it in the middle of one, whatever decides by role compares and refuses,
  * and so does every function call and statement that begins, and the commit.
  *
+ * Connections go from one request to the next, so a request may not change what
+ * its connection has prepared (the next one's token is a parameter of that), nor
+ * leave cursors open.
+ *
  * SECURITY DEFINER functions do not change these settings and work as ever.
  * A seal made inside a savepoint goes when that is rolled back, together with
  * the token.
@@ -155,6 +159,15 @@ resets_role(Node *statement)
 		   (pg_strcasecmp(set->name, "role") == 0 || pg_strcasecmp(set->name, "session_authorization") == 0);
 }
 
+/* Whether a statement is for whoever uses the connection next. */
+static bool
+outlasts_request(Node *statement)
+{
+	if (IsA(statement, DeclareCursorStmt))
+		return (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_HOLD) != 0;
+	return IsA(statement, PrepareStmt) || IsA(statement, DeallocateStmt);
+}
+
 static void
 run_sealed(PlannedStmt *planned, const char *text, bool read_only_tree, ProcessUtilityContext context,
 		   ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
@@ -163,6 +176,10 @@ run_sealed(PlannedStmt *planned, const char *text, bool read_only_tree, ProcessU
 	{
 		if (resets_role(planned->utilityStmt))
 			refuse_change();
+		if (outlasts_request(planned->utilityStmt))
+			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							errmsg("a request cannot change what its connection keeps"),
+							errdetail("Prepared statements and cursors WITH HOLD would be the next request's.")));
 		/* the end of a transaction is the way out */
 		if (!IsA(planned->utilityStmt, TransactionStmt))
 			identity_check_seal();

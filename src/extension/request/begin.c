@@ -213,6 +213,7 @@ tsec_begin_request(PG_FUNCTION_ARGS)
 	object_headers(PG_ARGISNULL(ARG_HEADERS) ? NULL : PG_GETARG_JSONB_P(ARG_HEADERS), &headers);
 	object_cookies(PG_ARGISNULL(ARG_COOKIES) ? NULL : PG_GETARG_JSONB_P(ARG_COOKIES), &cookies);
 	current_begin(read_address(fcinfo, &address) ? &address : NULL);
+	current_keep_session();
 	current_hide_cookie(ACCOUNT_COOKIE_REFRESH, cookies.refresh);
 
 	admit_address(&admission);

@@ -4,7 +4,9 @@
  *		from, and the cookies that only this library may see.
  *
  * Begun inside a savepoint it goes when that is rolled back, together with the
- * token and the seal; nothing of it outlasts the transaction.
+ * token and the seal; nothing of it outlasts the transaction.  Neither does what
+ * a gateway's request did to its session, which is somebody else's next: settings
+ * made for the session, temporary objects, advisory locks, channels.
  */
 #include "request/private.h"
 
@@ -15,8 +17,12 @@
 #include "common/secret.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/async.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #define ID_BYTES 16
 
@@ -24,6 +30,7 @@ static struct
 {
 	bool is_running;
 	SubTransactionId within; /* where it was begun */
+	int settings_level;      /* all settings made on or above it are undone; 0: they stay */
 	char id[2 * ID_BYTES + 1];
 	bool has_address;
 	NetAddress address;
@@ -83,8 +90,17 @@ current_begin(const NetAddress *address)
 		network_write(address, current.address_text);
 	}
 	current.refresh_length = 0;
+	current.settings_level = 0;
 	current.is_running = true;
 	current_set("request.id", current.id);
+}
+
+void
+current_keep_session(void)
+{
+	/* levels within a savepoint end with it */
+	if (GetCurrentTransactionNestLevel() == 1)
+		current.settings_level = NewGUCNestLevel();
 }
 
 const char *
@@ -156,12 +172,40 @@ note_login(void)
 
 /* ---- how long it lasts ---- */
 
+/* Drops what a request made for its session, while that can still raise. */
+static void
+drop_session_objects(void)
+{
+	if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		ResetTempTableNamespace();
+		PopActiveSnapshot();
+	}
+	Async_UnlistenAll();
+}
+
+/* Undoes what a rollback does not. */
+static void
+restore_session(XactEvent event)
+{
+	if (event == XACT_EVENT_COMMIT)
+		AtEOXact_GUC(false, current.settings_level);
+	LockReleaseSession(USER_LOCKMETHOD);
+}
+
 static void
 note_transaction_end(XactEvent event, void *argument)
 {
-	if (current.is_running &&
-		(event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE))
-		forget();
+	if (!current.is_running)
+		return;
+	if (event == XACT_EVENT_PRE_COMMIT && current.settings_level > 0)
+		drop_session_objects();
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	if (current.settings_level > 0)
+		restore_session(event);
+	forget();
 }
 
 static void

@@ -34,6 +34,9 @@ typedef struct RequestText
 /* Begins one from an address, NULL where it is not known.  Raises 25001 where one has begun, 42501 in a SECURITY DEFINER function. */
 extern void current_begin(const NetAddress *address);
 
+/* From here on the request's session is kept as it is: what it leaves there is undone when its transaction ends. */
+extern void current_keep_session(void);
+
 extern const char *current_id(void);
 
 /* NULL when it is not known. */

@@ -61,6 +61,7 @@ typedef struct LinkBody
 	void *owner;
 	bool prepares;
 	char statement_timeout[16]; /* "30000ms", or "" */
+	bool forgets; /* what was prepared is not as it should be: all of it is dropped before the next job */
 	Dial *dial;
 	PGconn *server;
 	Watch *watch;
@@ -227,8 +228,9 @@ static bool
 send_job(LinkBody *link, const Job *job)
 {
 	begin_steps(link, PHASE_WORK);
-	if (prepared_is_full(link->prepared))
+	if (prepared_is_full(link->prepared) || link->forgets)
 	{
+		link->forgets = false;
 		prepared_forget(link->prepared);
 		if (!send(link, STEP_DEALLOCATE, -1, "DEALLOCATE ALL", false, 0, NULL))
 			return false;
@@ -271,6 +273,15 @@ link_run(Link *face, Job *job)
 
 /* ---- receiving ---- */
 
+/* Whether somebody else has prepared, or dropped, statements of this connection. */
+static bool
+is_about_prepared(const PGresult *result)
+{
+	const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return code != NULL && (strcmp(code, "26000") == 0 || strcmp(code, "42P05") == 0);
+}
+
 /* Keeps what a statement answered, or the failure that ends the pipeline. */
 static void
 take_result(LinkBody *link, const Step *step, PGresult *result)
@@ -280,6 +291,8 @@ take_result(LinkBody *link, const Step *step, PGresult *result)
 
 	if (step->kind == STEP_PREPARE && good)
 		step->prepared->is_there = true;
+	if (!good && is_about_prepared(result))
+		link->forgets = true;
 	if (status == PGRES_PIPELINE_ABORTED || link->face.job == NULL || link->failed >= 0)
 	{
 		PQclear(result);

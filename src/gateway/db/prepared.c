@@ -3,8 +3,10 @@
  *		Names of the statements a connection keeps prepared.
  *
  * The texts of a deployment are few: one for each shape of request.  A client
- * can make many shapes, so the set is bounded; when it is full, the connection
- * drops all of them and begins anew.
+ * can make many shapes, so the set is bounded, by number and by length (a plan
+ * takes some twenty times the room of its text in the server); when it is full,
+ * the connection drops all of them and begins anew.  Long texts are nobody's
+ * daily business and are not kept at all.
  */
 #include "gateway/db/private.h"
 
@@ -13,11 +15,14 @@
 #include <string.h>
 
 #define BUCKETS 256
+#define LENGTH_MAX 16384
+#define BYTES_MAX (2 * 1024 * 1024)
 
 struct PreparedSet
 {
 	Prepared *buckets[BUCKETS];
 	int count;
+	size_t bytes; /* of all texts */
 	unsigned long made;
 };
 
@@ -39,6 +44,7 @@ prepared_forget(PreparedSet *set)
 			free(entry);
 		}
 	set->count = 0;
+	set->bytes = 0;
 }
 
 void
@@ -63,7 +69,7 @@ hash_of(const char *sql)
 bool
 prepared_is_full(const PreparedSet *set)
 {
-	return set->count >= PREPARED_MAX;
+	return set->count >= PREPARED_MAX || set->bytes >= BYTES_MAX;
 }
 
 Prepared *
@@ -77,9 +83,9 @@ prepared_get(PreparedSet *set, const char *sql)
 	for (entry = *bucket; entry != NULL; entry = entry->next)
 		if (entry->hash == hash && strcmp(entry->sql, sql) == 0)
 			return entry;
-	if (prepared_is_full(set))
-		return NULL;
 	length = strlen(sql);
+	if (prepared_is_full(set) || length > LENGTH_MAX)
+		return NULL;
 	entry = db_alloc(sizeof(Prepared) + length + 1);
 	memcpy(entry->sql, sql, length + 1);
 	entry->hash = hash;
@@ -87,5 +93,6 @@ prepared_get(PreparedSet *set, const char *sql)
 	entry->next = *bucket;
 	*bucket = entry;
 	set->count++;
+	set->bytes += length;
 	return entry;
 }

@@ -28,7 +28,7 @@ typedef struct PreparedSet PreparedSet;
 extern PreparedSet *prepared_new(void);
 extern void prepared_free(PreparedSet *set);
 
-/* The entry of a text, made when there is none; NULL when the set is full. */
+/* The entry of a text, made when there is none; NULL when the set is full, or the text too long to be kept. */
 extern Prepared *prepared_get(PreparedSet *set, const char *sql);
 extern bool prepared_is_full(const PreparedSet *set);
 extern void prepared_forget(PreparedSet *set);

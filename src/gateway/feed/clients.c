@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Columns of twin.receive() as line.c asks for them. */
 enum
@@ -125,11 +126,42 @@ subscribe(Client *client, const char *topic, const char *ref)
 	}
 }
 
+/* Subscriptions to a topic that were asked for and not made yet are not made. */
+static void
+take_back(Feed *feed, Client *client, const char *topic)
+{
+	Order **at = &feed->first;
+	Order *kept = NULL;
+
+	while (*at != NULL)
+	{
+		Order *order = *at;
+
+		if (order->client == client && order->topic != NULL && strcmp(order->topic, topic) == 0)
+		{
+			*at = order->next;
+			feed_free_order(order);
+			client->topic_count--;
+			continue;
+		}
+		kept = order;
+		at = &order->next;
+	}
+	feed->last = kept;
+	if (feed->running != NULL && feed->running->client == client && feed->running->topic != NULL &&
+		strcmp(feed->running->topic, topic) == 0)
+	{
+		feed->running->client = NULL;
+		client->topic_count--;
+	}
+}
+
 static void
 unsubscribe(Client *client, const char *topic, const char *ref)
 {
 	Subscription *entry = find_topic(client, topic);
 
+	take_back(client->feed, client, topic);
 	if (entry != NULL)
 	{
 		feed_order(client->feed, NULL, false, NULL, NULL, entry->id);
@@ -194,6 +226,12 @@ feed_join(Feed *feed, int fd, const char *token, const char *welcome)
 
 	if (fd < 0)
 		return;
+	if (!feed_has_room(feed))
+	{
+		/* there was some when its handshake began */
+		(void) close(fd);
+		return;
+	}
 	client = feed_alloc(sizeof(Client));
 	client->feed = feed;
 	client->token = feed_string(token);

@@ -191,6 +191,17 @@ dialled(void *argument, PGconn *made, const char *why)
 		send(feed, LINE_OPENING, open_sql, 0, NULL);
 }
 
+/* Nobody could wake it: that is not tried again at once. */
+static void
+rested(void *argument)
+{
+	Feed *feed = argument;
+
+	feed->rest = NULL;
+	if (feed->first != NULL)
+		line_call(feed);
+}
+
 static void
 woken(void *argument, const PoolAnswer *answer)
 {
@@ -199,8 +210,10 @@ woken(void *argument, const PoolAnswer *answer)
 	feed->wake = NULL;
 	free((char *) feed->wake_value);
 	feed->wake_value = NULL;
+	if (answer->outcome != POOL_DONE)
+		feed->rest = loop_after(feed->loop, db_rest(0), rested, feed);
 	/* what was ordered while it was on its way, and came too late for it */
-	if (feed->first != NULL)
+	else if (feed->first != NULL)
 		line_call(feed);
 }
 
@@ -212,7 +225,7 @@ line_call(Feed *feed)
 		feed->phase = LINE_DIALLING;
 		feed->dial = dial_begin(feed->loop, feed->options.uri, dialled, feed);
 	}
-	else if (feed->phase == LINE_RECEIVING && feed->wake == NULL)
+	else if (feed->phase == LINE_RECEIVING && feed->wake == NULL && feed->rest == NULL)
 	{
 		feed->wake_value = feed_string(feed->listener);
 		feed->wake_statement =
@@ -228,6 +241,8 @@ line_close(Feed *feed)
 		dial_cancel(feed->dial);
 	if (feed->timer != NULL)
 		timer_cancel(feed->timer);
+	if (feed->rest != NULL)
+		timer_cancel(feed->rest);
 	if (feed->wake != NULL)
 		pool_cancel(feed->wake);
 	free((char *) feed->wake_value);

@@ -79,6 +79,7 @@ struct Feed
 	PGresult *result; /* of the running command, the last that came */
 	char *listener;   /* the secret name by which other sessions wake this one */
 	Job *wake;
+	Timer *rest; /* before it is woken again, where that failed */
 	const char *wake_value;
 	PoolStatement wake_statement;
 	int tries;

@@ -138,7 +138,8 @@ sorted_names(Arena *arena, const char **names, int count)
 {
 	const char **sorted = arena_alloc(arena, ((size_t) count + 1) * sizeof(char *));
 
-	memcpy(sorted, names, (size_t) count * sizeof(char *));
+	if (count > 0)
+		memcpy(sorted, names, (size_t) count * sizeof(char *));
 	qsort(sorted, (size_t) count, sizeof(char *), compare_names);
 	return join_names(arena, sorted, count);
 }

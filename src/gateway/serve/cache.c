@@ -13,8 +13,11 @@
 #include <string.h>
 #include <time.h>
 
-#define RETRY_MAX 5        /* rests double until 32 seconds */
-#define READ_INTERVAL 1000 /* milliseconds between two readings at least: any user of the database can NOTIFY */
+#define RETRY_MAX 5 /* rests double until 32 seconds */
+
+/* Anybody who can connect can NOTIFY, so between two readings is a rest: so many times as long as the last one took. */
+#define REST_FACTOR 4
+#define REST_MIN 100 /* milliseconds */
 
 typedef struct SchemaCache
 {
@@ -23,9 +26,9 @@ typedef struct SchemaCache
 	Timer *timer;
 	Arena *arena; /* of the reading that is on its way */
 	bool again;
-	int64_t read_at; /* milliseconds, of the last reading's beginning */
 	int tries;
 	int64_t began_at; /* microseconds */
+	int64_t rest_end; /* before which no notice makes it read again; milliseconds of the loop */
 	Arena *kept;      /* time zones live here; they are read once */
 	char *json;       /* what the schema was made of, for the admin server */
 	size_t json_length;
@@ -143,6 +146,15 @@ cache_knows_timezone(const Gateway *gateway, const char *name)
 		   bsearch(&name, cache->timezones, cache->timezone_count, sizeof(char *), compare_names) != NULL;
 }
 
+/* The next reading is not before a rest. */
+static void
+begin_rest(SchemaCache *cache)
+{
+	int64_t rest = REST_FACTOR * (microseconds() - cache->began_at) / 1000;
+
+	cache->rest_end = loop_now(cache->gateway->loop) + (rest > REST_MIN ? rest : REST_MIN);
+}
+
 static void
 schema_came(void *argument, const PoolAnswer *answer)
 {
@@ -159,6 +171,7 @@ schema_came(void *argument, const PoolAnswer *answer)
 		fail(cache, why_not(answer));
 	arena_free(cache->arena);
 	cache->arena = NULL;
+	begin_rest(cache);
 	if (cache->again)
 	{
 		cache->again = false;
@@ -198,7 +211,6 @@ read_schema(void *argument)
 	int count = 1;
 
 	cache->timer = NULL;
-	cache->read_at = loop_now(cache->gateway->loop);
 	cache->arena = arena_new();
 	values = arena_alloc(cache->arena, sizeof(char *));
 	values[0] = schema_list(cache->arena, cache->gateway->config);
@@ -214,7 +226,6 @@ void
 cache_reload(Gateway *gateway)
 {
 	SchemaCache *cache = gateway->cache;
-	int64_t rest = cache->read_at + READ_INTERVAL - loop_now(gateway->loop);
 
 	if (cache->job != NULL)
 	{
@@ -224,8 +235,8 @@ cache_reload(Gateway *gateway)
 	if (cache->timer != NULL)
 		timer_cancel(cache->timer);
 	cache->timer = NULL;
-	if (cache->read_at != 0 && rest > 0)
-		cache->timer = loop_after(gateway->loop, rest, read_schema, cache);
+	if (loop_now(gateway->loop) < cache->rest_end)
+		cache->timer = loop_after(gateway->loop, cache->rest_end - loop_now(gateway->loop), read_schema, cache);
 	else
 		read_schema(cache);
 }

@@ -51,6 +51,7 @@ typedef struct Gateway
 	Server *admin;  /* NULL when none */
 	Schema *schema; /* NULL until it has been read */
 	struct SchemaCache *cache;
+	Timer *config_timer; /* of a reload that the database asked for */
 	Counts counts;
 	bool is_stopping;
 } Gateway;
@@ -69,7 +70,7 @@ extern void gateway_release_config(ConfigHold *hold);
 
 extern void cache_begin(Gateway *gateway);
 
-/* Reads it again; when a reading is on its way, once more after it, and at most once a second. */
+/* Reads it again; when a reading is on its way, once more after it; between two is a rest. */
 extern void cache_reload(Gateway *gateway);
 extern void cache_end(Gateway *gateway);
 

@@ -169,6 +169,14 @@ is_from_elsewhere(const Call *call)
 							request_header(call->http, "host"), call->http->is_tls, false);
 }
 
+/* By a route of sessions, or as a routine where twin_api is exposed. */
+static bool
+is_about_sessions(const Call *call)
+{
+	return call->is_session || (call->api.target == TARGET_ROUTINE && call->api.schema != NULL &&
+								strcmp(call->api.schema, "twin_api") == 0);
+}
+
 void
 handle_request(void *argument, Exchange *exchange)
 {
@@ -187,7 +195,7 @@ handle_request(void *argument, Exchange *exchange)
 	else
 	{
 		call->has_problem = !call_decode(call);
-		if (call->is_session && is_from_elsewhere(call))
+		if (is_about_sessions(call) && is_from_elsewhere(call))
 			refuse(call, 403, "HTTP403", "Sessions cannot be used from pages of this origin");
 		else
 			transact(call);
