@@ -303,9 +303,12 @@ SELECT lives_ok($$SELECT * FROM twin.keys$$, '... what it shows as well');
 ROLLBACK TO w;
 SELECT throws_ok('COPY twin.topics TO $$/dev/null$$', '42501', 'permission denied for what twin_security shows', '... copies nothing');
 SELECT throws_ok('LOCK TABLE twin.rate_limits', '42501', 'permission denied for what twin_security shows', '... and keeps nobody waiting');
-SELECT throws_ok('ALTER ROLE twin_admin SET search_path = public', '42501', 'permission denied for settings of roles', '... changes no role''s settings');
+SELECT throws_ok('ALTER ROLE twin_admin SET search_path = public', '42501', 'permission denied to change a role', '... changes no role''s settings');
 RESET ROLE;
 SELECT throws_ok('ALTER ROLE id_gate SET statement_timeout = 1', '42501', NULL, '... nor its own');
+SET ROLE twin_viewer;
+SELECT throws_ok('DROP OWNED BY twin_viewer', '42501', 'permission denied to change a role', '... and takes no grants from everybody in it');
+RESET ROLE;
 -- a function of its own making, in a role that it was granted
 SET ROLE twin_admin;
 CREATE FUNCTION pg_temp.issue() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT twin.issue_token('{"user_id": "1", "role": "admin"}') $$;

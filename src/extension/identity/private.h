@@ -60,7 +60,7 @@ extern void warrant_init(void);
 /* Raises where a statement touches what a token-only login may only with a token's warrant, or a tenant's administrator not at all. */
 extern void warrant_check_statement(const PlannedStmt *statement);
 
-/* The same for what no executor runs; and where a token-only login would change the settings of a role. */
+/* The same for what no executor runs; and where a token-only login would change a role. */
 extern void warrant_check_utility(Node *statement);
 
 /* ---- reach.c ---- */

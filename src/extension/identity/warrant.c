@@ -183,12 +183,14 @@ warrant_check_utility(Node *statement)
 	switch (nodeTag(statement))
 	{
 		case T_AlterRoleSetStmt:
-			/* the server lets every role change its own, which would hold for everybody's requests in it, and in sessions to come */
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
+			/* the server lets every role do these to itself: for everybody's requests in it, and for good */
 			if (identity_is_token_only() && !identity_in_anothers_name())
-				ereport(
-					ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for settings of roles"),
-					 errdetail("This login is token-only: what its roles are set to is an administrator's choice.")));
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to change a role"),
+						 errdetail("This login is token-only: what its roles are set to, own and are granted is an "
+								   "administrator's choice.")));
 			break;
 		case T_CopyStmt:
 			if (((CopyStmt *) statement)->relation != NULL && !nothing_to_check())
