@@ -104,6 +104,15 @@ call_end(Call *call, int status)
 	end_call(call, status, NULL);
 }
 
+/* Whether GET would have got a body that HEAD did not have made: to claim 0 bytes of it would be wrong (RFC 9110, 9.3.2). */
+static bool
+is_unmade(const Call *call, const Answer *answer)
+{
+	/* public: a method */
+	return strcmp(call->http->method, "HEAD") == 0 && answer->body_length == 0 && answer->status != 204 &&
+		   answer->status != 304;
+}
+
 void
 call_answer(Call *call, Answer *answer)
 {
@@ -111,7 +120,7 @@ call_answer(Call *call, Answer *answer)
 	answer_default(answer, "X-Request-Id", call_id(call));
 	end_call(call, answer->status, answer);
 	exchange_answer(call->exchange, answer->status, answer->reason, answer->headers, answer->header_count,
-					answer->body, answer->body_length);
+					answer->body, is_unmade(call, answer) ? EXCHANGE_LENGTH_UNKNOWN : answer->body_length);
 }
 
 static void
