@@ -199,7 +199,7 @@ foreach my $file (sort glob "$source/test/gateway/requests/*.txt")
 {
 	foreach my $request (grep { "$_->{place} $_->{target}" =~ /$only/ } requests_of($file))
 	{
-		s/\{(\w+)\}/$token{$1} \/\/ "{$1}"/ge foreach map { $_->[1] } @{ $request->{headers} };
+		$_->[1] =~ s/\{(\w+)\}/$token{$1} \/\/ "{$1}"/ge foreach @{ $request->{headers} };
 		my @wrong = complaints($request, ask($gateways{ $request->{gateway} }{port}, $request));
 		ok(!@wrong, "$request->{section}: $request->{method} $request->{target}") or diag("$request->{place}\n  ", join("\n  ", @wrong));
 	}

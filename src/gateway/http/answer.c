@@ -187,8 +187,8 @@ write_answer(void *argument, struct MHD_Connection *theirs, const char *url, con
 	if (exchange->answer == NULL && length > 0)
 		response = MHD_create_response_from_callback(length, 1, no_body, NULL, NULL);
 	else
-		response = MHD_create_response_from_buffer(length, (void *) (uintptr_t) exchange->answer,
-												   MHD_RESPMEM_PERSISTENT);
+		response =
+			MHD_create_response_from_buffer(length, (void *) (uintptr_t) exchange->answer, MHD_RESPMEM_PERSISTENT);
 	if (response == NULL)
 		return MHD_NO;
 	for (int i = 0; i < exchange->header_count; i++)

@@ -50,11 +50,24 @@ choose_one(Job *job, const MediaChoice *choice)
 	return true;
 }
 
+/* 406, with what was asked for. */
+bool
+refuse_media(Job *job)
+{
+	Text text;
+
+	text_begin(&text, job->arena);
+	text_put(&text, "None of these media types are available: ");
+	for (int i = 0; i < job->request->accept_count; i++)
+		text_format(&text, "%s%s", i > 0 ? ", " : "",
+					job->request->accepts[i].name != NULL ? job->request->accepts[i].name : "*/*");
+	return problem_set(job->problem, 406, "PGRST107", text.data, NULL, NULL);
+}
+
 bool
 choose_media(Job *job)
 {
 	Plan *plan = job->plan;
-	Text text;
 
 	for (int i = 0; i < job->request->accept_count; i++)
 	{
@@ -65,10 +78,5 @@ choose_media(Job *job)
 			return true;
 		}
 	}
-	text_begin(&text, job->arena);
-	text_put(&text, "None of these media types are available: ");
-	for (int i = 0; i < job->request->accept_count; i++)
-		text_format(&text, "%s%s", i > 0 ? ", " : "",
-					job->request->accepts[i].name != NULL ? job->request->accepts[i].name : "*/*");
-	return problem_set(job->problem, 406, "PGRST107", text.data, NULL, NULL);
+	return refuse_media(job);
 }
