@@ -47,6 +47,7 @@ CREATE FUNCTION test.ret_enum(val text) RETURNS test.color LANGUAGE sql STABLE A
 CREATE FUNCTION test.ret_domain(val text) RETURNS test.short LANGUAGE sql STABLE AS 'SELECT val::test.short';
 CREATE FUNCTION test.ret_range(low integer, up integer) RETURNS int4range LANGUAGE sql STABLE AS 'SELECT int4range(low, up)';
 CREATE FUNCTION test.ret_record() RETURNS record LANGUAGE sql STABLE AS $$SELECT p.id, p.name FROM test.projects p WHERE id = 1$$;
+CREATE FUNCTION test.ret_records() RETURNS SETOF record LANGUAGE sql STABLE AS $$SELECT p.id, p.name FROM test.projects p WHERE id < 3 ORDER BY id$$;
 CREATE FUNCTION test.one_out(num integer, OUT plus_one integer) LANGUAGE sql IMMUTABLE AS 'SELECT num + 1';
 CREATE FUNCTION test.many_inout(INOUT a integer, INOUT b text DEFAULT 'b') LANGUAGE sql IMMUTABLE AS 'SELECT a * 2, b || b';
 CREATE FUNCTION test.single_column() RETURNS TABLE (x integer) LANGUAGE sql STABLE AS 'VALUES (1), (2)';
@@ -70,7 +71,7 @@ CREATE FUNCTION test.fail_assert() RETURNS void LANGUAGE plpgsql AS $$BEGIN ASSE
 CREATE FUNCTION test.set_answer(status text DEFAULT '', headers text DEFAULT '') RETURNS text LANGUAGE plpgsql AS
 	$$BEGIN PERFORM set_config('response.status', status, true), set_config('response.headers', headers, true); RETURN 'done'; END$$;
 CREATE FUNCTION test.setting(name text) RETURNS text LANGUAGE sql STABLE AS 'SELECT current_setting(name, true)';
-CREATE FUNCTION test.write_in_stable() RETURNS void LANGUAGE plpgsql STABLE AS $$BEGIN EXECUTE 'INSERT INTO test.only_key VALUES (99)'; END$$;
+CREATE FUNCTION test.write_in_stable() RETURNS void LANGUAGE plpgsql STABLE AS $$BEGIN PERFORM test.write(); END$$;
 CREATE FUNCTION test.write() RETURNS void LANGUAGE sql AS 'INSERT INTO test.only_key VALUES (99)';
 CREATE FUNCTION test.delete_numbers() RETURNS SETOF test.numbers LANGUAGE sql AS 'DELETE FROM test.numbers RETURNING *';
 CREATE SEQUENCE test.calls;

@@ -17,7 +17,9 @@ choose_one(Job *job, const MediaChoice *choice)
 		(strcmp(routine->media, "*/*") == 0 || (choice->name != NULL && strcmp(choice->name, routine->media) == 0)))
 	{
 		plan->media = choice->media == MEDIA_ANY ? MEDIA_OTHER : choice->media;
-		plan->content_type = strcmp(routine->media, "*/*") == 0 ? "application/octet-stream" : routine->media;
+		plan->content_type = strcmp(routine->media, "*/*") == 0                           ? "application/octet-stream"
+							 : choice->media == MEDIA_OTHER || choice->media == MEDIA_ANY ? routine->media
+																						  : media_name(choice->media);
 		plan->body_is_hex = routine->returns_bytes;
 		job->is_raw = true;
 		return true;
@@ -40,7 +42,7 @@ choose_one(Job *job, const MediaChoice *choice)
 				return false;
 			plan->media = choice->plan_of == MEDIA_ANY ? MEDIA_JSON : choice->plan_of;
 			plan->is_explain = true;
-			plan->content_type = choice->name;
+			plan->content_type = arena_format(job->arena, "%s; charset=utf-8", choice->name);
 			job->explains = choice;
 			return true;
 		default:

@@ -7,6 +7,7 @@
 #include "gateway/answer/cors.h"
 
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 int64_t
@@ -45,8 +46,11 @@ begin_call(Gateway *gateway, Exchange *exchange)
 												call->config->db_tx_end == TX_END_ROLLBACK_ALLOW_OVERRIDE,
 							  .trace_name = call->config->server_trace_header,
 							  .error_id = call->error_id};
-	if (call->side.trace_name != NULL)
-		call->side.trace_value = request_header(http, call->side.trace_name);
+	for (int i = 0; call->side.trace_name != NULL && i < http->header_count; i++)
+	{
+		if (strcasecmp(http->headers[i].name, call->side.trace_name) == 0)
+			call->side.trace_value = http->headers[i].value;
+	}
 	if (call->config->server_timing_enabled)
 		call->side.timings = &call->timings;
 	return call;
