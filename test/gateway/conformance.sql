@@ -89,6 +89,46 @@ CREATE FUNCTION test.chosen() RETURNS test."*/*" LANGUAGE plpgsql STABLE AS $$
 CREATE FUNCTION other.things_below(top integer) RETURNS SETOF other.things LANGUAGE sql STABLE AS 'SELECT * FROM other.things WHERE id < top';
 INSERT INTO other.things VALUES (1, 'thing one'), (2, 'thing two');
 
+CREATE FUNCTION test.projects_below(id integer) RETURNS SETOF test.projects LANGUAGE sql STABLE AS 'SELECT * FROM test.projects p WHERE p.id < $1';
+CREATE FUNCTION test.defaulted(must integer) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$SELECT jsonb_build_object('must', must)$$;
+CREATE FUNCTION test.defaulted(a integer, opt text DEFAULT 'o') RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$SELECT jsonb_build_object('a', a, 'opt', opt)$$;
+CREATE FUNCTION test.defaulted(a integer, must integer) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$SELECT jsonb_build_object('a', a, 'must', must)$$;
+CREATE FUNCTION test.three_defaults(a integer DEFAULT 1, b integer DEFAULT 2, c integer DEFAULT 3) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT a + b + c';
+CREATE FUNCTION test.fallback() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE FUNCTION test.fallback(json) RETURNS json LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION test.fallback(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION test.fallback(bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION test.fallback(x integer, y integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT x + y';
+CREATE FUNCTION test.two_unnamed(json) RETURNS json LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION test.two_unnamed(jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE FUNCTION test.short_char(c char(4), b bit(5) DEFAULT '10101') RETURNS json LANGUAGE sql IMMUTABLE AS $$SELECT json_build_object('c', c, 'b', b)$$;
+CREATE FUNCTION test.say_more(test.clients) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.name || $1.id';
+CREATE TABLE test.stuff (id integer PRIMARY KEY, name text);
+INSERT INTO test.stuff VALUES (1, 'one');
+CREATE FUNCTION private.answer() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('response.headers', CASE TG_OP WHEN 'INSERT' THEN '[{"Location": "/stuff?id=eq.9&by=trigger"}]' ELSE '[{"X-Was": "here"}]' END, true),
+		set_config('response.status', CASE TG_OP WHEN 'UPDATE' THEN '205' ELSE '' END, true);
+	RETURN NEW;
+END $$;
+CREATE TRIGGER answer BEFORE INSERT OR UPDATE ON test.stuff FOR EACH ROW EXECUTE FUNCTION private.answer();
+CREATE TABLE test."pgrst_reserved" ("*id*" integer PRIMARY KEY, ":arr->ow::cast" text, "(inside,parens)" text, "a.dotted.column" text, "  spaced  " text);
+INSERT INTO test."pgrst_reserved" VALUES (1, 'arrow', 'parens', 'dotted', 'space');
+
+CREATE TABLE test."موارد" ("هویت" integer PRIMARY KEY, "名" text);
+INSERT INTO test."موارد" VALUES (1, 'eins');
+CREATE FUNCTION test.before() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	headers json := current_setting('request.headers', true)::json;
+BEGIN
+	IF headers->>'x-stop' IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'PT' || (headers->>'x-stop'), MESSAGE = 'stopped before', DETAIL = current_user;
+	END IF;
+	IF headers->>'x-mark' IS NOT NULL THEN
+		PERFORM set_config('response.headers', json_build_array(json_build_object('X-Marked', headers->>'x-mark'))::text, true);
+	END IF;
+END $$;
+
 GRANT USAGE ON SCHEMA test, other, "Odd & schema" TO twin_anonymous, twin_viewer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA test, other, "Odd & schema" TO twin_anonymous, twin_viewer;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA test TO twin_anonymous, twin_viewer;

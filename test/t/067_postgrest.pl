@@ -1,8 +1,8 @@
 # What PostgREST's clients see: requests and answers of test/gateway/requests/*.txt, against one database.
 #
 # Two gateways stand before it: "plain" as PostgREST is by default, and "rich", with several schemas, aggregates, plans, db-max-rows,
-# Server-Timing, a trace header and an origin that may call.  Both end transactions with a rollback (unless a request says tx=commit), so
-# that no request depends on another.
+# db-pre-request, Server-Timing, a trace header and an origin that may call.  Both end transactions with a rollback (plain: unless a
+# request says tx=commit), so that no request depends on another.
 #
 #	# Section                     a heading; "# Section [rich]" is asked of the other gateway
 #	GET /path                     the request; {viewer} stands for a token
@@ -160,7 +160,7 @@ sub start_gateway
 	my $port = free_port();
 	my $file = "$ENV{TESTDIR}/$name.conf";
 	%settings = ('db-uri' => 'postgresql:///postgres?host=' . $node->host . '&port=' . $node->port . '&user=twin_gateway', 'db-anon-role' => 'twin_anonymous',
-		'db-schemas' => 'test', 'db-tx-end' => 'rollback-allow-override', 'server-host' => '127.0.0.1', 'server-port' => $port, 'db-pool' => 3, %settings);
+		'db-schemas' => 'test', 'app.settings.host' => 'localhost', 'db-tx-end' => 'rollback-allow-override', 'server-host' => '127.0.0.1', 'server-port' => $port, 'db-pool' => 3, %settings);
 	open my $conf, '>', $file or die $!;
 	print $conf "$_ = \"$settings{$_}\"\n" foreach sort keys %settings;
 	close $conf or die $!;
@@ -192,7 +192,7 @@ END
 start_gateway('plain');
 start_gateway('rich', 'db-schemas' => 'test,other,Odd & schema', 'db-aggregates-enabled' => 'true', 'db-plan-enabled' => 'true', 'db-max-rows' => 10,
 	'server-timing-enabled' => 'true', 'server-trace-header' => 'X-Trace', 'server-cors-allowed-origins' => 'https://app.example', 'openapi-mode' => 'disabled',
-	'db-unfiltered-writes' => 'true');
+	'db-unfiltered-writes' => 'true', 'db-tx-end' => 'rollback', 'db-pre-request' => 'test.before');
 
 my $only = $ENV{REQUESTS} // '';
 foreach my $file (sort glob "$source/test/gateway/requests/*.txt")

@@ -78,6 +78,7 @@ static void
 preflights(void)
 {
 	Answer *answer;
+	int count;
 
 	CHECK(cors_is_preflight("OPTIONS", "https://a", "GET") && !cors_is_preflight("OPTIONS", "https://a", NULL));
 	CHECK(!cors_is_preflight("OPTIONS", NULL, "GET") && !cors_is_preflight("GET", "https://a", "GET"));
@@ -91,6 +92,10 @@ preflights(void)
 			  "Authorization, Content-Type, X-Csrf-Token, Accept, Accept-Language, Content-Language"),
 		  "%s", answer_header(answer, "Access-Control-Allow-Headers"));
 	CHECK(strncmp(answer_header(answer, "Vary"), "Origin,", 7) == 0);
+	/* a second Access-Control-Allow-Origin would undo the first */
+	count = answer->header_count;
+	cors_add(answer, list, "https://app.example.com");
+	CHECK(answer->header_count == count);
 	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++)
 	{
 		answer = cors_preflight(arena, list, strangers[i], "Content-Type", &side);
