@@ -76,6 +76,7 @@ is_protocol(const char *word)
 static bool
 holds_token(const char *word)
 {
+	/* public: the words before a token */
 	return strncmp(word, PROTOCOL_TOKEN, sizeof(PROTOCOL_TOKEN) - 1) == 0;
 }
 
