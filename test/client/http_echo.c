@@ -9,6 +9,7 @@
  * that has gone.  SIGTERM drains, SIGHUP reads the certificate again.
  *
  *		/hello				a short text
+ *		/unmade				to HEAD: nothing is known of the body
  *		/bytes?N			so many bytes
  *		/later?N			answers after so many milliseconds
  *		/status?N&REASON	that status
@@ -244,7 +245,10 @@ handle(void *argument, Exchange *exchange)
 	static const Header upgrade = {"Upgrade", "upper-case"};
 
 	(void) argument;
-	if (strcmp(request->path, "/hello") == 0)
+	if (strcmp(request->path, "/unmade") == 0)
+		exchange_answer(exchange, 200, request->query[0] != '\0' ? request->query : NULL, NULL, 0, NULL,
+						EXCHANGE_LENGTH_UNKNOWN);
+	else if (strcmp(request->path, "/hello") == 0)
 		answer_text(exchange, 200, NULL, "text/plain", "hello\n");
 	else if (strcmp(request->path, "/bytes") == 0)
 		bytes(exchange);

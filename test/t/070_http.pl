@@ -129,6 +129,11 @@ is(length(echo("${get}X-Big: $big\r\n\r\n")->{headers}[1][1]), 15000, 'a long he
 	like($text, qr/^HTTP\/1\.1 200 OK\r\n.*Content-Length: 6\r\n\r\n\z/s, 'HEAD has the length and no body');
 	like($text, qr/^Connection: close\r$/m, '... and says that it closes');
 	$socket = dial();
+	print $socket "HEAD /unmade HTTP/1.1\r\nHost: a\r\n\r\nHEAD /unmade?Fine HTTP/1.1\r\nHost: a\r\n\r\nHEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+	$text = hear($socket);
+	unlike($text, qr/(?:Content-Length|Transfer-Encoding).*HTTP/s, 'HEAD claims nothing of a body that nobody made');
+	like($text, qr/\AHTTP\/1\.1 200 OK\r\n([^\r]+\r\n)+\r\nHTTP\/1\.1 200 Fine\r\n([^\r]+\r\n)+\r\nHTTP\/1\.1 200 OK\r\n.*Content-Length: 6\r\n\r\n\z/s, '... and the connection goes on');
+	$socket = dial();
 	print $socket "GET /hello HTTP/1.0\r\n\r\n";
 	like(hear($socket), qr/200 OK.*hello\n\z/s, 'HTTP/1.0 is answered and closed');
 	$socket = dial();

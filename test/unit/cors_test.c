@@ -95,6 +95,10 @@ preflights(void)
 			  "Authorization, Content-Type, X-Csrf-Token, Accept, Accept-Language, Content-Language"),
 		  "%s", answer_header(answer, "Access-Control-Allow-Headers"));
 	CHECK(strncmp(answer_header(answer, "Vary"), "Origin,", 7) == 0);
+	/* a second Access-Control-Allow-Origin would undo the first */
+	count = answer->header_count;
+	cors_add(answer, list, "https://app.example.com");
+	CHECK(answer->header_count == count);
 	for (size_t i = 0; i < sizeof(strangers) / sizeof(strangers[0]); i++)
 	{
 		answer = cors_preflight(arena, list, strangers[i], "Content-Type", &side);

@@ -240,12 +240,16 @@ routines(void)
 	given = answer();
 	CHECK(given->status == 206);
 	HAS(given, "Content-Range", "0-1/5");
-	begin(METHOD_GET);
-	plan.media = MEDIA_PLAN;
-	plan.content_type = "application/vnd.pgrst.plan+text; charset=utf-8";
-	given = answer();
-	CHECK(given->status == 200 && given->body == row.body);
-	HAS(given, "Content-Range", NULL);
+	for (Method method = METHOD_GET; method <= METHOD_DELETE; method++)
+	{
+		begin(method);
+		plan.is_explain = true;
+		plan.content_type = "application/vnd.pgrst.plan+text; charset=utf-8";
+		given = answer();
+		CHECK(given->status == 200 && given->body == row.body, "%d", method);
+		HAS(given, "Content-Range", NULL);
+		HAS(given, "Content-Type", "application/vnd.pgrst.plan+text; charset=utf-8");
+	}
 }
 
 static void

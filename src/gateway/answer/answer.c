@@ -133,8 +133,8 @@ answer_url(Arena *arena, const char *raw)
 	return text.data;
 }
 
-static void
-add_timings(Answer *answer, const Timings *timings)
+void
+answer_time(Answer *answer, const Timings *timings)
 {
 	const struct
 	{
@@ -154,8 +154,10 @@ add_timings(Answer *answer, const Timings *timings)
 			text_format(&text, "%s%s;dur=%lld.%lld", text.length > 0 ? ", " : "", steps[i].name,
 						(long long) steps[i].microseconds / 1000, (long long) steps[i].microseconds % 1000 / 100);
 	}
-	if (text.length > 0)
-		answer_default(answer, "Server-Timing", text.data);
+	if (text.length == 0)
+		return;
+	answer_remove(answer, "Server-Timing");
+	(void) answer_add(answer, "Server-Timing", text.data);
 }
 
 void
@@ -182,6 +184,6 @@ answer_finish(Answer *answer, const AnswerSide *side)
 								side->varies_by_cookie ? ", Cookie" : ""));
 	if (side->trace_name != NULL && side->trace_value != NULL)
 		answer_default(answer, side->trace_name, side->trace_value);
-	if (side->timings != NULL)
-		add_timings(answer, side->timings);
+	if (side->timings != NULL && answer_header(answer, "Server-Timing") == NULL)
+		answer_time(answer, side->timings);
 }

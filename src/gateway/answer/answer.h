@@ -79,6 +79,9 @@ extern const char *answer_reason(Arena *arena, const char *text);
 /* Percent-encodes what may not stand in a query or path (RFC 3986, 3.3 and 3.4); what is encoded already stays. */
 extern const char *answer_url(Arena *arena, const char *raw);
 
+/* Says in Server-Timing what each step took, in place of what was said before. */
+extern void answer_time(Answer *answer, const Timings *timings);
+
 /*
  * Adds what every answer carries: security headers (OWASP Secure Headers), HSTS over TLS, Cache-Control for whoever is
  * authenticated, Vary, the trace header, Server-Timing.  What is there already is kept.

@@ -231,7 +231,7 @@ static bool
 fill(Answer *answer, const Plan *plan, const ApiRequest *request, const ResultRow *row, const AnswerSide *side,
 	 Problem *problem)
 {
-	if (plan->media == MEDIA_PLAN)
+	if (plan->is_explain)
 		add_body(answer, plan, row, side);
 	else if (plan->target == TARGET_ROUTINE)
 		return fill_routine(answer, plan, request, row, side, problem);

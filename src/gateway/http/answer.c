@@ -47,6 +47,7 @@ struct Pair
 	bool is_written;               /* libmicrohttpd has written all of it */
 	bool is_drained;               /* nothing was left when it was read last */
 	bool is_named;                 /* the status line has its own reason already */
+	bool is_unclaimed;             /* the head says nothing about a length that is not known any more */
 	bool stays;                    /* may serve again */
 };
 
@@ -167,6 +168,7 @@ write_answer(void *argument, struct MHD_Connection *theirs, const char *url, con
 {
 	static char seen;
 	const Exchange *exchange = pair_of(theirs)->exchange;
+	size_t length = exchange->answer_length != EXCHANGE_LENGTH_UNKNOWN ? exchange->answer_length : 0;
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
@@ -182,11 +184,11 @@ write_answer(void *argument, struct MHD_Connection *theirs, const char *url, con
 		*context = &seen;
 		return MHD_YES;
 	}
-	if (exchange->answer == NULL && exchange->answer_length > 0)
-		response = MHD_create_response_from_callback(exchange->answer_length, 1, no_body, NULL, NULL);
+	if (exchange->answer == NULL && length > 0)
+		response = MHD_create_response_from_callback(length, 1, no_body, NULL, NULL);
 	else
-		response = MHD_create_response_from_buffer(exchange->answer_length, (void *) (uintptr_t) exchange->answer,
-												   MHD_RESPMEM_PERSISTENT);
+		response =
+			MHD_create_response_from_buffer(length, (void *) (uintptr_t) exchange->answer, MHD_RESPMEM_PERSISTENT);
 	if (response == NULL)
 		return MHD_NO;
 	for (int i = 0; i < exchange->header_count; i++)
@@ -363,6 +365,7 @@ answer_begin(Connection *connection)
 	pair->connection = connection;
 	pair->exchange = connection->exchange;
 	pair->is_asked = pair->is_written = pair->is_drained = pair->is_named = false;
+	pair->is_unclaimed = pair->exchange->answer_length != EXCHANGE_LENGTH_UNKNOWN;
 	pair->stays = !connection->is_last;
 	connection->pair = pair;
 	if (send(pair->fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t) strlen(request))
@@ -489,6 +492,33 @@ name_reason(Pair *pair, char *data, ssize_t length, size_t size)
 	return (ssize_t) (13 + reason_length + rest);
 }
 
+/*
+ * Takes Content-Length out of the head of an answer whose length is not known.  Asked to send one without,
+ * libmicrohttpd 0.9.75 sends HEAD the last chunk of a body.
+ */
+static ssize_t
+unclaim_length(Pair *pair, char *data, ssize_t length)
+{
+	static const char claim[] = "Content-Length: 0\r\n";
+	const size_t size = sizeof(claim) - 1;
+	char *line = data;
+	char *end = data + length;
+
+	if (pair->is_unclaimed || length < 0)
+		return length;
+	pair->is_unclaimed = true;
+	/* public: a header's line */
+	while (line != NULL && ((size_t) (end - line) < size || memcmp(line, claim, size) != 0))
+	{
+		line = memchr(line, '\n', (size_t) (end - line));
+		line = line != NULL ? line + 1 : NULL;
+	}
+	if (line == NULL)
+		return DOOR_ERROR;
+	memmove(line, line + size, (size_t) (end - line) - size);
+	return length - (ssize_t) size;
+}
+
 ssize_t
 answer_read(Connection *connection, char *data, size_t size)
 {
@@ -505,7 +535,7 @@ answer_read(Connection *connection, char *data, size_t size)
 	count = recv(pair->fd, data, size - reason, 0);
 	pair->is_drained = is_written && count >= 0 && (size_t) count < size - reason;
 	if (count > 0)
-		return name_reason(pair, data, count, size);
+		return unclaim_length(pair, data, name_reason(pair, data, count, size));
 	if (is_written)
 		return 0;
 	if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))

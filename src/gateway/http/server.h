@@ -104,12 +104,16 @@ extern const Request *exchange_request(const Exchange *exchange);
  */
 extern void exchange_on_gone(Exchange *exchange, void (*gone)(void *argument), void *argument);
 
+/* The length of a body that nobody made. */
+#define EXCHANGE_LENGTH_UNKNOWN ((size_t) -1)
+
 /*
  * Answers, status from 200 to 999; body and headers may live in the request's arena, which is kept until they are sent,
  * or longer.  The exchange must not be touched after the call.  reason NULL is the standard one.  Content-Length, Date and
  * Connection are added (those of the headers, and Transfer-Encoding, are left out), HEAD gets no body but its length
- * (body may be NULL then).  A header without value is left out.  A header whose name is no token, a value or reason
- * with a control character, or more than server_max_answer_head() bytes of headers make it a 500.
+ * (body may be NULL then; with EXCHANGE_LENGTH_UNKNOWN, for HEAD only, nothing is said of it).  A header without value is
+ * left out.  A header whose name is no token, a value or reason with a control character, or more than
+ * server_max_answer_head() bytes of headers make it a 500.
  */
 extern void exchange_answer(Exchange *exchange, int status, const char *reason, const Header *headers,
 							int header_count, const char *body, size_t body_length);

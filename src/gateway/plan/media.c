@@ -17,7 +17,9 @@ choose_one(Job *job, const MediaChoice *choice)
 		(strcmp(routine->media, "*/*") == 0 || (choice->name != NULL && strcmp(choice->name, routine->media) == 0)))
 	{
 		plan->media = choice->media == MEDIA_ANY ? MEDIA_OTHER : choice->media;
-		plan->content_type = strcmp(routine->media, "*/*") == 0 ? "application/octet-stream" : routine->media;
+		plan->content_type = strcmp(routine->media, "*/*") == 0                           ? "application/octet-stream"
+							 : choice->media == MEDIA_OTHER || choice->media == MEDIA_ANY ? routine->media
+																						  : media_name(choice->media);
 		plan->body_is_hex = routine->returns_bytes;
 		job->is_raw = true;
 		return true;
@@ -40,7 +42,7 @@ choose_one(Job *job, const MediaChoice *choice)
 				return false;
 			plan->media = choice->plan_of == MEDIA_ANY ? MEDIA_JSON : choice->plan_of;
 			plan->is_explain = true;
-			plan->content_type = choice->name;
+			plan->content_type = arena_format(job->arena, "%s; charset=utf-8", choice->name);
 			job->explains = choice;
 			return true;
 		default:
@@ -50,11 +52,24 @@ choose_one(Job *job, const MediaChoice *choice)
 	return true;
 }
 
+/* 406, with what was asked for. */
+bool
+refuse_media(Job *job)
+{
+	Text text;
+
+	text_begin(&text, job->arena);
+	text_put(&text, "None of these media types are available: ");
+	for (int i = 0; i < job->request->accept_count; i++)
+		text_format(&text, "%s%s", i > 0 ? ", " : "",
+					job->request->accepts[i].name != NULL ? job->request->accepts[i].name : "*/*");
+	return problem_set(job->problem, 406, "PGRST107", text.data, NULL, NULL);
+}
+
 bool
 choose_media(Job *job)
 {
 	Plan *plan = job->plan;
-	Text text;
 
 	for (int i = 0; i < job->request->accept_count; i++)
 	{
@@ -65,10 +80,5 @@ choose_media(Job *job)
 			return true;
 		}
 	}
-	text_begin(&text, job->arena);
-	text_put(&text, "None of these media types are available: ");
-	for (int i = 0; i < job->request->accept_count; i++)
-		text_format(&text, "%s%s", i > 0 ? ", " : "",
-					job->request->accepts[i].name != NULL ? job->request->accepts[i].name : "*/*");
-	return problem_set(job->problem, 406, "PGRST107", text.data, NULL, NULL);
+	return refuse_media(job);
 }

@@ -71,7 +71,7 @@ plan_routine(Job *job)
 	return resolve_tree(job, relation, relation != NULL ? relation->name : job->routine->name) && choose_media(job);
 }
 
-/* The root: what of the schema the caller may use, for OpenAPI. */
+/* The root: the OpenAPI document, and nothing else. */
 static bool
 plan_root(Job *job)
 {
@@ -95,7 +95,7 @@ plan_root(Job *job)
 		job->plan->wants_body = method == METHOD_GET;
 		return true;
 	}
-	return choose_media(job);
+	return refuse_media(job);
 }
 
 bool
@@ -120,7 +120,7 @@ plan_request(Arena *arena, const Schema *schema, const PlanLimits *limits, const
 			planned = plan_root(&job);
 			break;
 	}
-	return planned && sql_statement(&job);
+	return planned && (request->target == TARGET_ROOT || sql_statement(&job));
 }
 
 const char *

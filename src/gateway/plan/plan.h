@@ -17,7 +17,7 @@
  *		location	the primary key of a row that was written, as a query: "id=eq.1"
  *		inserted	rows that were new: of upserts
  *
- * For TARGET_ROOT the body is {"relations": ["name", ...], "routines": [...]}: what of the schema the role may use.
+ * TARGET_ROOT has no statement here: what describes a schema is in answer/openapi_query.c.
  */
 #ifndef GATEWAY_PLAN_H
 #define GATEWAY_PLAN_H

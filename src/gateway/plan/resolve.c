@@ -261,7 +261,7 @@ give_scopes(Job *job)
 			return problem_set(job->problem, 400, "PGRST100", "one embedding is filtered by too many names", NULL,
 							   NULL);
 		node->scopes[node->scope_count++] = scope;
-		if (!check_logic(job, node, scope->conditions) || (!job->writes && !check_order(job, node, scope->order)))
+		if (!check_logic(job, node, scope->conditions) || !check_order(job, node, scope->order))
 			return false;
 		if (!job->writes)
 			bound(node, scope);

@@ -82,8 +82,8 @@ static const char query[] =
 	"routines AS (SELECT " C "json_agg(" C "json_build_object('schema', n.nspname, 'name', p.proname, 'comment', " C
 	"obj_description(p.oid, 'pg_proc'), 'volatility', p.provolatile, 'set', p.proretset, 'returns', " C
 	"format_type(p.prorettype, NULL), 'base', " C "format_type(t.oid, NULL), 'domain', CASE WHEN rt.typtype" EQ
-	"'d'::" C "\"char\" THEN rt.typname END, 'row', t.typtype" EQ "'c'::" C "\"char\" OR t.oid" EQ "2249::" C
-	"oid OR COALESCE(p.proargmodes OPERATOR(pg_catalog.&&) '{t,b,o}'::" C
+	"'d'::" C "\"char\" THEN rt.typname END, 'row', t.typtype" EQ "'c'::" C
+	"\"char\" OR COALESCE(p.proargmodes OPERATOR(pg_catalog.&&) '{t,b,o}'::" C
 	"\"char\"[], false), 'relation', t.typrelid::" C "int8, 'settings', p.proconfig, 'arguments', (SELECT " C
 	"json_agg(" C "json_build_object('name', COALESCE(p.proargnames[x.place], ''), 'type', " C
 	"format_type(x.type, NULL), 'required', x.input OPERATOR(pg_catalog.<=) (p.pronargs OPERATOR(pg_catalog.-) "

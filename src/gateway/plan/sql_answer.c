@@ -142,31 +142,6 @@ put_rows(Sql *sql, Source source)
 		sql_rows(sql, job->root, source);
 }
 
-/* What of the schema the role may use. */
-static void
-put_root(Sql *sql)
-{
-	const char *schema = sql->job->request->schema;
-
-	sql_put(sql, "SELECT NULL::pg_catalog.text AS total, '1' AS count, pg_catalog.json_build_object('relations', "
-				 "COALESCE((SELECT "
-				 "pg_catalog.json_agg(c.relname ORDER BY c.relname) FROM pg_catalog.pg_class c JOIN "
-				 "pg_catalog.pg_namespace n ON n.oid = "
-				 "c.relnamespace WHERE n.nspname = ");
-	sql_text(sql, schema);
-	sql_put(
-		sql,
-		" AND c.relkind = ANY ('{r,v,m,f,p}') AND NOT c.relispartition AND "
-		"(pg_catalog.has_any_column_privilege(c.oid, 'SELECT, "
-		"INSERT, UPDATE') OR pg_catalog.has_table_privilege(c.oid, 'DELETE'))), '[]'), 'routines', COALESCE((SELECT "
-		"pg_catalog.json_agg(DISTINCT p.proname) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = "
-		"p.pronamespace WHERE n.nspname = ");
-	sql_text(sql, schema);
-	sql_put(sql, " AND p.prokind = 'f' AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')), "
-				 "'[]'))::pg_catalog.text" SETTINGS
-				 "NULL::pg_catalog.text AS location, NULL::pg_catalog.text AS inserted");
-}
-
 static void
 put_inserted(Sql *sql)
 {
@@ -236,13 +211,8 @@ sql_statement(Job *job)
 	sql_begin(&sql, job);
 	if (job->plan->is_explain)
 		put_explain(&sql);
-	if (job->root == NULL)
-		put_root(&sql);
-	else
-	{
-		plan_count(job);
-		put_statement(&sql);
-	}
+	plan_count(job);
+	put_statement(&sql);
 	job->plan->sql = sql.text.data;
 	job->plan->parameters = sql.parameters;
 	job->plan->parameter_count = sql.count;

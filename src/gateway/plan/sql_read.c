@@ -153,8 +153,7 @@ put_order(Sql *sql, const Node *node)
 {
 	bool first = true;
 
-	/* what a write answers is in no order, as PostgREST has it */
-	for (int i = 0; i < node->scope_count && !sql->job->writes; i++)
+	for (int i = 0; i < node->scope_count; i++)
 	{
 		for (const OrderTerm *term = node->scopes[i]->order; term != NULL; term = term->next)
 		{

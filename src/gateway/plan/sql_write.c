@@ -149,10 +149,29 @@ count_wanted(const Job *job)
 		count++;
 	for (const Node *child = job->root->children; child != NULL; child = child->next)
 		count += child->link->count;
+	for (int i = 0; i < job->root->scope_count; i++)
+	{
+		for (const OrderTerm *term = job->root->scopes[i]->order; term != NULL; term = term->next)
+			count++;
+	}
 	return count;
 }
 
-/* What the answer is made of: selected columns, the ones embeddings hang on, the key for Location. */
+/* Columns that the answer is put in order by; of whole rows it has them all. */
+static void
+want_order(const Job *job, Returned *returned)
+{
+	for (int i = 0; i < job->root->scope_count; i++)
+	{
+		for (const OrderTerm *term = job->root->scopes[i]->order; term != NULL; term = term->next)
+		{
+			if (term->relation == NULL)
+				want(returned, term->field.name);
+		}
+	}
+}
+
+/* What the answer is made of: selected columns, the ones embeddings hang on, what orders it, the key for Location. */
 static void
 put_returning(Sql *sql)
 {
@@ -178,6 +197,8 @@ put_returning(Sql *sql)
 		for (int i = 0; i < child->link->count; i++)
 			want(&returned, child->link->own[i]);
 	}
+	if (job->plan->wants_body && !row)
+		want_order(job, &returned);
 	sql_put(sql, " RETURNING ");
 	if (row)
 	{

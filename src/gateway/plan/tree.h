@@ -91,6 +91,7 @@ extern bool tree_is_scalar(const Routine *routine);
 extern bool resolve_write(Job *job);
 extern bool resolve_call(Job *job);
 extern bool choose_media(Job *job);
+extern bool refuse_media(Job *job);
 
 /* The statement, and the one that estimates how many rows there are. */
 extern bool sql_statement(Job *job);

@@ -220,8 +220,7 @@ decode_plan(Call *call)
 	call->api.body = &call->body;
 	call->api.path = call->http->path;
 	call->api.accepts = accept_read(call->arena, accept != NULL ? accept : "*/*", &call->api.accept_count);
-	return call->is_document ||
-		   plan_request(call->arena, call->schema, &limits, &call->api, &call->plan, &call->problem);
+	return plan_request(call->arena, call->schema, &limits, &call->api, &call->plan, &call->problem);
 }
 
 bool

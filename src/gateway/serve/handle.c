@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 int64_t
@@ -118,6 +119,15 @@ call_end(Call *call, int status)
 	end_call(call, status, NULL);
 }
 
+/* Whether GET would have got a body that HEAD did not have made: to claim 0 bytes of it would be wrong (RFC 9110, 9.3.2). */
+static bool
+is_unmade(const Call *call, const Answer *answer)
+{
+	/* public: a method */
+	return strcmp(call->http->method, "HEAD") == 0 && answer->body_length == 0 && answer->status != 204 &&
+		   answer->status != 304;
+}
+
 void
 call_answer(Call *call, Answer *answer)
 {
@@ -128,7 +138,7 @@ call_answer(Call *call, Answer *answer)
 		answer_default(answer, "Cache-Control", "no-store");
 	end_call(call, answer->status, answer);
 	exchange_answer(call->exchange, answer->status, answer->reason, answer->headers, answer->header_count,
-					answer->body, answer->body_length);
+					answer->body, is_unmade(call, answer) ? EXCHANGE_LENGTH_UNKNOWN : answer->body_length);
 }
 
 static void

@@ -305,7 +305,7 @@ transact_refusal(Call *call, const PoolAnswer *answer)
 		case POOL_TIMEOUT:
 			return unreachable(call, 504, "PGRST003", "Timed out acquiring connection from connection pool.", NULL);
 		case POOL_DOWN:
-			return unreachable(call, 503, "PGRST000", "Database connection error. Retrying the connection.",
+			return unreachable(call, 503, "PGRST000", "Database connection error",
 							   answer->why);
 		default:
 			return unreachable(call, 503, "PGRST001", "Database client error. Retrying the connection.", answer->why);
@@ -316,14 +316,18 @@ static void
 came_back(void *argument, const PoolAnswer *answer)
 {
 	Call *call = argument;
+	int64_t came_at = call_clock();
 	Answer *made;
 
 	call->job = NULL;
-	call->timings.transaction = call_clock() - call->ran_at;
+	call->timings.transaction = came_at - call->ran_at;
 	if (answer->result_count > call->admission)
 		admission_take(call, answer->results[call->admission]);
 	made = answer->outcome == POOL_DONE ? success(call, answer) : transact_refusal(call, answer);
 	keep_results(call, answer);
+	call->timings.response = call_clock() - came_at;
+	if (call->side.timings != NULL)
+		answer_time(made, call->side.timings);
 	call_answer(call, made);
 }
 

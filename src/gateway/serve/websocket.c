@@ -76,7 +76,8 @@ is_protocol(const char *word)
 static bool
 holds_token(const char *word)
 {
-	return strncmp(word, PROTOCOL_TOKEN, sizeof(PROTOCOL_TOKEN) - 1) == 0; /* public: what stands before a token */
+	/* public: the words before a token */
+	return strncmp(word, PROTOCOL_TOKEN, sizeof(PROTOCOL_TOKEN) - 1) == 0;
 }
 
 static bool
