@@ -1,4 +1,4 @@
--- What test/t/067_postgrest.pl needs beside fixture.sql: grants, and tables and routines whose answers matter more than their names.
+-- What test/t/072_postgrest.pl needs beside fixture.sql: grants, and tables and routines whose answers matter more than their names.
 SET client_min_messages = warning;
 CREATE SCHEMA "Odd & schema";
 CREATE TABLE "Odd & schema".names (id integer PRIMARY KEY, name text);

@@ -305,8 +305,7 @@ transact_refusal(Call *call, const PoolAnswer *answer)
 		case POOL_TIMEOUT:
 			return unreachable(call, 504, "PGRST003", "Timed out acquiring connection from connection pool.", NULL);
 		case POOL_DOWN:
-			return unreachable(call, 503, "PGRST000", "Database connection error",
-							   answer->why);
+			return unreachable(call, 503, "PGRST000", "Database connection error", answer->why);
 		default:
 			return unreachable(call, 503, "PGRST001", "Database client error. Retrying the connection.", answer->why);
 	}
