@@ -30,6 +30,9 @@ BEGIN
 			IF wanted = 'twin_gateway' THEN
 				/* what a request may act in; without a token that warrants it none of these counts: identity/warrant.c */
 				GRANT twin_anonymous, twin_viewer, twin_operator, twin_admin TO twin_gateway;
+				/* its parameters are tokens and passwords of requests: the server's log has none of them, whatever else it logs */
+				ALTER ROLE twin_gateway SET log_parameter_max_length = 0;
+				ALTER ROLE twin_gateway SET log_parameter_max_length_on_error = 0;
 			END IF;
 		ELSIF existing.rolsuper OR existing.rolbypassrls OR existing.rolcreaterole THEN
 			RAISE EXCEPTION 'role "%" exists with SUPERUSER, BYPASSRLS or CREATEROLE', wanted
