@@ -104,11 +104,13 @@ ok(settle(), 'the ring empties');
 is(events_of('fits'), '32', 'what was taken is written');
 is(events_of('own_word'), '16', 'of both');
 is(events_of('permission_denied'), $denials + 16, '... and of refusals');
-is(sql($node, q{SELECT details, severity, outcome, class, application_made FROM twin.audit_log WHERE event_type = 'events_dropped'}), '{"dropped": "5"}|high|error|audit|f',
-	'and an event tells how many were not');
+# by one event, or by two where the writer's turn came in between
+is(sql($node, q{SELECT sum((details ->> 'dropped')::integer), severity, outcome, class, application_made FROM twin.audit_log WHERE event_type = 'events_dropped' GROUP BY 2, 3, 4, 5}),
+	'5|high|error|audit|f', 'and an event tells how many were not');
+my $told = events_of('events_dropped');
 sql($node, "SELECT twin.record_event('x')");
 settle();
-is(events_of('events_dropped'), '1', 'once');
+is(events_of('events_dropped'), $told, 'once');
 $locker->quit;
 
 # ---- a flood of refusals ----

@@ -57,6 +57,7 @@ is_refused($gateway->post('/rpc/login', json => { username => 'oleg', password =
 
 # ---- wrong passwords ----
 
+forget();
 my @refusals = map { $gateway->login(@$_) } [ 'oleg', 'wrong' ], [ 'nobody', 'wrong' ], [ 'oleg', $password . ' ' ];
 is(join(' ', map { $_->{status} } @refusals), '401 401 401', 'a wrong password, an unknown user, one blank too many');
 is($refusals[0]{body}, $refusals[$_]{body}, '... get one message') foreach 1, 2;

@@ -10,6 +10,7 @@
 #include "common/status.h"
 
 #include "fmgr.h"
+#include "utils/inval.h"
 
 /* Schemas of the extension. */
 #define TSEC_SCHEMA "twin"
@@ -34,6 +35,12 @@ extern void base_require_trigger(FunctionCallInfo fcinfo, const char *name);
 
 /* Has every session hear of a relation of ours by its relcache entry when this transaction commits; InvalidOid is none. */
 extern void base_tell_sessions(Oid relation);
+
+/*
+ * Has a function called whenever this process hears that a relation changed (InvalidOid: any may have); argument is 0.
+ * It notes and does no more.  From init functions, in place of CacheRegisterRelcacheCallback(): see watch.c.
+ */
+extern void base_watch_relations(RelcacheCallbackFunction watcher);
 
 /* Whole seconds since 1970, as tokens count them. */
 extern int64 base_seconds_now(void);

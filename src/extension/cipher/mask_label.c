@@ -106,7 +106,7 @@ void
 mask_label_init(void)
 {
 	register_label_provider(MASK_PROVIDER, check_relabel);
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 }
 
 /* The pattern a column itself was given. */

@@ -60,7 +60,7 @@ note_relation_change(Datum argument, Oid relation)
 void
 view_init(void)
 {
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 }
 
 /* ---- describing a view ---- */

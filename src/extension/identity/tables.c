@@ -97,7 +97,7 @@ note_role_change(Datum argument, int cache, uint32 hash)
 void
 tables_init(void)
 {
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 	CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, note_role_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, note_role_change, (Datum) 0);
 }

@@ -129,7 +129,7 @@ void
 cache_init(void)
 {
 	base_register_area(&area);
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 	RegisterXactCallback(note_transaction_end, NULL);
 	RegisterSubXactCallback(note_savepoint_end, NULL);
 }

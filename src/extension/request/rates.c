@@ -72,7 +72,7 @@ note_relation_change(Datum argument, Oid relation)
 void
 rates_init(void)
 {
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 }
 
 /* What the running request took from the limit of its own route and address. */

@@ -43,7 +43,7 @@ note_relation_change(Datum argument, Oid relation)
 void
 token_news_init(void)
 {
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 }
 
 void

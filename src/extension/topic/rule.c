@@ -58,7 +58,7 @@ note_relation_change(Datum argument, Oid relation)
 void
 topic_rule_init(void)
 {
-	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
+	base_watch_relations(note_relation_change);
 }
 
 uint64
