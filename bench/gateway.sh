@@ -4,7 +4,7 @@
 # FOLDER holds the compiled clients, the server's log, and what is written meanwhile. Rounds are interleaved; what is
 # reported are medians of the rounds' own ratios. What a request costs in CPU time, in the gateway and in the sessions that
 # serve it, is printed beside the rates: it says more where the machine has other work.
-# BENCH_ROUNDS, BENCH_SECONDS and BENCH_REQUESTS shorten it.
+# BENCH_ROUNDS, BENCH_SECONDS and BENCH_REQUESTS shorten it; BENCH_STAGES names some of: idle rates beside feed growth.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$1
@@ -18,6 +18,7 @@ pgbench=$(${PG_CONFIG:-pg_config} --bindir)/pgbench
 helper=
 trap 'test -z "$helper" || kill "$helper" 2>/dev/null || true' EXIT
 psql() { command psql -X -q -v ON_ERROR_STOP=1 "$@"; }
+stages=${BENCH_STAGES:-idle rates beside feed growth}
 median() { grep . | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 divide() { awk "BEGIN { print $1 / $2 }"; }
 # report WHAT RATIOS AT_MOST AT_LEAST: either may be NULL, and both
@@ -111,7 +112,7 @@ measure_rates() {
 
 # reads: p99 of 300 reads a second on 16 connections, in milliseconds, into the variable p99
 reads() {
-	BENCH_TOKEN=$token "$work/gateway_reader" "$port" '/units?unit_id=eq.' "$keys" 16 300 "$((2 * seconds))" >"$work/times"
+	BENCH_TOKEN=$token "$work/gateway_reader" "$port" '/units?unit_id=eq.' "$keys" 16 300 2 >"$work/times"
 	p99=$(cut -d' ' -f2 "$work/times")
 	echo "$1 $(cat "$work/times")" >>"$work/reads"
 }
@@ -123,21 +124,22 @@ stop_helper() {
 	helper=
 }
 
-# beside WHAT COMMAND [ARGUMENT]: rounds of reads alone and while the command runs
+# beside WHAT COMMAND [ARGUMENT]: reads alone and while the command runs, in turn. A host that stops for a moment spoils a p99,
+# so there are many short rounds, and the medians of both are compared.
 beside() {
-	local ratios='' alone
-	for _ in $(seq "$rounds"); do
+	local alone='' crowded=''
+	for _ in $(seq "$((3 * rounds))"); do
 		reads alone
-		alone=$p99
+		alone+=$p99$'\n'
 		"${@:2}" &
 		helper=$!
-		sleep 2
+		sleep 1
 		reads "$1"
-		ratios+=$(divide "$p99" "$alone")$'\n'
+		crowded+=$p99$'\n'
 		stop_helper # fails where it did not last
 		sleep 1
 	done
-	report "p99 of reads beside $1 / alone" "$ratios" 2 NULL
+	report "p99 of reads beside $1 / alone" "$(divide "$(median <<<"$crowded")" "$(median <<<"$alone")")" 2 NULL
 }
 
 # ---- memory ----
@@ -186,15 +188,20 @@ fan_out() {
 	echo "200 WebSockets: $delivered delivered, $lost lost"
 }
 
-measure_idle
-measure_rates
-beside '50 clients guessing passwords from one address' guess one
-beside '50 clients guessing passwords from 50 addresses' guess many
-beside '500 slow-drip sockets' drip
-echo 'reads beside: p50, p99 and the longest, in milliseconds, of each round'
-sort "$work/reads"
-north=$(psql -Atc "SELECT tenant_id FROM api.units WHERE unit_id = 1")
-echo "SELECT twin.publish('units.1', jsonb_build_object('at', extract(epoch FROM clock_timestamp())), $north);" >"$work/publish"
-fan_out 50 500
-fan_out 0 2000
-measure_growth
+measure_beside() {
+	beside '50 clients guessing passwords from one address' guess one
+	beside '50 clients guessing passwords from 50 addresses' guess many
+	beside '500 slow-drip sockets' drip
+	echo 'reads beside: p50, p99 and the longest, in milliseconds, of each round'
+	sort "$work/reads"
+}
+
+measure_feed() {
+	local north
+	north=$(psql -Atc "SELECT tenant_id FROM api.units WHERE unit_id = 1")
+	echo "SELECT twin.publish('units.1', jsonb_build_object('at', extract(epoch FROM clock_timestamp())), $north);" >"$work/publish"
+	fan_out 50 500
+	fan_out 0 2000
+}
+
+for stage in $stages; do "measure_$stage"; done

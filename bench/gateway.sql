@@ -3,6 +3,8 @@
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 ALTER ROLE twin_gateway LOGIN;
+-- statements are replayed with the values that the server's log shows, which are hidden otherwise
+ALTER ROLE twin_gateway RESET log_parameter_max_length;
 SELECT twin.create_tenant('North') AS north, twin.create_tenant('South') AS south \gset
 SELECT twin.create_user('vera', :'password', NULL, 'viewer', :north), twin.create_user('oleg', :'password', NULL, 'operator', :north) \g /dev/null
 CREATE SCHEMA api;

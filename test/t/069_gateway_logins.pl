@@ -1,4 +1,5 @@
 # Logins wait for passwords to be hashed and hold a connection to the database meanwhile; reads get theirs all the same.
+# Nor does one address get all connections, whatever it asks for.
 use strict;
 use warnings;
 use IO::Select;
@@ -17,7 +18,8 @@ sql($node, q{
 	CREATE SCHEMA api;
 	CREATE TABLE api.notices AS SELECT 1 AS notice_id;
 	GRANT USAGE ON SCHEMA api TO twin_anonymous;
-	GRANT SELECT ON api.notices TO twin_anonymous});
+	GRANT SELECT ON api.notices TO twin_anonymous;
+	CREATE FUNCTION api.rest(seconds int) RETURNS void LANGUAGE sql AS 'SELECT pg_sleep(seconds)'});
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $file = PostgreSQL::Test::Utils::tempdir() . '/gateway.conf';
 open my $conf, '>', $file or die $!;
@@ -48,4 +50,11 @@ ok($node->poll_query_until('postgres', $hashing), 'passwords are being hashed');
 like(notices(), qr/^HTTP\/1.1 200.*\[\{"notice_id":1\}\]/s, 'a read is answered meanwhile');
 cmp_ok(scalar(IO::Select->new(@guesses)->can_read(0)), '<', 3, '... before logins that came earlier');
 is(scalar(grep { answer($_) =~ /^HTTP\/1.1 401/ } @guesses), 6, 'logins wait for each other, and are answered');
+
+my @rests = map { send_request("POST /rpc/rest HTTP/1.1\r\nContent-Type: application/json\r\nX-Forwarded-For: 2001:db8::$_", '{"seconds": 5}') } 1 .. 6;
+my $resting = "FROM pg_stat_activity WHERE usename = 'twin_gateway' AND wait_event = 'PgSleep'";
+ok($node->poll_query_until('postgres', "SELECT count(*) = 3 $resting"), 'one network makes three of four connections rest');
+like(notices(), qr/^HTTP\/1.1 200/, 'another address is answered meanwhile');
+is(sql($node, "SELECT count(*) $resting"), '3', '... by the connection that is kept for others');
+is(scalar(grep { answer($_) =~ /^HTTP\/1.1 204/ } @rests), 6, 'who waits for its own is answered, too');
 done_testing();

@@ -61,6 +61,7 @@ typedef struct LinkBody
 	void *owner;
 	bool prepares;
 	char statement_timeout[16]; /* "30000ms", or "" */
+	bool is_unsettled;          /* the database refused SETUP_SQL */
 	bool forgets; /* what was prepared is not as it should be: all of it is dropped before the next job */
 	Dial *dial;
 	PGconn *server;
@@ -235,17 +236,17 @@ send_job(LinkBody *link, const Job *job)
 		if (!send(link, STEP_DEALLOCATE, -1, "DEALLOCATE ALL", false, 0, NULL))
 			return false;
 	}
-	if (!send(link, STEP_BEGIN, -1, job->begin, true, 0, NULL))
+	if (!send(link, STEP_BEGIN, -1, job->request.begin, true, 0, NULL))
 		return false;
-	for (int i = 0; i < job->count; i++)
+	for (int i = 0; i < job->request.count; i++)
 	{
-		const PoolStatement *statement = &job->statements[i];
+		const PoolStatement *statement = &job->request.statements[i];
 
 		if (!send(link, STEP_STATEMENT, i, statement->sql, statement->prepare, statement->parameter_count,
 				  statement->values))
 			return false;
 	}
-	if (job->judge == NULL && !send(link, STEP_END, -1, "COMMIT", true, 0, NULL))
+	if (job->request.judge == NULL && !send(link, STEP_END, -1, "COMMIT", true, 0, NULL))
 		return false;
 	return sync_and_flush(link);
 }
@@ -259,10 +260,10 @@ link_run(Link *face, Job *job)
 	face->job = job;
 	job->link = face;
 	link->failed = -1;
-	if (link->result_size < job->count + 1)
+	if (link->result_size < job->request.count + 1)
 	{
 		free(link->results);
-		link->result_size = job->count + 1;
+		link->result_size = job->request.count + 1;
 		link->results = db_alloc(sizeof(PGresult *) * (size_t) link->result_size);
 	}
 	/* told from the loop: whoever asked is still at it */
@@ -291,6 +292,8 @@ take_result(LinkBody *link, const Step *step, PGresult *result)
 
 	if (step->kind == STEP_PREPARE && good)
 		step->prepared->is_there = true;
+	if (step->kind == STEP_SETUP && !good)
+		link->is_unsettled = true;
 	if (!good && is_about_prepared(result))
 		link->forgets = true;
 	if (status == PGRES_PIPELINE_ABORTED || link->face.job == NULL || link->failed >= 0)
@@ -299,8 +302,8 @@ take_result(LinkBody *link, const Step *step, PGresult *result)
 		return;
 	}
 	if (!good)
-		link->failed =
-			step->kind == STEP_STATEMENT || step->kind == STEP_PREPARE ? step->statement : link->face.job->count;
+		link->failed = step->kind == STEP_STATEMENT || step->kind == STEP_PREPARE ? step->statement
+																				  : link->face.job->request.count;
 	if ((!good || step->kind == STEP_STATEMENT) && link->result_count < link->result_size)
 		link->results[link->result_count++] = result;
 	else
@@ -333,11 +336,11 @@ end_work(LinkBody *link)
 		else if (!send_alone(link, PHASE_CLEAN, STEP_END, "ROLLBACK"))
 			lose(link, PQerrorMessage(link->server));
 	}
-	else if (job != NULL && job->judge != NULL)
+	else if (job != NULL && job->request.judge != NULL)
 	{
 		PoolAnswer answer = {
 			.outcome = POOL_DONE, .results = link->results, .result_count = link->result_count, .failed = -1};
-		bool commit = !job->is_forgotten && job->judge(job->argument, &answer);
+		bool commit = !job->is_forgotten && job->request.judge(job->request.argument, &answer);
 
 		if (!send_alone(link, PHASE_END, STEP_END, commit ? "COMMIT" : "ROLLBACK"))
 			lose(link, PQerrorMessage(link->server));
@@ -362,7 +365,10 @@ end_phase(LinkBody *link)
 			end_work(link);
 			return;
 		case PHASE_SETUP:
-			become_idle(link);
+			if (link->is_unsettled)
+				lose(link, "the database refused the settings of a session; its log says why");
+			else
+				become_idle(link);
 			return;
 		case PHASE_END:
 		case PHASE_CLEAN:

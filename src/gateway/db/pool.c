@@ -7,23 +7,16 @@
  * the next request that comes a second later tries again: a database that is
  * back is found by whoever asks first.
  *
- * Whoever waits does so in one of two lines: what is slow may hold a few of the
- * connections only.  Of the two that stand first the one that came earlier goes.
+ * Whose turn it is when a connection is free, turns.c says.
  */
 #include "gateway/db/private.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define SWEEP_INTERVAL 5000 /* milliseconds */
 #define RETRY_REST 1000     /* milliseconds between tries that requests cause */
-
-typedef struct Line
-{
-	Job *first;
-	Job *last;
-	int waiting;
-} Line;
 
 struct Pool
 {
@@ -31,10 +24,8 @@ struct Pool
 	PoolOptions options;
 	Listener *listener;
 	Link *links;
-	int count;     /* of links */
-	Line lines[2]; /* ordinary, slow */
-	int slow;      /* that run */
-	uint64_t jobs; /* ever */
+	int count; /* of links */
+	Turns *turns;
 	bool is_down;
 	int64_t tried_at; /* the last connection that failed */
 	int tries;
@@ -47,75 +38,20 @@ static const LinkEvents events;
 
 /* ---- the line ---- */
 
+/* It waits no longer. */
 static void
-enqueue(Pool *pool, Job *job)
+stop_timer(Job *job)
 {
-	Line *line = &pool->lines[job->is_slow];
-
-	job->previous = line->last;
-	if (line->last != NULL)
-		line->last->next = job;
-	else
-		line->first = job;
-	line->last = job;
-	line->waiting++;
-}
-
-static void
-dequeue(Pool *pool, Job *job)
-{
-	Line *line = &pool->lines[job->is_slow];
-
-	if (job->previous != NULL)
-		job->previous->next = job->next;
-	else
-		line->first = job->next;
-	if (job->next != NULL)
-		job->next->previous = job->previous;
-	else
-		line->last = job->previous;
-	job->next = job->previous = NULL;
-	line->waiting--;
 	if (job->timer != NULL)
 		timer_cancel(job->timer);
 	job->timer = NULL;
 }
 
-/* How many more slow jobs may run. */
-static int
-slow_room(const Pool *pool)
-{
-	int most = pool->options.size / 4;
-
-	return (most > 0 ? most : 1) - pool->slow;
-}
-
-/* Whose turn it is; NULL when nobody waits, or only such as may not run yet. */
-static Job *
-next_job(const Pool *pool)
-{
-	Job *ordinary = pool->lines[false].first;
-	Job *slow = slow_room(pool) > 0 ? pool->lines[true].first : NULL;
-
-	if (ordinary == NULL || slow == NULL)
-		return ordinary != NULL ? ordinary : slow;
-	return ordinary->number < slow->number ? ordinary : slow;
-}
-
-/* How many connections could be put to use at once. */
-static int
-count_wanted(const Pool *pool)
-{
-	int slow = pool->lines[true].waiting;
-	int room = slow_room(pool);
-
-	return pool->lines[false].waiting + (slow < room ? slow : room);
-}
-
 static void
 run(Pool *pool, Link *link, Job *job)
 {
-	pool->slow += job->is_slow;
+	stop_timer(job);
+	turns_begin(pool->turns, &job->turn);
 	link_run(link, job);
 }
 
@@ -123,7 +59,7 @@ static void
 finish(Job *job, const PoolAnswer *answer)
 {
 	if (!job->is_forgotten)
-		job->callback(job->argument, answer);
+		job->request.callback(job->request.argument, answer);
 	free(job);
 }
 
@@ -133,7 +69,8 @@ refuse(Pool *pool, Job *job, PoolOutcome outcome, const char *why)
 {
 	PoolAnswer answer = {.outcome = outcome, .failed = -1, .why = why};
 
-	dequeue(pool, job);
+	stop_timer(job);
+	turns_leave(pool->turns, &job->turn);
 	finish(job, &answer);
 }
 
@@ -150,9 +87,10 @@ time_out(void *argument)
 static void
 refuse_all(Pool *pool, const char *why)
 {
-	for (int i = 0; i < 2; i++)
-		while (pool->lines[i].first != NULL)
-			refuse(pool, pool->lines[i].first, POOL_DOWN, why);
+	Turn *turn;
+
+	while ((turn = turns_first(pool->turns)) != NULL)
+		refuse(pool, (Job *) turn, POOL_DOWN, why);
 }
 
 /* ---- links ---- */
@@ -201,18 +139,38 @@ make_links(Pool *pool)
 {
 	int making = count_links(pool, LINK_MAKING);
 
-	while (making < count_wanted(pool) && pool->count < pool->options.size)
+	while (making < turns_wanted(pool->turns) && pool->count < pool->options.size)
 	{
 		add_link(pool);
 		making++;
 	}
 }
 
+static Link *
+find_idle(const Pool *pool)
+{
+	Link *link = pool->links;
+
+	while (link != NULL && link->state != LINK_IDLE)
+		link = link->next;
+	return link;
+}
+
+/* Gives what connections are idle to those whose turn it is: one that ends may let more than one begin. */
+static void
+dispatch(Pool *pool)
+{
+	Link *link;
+	Turn *turn;
+
+	while ((link = find_idle(pool)) != NULL && (turn = turns_next(pool->turns)) != NULL)
+		run(pool, link, (Job *) turn);
+}
+
 static void
 link_idle(void *owner, Link *link)
 {
 	Pool *pool = owner;
-	Job *job = next_job(pool);
 
 	pool->is_down = false;
 	pool->tries = 0;
@@ -220,18 +178,14 @@ link_idle(void *owner, Link *link)
 	{
 		drop_link(pool, link);
 		make_links(pool);
-		return;
 	}
-	if (job == NULL)
-		return;
-	dequeue(pool, job);
-	run(pool, link, job);
+	dispatch(pool);
 }
 
 static void
 link_ended(void *owner, Link *link, Job *job, const PoolAnswer *answer)
 {
-	((Pool *) owner)->slow -= job->is_slow;
+	turns_end(((Pool *) owner)->turns, &job->turn);
 	finish(job, answer);
 }
 
@@ -300,23 +254,16 @@ refuse_down(void *argument)
 	refuse(job->pool, job, POOL_DOWN, "the database cannot be reached");
 }
 
-static Job *
-begin_job(Pool *pool, Job made)
+Job *
+pool_run(Pool *pool, const PoolRequest *request)
 {
 	Job *job = db_alloc(sizeof(Job));
-	Link *idle = pool->links;
 
-	*job = made;
-	job->pool = pool;
-	job->number = ++pool->jobs;
-	while (idle != NULL && idle->state != LINK_IDLE)
-		idle = idle->next;
-	if (idle != NULL && (!job->is_slow || slow_room(pool) > 0))
-	{
-		run(pool, idle, job);
+	*job = (Job){.turn = {.client = request->client, .is_slow = request->is_slow}, .pool = pool, .request = *request};
+	turns_wait(pool->turns, &job->turn);
+	dispatch(pool);
+	if (job->link != NULL)
 		return job;
-	}
-	enqueue(pool, job);
 	if (pool->is_down && (count_links(pool, LINK_MAKING) > 0 || loop_now(pool->loop) - pool->tried_at < RETRY_REST))
 	{
 		job->timer = loop_after(pool->loop, 0, refuse_down, job);
@@ -327,38 +274,14 @@ begin_job(Pool *pool, Job made)
 	return job;
 }
 
-Job *
-pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
-		 PoolCallback callback, void *argument)
-{
-	return begin_job(pool, (Job){.begin = begin,
-								 .statements = statements,
-								 .count = count,
-								 .judge = judge,
-								 .callback = callback,
-								 .argument = argument});
-}
-
-Job *
-pool_run_slow(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
-			  PoolCallback callback, void *argument)
-{
-	return begin_job(pool, (Job){.begin = begin,
-								 .statements = statements,
-								 .count = count,
-								 .judge = judge,
-								 .callback = callback,
-								 .argument = argument,
-								 .is_slow = true});
-}
-
 void
 pool_cancel(Job *job)
 {
 	job->is_forgotten = true;
 	if (job->link == NULL)
 	{
-		dequeue(job->pool, job);
+		stop_timer(job);
+		turns_leave(job->pool->turns, &job->turn);
 		free(job);
 	}
 	else
@@ -373,7 +296,7 @@ pool_counts(const Pool *pool)
 	return (PoolCounts){.size = pool->options.size,
 						.open = pool->count - count_links(pool, LINK_MAKING),
 						.busy = count_links(pool, LINK_BUSY),
-						.waiting = pool->lines[false].waiting + pool->lines[true].waiting,
+						.waiting = turns_waiting(pool->turns),
 						.timeouts = pool->timeouts,
 						.is_down = pool->is_down,
 						.retry_after = rest > 0 ? (int) ((rest + 999) / 1000) : 1};
@@ -390,11 +313,26 @@ copy_of(const char *string)
 	return copy;
 }
 
+/* How many connections one client may have: a quarter is for others, so that nobody has all, unless the administrator says so. */
+static int
+per_client(const PoolOptions *options)
+{
+	int others = options->size / 4 > 0 ? options->size / 4 : 1;
+
+	if (options->per_client > 0)
+		return options->per_client;
+	return options->size > 1 ? options->size - others : 1;
+}
+
 Pool *
 pool_open(Loop *loop, const PoolOptions *options)
 {
 	Pool *pool = db_alloc(sizeof(Pool));
+	uint64_t seed;
 
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t) sizeof(seed))
+		abort(); /* the kernel has no random bytes */
+	pool->turns = turns_new(options->size, per_client(options), seed);
 	pool->loop = loop;
 	pool->options = *options;
 	pool->options.uri = copy_of(options->uri);
@@ -424,10 +362,12 @@ pool_close(Pool *pool)
 			PoolAnswer answer = {.outcome = POOL_LOST, .failed = -1, .why = "the gateway stops"};
 
 			link->job = NULL;
+			turns_end(pool->turns, &job->turn);
 			finish(job, &answer);
 		}
 		drop_link(pool, link);
 	}
+	turns_free(pool->turns);
 	free((char *) (uintptr_t) pool->options.uri);
 	free((char *) (uintptr_t) pool->options.channel);
 	free(pool);

@@ -56,6 +56,7 @@ typedef struct PoolOptions
 {
 	const char *uri;
 	int size;
+	int per_client;          /* of the connections, that one client may have at most; 0 leaves it to the pool */
 	int acquisition_timeout; /* milliseconds */
 	int max_idletime;
 	int max_lifetime;
@@ -82,20 +83,21 @@ typedef struct PoolCounts
 extern Pool *pool_open(Loop *loop, const PoolOptions *options);
 extern PoolCounts pool_counts(const Pool *pool);
 
-/*
- * Runs BEGIN, the statements and COMMIT as one pipeline.  begin is the whole BEGIN
- * statement.  With a judge, COMMIT or ROLLBACK is sent only after it has spoken,
- * which costs a second trip.  Statements and values must live until the callback.
- */
-extern Job *pool_run(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
-					 PoolCallback callback, void *argument);
+/* What is to be run; statements and values must live until the callback. */
+typedef struct PoolRequest
+{
+	const char *begin; /* the whole BEGIN statement */
+	const PoolStatement *statements;
+	int count;
+	PoolJudge judge; /* NULL: it commits when nothing fails.  With one, COMMIT or ROLLBACK costs a second trip */
+	PoolCallback callback;
+	void *argument;
+	uint64_t client; /* on whose behalf: clients take turns (turns.h); 0 is the gateway itself */
+	bool is_slow;    /* keeps its connection long, as a login does whose password is hashed */
+} PoolRequest;
 
-/*
- * The same for what keeps a connection long, as a login does that waits for its password to be hashed: a quarter of the
- * connections is for such, and the rest of them wait, so that guessers cannot take all.
- */
-extern Job *pool_run_slow(Pool *pool, const char *begin, const PoolStatement *statements, int count, PoolJudge judge,
-						  PoolCallback callback, void *argument);
+/* Runs BEGIN, the statements and COMMIT as one pipeline. */
+extern Job *pool_run(Pool *pool, const PoolRequest *request);
 
 /* Nobody wants the answer any more: what still waits is forgotten, what runs is broken off unless it ends soon.  The callback is not called. */
 extern void pool_cancel(Job *job);

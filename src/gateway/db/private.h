@@ -7,6 +7,7 @@
 
 #include "gateway/db/dial.h"
 #include "gateway/db/pool.h"
+#include "gateway/db/turns.h"
 
 #include <stddef.h>
 
@@ -55,19 +56,11 @@ typedef struct LinkEvents
 
 struct Job
 {
-	Job *next; /* in line */
-	Job *previous;
+	Turn turn; /* first: a turn is its job */
 	Pool *pool;
 	Link *link;   /* NULL while it waits */
 	Timer *timer; /* of waiting */
-	uint64_t number;
-	bool is_slow;
-	const char *begin;
-	const PoolStatement *statements;
-	int count;
-	PoolJudge judge;
-	PoolCallback callback;
-	void *argument;
+	PoolRequest request;
 	bool is_forgotten; /* pool_cancel(): nobody wants the answer */
 };
 

@@ -230,7 +230,11 @@ line_call(Feed *feed)
 		feed->wake_value = feed_string(feed->listener);
 		feed->wake_statement =
 			(PoolStatement){.sql = wake_sql, .prepare = true, .parameter_count = 1, .values = &feed->wake_value};
-		feed->wake = pool_run(feed->pool, "BEGIN", &feed->wake_statement, 1, NULL, woken, feed);
+		feed->wake = pool_run(feed->pool, &(PoolRequest){.begin = "BEGIN",
+														 .statements = &feed->wake_statement,
+														 .count = 1,
+														 .callback = woken,
+														 .argument = feed});
 	}
 }
 

@@ -126,7 +126,7 @@ address_client(const Address *address)
 	uint64_t client;
 
 	memcpy(&client, address->bytes + (is_ipv4(address) ? 8 : 0), sizeof(client));
-	return client;
+	return client != 0 ? client : ADDRESS_CLIENT_NONE;
 }
 
 /* ---- networks ---- */

@@ -15,6 +15,9 @@
 
 #define ADDRESS_TEXT_SIZE 46 /* with its final zero */
 
+/* All whose address nobody knows, as over a unix socket, are one client; ::/64 shares the number. */
+#define ADDRESS_CLIENT_NONE UINT64_C(1)
+
 typedef struct Address
 {
 	uint8_t bytes[16];
@@ -28,7 +31,7 @@ extern bool address_read(const char *text, size_t length, Address *address);
 
 extern void address_write(const Address *address, char text[ADDRESS_TEXT_SIZE]);
 
-/* What is counted as one client: an IPv4 address, or the /64 an IPv6 address is in. */
+/* What is counted as one client: an IPv4 address, or the /64 an IPv6 address is in.  Never 0. */
 extern uint64_t address_client(const Address *address);
 
 /* ---- networks ---- */

@@ -115,6 +115,7 @@ read_client(const Connection *connection, Request *request)
 		else if (is_forwarded && (count = values_of(request, "forwarded", values)) > 0)
 			request->is_tls = request->is_tls || forwarded_https(values, count, true);
 	}
+	request->client = known ? address_client(&client) : ADDRESS_CLIENT_NONE;
 	if (known)
 	{
 		char *text = arena_alloc(request->arena, ADDRESS_TEXT_SIZE);

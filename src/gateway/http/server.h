@@ -38,6 +38,7 @@ typedef struct Request
 	size_t body_length;
 	const char
 		*client_address; /* numeric; the peer's, or what a trusted proxy says of its own; NULL for a unix socket */
+	uint64_t client;     /* what is counted as one: see address_client() */
 	bool is_tls;         /* ... or a trusted proxy says so */
 	int64_t began_at;    /* loop_now() when its first byte came */
 } Request;

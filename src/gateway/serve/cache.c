@@ -219,7 +219,11 @@ read_schema(void *argument)
 	if (cache->timezones == NULL)
 		statements[count++] = (PoolStatement){.sql = "SELECT name FROM pg_catalog.pg_timezone_names"};
 	cache->began_at = microseconds();
-	cache->job = pool_run(cache->gateway->pool, "BEGIN READ ONLY", statements, count, NULL, schema_came, cache);
+	cache->job = pool_run(cache->gateway->pool, &(PoolRequest){.begin = "BEGIN READ ONLY",
+															   .statements = statements,
+															   .count = count,
+															   .callback = schema_came,
+															   .argument = cache});
 }
 
 void

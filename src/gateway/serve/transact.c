@@ -368,8 +368,13 @@ transact(Call *call)
 		!call->has_problem && !call->is_document && !call->plan.read_only &&
 		(call->plan.is_single || call->plan.has_max_affected || call->plan.is_put || ends_in_rollback(call));
 	call->ran_at = call_clock();
-	call->job = (is_login(call) ? pool_run_slow : pool_run)(call->gateway->pool, begin_statement(call),
-															call->statements, call->statement_count,
-															needs_judge ? judge : NULL, came_back, call);
+	call->job = pool_run(call->gateway->pool, &(PoolRequest){.begin = begin_statement(call),
+															 .statements = call->statements,
+															 .count = call->statement_count,
+															 .judge = needs_judge ? judge : NULL,
+															 .callback = came_back,
+															 .argument = call,
+															 .client = call->http->client,
+															 .is_slow = is_login(call)});
 	exchange_on_gone(call->exchange, client_gone, call);
 }

@@ -264,7 +264,12 @@ websocket_handshake(Call *call)
 	}
 	admission_add(call);
 	call->statements[call->statement_count++] = (PoolStatement){.sql = who_sql, .prepare = true};
-	call->job = pool_run(call->gateway->pool, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", call->statements,
-						 call->statement_count, NULL, came_back, call);
+	call->job =
+		pool_run(call->gateway->pool, &(PoolRequest){.begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+													 .statements = call->statements,
+													 .count = call->statement_count,
+													 .callback = came_back,
+													 .argument = call,
+													 .client = call->http->client});
 	exchange_on_gone(call->exchange, client_gone, call);
 }
