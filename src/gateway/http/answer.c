@@ -1,328 +1,23 @@
 /*
  * answer.c
- *		libmicrohttpd, asked to write answers.
- *
- * It runs in the program's only thread on connections that are socket pairs.
- * What it reads there is a request of a few fixed words that the door wrote
- * itself, so of what strangers send nothing reaches it; what it writes is the
- * answer.  A pair serves one answer after the other, whosever they are, and as
- * many exist as answers are on their way.
+ *		An answer on its way: asked of libmicrohttpd (writer.c), read from it, its
+ *		head put right.
  */
-#include "gateway/http/door.h"
+#include "gateway/http/pair.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-#define SPARE_PAIRS_MAX 64
-/*
- * libmicrohttpd clears all of a connection's memory after each answer, so most answers use little of it; those with large
- * heads, which may have two headers that carry a target (Location, Content-Location), have pairs of their own.
- */
-#define SMALL_MEMORY 8192
-#define SMALL_HEAD_MAX 4096
-#define LARGE_HEAD_REST 12288  /* beside the targets */
-#define LARGE_MEMORY_REST 8192 /* what libmicrohttpd keeps beside the headers of an answer */
-
-typedef enum Size
-{
-	SMALL,
-	LARGE
-} Size;
-
-struct Pair
-{
-	Pair *next;
-	Answers *answers;
-	Size size;
-	int fd;                        /* our end; -1 when closed */
-	struct MHD_Connection *theirs; /* NULL when closed */
-	Connection *connection;        /* NULL when it has gone, or the pair is spare */
-	Exchange *exchange;            /* being answered */
-	Watch *watch;                  /* for answers that do not fit a socket's buffer */
-	bool is_asked;                 /* libmicrohttpd has had its turn */
-	bool is_written;               /* libmicrohttpd has written all of it */
-	bool is_drained;               /* nothing was left when it was read last */
-	bool is_named;                 /* the status line has its own reason already */
-	bool is_unclaimed;             /* the head says nothing about a length that is not known any more */
-	bool stays;                    /* may serve again */
-};
-
-struct Answers
-{
-	Server *server;
-	struct MHD_Daemon *daemons[2];
-	Watch *watches[2];
-	int pairs[2]; /* that exist */
-	Pair *adding; /* while MHD_add_connection() is called */
-	Pair *spare;
-	int spare_count;
-	Connection **begun; /* in this turn of the loop */
-	size_t begun_count;
-	size_t begun_size;
-	size_t max_head;
-	bool is_called; /* run() is put off until the end of the turn */
-	bool is_closed;
-};
 
 static void run(void *argument);
 
-/* Puts libmicrohttpd's work off until every socket of this turn was looked at, so it is called once for all. */
-static void
-call(Answers *answers)
+void
+answers_call(Answers *answers)
 {
 	if (!answers->is_called)
 		loop_soon(answers->server->loop, run, answers);
 	answers->is_called = true;
-}
-
-static void
-free_when_closed(Pair *pair)
-{
-	if (pair->fd >= 0 || pair->theirs != NULL)
-		return;
-	pair->answers->pairs[pair->size]--;
-	free(pair);
-}
-
-/* Closes our end; libmicrohttpd closes its own when it sees that. */
-static void
-pair_close(Pair *pair)
-{
-	if (pair->watch != NULL)
-		watch_remove(pair->watch);
-	pair->watch = NULL;
-	if (pair->fd >= 0)
-		(void) close(pair->fd);
-	pair->fd = -1;
-	free_when_closed(pair);
-}
-
-/* libmicrohttpd took or closed a connection. */
-static void
-connection_changed(void *argument, struct MHD_Connection *theirs, void **context,
-				   enum MHD_ConnectionNotificationCode code)
-{
-	Answers *answers = argument;
-	Pair *pair;
-
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-	{
-		*context = answers->adding;
-		answers->adding->theirs = theirs;
-		return;
-	}
-	pair = *context;
-	pair->theirs = NULL;
-	pair->stays = false;
-	if (pair->connection == NULL)
-	{
-		exchange_free(pair->exchange);
-		pair->exchange = NULL;
-	}
-	free_when_closed(pair);
-}
-
-static Pair *
-pair_of(struct MHD_Connection *theirs)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(theirs, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info->socket_context;
-}
-
-static void
-request_completed(void *argument, struct MHD_Connection *theirs, void **context, enum MHD_RequestTerminationCode code)
-{
-	Pair *pair = pair_of(theirs);
-
-	(void) argument;
-	(void) context;
-	pair->is_written = true;
-	if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
-		pair->stays = false;
-	if (pair->connection == NULL)
-	{
-		exchange_free(pair->exchange);
-		pair->exchange = NULL;
-	}
-}
-
-/* HEAD of an answer whose length is known and whose body nobody made is never read. */
-static ssize_t
-no_body(void *argument, uint64_t position, char *buffer, size_t size)
-{
-	(void) argument;
-	(void) position;
-	(void) buffer;
-	(void) size;
-	return MHD_CONTENT_READER_END_WITH_ERROR;
-}
-
-static enum MHD_Result
-write_answer(void *argument, struct MHD_Connection *theirs, const char *url, const char *method, const char *version,
-			 const char *upload, size_t *upload_length, void **context)
-{
-	static char seen;
-	const Exchange *exchange = pair_of(theirs)->exchange;
-	size_t length = exchange->answer_length != EXCHANGE_LENGTH_UNKNOWN ? exchange->answer_length : 0;
-	struct MHD_Response *response;
-	enum MHD_Result result;
-
-	(void) argument;
-	(void) url;
-	(void) method;
-	(void) version;
-	(void) upload;
-	(void) upload_length;
-	if (*context == NULL)
-	{
-		/* an answer at the first call would end the connection */
-		*context = &seen;
-		return MHD_YES;
-	}
-	if (exchange->answer == NULL && length > 0)
-		response = MHD_create_response_from_callback(length, 1, no_body, NULL, NULL);
-	else
-		response =
-			MHD_create_response_from_buffer(length, (void *) (uintptr_t) exchange->answer, MHD_RESPMEM_PERSISTENT);
-	if (response == NULL)
-		return MHD_NO;
-	for (int i = 0; i < exchange->header_count; i++)
-	{
-		if (exchange->headers[i].name != NULL)
-			(void) MHD_add_response_header(response, exchange->headers[i].name, exchange->headers[i].value);
-	}
-	result = MHD_queue_response(theirs, (unsigned) exchange->status, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
-static void
-readable(void *argument, int happened)
-{
-	(void) happened;
-	call(argument);
-}
-
-static bool
-start(Answers *answers, Size size)
-{
-	const union MHD_DaemonInfo *info;
-
-	answers->daemons[size] =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, write_answer, answers,
-						 MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-						 size == SMALL ? (size_t) SMALL_MEMORY : answers->max_head + LARGE_MEMORY_REST,
-						 MHD_OPTION_NOTIFY_CONNECTION, connection_changed, answers, MHD_OPTION_NOTIFY_COMPLETED,
-						 request_completed, answers, MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_END);
-	if (answers->daemons[size] == NULL)
-		return false;
-	info = MHD_get_daemon_info(answers->daemons[size], MHD_DAEMON_INFO_EPOLL_FD);
-	if (info != NULL)
-		answers->watches[size] = loop_watch(answers->server->loop, info->epoll_fd, LOOP_READ, readable, answers);
-	return answers->watches[size] != NULL;
-}
-
-Answers *
-answers_open(Server *server, const char **why)
-{
-	Answers *answers = calloc(1, sizeof(Answers));
-
-	*why = "libmicrohttpd cannot be started";
-	if (answers == NULL)
-		return NULL;
-	answers->server = server;
-	answers->max_head = 2 * server->options.max_target + LARGE_HEAD_REST;
-	if (start(answers, SMALL) && start(answers, LARGE))
-		return answers;
-	answers_close(answers);
-	return NULL;
-}
-
-size_t
-answers_max_head(const Answers *answers)
-{
-	return answers->max_head;
-}
-
-/* Every connection has ended before; what libmicrohttpd has left are spare pairs and those given up. */
-void
-answers_close(Answers *answers)
-{
-	if (answers == NULL)
-		return;
-	for (Size size = SMALL; size <= LARGE; size++)
-	{
-		if (answers->watches[size] != NULL)
-			watch_remove(answers->watches[size]);
-		if (answers->daemons[size] != NULL)
-			MHD_stop_daemon(answers->daemons[size]);
-	}
-	while (answers->spare != NULL)
-	{
-		Pair *pair = answers->spare;
-
-		answers->spare = pair->next;
-		pair_close(pair);
-	}
-	free(answers->begun);
-	if (answers->is_called)
-		answers->is_closed = true; /* run() frees it */
-	else
-		free(answers);
-}
-
-/* ---- pairs ---- */
-
-static Pair *
-pair_new(Answers *answers, Size size)
-{
-	static const struct sockaddr nobody = {.sa_family = AF_UNIX};
-	int ends[2];
-	Pair *pair;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
-		return NULL;
-	pair = calloc(1, sizeof(Pair));
-	if (pair == NULL)
-	{
-		(void) close(ends[0]);
-		(void) close(ends[1]);
-		return NULL;
-	}
-	pair->answers = answers;
-	pair->size = size;
-	answers->pairs[size]++;
-	pair->fd = ends[0];
-	answers->adding = pair;
-	/* it closes its end itself when it fails */
-	if (MHD_add_connection(answers->daemons[size], ends[1], &nobody, sizeof(nobody)) != MHD_YES)
-	{
-		pair_close(pair);
-		return NULL;
-	}
-	return pair;
-}
-
-/* The spare pair used last, whose memory is warm, or a new one. */
-static Pair *
-pair_take(Answers *answers, Size size)
-{
-	while (size == SMALL && answers->spare != NULL)
-	{
-		Pair *pair = answers->spare;
-
-		answers->spare = pair->next;
-		answers->spare_count--;
-		if (pair->theirs != NULL)
-			return pair;
-		pair_close(pair);
-	}
-	return pair_new(answers, size);
 }
 
 static void
@@ -377,7 +72,7 @@ answer_begin(Connection *connection)
 		return false;
 	}
 	note_begun(answers, connection);
-	call(answers);
+	answers_call(answers);
 	return true;
 }
 
@@ -414,7 +109,7 @@ run(void *argument)
 	for (Size size = SMALL; size <= LARGE; size++)
 	{
 		if (answers->pairs[size] > 0 && MHD_get_timeout(answers->daemons[size], &timeout) == MHD_YES && timeout == 0)
-			call(answers);
+			answers_call(answers);
 	}
 }
 
@@ -433,7 +128,6 @@ void
 answer_end(Connection *connection, bool is_lost)
 {
 	Pair *pair = connection->pair;
-	Answers *answers = pair->answers;
 
 	connection->pair = NULL;
 	connection->exchange = NULL;
@@ -444,19 +138,9 @@ answer_end(Connection *connection, bool is_lost)
 		pair->exchange = NULL;
 	}
 	if (!pair->is_written || is_lost)
-		forget_begun(answers, connection);
-	if (pair->size == SMALL && pair->is_written && pair->stays && pair->theirs != NULL &&
-		answers->spare_count < SPARE_PAIRS_MAX)
-	{
-		if (pair->watch != NULL)
-			watch_remove(pair->watch);
-		pair->watch = NULL;
-		pair->next = answers->spare;
-		answers->spare = pair;
-		answers->spare_count++;
-		return;
-	}
-	pair_close(pair);
+		forget_begun(pair->answers, connection);
+	if (!pair_keep(pair))
+		pair_close(pair);
 }
 
 /* ---- reading what was written ---- */

@@ -9,17 +9,13 @@
  */
 #include "gateway/http/door.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* After a refusal: milliseconds for the client to read it, and what it may send meanwhile, as sockets on both sides hold. */
 #define LINGER_TIME 2000
 #define LINGER_BYTES ((size_t) 12 << 20)
-#define FIRST_IN ((size_t) 4096)
-#define BODY_IN ((size_t) 65536)
 
 typedef enum Step
 {
@@ -27,124 +23,6 @@ typedef enum Step
 	STEP_WAIT,
 	STEP_GONE /* freed */
 } Step;
-
-/* ---- buffers ---- */
-
-void
-buffer_free(Buffer *buffer)
-{
-	free(buffer->data);
-	*buffer = (Buffer){0};
-}
-
-/* Makes room for so many bytes behind the end. */
-static void
-buffer_reserve(Buffer *buffer, size_t room)
-{
-	size_t held = buffer->end - buffer->begin;
-
-	if (buffer->size - buffer->end >= room)
-		return;
-	if (buffer->begin > 0)
-	{
-		memmove(buffer->data, buffer->data + buffer->begin, held);
-		buffer->begin = 0;
-		buffer->end = held;
-	}
-	if (buffer->size - held >= room)
-		return;
-	buffer->data = realloc(buffer->data, held + room);
-	if (buffer->data == NULL)
-		abort(); /* as arena.c does */
-	buffer->size = held + room;
-}
-
-void
-buffer_add(Buffer *buffer, const char *data, size_t length)
-{
-	buffer_reserve(buffer, length);
-	memcpy(buffer->data + buffer->end, data, length);
-	buffer->end += length;
-}
-
-/* ---- the client's socket ---- */
-
-static ssize_t
-outcome(ssize_t count)
-{
-	if (count >= 0)
-		return count;
-	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? DOOR_AGAIN : DOOR_ERROR;
-}
-
-ssize_t
-door_read(Connection *connection, char *data, size_t size)
-{
-	if (connection->tls != NULL)
-		return tls_read(connection->tls, data, size);
-	return outcome(recv(connection->fd, data, size, 0));
-}
-
-ssize_t
-door_write(Connection *connection, const char *data, size_t length)
-{
-	if (connection->tls != NULL)
-		return tls_write(connection->tls, data, length);
-	return outcome(send(connection->fd, data, length, MSG_NOSIGNAL));
-}
-
-ssize_t
-door_flush(Connection *connection)
-{
-	Buffer *out = &connection->out;
-
-	while (out->end > out->begin)
-	{
-		ssize_t count = door_write(connection, out->data + out->begin, out->end - out->begin);
-
-		if (count < 0)
-			return count;
-		out->begin += (size_t) count;
-	}
-	buffer_free(out);
-	return 1;
-}
-
-/* The most that is kept of what a client sends ahead: a head that the gate has not refused fits. */
-static size_t
-most_in(const Connection *connection)
-{
-	size_t head = connection->server->limits.max_head + 1;
-
-	return head > BODY_IN ? head : BODY_IN;
-}
-
-/* Reads into the buffer; DOOR_AGAIN also when it is full. */
-static ssize_t
-fill(Connection *connection)
-{
-	Buffer *in = &connection->in;
-	size_t held = in->end - in->begin;
-	size_t room = gate_phase(connection->gate) == GATE_BODY && gate_head(connection->gate)->content_length > FIRST_IN
-					  ? BODY_IN
-					  : FIRST_IN;
-	ssize_t count;
-
-	if (held == 0)
-		in->begin = in->end = 0;
-	if (in->size - in->end == 0 || in->data == NULL)
-	{
-		size_t most = most_in(connection);
-
-		if (held >= most)
-			return DOOR_AGAIN;
-		buffer_reserve(in, held + room > most ? most - held : room);
-	}
-	count = door_read(connection, in->data + in->end, in->size - in->end);
-	if (count > 0)
-		in->end += (size_t) count;
-	return count;
-}
 
 /* ---- deadlines ---- */
 
@@ -248,7 +126,7 @@ static Step
 discard(Connection *connection)
 {
 	ssize_t count =
-		outcome(recv(connection->fd, connection->server->scratch, sizeof(connection->server->scratch), 0));
+		door_outcome(recv(connection->fd, connection->server->scratch, sizeof(connection->server->scratch), 0));
 
 	if (count == DOOR_AGAIN)
 		return STEP_WAIT;
@@ -340,7 +218,7 @@ read_request(Connection *connection)
 		return step;
 	if (connection->ended || (!connection->began && connection->server->is_draining))
 		return lose(connection);
-	count = fill(connection);
+	count = door_fill(connection);
 	if (count == DOOR_AGAIN)
 		return STEP_WAIT;
 	if (count <= 0)
@@ -356,7 +234,7 @@ await_answer(Connection *connection)
 
 	if (connection->ended)
 		return STEP_WAIT;
-	count = fill(connection);
+	count = door_fill(connection);
 	if (count == DOOR_AGAIN)
 		return STEP_WAIT;
 	if (count > 0)
@@ -437,7 +315,7 @@ settle(Connection *connection, bool is_lazy)
 	bool has_out = connection->out.data != NULL;
 	bool reads = connection->state == STATE_READING || connection->state == STATE_LINGERING ||
 				 (connection->state == STATE_WAITING && !connection->ended &&
-				  connection->in.end - connection->in.begin < most_in(connection)) ||
+				  connection->in.end - connection->in.begin < door_most_in(connection)) ||
 				 (connection->state == STATE_TUNNEL && connection->in.data == NULL);
 	bool is_tls = connection->tls != NULL && connection->state != STATE_LINGERING;
 	int wanted = 0;

@@ -137,8 +137,18 @@ extern void door_pump(Connection *connection);
 extern void door_lose(Connection *connection);
 extern void door_set_deadline(Connection *connection, int milliseconds);
 
+/* ---- traffic.c ---- */
+
+/* What recv() and send() gave back, in words of this house. */
+extern ssize_t door_outcome(ssize_t count);
 extern ssize_t door_read(Connection *connection, char *data, size_t size);
 extern ssize_t door_write(Connection *connection, const char *data, size_t length);
+
+/* Reads into the buffer; DOOR_AGAIN also when it is full. */
+extern ssize_t door_fill(Connection *connection);
+
+/* The most that is kept of what a client sends ahead: a head that the gate has not refused fits. */
+extern size_t door_most_in(const Connection *connection);
 
 /* Writes what waits in the buffer; 1 when nothing is left. */
 extern ssize_t door_flush(Connection *connection);
@@ -162,11 +172,13 @@ extern Exchange *exchange_begin(Connection *connection, const char *head, size_t
 extern void exchange_add_body(Exchange *exchange, const char *data, size_t length);
 extern void exchange_free(Exchange *exchange);
 
-/* ---- answer.c ---- */
+/* ---- writer.c ---- */
 
 extern Answers *answers_open(Server *server, const char **why);
 extern void answers_close(Answers *answers);
 extern size_t answers_max_head(const Answers *answers);
+
+/* ---- answer.c ---- */
 
 /* Has the answer of the connection's exchange written.  False: no descriptors left. */
 extern bool answer_begin(Connection *connection);
