@@ -72,4 +72,15 @@ extern bool event_emit(const SecurityEvent *event);
  */
 extern void event_emit_at_end(const SecurityEvent *event);
 
+/* ---- rows of twin_internal.events, for those who write them themselves ---- */
+
+/* A row may stand for so many events, numbered from its id on. */
+#define EVENT_ID_STEP 1000
+
+/* The next row's id, a multiple of EVENT_ID_STEP; not taken back by a rollback.  Raises where the sequence is missing. */
+extern int64 event_take_id(void);
+
+/* Which cluster and database the transaction ids of rows written here belong to. */
+extern int32 event_origin(void);
+
 #endif /* TSEC_EVENT_H */

@@ -20,12 +20,12 @@ COMMENT ON FUNCTION twin_internal.emit_event(text, text, text, jsonb, text) IS '
 CREATE VIEW twin.audit_log AS
 	SELECT e.event_id, e.event_time, e.recorded_at, e.class, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id,
 		e.session_user_name, e.outer_user_name, e.effective_user_name, e.user_id, e.username, e.tenant_id, e.token_id, e.client_address,
-		e.application_name, e.request_id, e.xid, e.application_made, e.old, e.new, e.diff, e.details, e.leaf_index
+		e.application_name, e.request_id, e.xid, e.application_made, NULL::jsonb AS old, NULL::jsonb AS new, NULL::jsonb AS diff, e.details, NULL::bigint AS leaf_index
 	FROM twin_internal.events e
 	UNION ALL
 	SELECT o.event_id, o.event_time, o.recorded_at, o.class, o.event_type, o.severity, o.outcome, o.action, o.resource, o.record_id,
 		o.session_user_name, o.outer_user_name, o.effective_user_name, o.user_id, o.username, o.tenant_id, o.token_id, o.client_address,
-		o.application_name, o.request_id, o.xid, o.application_made, o.old, o.new, o.diff, o.details, o.leaf_index
+		o.application_name, o.request_id, o.xid, o.application_made, NULL, NULL, NULL, o.details, NULL
 	FROM twin_internal.events_overflow o;
 COMMENT ON VIEW twin.audit_log IS 'security events of this database; event_time is what the emitter says, recorded_at when the event was written';
 

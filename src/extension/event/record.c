@@ -103,9 +103,8 @@ details_argument(FunctionCallInfo fcinfo, int number)
 	return json;
 }
 
-/* The next event's id; not taken back by a rollback. */
-static int64
-next_id(void)
+int64
+event_take_id(void)
 {
 	Oid sequence = get_relname_relid("event_id_seq", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false));
 	bool was_read_only = XactReadOnly;
@@ -156,7 +155,7 @@ tsec_record_event(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the time of a security event is not finite")));
 	}
 	event.details = details_argument(fcinfo, 8);
-	event.event_id = next_id();
+	event.event_id = event_take_id();
 	if (!event_emit(&event))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("the security event could not be recorded"),
 						errdetail("The memory in which events wait to be written is full."),

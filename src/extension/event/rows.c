@@ -13,8 +13,10 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -24,23 +26,24 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-#define COLUMNS                                                                                                   \
-	"(event_id, event_time, recorded_at, class, event_type, severity, outcome, action, resource, record_id, "     \
-	"session_user_name, outer_user_name, effective_user_name, user_id, username, tenant_id, token_id, "           \
-	"client_address, application_name, request_id, xid, application_made, details, pid) VALUES "                  \
-	"(coalesce($1, pg_catalog.nextval('twin_internal.event_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, " \
-	"$12, $13, $14, $15, $16, $17, $18::pg_catalog.inet, $19, $20, $21, $22, $23::pg_catalog.jsonb, $24)"
+#define COLUMNS                                                                                                      \
+	"(event_id, event_time, recorded_at, class, event_type, severity, outcome, action, resource, record_id, "        \
+	"session_user_name, outer_user_name, effective_user_name, user_id, username, tenant_id, token_id, "              \
+	"client_address, application_name, request_id, xid, application_made, details, pid, origin, writer_xid) VALUES " \
+	"(coalesce($1, pg_catalog.nextval('twin_internal.event_id_seq')), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "    \
+	"$12, $13, $14, $15, $16, $17, $18::pg_catalog.inet, $19, $20, $21, $22, $23::pg_catalog.jsonb, $24, $25, "      \
+	"pg_catalog.pg_current_xact_id())"
 
-#define COLUMN_COUNT 24
+#define COLUMN_COUNT 25
 
 static const char *const inserts[] = {"INSERT INTO twin_internal.events_overflow " COLUMNS,
 									  "INSERT INTO twin_internal.events " COLUMNS};
 static SPIPlanPtr plans[lengthof(inserts)];
 
-static Oid types[COLUMN_COUNT] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID,
-								  TEXTOID, TEXTOID,        TEXTOID,        TEXTOID, TEXTOID, TEXTOID,
-								  TEXTOID, INT8OID,        TEXTOID,        INT8OID, TEXTOID, TEXTOID,
-								  TEXTOID, TEXTOID,        XID8OID,        BOOLOID, TEXTOID, INT4OID};
+static Oid types[COLUMN_COUNT] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+								  TEXTOID, TEXTOID,        TEXTOID,        TEXTOID, TEXTOID, TEXTOID, INT8OID,
+								  TEXTOID, INT8OID,        TEXTOID,        TEXTOID, TEXTOID, TEXTOID, XID8OID,
+								  BOOLOID, TEXTOID,        INT4OID,        INT4OID};
 
 /*
  * Whether a class has a partition for what this transaction writes; asked once.  Should a month end meanwhile, a row goes
@@ -180,6 +183,7 @@ rows_write(const EventRecord *record, RowForm form)
 	values[21] = BoolGetDatum(record->flags & EVENT_APPLICATION_MADE);
 	values[22] = text_datum(details, &null[22]);
 	values[23] = Int32GetDatum((int32) record->pid);
+	values[24] = Int32GetDatum(event_origin());
 
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		nulls[i] = null[i] ? 'n' : ' ';
@@ -209,4 +213,12 @@ rows_maintain(void)
 		elog(ERROR, "twin_security: partitions of events could not be looked after");
 	next = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	return null ? 0 : DatumGetTimestampTz(next);
+}
+
+int32
+event_origin(void)
+{
+	uint64 system = GetSystemIdentifier();
+
+	return (int32) hash_bytes_extended((const unsigned char *) &system, sizeof(system), MyDatabaseId);
 }

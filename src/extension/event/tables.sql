@@ -7,7 +7,8 @@
  * second time when a dump attaches a month that brings its own.
  */
 
-CREATE SEQUENCE twin_internal.event_id_seq AS bigint;
+/* A row may hold up to a thousand events, of rows that one statement changed: they are numbered from its id on. */
+CREATE SEQUENCE twin_internal.event_id_seq AS bigint INCREMENT BY 1000 MINVALUE 1000;
 COMMENT ON SEQUENCE twin_internal.event_id_seq IS 'ids of events; gaps are normal';
 
 CREATE TABLE twin_internal.events (
@@ -33,13 +34,14 @@ CREATE TABLE twin_internal.events (
 	request_id text,
 	xid xid8,
 	application_made boolean NOT NULL,
-	old jsonb,
-	new jsonb,
-	diff jsonb,
 	details jsonb NOT NULL,
-	leaf_index bigint,
-	pid integer
+	pid integer,
+	origin integer NOT NULL,	/* of writer_xid: which cluster and database counts so */
+	writer_xid xid8 NOT NULL,	/* the transaction that wrote the row, not the one it tells of */
+	row_count integer,	/* so many events; NULL: the row is one */
+	rows bytea	/* of changed rows: their columns and images */
 ) PARTITION BY LIST (class);
+ALTER TABLE twin_internal.events ALTER rows SET STORAGE EXTERNAL;
 COMMENT ON TABLE twin_internal.events IS 'security events, by class and month; recorded_at is when the row was written, event_time what the emitter says';
 
 CREATE TABLE twin_internal.events_audit PARTITION OF twin_internal.events FOR VALUES IN ('audit') PARTITION BY RANGE (recorded_at);
@@ -49,11 +51,12 @@ COMMENT ON TABLE twin_internal.events_access IS 'what was read';
 CREATE TABLE twin_internal.events_error PARTITION OF twin_internal.events FOR VALUES IN ('error') PARTITION BY RANGE (recorded_at);
 COMMENT ON TABLE twin_internal.events_error IS 'what failed';
 
-CREATE TABLE twin_internal.events_overflow (LIKE twin_internal.events);
+CREATE TABLE twin_internal.events_overflow (LIKE twin_internal.events INCLUDING STORAGE) WITH (toast_tuple_target = 8160);
 COMMENT ON TABLE twin_internal.events_overflow IS 'events of a month that has no partition; they move there when it is made';
 ALTER TABLE twin_internal.events_overflow REPLICA IDENTITY FULL;	/* rows move away from it, also where all tables are published */
 CREATE INDEX events_overflow_event_id ON twin_internal.events_overflow (event_id);
 CREATE INDEX events_overflow_event_time ON twin_internal.events_overflow (event_time);
+CREATE INDEX events_overflow_writer ON twin_internal.events_overflow (origin, writer_xid);
 
 /*
  * Not dumped: in a database that is being restored it says when CREATE EXTENSION ran there, and for an hour no

@@ -3,11 +3,13 @@
  *		Where the server enters: starts the parts in the order of PARTS.
  */
 #include "account/account.h"
+#include "audit/audit.h"
 #include "base/base.h"
 #include "cipher/cipher.h"
 #include "event/event.h"
 #include "identity/identity.h"
 #include "keyring/keyring.h"
+#include "ledger/ledger.h"
 #include "limit/limit.h"
 #include "password/password.h"
 #include "request/request.h"
@@ -32,4 +34,6 @@ _PG_init(void)
 	account_init();
 	request_init();
 	topic_init();
+	ledger_init();
+	audit_init();
 }

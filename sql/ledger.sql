@@ -1,0 +1,1 @@
+-- ledger: see test/pgtap and test/t for what needs more than one session

@@ -1,0 +1,4 @@
+/*
+ * audit.sql
+ *		What is recorded of audited tables and of commands, and the log as it is read.
+ */

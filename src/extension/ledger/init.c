@@ -1,0 +1,10 @@
+/*
+ * init.c
+ *		Starts the part.
+ */
+#include "ledger/ledger.h"
+
+void
+ledger_init(void)
+{
+}

@@ -1,0 +1,4 @@
+/*
+ * ledger.sql
+ *		The tree over all events, its checkpoints and proofs.
+ */
