@@ -108,7 +108,7 @@ static bool
 needs_restart(const Config *old, const Config *new)
 {
 	return strcmp(old->db_uri, new->db_uri) != 0 || old->db_pool != new->db_pool ||
-		   old->db_pool_per_client != new->db_pool_per_client ||
+		   old->db_pool_per_address != new->db_pool_per_address ||
 		   old->db_statement_timeout != new->db_statement_timeout || old->server_port != new->server_port ||
 		   old->admin_server_port != new->admin_server_port || strcmp(old->server_host, new->server_host) != 0;
 }
@@ -229,7 +229,7 @@ open_pool(Gateway *gateway)
 	const Config *config = gateway->config;
 	PoolOptions options = {.uri = config->db_uri,
 						   .size = config->db_pool,
-						   .per_client = config->db_pool_per_client,
+						   .per_client = config->db_pool_per_address,
 						   .acquisition_timeout = config->db_pool_acquisition_timeout,
 						   .max_idletime = config->db_pool_max_idletime,
 						   .max_lifetime = config->db_pool_max_lifetime,

@@ -48,7 +48,7 @@ typedef struct Config
 	const char *db_pre_request;      /* a function called after ours; NULL none */
 	const char *db_root_spec;        /* a function that answers for the root; NULL none */
 	int db_pool;                     /* connections */
-	int db_pool_per_client;          /* connections one client address may have at most; 0: a quarter is for others */
+	int db_pool_per_address;         /* connections one client address may have at most; 0: a quarter is for others */
 	int db_pool_acquisition_timeout; /* milliseconds a request waits for one: 504 */
 	int db_pool_max_idletime;        /* milliseconds */
 	int db_pool_max_lifetime;        /* milliseconds */

@@ -47,7 +47,7 @@ static const Setting settings[] = {
 	 .description = "A connection unused for so long is closed; 0 keeps it."},
 	{.name = "db-pool-max-lifetime", .kind = SETTING_DURATION, AT(db_pool_max_lifetime), RANGE(0, 168 HOURS), .standard = "1800",
 	 .description = "A connection older than this is made anew; 0 keeps it."},
-	{.name = "db-pool-per-client", .kind = SETTING_NUMBER, AT(db_pool_per_client), RANGE(0, 1000), .standard = "0",
+	{.name = "db-pool-per-address", .kind = SETTING_NUMBER, AT(db_pool_per_address), RANGE(0, 1000), .standard = "0",
 	 .description = "Connections that one client address (IPv6: /64) may have at once; 0 is three quarters of db-pool."},
 	{.name = "db-pre-request", .alias = "pre-request", .kind = SETTING_TEXT, AT(db_pre_request), .standard = "",
 	 .description = "Function called in every transaction after the token was verified: schema.name."},
