@@ -135,7 +135,9 @@ struct Subscription
 	TopicVerdict verdict;    /* why it is closed */
 	int topic_count;
 	TopicMember *members;
-	VerifiedToken *kept; /* what the token says; NULL before it was verified */
+	MemoryContext context; /* of what it was told of tables; NULL when nothing was */
+	void *memory;          /* ... the part's that tells */
+	VerifiedToken *kept;   /* what the token says; NULL before it was verified */
 	size_t token_length;
 	char *token;
 };
@@ -162,6 +164,9 @@ extern TopicListener topic_listener;
 /* Makes the memory of subscriptions; gives it back. */
 extern void topic_subscriptions_begin(void);
 extern void topic_subscriptions_forget(void);
+
+/* Memory for one subscription, which goes with all of them at the latest. */
+extern MemoryContext topic_subscription_context(void);
 
 /* Takes a subscription out of the open ones; receive() tells.  Then forgets it. */
 extern void topic_close(Subscription *subscription);

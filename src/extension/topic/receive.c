@@ -57,6 +57,16 @@ typedef struct Answer
 	Size bytes;
 } Answer;
 
+static TopicReread topic_reread = NULL;
+
+void
+topic_set_reread(TopicReread reread)
+{
+	if (topic_reread != NULL)
+		elog(ERROR, "twin_security: two tell of changes");
+	topic_reread = reread;
+}
+
 /* ---- rows ---- */
 
 static void
@@ -198,6 +208,44 @@ collect(TopicEntry *entry, const TopicMessage *message, uint64 number, Need *nee
 		topic_close(lfirst(cell));
 }
 
+/* A row of a message, to those it is for. */
+static void
+put_message(Answer *answer, const TopicMessage *message, uint64 number, Datum *ids, int count, const char *payload)
+{
+	Datum values[RECEIVED_COLUMNS] = {0};
+	bool nulls[RECEIVED_COLUMNS] = {0};
+
+	values[RECEIVED_SUBSCRIPTIONS] = array_of(ids, count);
+	values[RECEIVED_TOPIC] =
+		PointerGetDatum(cstring_to_text_with_len((const char *) message->topic.data, (int) message->topic.length));
+	values[RECEIVED_PAYLOAD] = json_of(payload);
+	values[RECEIVED_PUBLISHED_AT] = TimestampTzGetDatum(message->published_at);
+	values[RECEIVED_MESSAGE_ID] = Int64GetDatum((int64) number);
+	put_row(answer, values, nulls, "message");
+	answer->messages++;
+	answer->bytes += strlen(payload) + count * sizeof(int64);
+	topic_listener.delivered += count;
+}
+
+/* Tells a subscriber of a table's change what he may see of it. */
+static void
+put_change(Answer *answer, const TopicMessage *message, uint64 number, Subscription *subscription)
+{
+	TopicReader reader = {
+		.token = subscription->token, .token_length = subscription->token_length, .memory = &subscription->memory};
+	Datum id = Int64GetDatum(subscription->id);
+	char *payload;
+
+	if (topic_reread == NULL)
+		return;
+	if (subscription->context == NULL)
+		subscription->context = topic_subscription_context();
+	reader.context = subscription->context;
+	payload = topic_reread(&reader, pnstrdup((const char *) message->payload.data, message->payload.length));
+	if (payload != NULL)
+		put_message(answer, message, number, &id, 1, payload);
+}
+
 /* Hands a message over to whom it is for, if there is anybody. */
 static void
 hand_over(Answer *answer, const TopicMessage *message, uint64 number)
@@ -209,8 +257,6 @@ hand_over(Answer *answer, const TopicMessage *message, uint64 number)
 	ListCell *cell;
 	Datum *ids;
 	int count = 0;
-	Datum values[RECEIVED_COLUMNS] = {0};
-	bool nulls[RECEIVED_COLUMNS] = {0};
 
 	memcpy(key, message->topic.data, message->topic.length);
 	key[message->topic.length] = '\0';
@@ -226,19 +272,17 @@ hand_over(Answer *answer, const TopicMessage *message, uint64 number)
 	} while (topic_wider(bytes_of(key, strlen(key)), key) > 0);
 	if (found == NIL)
 		return;
+	if (message->is_change)
+	{
+		foreach(cell, found)
+			put_change(answer, message, number, lfirst(cell));
+		return;
+	}
 	ids = palloc(list_length(found) * sizeof(Datum));
 	foreach(cell, found)
 		ids[count++] = Int64GetDatum(((Subscription *) lfirst(cell))->id);
-	values[RECEIVED_SUBSCRIPTIONS] = array_of(ids, count);
-	values[RECEIVED_TOPIC] =
-		PointerGetDatum(cstring_to_text_with_len((const char *) message->topic.data, (int) message->topic.length));
-	values[RECEIVED_PAYLOAD] = json_of(pnstrdup((const char *) message->payload.data, message->payload.length));
-	values[RECEIVED_PUBLISHED_AT] = TimestampTzGetDatum(message->published_at);
-	values[RECEIVED_MESSAGE_ID] = Int64GetDatum((int64) number);
-	put_row(answer, values, nulls, "message");
-	answer->messages++;
-	answer->bytes += message->payload.length + count * sizeof(int64);
-	topic_listener.delivered += count;
+	put_message(answer, message, number, ids, count,
+				pnstrdup((const char *) message->payload.data, message->payload.length));
 }
 
 /* Goes on behind what was overwritten. */
