@@ -5,7 +5,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
 
-my $node = new_node('live', conf => "max_connections = 40\nmax_prepared_transactions = 2\ntwin_security.topic_ring_size = 256kB\n");
+my $node = new_node('live', conf => "max_connections = 40\nmax_prepared_transactions = 2\ntwin_security.topic_ring_size = 512kB\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, q{
 	CREATE EXTENSION twin_security;

@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "datatype/timestamp.h"
+#include "funcapi.h"
 #include "lib/ilist.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
@@ -188,6 +189,28 @@ extern void topic_judge(Subscription *subscription, int64 now);
 
 /* The same as of now and of a topic_generation(), where something may have changed; false when it cannot go on. */
 extern bool topic_still_holds(Subscription *subscription, int64 now, uint64 generation);
+
+/* ---- deliver.c: the rows that receive() answers ---- */
+
+/* One call's answer. */
+typedef struct TopicAnswer
+{
+	ReturnSetInfo *result;
+	MemoryContext scratch; /* of one row */
+	int rows;
+	int messages;
+	int messages_max;
+	Size bytes;
+} TopicAnswer;
+
+/* Hands a message over to whom it is for, if there is anybody. */
+extern void topic_hand_over(TopicAnswer *answer, const TopicMessage *message, uint64 number);
+
+/* Tells that messages were overwritten before this session read them. */
+extern void topic_put_lost(TopicAnswer *answer, uint64 lost);
+
+/* Tells who is no longer subscribed, and why. */
+extern void topic_put_closed(TopicAnswer *answer);
 
 /* ---- listener.c ---- */
 
