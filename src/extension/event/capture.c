@@ -106,26 +106,34 @@ take_actor(EventRecord *record, const SecurityEvent *event)
 								: base_client_address());
 }
 
+void
+event_capture(const SecurityEvent *event, EventRecord *record)
+{
+	memset(record, 0, sizeof(*record));
+	record->class_number = (uint8) event->class;
+	record->severity = (uint8) event->severity;
+	record->outcome = (uint8) event->outcome;
+	record->flags = event->application_made ? EVENT_APPLICATION_MADE : 0;
+	record->pid = (uint32) MyProcPid;
+	record->event_id = event->event_id;
+	record->event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
+	record->xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+	take_roles(record);
+	take_actor(record, event);
+	take(record, EVENT_TYPE, event->type);
+	take(record, EVENT_ACTION, event->action);
+	take(record, EVENT_RESOURCE, event->resource);
+	take(record, EVENT_RECORD_ID, event->record_id);
+	take(record, EVENT_APPLICATION_NAME, application_name);
+}
+
 size_t
 capture_event(const SecurityEvent *event, uint8 *encoded)
 {
-	EventRecord record = {.class_number = (uint8) event->class,
-						  .severity = (uint8) event->severity,
-						  .outcome = (uint8) event->outcome,
-						  .flags = event->application_made ? EVENT_APPLICATION_MADE : 0,
-						  .pid = (uint32) MyProcPid,
-						  .event_id = event->event_id};
+	EventRecord record;
 	char cut[EVENT_DETAILS_MAX];
 
-	record.event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
-	record.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
-	take_roles(&record);
-	take_actor(&record, event);
-	take(&record, EVENT_TYPE, event->type);
-	take(&record, EVENT_ACTION, event->action);
-	take(&record, EVENT_RESOURCE, event->resource);
-	take(&record, EVENT_RECORD_ID, event->record_id);
-	take(&record, EVENT_APPLICATION_NAME, application_name);
+	event_capture(event, &record);
 	if (event->details != NULL)
 	{
 		Bytes details = bytes_of(event->details, strlen(event->details));

@@ -113,6 +113,11 @@ extern void keep_start(void);
 /* For a worker of ours: what an administrator may have set must not keep events from being written. */
 extern void worker_override_settings(void);
 
+/* ---- store.c, guard.c ---- */
+
+extern void store_init(void);
+extern void guard_init(void);
+
 /* ---- rows.c: for the writer, inside its transaction ---- */
 
 typedef enum RowForm
