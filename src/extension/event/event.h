@@ -31,7 +31,9 @@ typedef struct SecurityEvent
 	TimestampTz event_time;
 	int64 event_id; /* 0: taken when it is written */
 	bool application_made;
-	bool is_anybodys; /* a refusal that anybody can cause at no cost: see flood.c */
+	bool is_anybodys;    /* a refusal that anybody can cause at no cost: see flood.c */
+	bool yields;         /* anybody can cause it, but each is recorded: a quarter of the ring is left to others */
+	bool of_no_database; /* goes where events go that belong to no database, whatever this process is connected to */
 } SecurityEvent;
 
 /* Who acts, as far as a part above knows it.  Texts must stay until the next call. */
@@ -63,6 +65,18 @@ extern void event_add_actor_source(EventActorSource source);
  * or the library was not preloaded.
  */
 extern bool event_emit(const SecurityEvent *event);
+
+/*
+ * Whether the error that is being raised now was told by the code that raises it, with an event that event_emit() took
+ * right before.  Asked once per error: the answer is forgotten with it.
+ */
+extern bool event_take_told(void);
+
+/*
+ * Waits, a second at most, while the ring is more than half full and this process has filled much of it: so that who
+ * makes events in a loop (each recorded) does not have them dropped.  Interrupts end it; raises nothing.
+ */
+extern void event_slow_down(void);
 
 /*
  * Emits an event with the end of the transaction or subtransaction that is

@@ -251,6 +251,7 @@ event_init(void)
 	deferred_init();
 	store_init();
 	guard_init();
+	slow_init();
 	launcher_init();
 	RegisterXactCallback(start_writer_at_end, NULL);
 }
