@@ -4,3 +4,5 @@
  */
 
 --@include live.sql
+--@include audited.sql
+--@include log.sql

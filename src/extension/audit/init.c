@@ -4,9 +4,12 @@
  */
 #include "audit/audit.h"
 #include "audit/live.h"
+#include "audit/change.h"
 
 void
 audit_init(void)
 {
 	live_init();
+	audited_init();
+	change_plan_init();
 }
