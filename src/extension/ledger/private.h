@@ -21,9 +21,11 @@
 typedef struct LedgerPlan
 {
 	const char *sql;
-	Oid types[16]; /* of parameters, up to InvalidOid */
+	Oid types[20]; /* of parameters, up to InvalidOid */
 	SPIPlanPtr kept;
 } LedgerPlan;
+
+#define LEDGER_PLAN(text, ...) {.sql = (text), .types = {__VA_ARGS__}}
 
 /* Runs one with all parameters given; nulls may be NULL.  Raises unless the answer is this SPI code. */
 extern void plan_run(LedgerPlan *plan, Datum *values, const char *nulls, bool read_only, int expected);
@@ -74,10 +76,11 @@ typedef struct Tile
 /* The tiles of each level that are being filled, or were read last. */
 typedef struct TileSet
 {
+	bool read_only; /* as the statement sees them that asks, not as this transaction left them */
 	Tile tiles[TILE_LEVELS];
 } TileSet;
 
-extern TileSet *tile_new_set(void);
+extern TileSet *tile_new_set(bool read_only);
 
 /* For merkle_append(): keeps a new node; full tiles are written.  The argument is a TileSet. */
 extern void tile_keep(void *argument, int level, uint64_t index, const MerkleHash *node);
@@ -118,7 +121,7 @@ typedef struct LedgerState
 /* Reads it; false when there is none yet. */
 extern bool state_read(LedgerState *state);
 extern void state_write(LedgerState *state);
-extern void state_insert(const LedgerState *state);
+extern void state_insert(LedgerState *state);
 
 /* ---- seal.c ---- */
 
@@ -132,7 +135,7 @@ extern bool seal_some(LedgerState *state, uint64 *sealed);
 /* Seals some of what other origins left; as above. */
 extern bool seal_sweep(LedgerState *state, uint64 *sealed);
 
-/* Writes an event and seals it at once. */
+/* Writes an event and seals it at once; the state is not written. */
 extern void seal_event(LedgerState *state, const SecurityEvent *event);
 
 /* Tells, when the transaction has committed, of rows that cannot be sealed because their ids are. */
@@ -193,5 +196,39 @@ extern void export_note_newest(const char *origin, char note[NOTE_SIZE_MAX]);
 
 /* Writes one; false when it could not be, which the log says. */
 extern bool export_note_write(const char *origin, uint64 size, TimestampTz created_at, const char *note);
+
+/* ---- window.c: sealed rows in the order of their leaves, some at a time ---- */
+
+/* A row of twin_internal.sealed, and what the row of events with its id says today. */
+typedef struct SealedRow
+{
+	int64 record_id;
+	int64 first_leaf;
+	int32 leaves;
+	int seen;     /* rows with that id */
+	int made;     /* leaves that the first of them makes */
+	int place;    /* of its leaves in the window */
+	TimestampTz recorded_at;
+	uint64 writer_xid;
+	uint64 next_xid; /* of a heartbeat, else 0 */
+	bool is_epoch;
+} SealedRow;
+
+typedef struct Window
+{
+	SealedRow *rows; /* by leaf */
+	int count;
+	MerkleHash *hashes; /* of the leaves that today's rows make */
+	Bytes *leaves;      /* these themselves, where they are wanted */
+} Window;
+
+typedef struct WindowReader WindowReader;
+
+/* Reads the rows that the leaves from first to before end belong to.  Only within a statement that reads. */
+extern WindowReader *window_open(int64 first, int64 end, bool wants_leaves);
+
+/* The next ones, good until it is called again; NULL at the end. */
+extern const Window *window_next(WindowReader *reader);
+extern void window_close(WindowReader *reader);
 
 #endif /* TSEC_LEDGER_PRIVATE_H */
