@@ -12,6 +12,8 @@
 #include "utils/guc.h"
 
 bool setting_allow_session_identity;
+bool setting_audit_enabled;
+bool setting_audit_logouts;
 int setting_bcrypt_cost;
 char *setting_checkpoint_directory;
 int setting_checkpoint_interval;
@@ -88,6 +90,14 @@ static const BooleanSetting booleans[] = {
 	 "Lets twin_security.token be set for a whole session.",
 	 "Off, a token counts for the transaction that set it, so that the next client of a pooled connection is nobody. "
 	 "Unfit for connection pools."},
+	{"twin_security.audit_enabled", &setting_audit_enabled, true, PGC_SIGHUP, 0,
+	 "Records changes, reads, refusals and commands.",
+	 "A switch for emergencies. Off, nothing of these is recorded in any database of the cluster. Each database's "
+	 "log says "
+	 "since when and who did it, and twin.audit_gaps shows the gap."},
+	{"twin_security.audit_logouts", &setting_audit_logouts, false, PGC_SIGHUP, 0,
+	 "Records the end of every session of a database.",
+	 "An event of type logout, with how long the session lasted. Its begin is recorded in any case."},
 };
 #define TOKEN_NAME_MAX 255
 
@@ -201,7 +211,8 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.checkpoint_interval", &setting_checkpoint_interval, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
 	 "How often a checkpoint of the audit log is signed at most.",
-	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else keeps "
+	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else "
+	 "keeps "
 	 "cannot be edited unseen any more.",
 	 NULL},
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
@@ -218,7 +229,8 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.heartbeat_interval", &setting_heartbeat_interval, 300, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
 	 "How often the audit log says that it is alive while there is nothing else to record.",
-	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that the audit "
+	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that the "
+	 "audit "
 	 "depends on. While events are recorded there is one a minute, or as often as this if that is more often.",
 	 NULL},
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
