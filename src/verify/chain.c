@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIGNATURE_LINE_END 93 /* base64 of a key id and a signature, and the line end */
+#define EPOCH_TYPE "audit_epoch" /* of the event that begins one */
+#define SIGNATURE_LINE_END 93    /* base64 of a key id and a signature, and the line end */
 
 /* Reads "FIRST_LEAF VERIFIER_KEY" of keys.txt. */
 static bool
@@ -39,7 +40,9 @@ epoch_follows(const Check *check, const Epoch *epoch)
 	for (size_t i = 0; i < report->epoch_count; i++)
 		if (strcmp(report->epochs[i].key.name, epoch->key.name) == 0)
 			return false;
-	return epoch->first_leaf > report->epochs[report->epoch_count - 1].first_leaf &&
+	/* the first is said to begin where the export does, and may sign no more than what lay before that */
+	return (epoch->first_leaf > report->epochs[report->epoch_count - 1].first_leaf ||
+			(report->epoch_count == 1 && epoch->first_leaf == check->head.first_leaf)) &&
 		   epoch->first_leaf < check->head.first_leaf + check->head.leaves;
 }
 
@@ -48,7 +51,7 @@ trust(Check *check, Epoch *epoch)
 {
 	const VerifyKeys *keys = &check->options->keys;
 
-	epoch->is_trusted = keys_find(keys, epoch->key.name, epoch->key.public_key) != NULL;
+	epoch->is_trusted = keys_hold(keys, epoch->key.public_key);
 	if (keys->count > 0 && !epoch->is_trusted)
 		report_problem(check->report, VERDICT_TAMPERED, MANIFEST_KEYS,
 					   "from leaf %" PRIu64 " on the log is signed as \"%s\" with a key that you did not give",
@@ -96,10 +99,10 @@ read_epochs(Check *check)
 }
 
 /* The epoch in whose name a tree of this size is signed. */
-static const Epoch *
+static Epoch *
 epoch_of(const Check *check, uint64_t size)
 {
-	const Report *report = check->report;
+	Report *report = check->report;
 	size_t i = report->epoch_count - 1;
 
 	while (i > 0 && report->epochs[i].first_leaf >= size)
@@ -134,7 +137,7 @@ advance(Check *check)
 	Bytes note;
 	Checkpoint *next = &check->next;
 	const char *wrong = NULL;
-	const Epoch *epoch;
+	Epoch *epoch;
 
 	check->has_next = false;
 	if (at_hand == 0)
@@ -167,6 +170,7 @@ advance(Check *check)
 	memcpy(check->next_note, note.data, note.length);
 	check->next_note[note.length] = '\0';
 	reader_take(check->notes, at_hand - rest.length);
+	epoch->has_signed = true;
 	check->report->has_newest = true;
 	check->report->newest = *next;
 	check->has_next = true;
@@ -219,6 +223,13 @@ chain_compare(Check *check, const MerkleHash *root)
 	check->has_next = false;
 }
 
+static bool
+is_type(const Leaf *leaf, const char *type)
+{
+	return leaf->text[LEAF_TYPE].length == strlen(type) &&
+		   memcmp(leaf->text[LEAF_TYPE].data, type, strlen(type)) == 0; /* public: an event's type */
+}
+
 void
 chain_leaf(Check *check, uint64_t index, Bytes bytes)
 {
@@ -226,16 +237,20 @@ chain_leaf(Check *check, uint64_t index, Bytes bytes)
 	const char *held = NULL;
 	json_t *details = NULL;
 	Leaf leaf;
+	size_t size;
 
 	if (check->last_note[0] == '\0' || epoch_of(check, index + 1)->first_leaf != index ||
 		epoch_of(check, index + 1) == &report->epochs[0])
 		return;
-	if (bytes.data != NULL && leaf_decode(bytes, &leaf) && leaf.text[LEAF_DETAILS].data != NULL)
+	if (bytes.data != NULL && leaf_decode(bytes, &leaf) && is_type(&leaf, EPOCH_TYPE) &&
+		leaf.text[LEAF_DETAILS].data != NULL)
 		details =
 			strictjson_object((const char *) leaf.text[LEAF_DETAILS].data, leaf.text[LEAF_DETAILS].length, 8, 100);
 	if (details != NULL)
 		held = strictjson_text(details, "checkpoint");
-	if (held == NULL || strcmp(held, check->last_note) != 0) /* public: a checkpoint */
+	/* what is signed; a signature's dash may have passed through an encoding that has none */
+	size = (size_t) (strstr(check->last_note, "\n\n") + 2 - check->last_note);
+	if (held == NULL || strncmp(held, check->last_note, size) != 0) /* public: a checkpoint */
 		report_leaf(report_problem(check->report, VERDICT_TAMPERED, MANIFEST_KEYS,
 								   "the epoch \"%s\" does not begin with the last checkpoint of the one before",
 								   epoch_of(check, index + 1)->key.name),
@@ -254,8 +269,8 @@ chain_close(Check *check)
 		report_problem(check->report, VERDICT_TAMPERED, MANIFEST_CHECKPOINTS,
 					   "no checkpoint covers leaves %" PRIu64 " to %" PRIu64, check->proven, end - 1);
 	/* each epoch signed something here, or would not be listed */
-	for (size_t i = 1; !check->is_broken && i < check->report->epoch_count; i++)
-		is_used = is_used && check->report->epochs[i].first_leaf < check->proven;
+	for (size_t i = 0; !check->is_broken && i < check->report->epoch_count; i++)
+		is_used = is_used && check->report->epochs[i].has_signed;
 	if (!is_used)
 		report_problem(check->report, VERDICT_TAMPERED, MANIFEST_KEYS, "an epoch is listed that signed nothing");
 	folder_finish(check, &check->checkpoints_file, check->notes);

@@ -31,7 +31,9 @@ write_event(const Check *check, Bytes bytes)
 			return;
 		(void) leaf_json(&leaf, json, length);
 	}
-	(void) fwrite(json, 1, length, events);
+	/* the object that leaf_json() writes, with one member more */
+	(void) fprintf(events, "{\"leaf_index\":%" PRIu64 ",", check->edge.size);
+	(void) fwrite(json + 1, 1, length - 1, events);
 	(void) fputc('\n', events);
 	if (json != some)
 		free(json);

@@ -17,7 +17,7 @@ add(VerifyKeys *keys, const VerifyKey *key)
 {
 	VerifyKey *larger;
 
-	if (keys_find(keys, key->name, key->public_key) != NULL)
+	if (keys_hold(keys, key->public_key))
 		return true;
 	larger = realloc(keys->keys, (keys->count + 1) * sizeof(VerifyKey));
 	if (larger == NULL)
@@ -62,14 +62,13 @@ keys_add(VerifyKeys *keys, const char *argument, const char **why)
 	return good && !is_empty;
 }
 
-const VerifyKey *
-keys_find(const VerifyKeys *keys, const char *name, const uint8_t public_key[NOTE_PUBLIC_SIZE])
+bool
+keys_hold(const VerifyKeys *keys, const uint8_t public_key[NOTE_PUBLIC_SIZE])
 {
 	for (size_t i = 0; i < keys->count; i++)
-		if (strcmp(keys->keys[i].name, name) == 0 &&
-			memcmp(keys->keys[i].public_key, public_key, NOTE_PUBLIC_SIZE) == 0) /* public: verifier keys */
-			return &keys->keys[i];
-	return NULL;
+		if (memcmp(keys->keys[i].public_key, public_key, NOTE_PUBLIC_SIZE) == 0) /* public: verifier keys */
+			return true;
+	return false;
 }
 
 void

@@ -89,6 +89,19 @@ show_progress(void *argument, uint64_t done, uint64_t of)
 /* ---- the report ---- */
 
 static void
+print_export(const Report *report, FILE *to)
+{
+	(void) fprintf(to, "holds: %" PRIu64 " events", report->leaves);
+	if (report->leaves > 0)
+		(void) fprintf(to, " (leaves %" PRIu64 " to %" PRIu64 ")", report->first_leaf,
+					   report->first_leaf + report->leaves - 1);
+	if (report->has_times)
+		(void) fprintf(to, ", recorded from %s to %s", report->first_time, report->last_time);
+	(void) fprintf(to, "\n%" PRIu64 " checkpoints of %zu epochs, %" PRIu64 " of your notes\n", report->checkpoints,
+				   report->epoch_count, report->witnesses);
+}
+
+static void
 print_text(const Asked *asked, const Report *report, FILE *to)
 {
 	uint64_t kept = report->problem_count < PROBLEMS_MAX ? report->problem_count : PROBLEMS_MAX;
@@ -112,12 +125,7 @@ print_text(const Asked *asked, const Report *report, FILE *to)
 	else if (report->verdict == VERDICT_HOLDS && asked->old != NULL)
 		(void) fprintf(to, "holds: the log only grew, to %" PRIu64 " leaves\n", report->newest.size);
 	else if (report->verdict == VERDICT_HOLDS)
-		(void) fprintf(to,
-					   "holds: %" PRIu64 " events (leaves %" PRIu64 " to %" PRIu64 "%s%s%s%s), %" PRIu64
-					   " checkpoints, %zu epochs, %" PRIu64 " of your notes\n",
-					   report->leaves, report->first_leaf, report->newest.size, report->has_times ? ", " : "",
-					   report->first_time, report->has_times ? " to " : "", report->last_time, report->checkpoints,
-					   report->epoch_count, report->witnesses);
+		print_export(report, to);
 	if (report->has_newest)
 		(void) fprintf(to, "newest checkpoint: %s, size %" PRIu64 "\n", report->newest.origin, report->newest.size);
 	for (int i = 0; i < report->unproven_count; i++)

@@ -41,8 +41,12 @@ typedef struct VerifyKeys
 
 /* Adds a verifier key, or those of a file (one a line; # begins a comment).  False: neither; *why says so. */
 extern bool keys_add(VerifyKeys *keys, const char *argument, const char **why);
-extern const VerifyKey *keys_find(const VerifyKeys *keys, const char *name,
-								  const uint8_t public_key[NOTE_PUBLIC_SIZE]);
+
+/*
+ * Whether a key is among them, under whichever name: a log keeps its key when the
+ * database is restored or promoted, and goes on under another name with it.
+ */
+extern bool keys_hold(const VerifyKeys *keys, const uint8_t public_key[NOTE_PUBLIC_SIZE]);
 extern void keys_free(VerifyKeys *keys);
 
 /* ---- what was found ---- */
@@ -70,6 +74,7 @@ typedef struct Epoch
 	VerifyKey key;
 	uint64_t first_leaf;
 	bool is_trusted; /* the auditor gave this key */
+	bool has_signed; /* a checkpoint of this export */
 } Epoch;
 
 typedef struct Report
