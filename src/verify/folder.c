@@ -23,7 +23,7 @@ is_listed(const Check *check, const char *name)
 	uint64_t first;
 
 	if (strcmp(name, MANIFEST_NAME) == 0 || strcmp(name, MANIFEST_CHECKPOINTS) == 0 ||
-		strcmp(name, MANIFEST_KEYS) == 0)
+		strcmp(name, MANIFEST_KEYS) == 0) /* public: a file's name */
 		return true;
 	/* the number of a segment follows from its first leaf */
 	if (sscanf(name, "leaves-%19" SCNu64 ".seg", &first) != 1 || first < check->head.first_leaf)
