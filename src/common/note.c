@@ -82,6 +82,35 @@ note_split(Bytes note, Bytes *text, Bytes *signatures)
 	return true;
 }
 
+bool
+note_take(Bytes *notes, Bytes *note)
+{
+	Bytes rest;
+	Bytes line;
+	bool in_signatures = false;
+
+	while (notes->length > 0 && notes->data[0] == '\n')
+		*notes = bytes_of(notes->data + 1, notes->length - 1);
+	rest = *notes;
+	for (;;)
+	{
+		Bytes before = rest;
+
+		if (!take_line(&rest, &line))
+			line = bytes_of(NULL, 0); /* the end, or a line that is not whole: neither is of a note */
+		if (in_signatures && !is_signature(line))
+		{
+			*note = bytes_of(notes->data, (size_t) (before.data - notes->data));
+			*notes = before;
+			return note->length <= NOTE_READ_MAX;
+		}
+		if (before.length == rest.length || (size_t) (rest.data - notes->data) > NOTE_READ_MAX)
+			return false;
+		if (!in_signatures && line.length == 0)
+			in_signatures = true;
+	}
+}
+
 /* Reads a decimal number of its one spelling. */
 static bool
 read_size(Bytes line, uint64_t *size)

@@ -66,6 +66,13 @@ extern Status note_sign_text(Bytes text, const char *name, const uint8_t seed[NO
 /* Takes a note apart: the text that is signed, and the lines of signatures, none if it has none.  False: not a note. */
 extern bool note_split(Bytes note, Bytes *text, Bytes *signatures);
 
+/*
+ * Takes the first of several notes that stand one after another, with or without
+ * empty lines between them; its signatures end it.  False when none is left that
+ * is whole: then what is left of notes is not empty, or they are at their end.
+ */
+extern bool note_take(Bytes *notes, Bytes *note);
+
 /* Whether lines of signatures hold a good one of the text, by this key in this name. */
 extern bool note_signed_by(Bytes text, Bytes signatures, const char *name,
 						   const uint8_t public_key[NOTE_PUBLIC_SIZE]);

@@ -12,6 +12,7 @@
 #include "common/envelope.h"
 #include "common/event_record.h"
 #include "common/leaf.h"
+#include "common/manifest.h"
 #include "common/note.h"
 #include "common/topic_message.h"
 
@@ -206,6 +207,36 @@ static const char *const bodies[] = {
 	"a=1&b=x+y&a=%C3%A4;c",
 };
 
+static void
+write_export_seeds(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+	{
+		ManifestHead head = {.first_leaf = i * 3, .leaves = i * 40000};
+		SegmentHeader header = {i, i + 1};
+		SegmentRecord record = {.leaf = bytes_of("abc", i)};
+		uint8_t bytes[SEGMENT_HEADER_SIZE + SEGMENT_RECORD_SIZE + 2];
+		char text[MANIFEST_HEAD_MAX + 4 * MANIFEST_FILE_MAX];
+		size_t length = manifest_write_head(&head, text);
+		uint64_t count = manifest_files(&head);
+
+		segment_write_header(&header, bytes);
+		segment_write_record(&record, bytes + SEGMENT_HEADER_SIZE);
+		memcpy(bytes + SEGMENT_HEADER_SIZE + SEGMENT_RECORD_SIZE, "abc", i);
+		write_seed("segment", i, bytes, sizeof(bytes) - 2 + i);
+		for (uint64_t number = 0; number < count; number++)
+		{
+			ManifestFile file = {.bytes = number};
+			SegmentHeader segment;
+
+			manifest_file_name(&head, number, file.name, &segment);
+			length += manifest_write_file(&file, number + 1 == count, text + length);
+		}
+		strcpy(text + length, MANIFEST_TAIL);
+		write_seed("manifest", i, text, strlen(text));
+	}
+}
+
 /* What the audit log shows to others. */
 static void
 write_log_seeds(void)
@@ -332,5 +363,6 @@ main(int count, char **arguments)
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
 	write_log_seeds();
+	write_export_seeds();
 	return 0;
 }
