@@ -2,9 +2,10 @@
  * init.c
  *		Starts the part.
  */
-#include "audit/audit.h"
+#include "audit/security.h"
 
 void
 audit_init(void)
 {
+	security_init();
 }
