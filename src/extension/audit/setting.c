@@ -153,7 +153,7 @@ static struct
 {
 	int number;
 	GucBoolAssignHook own;
-} bools[16];
+} booleans[16];
 static struct
 {
 	int number;
@@ -182,7 +182,7 @@ static struct
 		if (kind##s[n].own) \
 			kind##s[n].own(value, extra); \
 	}
-#define TEXT_OF_bool bool_text
+#define TEXT_OF_boolean bool_text
 #define TEXT_OF_integer integer_text
 #define TEXT_OF_string copy_text
 #define TEXT_OF_enum enum_text
@@ -195,13 +195,13 @@ static struct
 	FOUR(DO, kind, value, 36, 37, 38, 39) FOUR(DO, kind, value, 40, 41, 42, 43) FOUR(DO, kind, value, 44, 45, 46, 47)
 #define NAME(kind, value, n) assign_##kind##_##n,
 
-SIXTEEN(ASSIGN, bool, bool)
+SIXTEEN(ASSIGN, boolean, bool)
 SIXTEEN(ASSIGN, integer, int)
 MORE(ASSIGN, integer, int)
 SIXTEEN(ASSIGN, string, const char *)
 FOUR(ASSIGN, enum, int, 0, 1, 2, 3)
 
-static const GucBoolAssignHook bool_hooks[] = {SIXTEEN(NAME, bool, bool)};
+static const GucBoolAssignHook boolean_hooks[] = {SIXTEEN(NAME, boolean, bool)};
 static const GucIntAssignHook integer_hooks[] = {SIXTEEN(NAME, integer, int) MORE(NAME, integer, int)};
 static const GucStringAssignHook string_hooks[] = {SIXTEEN(NAME, string, const char *)};
 static const GucEnumAssignHook enum_hooks[] = {FOUR(NAME, enum, int, 0, 1, 2, 3)};
@@ -233,7 +233,7 @@ watch_setting(struct config_generic *setting)
 	switch (setting->vartype)
 	{
 		case PGC_BOOL:
-			PUT_BEFORE(bool, config_bool, used[0]);
+			PUT_BEFORE(boolean, config_bool, used[0]);
 			break;
 		case PGC_INT:
 			PUT_BEFORE(integer, config_int, used[1]);
