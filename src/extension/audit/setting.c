@@ -30,6 +30,7 @@ static const char *const others[] = {"session_replication_role", "row_security",
 typedef struct Watched
 {
 	struct config_generic *setting;
+	int number;
 	bool is_secret;      /* its value is not told */
 	char old[TEXT_SIZE]; /* before a file changed it */
 } Watched;
@@ -107,12 +108,12 @@ static void
 tell(const Watched *row, const char *old, const char *new, const char *action)
 {
 	char details[4 * TEXT_SIZE] = "";
-	bool is_ours = strncmp(row->setting->name, PREFIX, strlen(PREFIX)) == 0; /* public: a setting's name */
+	bool takes_away = row->setting->context == PGC_SUSET && row->number < (int) lengthof(others);
 
 	(void) event_json_add(details, sizeof(details), "old", old);
 	(void) event_json_add(details, sizeof(details), "new", new);
 	(void) event_emit(&(SecurityEvent){.type = "configuration_change",
-									   .severity = is_ours ? EVENT_MEDIUM : EVENT_HIGH,
+									   .severity = takes_away ? EVENT_HIGH : EVENT_MEDIUM,
 									   .action = action,
 									   .resource = row->setting->name,
 									   .details = details,
@@ -228,6 +229,7 @@ watch_setting(struct config_generic *setting)
 	if (watched_count == SHARED_SETTINGS)
 		elog(ERROR, "twin_security: too many settings to watch");
 	watched[number].setting = setting;
+	watched[number].number = number;
 	/* a command may hold what it is to keep from others */
 	watched[number].is_secret = (setting->flags & GUC_SUPERUSER_ONLY) != 0;
 	switch (setting->vartype)

@@ -126,7 +126,7 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 	take(&record, EVENT_RESOURCE, event->resource);
 	take(&record, EVENT_RECORD_ID, event->record_id);
 	take(&record, EVENT_APPLICATION_NAME, application_name);
-	if (event->details != NULL)
+	if (event->details != NULL && event->details[0] != '\0')
 	{
 		Bytes details = bytes_of(event->details, strlen(event->details));
 
