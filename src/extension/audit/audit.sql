@@ -6,3 +6,4 @@
 --@include live.sql
 --@include audited.sql
 --@include log.sql
+--@include gaps.sql

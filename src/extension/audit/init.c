@@ -5,6 +5,7 @@
 #include "audit/audit.h"
 #include "audit/live.h"
 #include "audit/change.h"
+#include "audit/security.h"
 
 void
 audit_init(void)
@@ -12,4 +13,5 @@ audit_init(void)
 	live_init();
 	audited_init();
 	change_plan_init();
+	security_init();
 }

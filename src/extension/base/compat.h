@@ -234,21 +234,34 @@ compat_alias_of(RangeTblEntry *entry, AttrNumber column)
 
 /* 16 gives a list of the settings made for the caller. */
 #include "utils/guc_tables.h"
+static inline struct config_generic **
+compat_settings(int *count)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(count);
+#else
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
+#endif
+}
+
 static inline struct config_generic *
 compat_find_setting(const char *name)
 {
-#if PG_VERSION_NUM >= 160000
 	int count;
-	struct config_generic **settings = get_guc_variables(&count);
-#else
-	int count = GetNumConfigOptions();
-	struct config_generic **settings = get_guc_variables();
-#endif
+	struct config_generic **settings = compat_settings(&count);
 
 	for (int i = 0; i < count; i++)
 		if (pg_strcasecmp(settings[i]->name, name) == 0)
 			return settings[i];
 	elog(ERROR, "twin_security: setting \"%s\" is missing", name);
 }
+
+/* 16 keeps apart from the connection who its client turned out to be. */
+#if PG_VERSION_NUM >= 160000
+#define COMPAT_CLIENT_IDENTITY(port) (MyClientConnectionInfo.authn_id)
+#else
+#define COMPAT_CLIENT_IDENTITY(port) ((port)->authn_id)
+#endif
 
 #endif /* TSEC_COMPAT_H */

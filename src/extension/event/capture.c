@@ -134,7 +134,7 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 	char cut[EVENT_DETAILS_MAX];
 
 	event_capture(event, &record);
-	if (event->details != NULL)
+	if (event->details != NULL && event->details[0] != '\0')
 	{
 		Bytes details = bytes_of(event->details, strlen(event->details));
 
