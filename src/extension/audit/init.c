@@ -4,7 +4,10 @@
  */
 #include "audit/audit.h"
 
+#include "audit/read.h"
+
 void
 audit_init(void)
 {
+	read_init();
 }

@@ -230,6 +230,14 @@ area_push(Bytes record, EventShare share)
 	return taken;
 }
 
+double
+area_fill(void)
+{
+	EventRing *ring = area == NULL ? NULL : own_ring();
+
+	return ring == NULL ? 0 : (double) ring_fill(area_queue(ring)) / setting_event_ring_size;
+}
+
 uint64
 area_homeless(void)
 {

@@ -51,6 +51,9 @@ typedef enum EventShare
 /* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
 extern bool area_push(Bytes record, EventShare share);
 
+/* How much of this process's ring is taken, 0 to 1; 0 where it has none. */
+extern double area_fill(void);
+
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);
 extern void area_end_reading(EventRing *ring);
