@@ -155,12 +155,11 @@ area_ring_of(Oid database)
 	return NULL;
 }
 
-/* This process's ring, remembered while it is still its database's. */
+/* A database's ring, remembered while it is still its own. */
 static EventRing *
-own_ring(void)
+ring_for(Oid database)
 {
 	static EventRing *own = NULL;
-	Oid database = OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database();
 
 	if (own == NULL || pg_atomic_read_u32(&own->database) != database)
 		own = area_ring_of(database);
@@ -198,8 +197,11 @@ is_full_for(EventShare share, Ring queue)
 	return share != SHARE_OWN && ring_fill(queue) >= queue.slots / 4 * quarters[share];
 }
 
-bool
-area_push(Bytes record, EventShare share)
+/* How many events this process has pushed. */
+static uint64 pushed = 0;
+
+static bool
+push(Oid database, Bytes record, EventShare share)
 {
 	EventRing *ring;
 	Ring queue;
@@ -207,7 +209,8 @@ area_push(Bytes record, EventShare share)
 
 	if (area == NULL)
 		return false;
-	ring = own_ring();
+	ring = ring_for(database);
+	pushed++;
 	if (ring == NULL)
 	{
 		TimestampTz now = GetCurrentTimestamp();
@@ -230,12 +233,39 @@ area_push(Bytes record, EventShare share)
 	return taken;
 }
 
+<<<<<<< HEAD
 double
 area_fill(void)
 {
-	EventRing *ring = area == NULL ? NULL : own_ring();
+	EventRing *ring = area == NULL || !OidIsValid(MyDatabaseId) ? NULL : ring_for(MyDatabaseId);
 
 	return ring == NULL ? 0 : (double) ring_fill(area_queue(ring)) / setting_event_ring_size;
+=======
+bool
+area_push(Bytes record, EventShare share)
+{
+	return push(OidIsValid(MyDatabaseId) || area == NULL ? MyDatabaseId : area_cluster_database(), record, share);
+}
+
+bool
+area_push_to_cluster(Bytes record, EventShare share)
+{
+	return push(area == NULL ? InvalidOid : area_cluster_database(), record, share);
+}
+
+bool
+area_is_crowded(void)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+
+	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
+}
+
+uint64
+area_pushed(void)
+{
+	return pushed;
+>>>>>>> 90e9d5a57cf6b6f1328abbb0e3aaf16fcd468c12
 }
 
 uint64
