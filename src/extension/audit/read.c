@@ -100,7 +100,7 @@ is_counted(const QueryDesc *query, int flags)
 {
 	if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || (IsParallelWorker() && !(query->instrument_options & INSTRUMENT_ROWS)))
 		return false;
-	if (!query_concerns(query))
+	if (!audit_is_on() || !query_concerns(query))
 		return false;
 	return !InNoForceRLSOperation() || query->sourceText == NULL || !foreign_check_is(query->sourceText);
 }

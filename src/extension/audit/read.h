@@ -10,7 +10,7 @@
 #ifndef TSEC_AUDIT_READ_H
 #define TSEC_AUDIT_READ_H
 
-#include "audit/audit.h"
+#include "audit/private.h"
 
 #include "executor/execdesc.h"
 #include "tcop/cmdtag.h"

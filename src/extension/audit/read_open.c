@@ -34,6 +34,8 @@ take_own(void *argument, uint32 key_id, const char *key_name, int version, uint6
 {
 	WorkerCount told = {.id = key_id, .name = key_name, .version = version, .count = opens};
 
+	if (!audit_is_on())
+		return;
 	if (IsParallelWorker() && worker_tell(WORKER_OPENS, &told))
 		return;
 	add_values(&opener, key_name, version, opens, *(bool *) argument);

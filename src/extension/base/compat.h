@@ -266,6 +266,7 @@ compat_find_setting(const char *name)
  */
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
+#include "parser/parsetree.h"
 static inline Oid
 compat_read_as(PlannedStmt *planned, Index number)
 {

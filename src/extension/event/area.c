@@ -233,14 +233,14 @@ push(Oid database, Bytes record, EventShare share)
 	return taken;
 }
 
-<<<<<<< HEAD
 double
 area_fill(void)
 {
 	EventRing *ring = area == NULL || !OidIsValid(MyDatabaseId) ? NULL : ring_for(MyDatabaseId);
 
 	return ring == NULL ? 0 : (double) ring_fill(area_queue(ring)) / setting_event_ring_size;
-=======
+}
+
 bool
 area_push(Bytes record, EventShare share)
 {
@@ -265,7 +265,6 @@ uint64
 area_pushed(void)
 {
 	return pushed;
->>>>>>> 90e9d5a57cf6b6f1328abbb0e3aaf16fcd468c12
 }
 
 uint64
