@@ -88,7 +88,7 @@ tell_ended(void)
 		open_count(false);
 		if (outermost.went_parallel)
 			open_count_workers();
-		account_flush(ACCOUNT_STATEMENT_ENDED);
+		tally_flush(TALLY_STATEMENT_ENDED);
 	}
 	outermost.known = outermost.went_parallel = false;
 }
@@ -185,13 +185,10 @@ static void
 run_copy(CopyRead *copy, PlannedStmt *planned, const char *text, bool read_only_tree, ProcessUtilityContext context,
 		 ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
 {
-	QueryCompletion own;
-	QueryCompletion *done = completion != NULL ? completion : &own;
-
 	PG_TRY();
 	{
-		run_utility(planned, text, read_only_tree, context, params, environment, receiver, done);
-		copy_end(copy, done);
+		run_utility(planned, text, read_only_tree, context, params, environment, receiver, completion);
+		copy_end(copy, completion);
 	}
 	PG_CATCH();
 	{
@@ -208,11 +205,13 @@ utility_counted(PlannedStmt *planned, const char *text, bool read_only_tree, Pro
 {
 	bool entered = enter(planned);
 	CopyRead *copy = NULL;
+	QueryCompletion own;
 
 	if (unlikely(IsA(planned->utilityStmt, CopyStmt)))
 		copy = copy_begin(planned->utilityStmt, outermost.query_id);
 	if (copy != NULL)
-		run_copy(copy, planned, text, read_only_tree, context, params, environment, receiver, completion);
+		run_copy(copy, planned, text, read_only_tree, context, params, environment, receiver,
+				 completion != NULL ? completion : &own);
 	else
 		run_utility(planned, text, read_only_tree, context, params, environment, receiver, completion);
 	leave(entered);
@@ -264,7 +263,7 @@ read_init(void)
 	read_table_init();
 	worker_init();
 	open_init();
-	account_init(count_what_goes_on);
+	tally_init(count_what_goes_on);
 	previous_start = ExecutorStart_hook;
 	ExecutorStart_hook = start_counted;
 	previous_run = ExecutorRun_hook;

@@ -3,9 +3,9 @@
  *		What the files share that account for reads of audited tables and for
  *		decryptions.
  *
- * Everything that is counted goes through account.c's table of events to come,
+ * Everything that is counted goes through read_tally.c's table of events to come,
  * which a signal handler empties too: so what it may meet half done is done
- * between account_hold() and account_release(), and raises nothing there.
+ * between tally_hold() and tally_release(), and raises nothing there.
  */
 #ifndef TSEC_AUDIT_READ_H
 #define TSEC_AUDIT_READ_H
@@ -48,14 +48,14 @@ extern void record_of_opening(ReadRecord *record, const ReadRecord *opener, cons
 /* Says that a reading ended in an error. */
 extern void record_set_failed(ReadRecord *record);
 
-/* ---- read_account.c ---- */
+/* ---- read_tally.c ---- */
 
-typedef enum AccountMoment
+typedef enum TallyMoment
 {
-	ACCOUNT_STATEMENT_ENDED,
-	ACCOUNT_TIME_PASSED,
-	ACCOUNT_PROCESS_ENDS
-} AccountMoment;
+	TALLY_STATEMENT_ENDED,
+	TALLY_TIME_PASSED,
+	TALLY_PROCESS_ENDS
+} TallyMoment;
 
 /* What was counted of a statement. */
 typedef struct ReadCount
@@ -68,22 +68,22 @@ typedef struct ReadCount
 	int version; /* of the key that values lay under */
 } ReadCount;
 
-extern void account_hold(void);
-extern void account_release(void);
+extern void tally_hold(void);
+extern void tally_release(void);
 
 /* Adds what was counted to the event that a record will be. */
-extern void account_add(const ReadRecord *record, const ReadCount *count);
+extern void tally_add(const ReadRecord *record, const ReadCount *count);
 
 /* Tells the events that are due. */
-extern void account_flush(AccountMoment moment);
+extern void tally_flush(TallyMoment moment);
 
-/* Has account_tick() called within ACCOUNT_TICK_MS, unless that is arranged already. */
-#define ACCOUNT_TICK_MS 1500
-extern void account_arrange_tick(void);
+/* Has tally_tick() called within TALLY_TICK_MS, unless that is arranged already. */
+#define TALLY_TICK_MS 1500
+extern void tally_arrange_tick(void);
 
-/* What account_tick() asks: adds what was counted since; whether it wants to be asked again. */
-typedef bool (*AccountSource)(void);
-extern void account_init(AccountSource source);
+/* What tally_tick() asks: adds what was counted since; whether it wants to be asked again. */
+typedef bool (*TallySource)(void);
+extern void tally_init(TallySource source);
 
 /* ---- read_query.c: rows that running queries have read ---- */
 

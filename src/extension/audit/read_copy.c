@@ -53,7 +53,7 @@ copy_begin(Node *statement, uint64 query_id)
 	reading->query_id = query_id;
 	record_of_read(&reading->record, table, InvalidOid, CMDTAG_COPY);
 	running = reading;
-	account_arrange_tick();
+	tally_arrange_tick();
 	return reading;
 }
 
@@ -66,14 +66,14 @@ count_up_to(CopyRead *copy, uint64 rows, bool ends)
 	if (rows < copy->rows || (rows == copy->rows && !ends))
 		return;
 	copy->rows = rows;
-	account_add(&copy->record, &count);
+	tally_add(&copy->record, &count);
 	copy->record.since = GetCurrentTimestamp();
 }
 
 void
 copy_end(CopyRead *copy, const QueryCompletion *completion)
 {
-	account_hold();
+	tally_hold();
 	running = NULL;
 	if (completion != NULL)
 		count_up_to(copy, completion->nprocessed, true);
@@ -82,7 +82,7 @@ copy_end(CopyRead *copy, const QueryCompletion *completion)
 		record_set_failed(&copy->record);
 		count_up_to(copy, Max(rows_so_far(), copy->rows), true);
 	}
-	account_release();
+	tally_release();
 }
 
 void

@@ -26,7 +26,7 @@ add_values(const ReadRecord *who, const char *key_name, int version, uint64 valu
 					   .version = version == 0 ? -1 : version};
 
 	record_of_opening(&record, who, key_name, read_statement_tag());
-	account_add(&record, &count);
+	tally_add(&record, &count);
 }
 
 static void
@@ -58,13 +58,13 @@ open_count(bool in_handler)
 
 	if (opener.length == 0)
 		return;
-	account_hold();
+	tally_hold();
 	keyring_take_opens(take_own, &goes_on, in_handler);
 	if (in_handler)
 		opener.since = GetCurrentTimestamp();
 	else
 		opener.length = 0;
-	account_release();
+	tally_release();
 }
 
 void
@@ -72,16 +72,16 @@ open_count_workers(void)
 {
 	bool goes_on = false;
 
-	account_hold();
+	tally_hold();
 	worker_take(WORKER_OPENS, take_workers, &goes_on);
-	account_release();
+	tally_release();
 }
 
 /* Before the first value, and when somebody else goes on. */
 static void
 note_opener(void)
 {
-	account_hold();
+	tally_hold();
 	if (opener.length != 0)
 	{
 		bool goes_on = false;
@@ -89,8 +89,8 @@ note_opener(void)
 		keyring_take_opens(take_own, &goes_on, false);
 	}
 	record_of_opener(&opener);
-	account_release();
-	account_arrange_tick();
+	tally_release();
+	tally_arrange_tick();
 }
 
 /* A worker's are told when it ends; the process's last ones with its last transaction. */

@@ -284,7 +284,7 @@ count_rows(ReadQuery *reading, bool ends, bool failed)
 			continue;
 		if (failed)
 			record_set_failed(&target->record);
-		account_add(&target->record, &count);
+		tally_add(&target->record, &count);
 		target->record.since = GetCurrentTimestamp();
 	}
 	if (ends && reading->is_parallel)
@@ -297,14 +297,14 @@ count_rows(ReadQuery *reading, bool ends, bool failed)
 static void
 finish(ReadQuery *reading)
 {
-	account_hold();
+	tally_hold();
 	dlist_delete(&reading->link);
 	if (IsParallelWorker())
 		tell_leader(reading);
 	else if (reading->has_run)
 		count_rows(reading, true, reading->running > 0);
 	reading->query = NULL;
-	account_release();
+	tally_release();
 }
 
 static void
@@ -348,10 +348,10 @@ query_begin(QueryDesc *query, CommandTag tag, uint64 query_id)
 	reading->callback.func = forget;
 	reading->callback.arg = reading;
 	MemoryContextRegisterResetCallback(query->estate->es_query_cxt, &reading->callback);
-	account_hold();
+	tally_hold();
 	dlist_push_head(&queries, &reading->link);
-	account_release();
-	account_arrange_tick();
+	tally_release();
+	tally_arrange_tick();
 }
 
 void
@@ -363,7 +363,7 @@ query_runs(QueryDesc *query, bool runs)
 		return;
 	reading->has_run = true;
 	reading->running += runs ? 1 : -1;
-	account_arrange_tick(); /* a cursor may be fetched from long after it was opened */
+	tally_arrange_tick(); /* a cursor may be fetched from long after it was opened */
 }
 
 void

@@ -218,7 +218,7 @@ tsec_audited_tables_changed(PG_FUNCTION_ARGS)
 }
 
 void
-tables_init(void)
+audited_init(void)
 {
 	base_watch_relations(forget);
 }

@@ -27,7 +27,7 @@ typedef struct AuditedTable
 	NameData *digests;
 } AuditedTable;
 
-extern void tables_init(void);
+extern void audited_init(void);
 
 /* How a relation is audited; NULL when it is not.  Good until the next call.  Reads catalogs when it does not know. */
 extern const AuditedTable *audit_table_of(Oid relation);

@@ -1,5 +1,5 @@
 /*
- * read_account.c
+ * read_tally.c
  *		The events to come of this process: what was counted of the statement that
  *		runs, and, when the ring fills, of statements before it.
  *
@@ -51,7 +51,7 @@ typedef struct Pending
 
 static Pending pending[PLACES];
 static int used_count = 0;
-static AccountSource source = NULL;
+static TallySource source = NULL;
 static TimeoutId timer = MAX_TIMEOUTS;
 static bool exiting = false;
 
@@ -61,14 +61,14 @@ static volatile sig_atomic_t overdue = 0;
 static void tick(void);
 
 void
-account_hold(void)
+tally_hold(void)
 {
 	held++;
 	pg_compiler_barrier();
 }
 
 void
-account_release(void)
+tally_release(void)
 {
 	pg_compiler_barrier();
 	held--;
@@ -209,11 +209,11 @@ static void
 flush_at_exit(int code, Datum argument)
 {
 	exiting = true; /* what the end of the transaction brings after this is told at once */
-	account_flush(ACCOUNT_PROCESS_ENDS);
+	tally_flush(TALLY_PROCESS_ENDS);
 }
 
 void
-account_add(const ReadRecord *record, const ReadCount *count)
+tally_add(const ReadRecord *record, const ReadCount *count)
 {
 	static bool listening = false;
 	uint64 xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
@@ -226,7 +226,7 @@ account_add(const ReadRecord *record, const ReadCount *count)
 		before_shmem_exit(flush_at_exit, (Datum) 0);
 		listening = true;
 	}
-	account_hold();
+	tally_hold();
 	for (int i = 0; i < PLACES && event == NULL && used_count > 0; i++)
 		if (pending[i].used && !pending[i].waits && pending[i].query_id == count->query_id &&
 			is_alike(&pending[i], record->bytes, record->length) && add_to(&pending[i], count))
@@ -244,7 +244,7 @@ account_add(const ReadRecord *record, const ReadCount *count)
 		(void) add_to(event, count);
 	}
 	event->xid = xid;
-	account_release();
+	tally_release();
 }
 
 /* ---- when ---- */
@@ -277,14 +277,14 @@ join(Pending *event)
 }
 
 void
-account_flush(AccountMoment moment)
+tally_flush(TallyMoment moment)
 {
-	bool at_once = moment == ACCOUNT_PROCESS_ENDS || exiting;
+	bool at_once = moment == TALLY_PROCESS_ENDS || exiting;
 	TimestampTz now;
 
 	if (used_count == 0)
 		return;
-	account_hold();
+	tally_hold();
 	now = GetCurrentTimestamp();
 	for (int i = 0; i < PLACES && used_count > 0; i++)
 	{
@@ -305,9 +305,9 @@ account_flush(AccountMoment moment)
 			(fill <= HOLD_ABOVE && TimestampDifferenceExceeds(event->waits_since, now, JOIN_MS)))
 			tell(event);
 	}
-	account_release();
+	tally_release();
 	if (used_count > 0)
-		account_arrange_tick();
+		tally_arrange_tick();
 }
 
 /* Tells what is due although no statement ended.  Runs in a signal handler, or right after what it may not interrupt. */
@@ -322,27 +322,27 @@ tick(void)
 		return;
 	}
 	overdue = false;
-	account_hold();
+	tally_hold();
 	again = source();
-	account_flush(ACCOUNT_TIME_PASSED);
-	account_release();
+	tally_flush(TALLY_TIME_PASSED);
+	tally_release();
 	if (again)
-		account_arrange_tick();
+		tally_arrange_tick();
 }
 
 void
-account_arrange_tick(void)
+tally_arrange_tick(void)
 {
 	if (exiting || proc_exit_inprogress || IsParallelWorker())
 		return;
 	if (timer == MAX_TIMEOUTS)
 		timer = RegisterTimeout(USER_TIMEOUT, tick);
 	if (!get_timeout_active(timer))
-		enable_timeout_after(timer, ACCOUNT_TICK_MS);
+		enable_timeout_after(timer, TALLY_TICK_MS);
 }
 
 void
-account_init(AccountSource ask)
+tally_init(TallySource ask)
 {
 	source = ask;
 }
