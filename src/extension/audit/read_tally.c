@@ -179,10 +179,13 @@ add_to(Pending *event, const ReadCount *count)
 		if (place == VERSIONS)
 			return false;
 		event->values[place] += count->values;
+		/* its workers' values and those of several roles come apart; it is one statement still */
+		event->statements = Max(event->statements, count->statements);
 	}
+	else
+		event->statements += count->statements;
 	event->rows += count->rows;
 	event->filtered += count->filtered;
-	event->statements += count->statements;
 	event->goes_on = event->goes_on || count->statements == 0;
 	return true;
 }
@@ -261,7 +264,7 @@ join(Pending *event)
 		if (other == event || !other->used || !other->waits || !is_alike(other, event->record, event->length) ||
 			other->version_count + event->version_count > VERSIONS)
 			continue;
-		(void) add_to(other, &count);
+		(void) add_to(other, &count);	/* not as values: those of several statements add up */
 		for (int v = 0; v < event->version_count; v++)
 			other->values[version_place(other, event->version[v])] += event->values[v];
 		other->goes_on = other->goes_on || event->goes_on;
