@@ -171,8 +171,8 @@ change_fits(ChangeForm form, Bytes value)
 
 /* Found anywhere in a name, letters folded and everything but letters and digits left out. */
 static const char *const secret_parts[] = {
-	"password", "passwd", "passphrase", "passcode", "secret",	  "token",	"apikey",
-	"privatekey", "accesskey", "authkey", "credential", "encryptionkey",
+	"password", "passwd",     "passphrase", "passcode", "secret",     "token",
+	"apikey",   "privatekey", "accesskey",  "authkey",  "credential", "encryptionkey",
 };
 
 /* Whole words of a name. */
@@ -233,5 +233,6 @@ change_is_secret_name(Bytes name)
 	letters[length] = '\0';
 	for (size_t i = 0; i < sizeof(secret_parts) / sizeof(*secret_parts); i++)
 		found |= strstr(letters, secret_parts[i]) != NULL;
-	return found && !(in_word < length && is_one_of(word, harmless_endings, sizeof(harmless_endings) / sizeof(*harmless_endings)));
+	return found && !(in_word < length &&
+					  is_one_of(word, harmless_endings, sizeof(harmless_endings) / sizeof(*harmless_endings)));
 }

@@ -24,23 +24,23 @@
 #include <string.h>
 
 #define CHANGE_VERSION 1
-#define CHANGE_ROWS_MAX 1000	/* in one row of the table; see EVENT_ID_STEP */
+#define CHANGE_ROWS_MAX 1000    /* in one row of the table; see EVENT_ID_STEP */
 #define CHANGE_COLUMNS_MAX 1600 /* of a table */
 
 /* How a column's values are written. */
 typedef enum ChangeForm
 {
-	CHANGE_TEXT = 1,	/* as the type prints them, in the database's encoding */
-	CHANGE_NUMBER,		/* decimal digits, or NaN and infinities */
-	CHANGE_JSON,		/* JSON text */
-	CHANGE_BYTES,		/* as they are */
-	CHANGE_BOOLEAN,		/* 1 byte: 0, 1 */
-	CHANGE_INTEGER,		/* 2, 4 or 8 bytes, two's complement */
-	CHANGE_FLOAT,		/* 4 or 8 bytes, IEEE 754 */
-	CHANGE_DATE,		/* 4 bytes: days since 2000-01-01; least and greatest: infinities */
-	CHANGE_TIMESTAMP,	/* 8 bytes: microseconds since 2000-01-01, likewise */
+	CHANGE_TEXT = 1,    /* as the type prints them, in the database's encoding */
+	CHANGE_NUMBER,      /* decimal digits, or NaN and infinities */
+	CHANGE_JSON,        /* JSON text */
+	CHANGE_BYTES,       /* as they are */
+	CHANGE_BOOLEAN,     /* 1 byte: 0, 1 */
+	CHANGE_INTEGER,     /* 2, 4 or 8 bytes, two's complement */
+	CHANGE_FLOAT,       /* 4 or 8 bytes, IEEE 754 */
+	CHANGE_DATE,        /* 4 bytes: days since 2000-01-01; least and greatest: infinities */
+	CHANGE_TIMESTAMP,   /* 8 bytes: microseconds since 2000-01-01, likewise */
 	CHANGE_TIMESTAMPTZ, /* the same, in UTC */
-	CHANGE_UUID,		/* 16 bytes */
+	CHANGE_UUID,        /* 16 bytes */
 	CHANGE_FORMS
 } ChangeForm;
 
@@ -50,9 +50,9 @@ typedef enum ChangeForm
 typedef enum ChangeMark
 {
 	CHANGE_MARK_LENGTH = 240, /* 4 bytes of length and the value */
-	CHANGE_MARK_LONG,		  /* too long to be kept: 8 bytes of length, SHA-256 of the value */
-	CHANGE_MARK_DIGEST,		  /* kept as HMAC-SHA256 only */
-	CHANGE_MARK_NO_DIGEST,	  /* the same when there was no key for it */
+	CHANGE_MARK_LONG,         /* too long to be kept: 8 bytes of length, SHA-256 of the value */
+	CHANGE_MARK_DIGEST,       /* kept as HMAC-SHA256 only */
+	CHANGE_MARK_NO_DIGEST,    /* the same when there was no key for it */
 	CHANGE_MARK_REDACTED,
 	CHANGE_MARK_SAME, /* new side only: as in the old side */
 	CHANGE_MARK_NULL = 255
@@ -80,8 +80,8 @@ extern bool change_read_columns(Bytes columns, ChangeColumn *to, int *count);
 
 typedef struct ChangeValue
 {
-	int mark;		 /* a ChangeMark; CHANGE_MARK_LENGTH for a value, of whatever length */
-	Bytes bytes;	 /* the value or digest */
+	int mark;        /* a ChangeMark; CHANGE_MARK_LENGTH for a value, of whatever length */
+	Bytes bytes;     /* the value or digest */
 	uint64_t length; /* of one that is too long */
 } ChangeValue;
 

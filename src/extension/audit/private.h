@@ -6,6 +6,7 @@
 #define TSEC_AUDIT_PRIVATE_H
 
 #include "audit/audit.h"
+#include "audit/audited.h"
 
 /* ---- switch.c: the kill switch ---- */
 

@@ -107,13 +107,13 @@ spare(const RangeVar *name)
 static void
 spare_dropped(const DropStmt *drop)
 {
-	bool hangs = drop->removeType == OBJECT_TRIGGER || drop->removeType == OBJECT_RULE ||
-				 drop->removeType == OBJECT_POLICY;
+	bool hangs =
+		drop->removeType == OBJECT_TRIGGER || drop->removeType == OBJECT_RULE || drop->removeType == OBJECT_POLICY;
 	ListCell *cell;
 
 	if (!hangs && drop->removeType != OBJECT_TABLE)
 		return;
-	foreach (cell, drop->objects)
+	foreach(cell, drop->objects)
 	{
 		List *name = list_copy((List *) lfirst(cell));
 

@@ -121,7 +121,8 @@ event_fill_row(const EventRecord *record, TimestampTz recorded_at, bool bare, Ev
 		set(row, EVENT_COLUMN_DETAILS, DirectFunctionCall1(jsonb_in, CStringGetDatum("{\"unreadable\": true}")));
 	else
 		set(row, EVENT_COLUMN_DETAILS,
-			details.data == NULL ? empty_details() : DirectFunctionCall1(jsonb_in, CStringGetDatum(text_string(details))));
+			details.data == NULL ? empty_details()
+								 : DirectFunctionCall1(jsonb_in, CStringGetDatum(text_string(details))));
 	set(row, EVENT_COLUMN_PID, Int32GetDatum((int32) record->pid));
 	set(row, EVENT_COLUMN_ORIGIN, Int32GetDatum(event_origin()));
 	set(row, EVENT_COLUMN_WRITER_XID, FullTransactionIdGetDatum(GetTopFullTransactionId()));

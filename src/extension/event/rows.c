@@ -34,9 +34,9 @@ static const char *const inserts[] = {"INSERT INTO twin_internal.events_overflow
 									  "INSERT INTO twin_internal.events " COLUMNS};
 static SPIPlanPtr plans[lengthof(inserts)];
 
-static Oid types[COLUMN_COUNT] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,  TEXTOID, TEXTOID,
-								  TEXTOID, TEXTOID,        TEXTOID,        TEXTOID, TEXTOID,  TEXTOID, INT8OID,
-								  TEXTOID, INT8OID,        TEXTOID,        INETOID, TEXTOID,  TEXTOID, XID8OID,
+static Oid types[COLUMN_COUNT] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+								  TEXTOID, TEXTOID,        TEXTOID,        TEXTOID, TEXTOID, TEXTOID, INT8OID,
+								  TEXTOID, INT8OID,        TEXTOID,        INETOID, TEXTOID, TEXTOID, XID8OID,
 								  BOOLOID, JSONBOID,       INT4OID,        INT4OID, XID8OID};
 
 /*

@@ -12,7 +12,6 @@
 
 #include "access/heapam.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
@@ -72,9 +71,9 @@ static bool
 has_our_columns(Relation relation)
 {
 	static const Oid types[EVENT_COLUMNS] = {
-		INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID,  TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		TEXTOID, TEXTOID,        TEXTOID,        INT8OID, TEXTOID, INT8OID,  TEXTOID, INETOID, TEXTOID, TEXTOID,
-		XID8OID, BOOLOID,        JSONBOID,       INT4OID, INT4OID, XID8OID,  INT4OID, BYTEAOID};
+		INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID,        TEXTOID,        INT8OID, TEXTOID, INT8OID, TEXTOID, INETOID, TEXTOID, TEXTOID,
+		XID8OID, BOOLOID,        JSONBOID,       INT4OID, INT4OID, XID8OID, INT4OID, BYTEAOID};
 	TupleDesc shape = RelationGetDescr(relation);
 
 	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
@@ -93,7 +92,8 @@ internal_relation(const char *name)
 	Oid relation = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 
 	if (!OidIsValid(relation))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table %s.%s is missing", TSEC_INTERNAL_SCHEMA, name)));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table %s.%s is missing", TSEC_INTERNAL_SCHEMA, name)));
 	return relation;
 }
 
@@ -109,8 +109,8 @@ find_leaf(Oid parent, TimestampTz at, TimestampTz *from, TimestampTz *before)
 		PartitionKey key = RelationGetPartitionKey(relation);
 		PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
 
-		if (key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
-			key->parttypid[0] == TIMESTAMPTZOID && partitions->nparts > 0)
+		if (key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 && key->parttypid[0] == TIMESTAMPTZOID &&
+			partitions->nparts > 0)
 		{
 			PartitionBoundInfo bounds = partitions->boundinfo;
 			Datum value = TimestampTzGetDatum(at);

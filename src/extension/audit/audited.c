@@ -1,5 +1,5 @@
 /*
- * tables.c
+ * audited.c
  *		Which tables are audited.  A partition is audited as the nearest of its
  *		ancestors that is, unless it is itself.
  *
@@ -7,7 +7,7 @@
  * or that of twin_internal.audited_tables is heard to have changed; a trigger on
  * that table makes every change heard.
  */
-#include "audit/tables.h"
+#include "audit/audited.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -153,7 +153,7 @@ look_up(AuditedTable *entry)
 			List *ancestors = get_partition_ancestors(entry->relation);
 			ListCell *cell;
 
-			foreach (cell, ancestors)
+			foreach(cell, ancestors)
 				if (read_row(table, index, lfirst_oid(cell), entry))
 					break;
 		}
@@ -198,6 +198,12 @@ audit_table_of(Oid relation)
 		PG_END_TRY();
 	}
 	return OidIsValid(entry->audited_as) ? entry : NULL;
+}
+
+Oid
+audited_catalog(void)
+{
+	return catalog;
 }
 
 bool

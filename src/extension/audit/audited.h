@@ -1,10 +1,10 @@
 /*
- * tables.h
+ * audited.h
  *		Which tables are audited, and how: what twin.audit_table() wrote down,
  *		remembered per relation until it changes.
  */
-#ifndef TSEC_AUDIT_TABLES_H
-#define TSEC_AUDIT_TABLES_H
+#ifndef TSEC_AUDIT_AUDITED_H
+#define TSEC_AUDIT_AUDITED_H
 
 #include "audit/audit.h"
 
@@ -32,7 +32,10 @@ extern void audited_init(void);
 /* How a relation is audited; NULL when it is not.  Good until the next call.  Reads catalogs when it does not know. */
 extern const AuditedTable *audit_table_of(Oid relation);
 
+/* The table that says which tables are audited, as far as this process knows it. */
+extern Oid audited_catalog(void);
+
 /* Whether reads of a relation are to be recorded. */
 extern bool audit_reads(Oid relation);
 
-#endif /* TSEC_AUDIT_TABLES_H */
+#endif /* TSEC_AUDIT_AUDITED_H */
