@@ -38,7 +38,8 @@ write_seed(const char *kind, unsigned number, const void *data, size_t length)
 
 static const char *const foreign_checks[] = {
 	"SELECT 1 FROM ONLY \"a\".\"b\" x WHERE \"c\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x",
-	"SELECT 1 FROM \"a\".\"b\"\"\" x WHERE $1 OPERATOR(pg_catalog.=) \"c\" AND $2 OPERATOR(pg_catalog.=) \"d\" FOR KEY SHARE OF x",
+	"SELECT 1 FROM \"a\".\"b\"\"\" x WHERE $1 OPERATOR(pg_catalog.=) \"c\" AND $2 OPERATOR(pg_catalog.=) \"d\" FOR "
+	"KEY SHARE OF x",
 };
 
 static const char *const usernames[] = {"anna",

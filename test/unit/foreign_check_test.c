@@ -10,13 +10,17 @@
 static void
 checks_are_recognised(void)
 {
-	CHECK(foreign_check_is("SELECT 1 FROM ONLY \"api\".\"units\" x WHERE \"id\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x"));
-	CHECK(foreign_check_is("SELECT 1 FROM \"api\".\"units\" x WHERE \"id\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x"),
+	CHECK(foreign_check_is(
+		"SELECT 1 FROM ONLY \"api\".\"units\" x WHERE \"id\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x"));
+	CHECK(foreign_check_is(
+			  "SELECT 1 FROM \"api\".\"units\" x WHERE \"id\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x"),
 		  "of a partitioned table");
-	CHECK(foreign_check_is("SELECT 1 FROM ONLY \"a\".\"b\" x WHERE $1 OPERATOR(pg_catalog.=) \"c\" AND $2 OPERATOR(pg_catalog.=) "
-						   "\"d\" FOR KEY SHARE OF x"),
+	CHECK(foreign_check_is(
+			  "SELECT 1 FROM ONLY \"a\".\"b\" x WHERE $1 OPERATOR(pg_catalog.=) \"c\" AND $2 OPERATOR(pg_catalog.=) "
+			  "\"d\" FOR KEY SHARE OF x"),
 		  "whether rows refer to one that goes");
-	CHECK(foreign_check_is("SELECT 1 FROM ONLY \"a\"\"b\".\"\"\"\" x WHERE \"c\" OPERATOR(pg_catalog.*<>) $12 FOR KEY SHARE OF x"),
+	CHECK(foreign_check_is(
+			  "SELECT 1 FROM ONLY \"a\"\"b\".\"\"\"\" x WHERE \"c\" OPERATOR(pg_catalog.*<>) $12 FOR KEY SHARE OF x"),
 		  "names may hold quotes");
 }
 

@@ -56,7 +56,8 @@ note_statement(PlannedStmt *planned)
 	if (outermost.inside)
 		return;
 	outermost.known = true;
-	outermost.tag = planned->utilityStmt != NULL ? CreateCommandTag(planned->utilityStmt) : CreateCommandTag((Node *) planned);
+	outermost.tag =
+		planned->utilityStmt != NULL ? CreateCommandTag(planned->utilityStmt) : CreateCommandTag((Node *) planned);
 	outermost.query_id = (uint64) planned->queryId;
 }
 
@@ -98,7 +99,8 @@ tell_ended(void)
 static bool
 is_counted(const QueryDesc *query, int flags)
 {
-	if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || (IsParallelWorker() && !(query->instrument_options & INSTRUMENT_ROWS)))
+	if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
+		(IsParallelWorker() && !(query->instrument_options & INSTRUMENT_ROWS)))
 		return false;
 	if (!audit_is_on() || !query_concerns(query))
 		return false;

@@ -145,7 +145,7 @@ typedef struct CopyRead CopyRead;
 /* Begins to count where a statement is such a COPY of a table whose reads are recorded; else NULL. */
 extern CopyRead *copy_begin(Node *statement, uint64 query_id);
 extern void copy_end(CopyRead *copy, const QueryCompletion *completion); /* NULL: it failed */
-extern void copy_count(void);                                           /* what it has read so far */
+extern void copy_count(void);                                            /* what it has read so far */
 
 /* ---- read.c ---- */
 

@@ -42,7 +42,8 @@ copy_begin(Node *statement, uint64 query_id)
 	Oid relation;
 	Oid table;
 
-	if (!audit_is_on() || running != NULL || !IsA(statement, CopyStmt) || copy->is_from || copy->relation == NULL || !read_table_any())
+	if (!audit_is_on() || running != NULL || !IsA(statement, CopyStmt) || copy->is_from || copy->relation == NULL ||
+		!read_table_any())
 		return NULL;
 	/* locked as COPY itself does it, so that it means the same table */
 	relation = RangeVarGetRelid(copy->relation, AccessShareLock, true);

@@ -69,8 +69,13 @@ query_concerns(const QueryDesc *query)
 
 	if (!read_table_any())
 		return false;
-	foreach (cell, query->plannedstmt->relationOids)
+	foreach(cell, query->plannedstmt->relationOids)
 		if (OidIsValid(read_table_of(lfirst_oid(cell))))
+			return true;
+	/* a worker's plan comes without that list */
+	foreach(cell, IsParallelWorker() ? query->plannedstmt->rtable : NIL)
+		if (lfirst_node(RangeTblEntry, cell)->rtekind == RTE_RELATION &&
+			OidIsValid(read_table_of(lfirst_node(RangeTblEntry, cell)->relid)))
 			return true;
 	return false;
 }
@@ -81,7 +86,7 @@ target_of(ReadQuery *reading, Oid table, Oid as_role, bool conflicts)
 	ReadTarget *target;
 	ListCell *cell;
 
-	foreach (cell, reading->targets)
+	foreach(cell, reading->targets)
 	{
 		target = lfirst(cell);
 		if (target->table == table && target->as_role == as_role && target->conflicts == conflicts)
@@ -182,7 +187,7 @@ add_up(const ReadQuery *reading, const ReadTarget *target, ReadCount *count)
 	bool was_run = false;
 	ListCell *cell;
 
-	foreach (cell, reading->scans)
+	foreach(cell, reading->scans)
 	{
 		const ReadScan *scan = lfirst(cell);
 		const Instrumentation *counter = scan->node->instrument;
@@ -233,7 +238,7 @@ misses_workers(const ReadQuery *reading, const ReadTarget *target)
 {
 	ListCell *cell;
 
-	foreach (cell, reading->scans)
+	foreach(cell, reading->scans)
 		if (((ReadScan *) lfirst(cell))->target == target && ((ReadScan *) lfirst(cell))->node->worker_instrument)
 			return false;
 	return true;
@@ -245,7 +250,7 @@ tell_leader(const ReadQuery *reading)
 {
 	ListCell *cell;
 
-	foreach (cell, reading->targets)
+	foreach(cell, reading->targets)
 	{
 		ReadTarget *target = lfirst(cell);
 		ReadCount count = {0};
@@ -265,7 +270,7 @@ count_rows(ReadQuery *reading, bool ends, bool failed)
 {
 	ListCell *cell;
 
-	foreach (cell, reading->targets)
+	foreach(cell, reading->targets)
 	{
 		ReadTarget *target = lfirst(cell);
 		ReadCount count = {.query_id = reading->query_id, .statements = ends ? 1 : 0};

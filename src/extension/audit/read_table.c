@@ -163,7 +163,7 @@ find_audited(Oid relation)
 		List *next = NIL;
 		ListCell *cell;
 
-		foreach (cell, generation)
+		foreach(cell, generation)
 		{
 			if (place_of(lfirst_oid(cell))->is_audited)
 				return lfirst_oid(cell);

@@ -138,8 +138,7 @@ tell(Pending *event)
 		return;
 	record.event_time = event->since;
 	record.xid = event->xid;
-	record.text[EVENT_DETAILS] =
-		bytes_of(details, write_details(event, record.text[EVENT_DETAILS], details));
+	record.text[EVENT_DETAILS] = bytes_of(details, write_details(event, record.text[EVENT_DETAILS], details));
 	(void) event_emit_late(bytes_of(encoded, event_record_encode(&record, encoded)));
 }
 
@@ -264,7 +263,7 @@ join(Pending *event)
 		if (other == event || !other->used || !other->waits || !is_alike(other, event->record, event->length) ||
 			other->version_count + event->version_count > VERSIONS)
 			continue;
-		(void) add_to(other, &count);	/* not as values: those of several statements add up */
+		(void) add_to(other, &count); /* not as values: those of several statements add up */
 		for (int v = 0; v < event->version_count; v++)
 			other->values[version_place(other, event->version[v])] += event->values[v];
 		other->goes_on = other->goes_on || event->goes_on;

@@ -278,7 +278,7 @@ compat_read_as(PlannedStmt *planned, Index number)
 		AppendRelInfo *of_child = NULL;
 		ListCell *cell;
 
-		foreach (cell, planned->appendRelations)
+		foreach(cell, planned->appendRelations)
 			if (lfirst_node(AppendRelInfo, cell)->child_relid == number)
 				of_child = lfirst_node(AppendRelInfo, cell);
 		if (of_child == NULL)
