@@ -37,6 +37,12 @@ write_seed(const char *kind, unsigned number, const void *data, size_t length)
 	}
 }
 
+static const char *const foreign_checks[] = {
+	"SELECT 1 FROM ONLY \"a\".\"b\" x WHERE \"c\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x",
+	"SELECT 1 FROM \"a\".\"b\"\"\" x WHERE $1 OPERATOR(pg_catalog.=) \"c\" AND $2 OPERATOR(pg_catalog.=) \"d\" FOR "
+	"KEY SHARE OF x",
+};
+
 static const char *const usernames[] = {"anna",
 										"J\xc3\xbcrgen M\xc3\xbcller",
 										"anna@example.org",
@@ -305,6 +311,8 @@ main(int count, char **arguments)
 			number++;
 		}
 	}
+	for (unsigned i = 0; i < sizeof(foreign_checks) / sizeof(foreign_checks[0]); i++)
+		write_seed("foreign_check", i, foreign_checks[i], strlen(foreign_checks[i]));
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)

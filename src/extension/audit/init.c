@@ -3,15 +3,17 @@
  *		Starts the part.
  */
 #include "audit/audit.h"
-#include "audit/live.h"
 #include "audit/change.h"
+#include "audit/live.h"
+#include "audit/read.h"
 #include "audit/security.h"
 
 void
 audit_init(void)
 {
-	live_init();
 	audited_init();
 	change_plan_init();
 	security_init();
+	read_init();
+	live_init();
 }

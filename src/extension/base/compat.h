@@ -264,4 +264,45 @@ compat_find_setting(const char *name)
 #define COMPAT_CLIENT_IDENTITY(port) ((port)->authn_id)
 #endif
 
+/* 18 took away what told a statement's only run. */
+#if PG_VERSION_NUM >= 180000
+#define TSEC_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define TSEC_RUN_ARGUMENTS query, direction, count
+#else
+#define TSEC_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define TSEC_RUN_ARGUMENTS query, direction, count, once
+#endif
+
+/*
+ * The role by whose rights a relation of a plan is read, InvalidOid for the current one: a view's owner.  From 16 on a
+ * table's children say nothing of it, so their parents are asked.
+ */
+#include "nodes/pathnodes.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+static inline Oid
+compat_read_as(PlannedStmt *planned, Index number)
+{
+#if PG_VERSION_NUM >= 160000
+	RangeTblEntry *entry = rt_fetch(number, planned->rtable);
+
+	while (entry->perminfoindex == 0)
+	{
+		AppendRelInfo *of_child = NULL;
+		ListCell *cell;
+
+		foreach(cell, planned->appendRelations)
+			if (lfirst_node(AppendRelInfo, cell)->child_relid == number)
+				of_child = lfirst_node(AppendRelInfo, cell);
+		if (of_child == NULL)
+			return InvalidOid;
+		number = of_child->parent_relid;
+		entry = rt_fetch(number, planned->rtable);
+	}
+	return getRTEPermissionInfo(planned->permInfos, entry)->checkAsUser;
+#else
+	return rt_fetch(number, planned->rtable)->checkAsUser;
+#endif
+}
+
 #endif /* TSEC_COMPAT_H */

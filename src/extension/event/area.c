@@ -243,6 +243,14 @@ push(Oid database, Bytes record, EventShare share)
 	return taken;
 }
 
+double
+area_fill(void)
+{
+	EventRing *ring = area == NULL || !OidIsValid(MyDatabaseId) ? NULL : ring_for(MyDatabaseId);
+
+	return ring == NULL ? 0 : (double) ring_fill(area_queue(ring)) / setting_event_ring_size;
+}
+
 bool
 area_push(Bytes record, EventShare share)
 {

@@ -86,6 +86,17 @@ extern void event_slow_down(void);
  */
 extern void event_emit_at_end(const SecurityEvent *event);
 
+/* ---- late.c: events that are told later than they are captured; safe in signal handlers ---- */
+
+/* Captures an event into EVENT_RECORD_MAX bytes; what is told may have other details and another time (event_record.h). */
+extern size_t event_capture_late(const SecurityEvent *event, uint8 *record);
+
+/* Tells such a record, as one that many can cause: it finds no room where three quarters of the ring are taken. */
+extern bool event_emit_late(Bytes record);
+
+/* How much of this database's ring is taken, 0 to 1. */
+extern double event_ring_fill(void);
+
 /* ---- rows of twin_internal.events, for those who write them themselves ---- */
 
 /* A row may stand for so many events, numbered from its id on. */

@@ -54,6 +54,8 @@ typedef enum EventShare
 /* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
 extern bool area_push(Bytes record, EventShare share);
 
+/* How much of this process's ring is taken, 0 to 1; 0 where it has none. */
+extern double area_fill(void);
 /* The same to the cluster's database. */
 extern bool area_push_to_cluster(Bytes record, EventShare share);
 

@@ -123,6 +123,17 @@ extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX]);
 extern void keyring_note_open(Key *key);
 extern void keyring_note_failure(Key *key);
 
+/*
+ * For a part above that accounts for opened values.  Its function is called before the first one that is opened after
+ * the last keyring_take_opens(), and before one that is opened by another role or under another token than those
+ * before it; it raises nothing.  Values under the key "literal" are not told of: anybody may open them.
+ */
+extern void keyring_when_opened(void (*listener)(void));
+
+/* Calls for every key version under which this process opened values since this was last called.  Raises nothing. */
+typedef void (*KeyringOpensVisitor)(void *argument, uint32 key_id, const char *key_name, int version, uint64 opens);
+extern void keyring_take_opens(KeyringOpensVisitor visitor, void *argument, bool in_handler);
+
 /* ---- secrets.c: secrets of the parts above, wrapped and rewrapped as keys are ---- */
 
 #define KEYRING_SECRET_MAX 8192
