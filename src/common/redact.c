@@ -63,7 +63,7 @@ redact_write(Bytes text, RedactForm form, unsigned findings, const RedactNames *
 		else if (findings & REDACT_NAME)
 			step(&walk);
 		else
-			redact_copy_to(&walk, walk.at + 1);
+			redact_copy_to(&walk, redact_next(text, walk.at + 1, more));
 	}
 	if (walk.is_full)
 		redact_put_cut(&walk);
@@ -75,7 +75,7 @@ redact_write(Bytes text, RedactForm form, unsigned findings, const RedactNames *
 
 /* ---- looking ---- */
 
-/* Whether a word that begins here is nearly "password": it begins with p, ends with a letter, and has s and w in it. */
+/* Whether a word that begins here is nearly "password": it begins with pa, ps or pw, and has s and w in it. */
 static bool
 is_typo(Bytes text, size_t at)
 {
@@ -103,6 +103,9 @@ redact_look(Bytes text, const RedactNames *more)
 	{
 		RedactSpan hidden;
 
+		i = redact_next(text, i, more);
+		if (i == text.length)
+			break;
 		if (redact_shape(text, i, &hidden))
 		{
 			found |= REDACT_SHAPE;

@@ -25,6 +25,9 @@ typedef struct RedactSpan
 	size_t end;
 } RedactSpan;
 
+/* Where next one of the two below may begin, told by two bytes, because every byte of a log is asked; else the end. */
+extern size_t redact_next(Bytes text, size_t at, const RedactNames *more);
+
 /* Whether something that is a secret by its look begins here; what of it is to be hidden. */
 extern bool redact_shape(Bytes text, size_t at, RedactSpan *hidden);
 

@@ -277,6 +277,65 @@ is_one_of(Bytes text, size_t at, const RedactNames *more, size_t *name_end)
 	return false;
 }
 
+#define L(letter) (1u << ((letter) - 'a'))
+#define BOTH(small, large, letters) [small] = (letters), [large] = (letters)
+#define OTHER (1u << 31)
+
+/* Second letters of stems, of secrets known by their look and of words nearly "password", by the first byte. */
+static const uint32_t second_letters[256] = {
+	BOTH('a', 'A', L('c') | L('i') | L('l') | L('p') | L('u')),
+	BOTH('b', 'B', L('a') | L('e')),
+	BOTH('c', 'C', L('o') | L('r') | L('v')),
+	BOTH('e', 'E', L('n') | L('x') | L('y')),
+	BOTH('g', 'G', L('h') | L('i') | L('l')),
+	BOTH('h', 'H', L('m')),
+	BOTH('j', 'J', L('w')),
+	BOTH('k', 'K', L('e')),
+	BOTH('l', 'L', L('o')),
+	BOTH('m', 'M', L('a') | L('d') | L('o')),
+	BOTH('o', 'O', L('t')),
+	BOTH('p', 'P', L('a') | L('r') | L('s') | L('w')),
+	BOTH('r', 'R', L('e') | L('k')),
+	BOTH('s', 'S', L('c') | L('e') | L('h') | L('i') | L('k') | L('s')),
+	BOTH('t', 'T', L('o')),
+	BOTH('x', 'X', L('o')),
+	BOTH('u', 'U', OTHER),
+	['$'] = OTHER,
+	[':'] = OTHER,
+	['-'] = OTHER,
+};
+
+size_t
+redact_next(Bytes text, size_t at, const RedactNames *more)
+{
+	for (; at < text.length; at++)
+	{
+		uint8_t first = text.data[at];
+		uint32_t letters = second_letters[first];
+		uint8_t second;
+
+		if (more != NULL && more->count > 0)
+		{
+			uint8_t small = redact_lower(first);
+
+			if (more->first[small / 8] & (1 << (small % 8)))
+				return at;
+		}
+		if (letters == 0 || at + 1 == text.length)
+			continue;
+		second = text.data[at + 1];
+		if (letters != OTHER)
+		{
+			second |= 0x20; /* a capital's small letter */
+			if (second >= 'a' && second <= 'z' && (letters & L(second)))
+				return at;
+		}
+		else if (first == '$' || (first == ':' && second == '/') || (first == '-' && second == '-') || second == '&')
+			return at;
+	}
+	return at;
+}
+
 bool
 redact_marker(Bytes text, size_t at, const RedactNames *more, size_t *name_end)
 {
@@ -289,10 +348,9 @@ redact_marker(Bytes text, size_t at, const RedactNames *more, size_t *name_end)
 		return false;
 	for (size_t i = stem_begin[byte - 'a']; i < stem_begin[byte - 'a' + 1]; i++)
 	{
-		uint8_t second = redact_lower(text.data[at + 1]);
 		size_t end;
 
-		if (second != (uint8_t) stems[i].text[1] && second != '_' && second != '-')
+		if (redact_lower(text.data[at + 1]) != (uint8_t) stems[i].text[1])
 			continue;
 		end = stem_end(text, at, stems[i].text);
 		if (end != 0 && tells(text, at, end, stems[i].kind, name_end))

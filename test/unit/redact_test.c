@@ -146,12 +146,14 @@ roles(void)
 		{SQL, "ALTER USER bob WITH ENCRYPTED PASSWORD E'hun\\'ter2' NOLOGIN",
 		 "ALTER USER bob WITH ENCRYPTED PASSWORD E'***' NOLOGIN"},
 		{SQL, "alter role bob password'hun''ter2';", "alter role bob password'***';"},
-		{SQL, "ALTER ROLE bob PASSWORD U&'hun\\0074er2' UESCAPE '!'", "ALTER ROLE bob PASSWORD U&'***' UESCAPE '***'"},
+		{SQL, "ALTER ROLE bob PASSWORD U&'hun\\0074er2' UESCAPE '!'",
+		 "ALTER ROLE bob PASSWORD U&'***' UESCAPE '***'"},
 		{SQL, "ALTER ROLE bob PASSWORD $$hunter2$$; SELECT 1", "ALTER ROLE bob PASSWORD $$***$$; SELECT 1"},
 		{SQL, "ALTER ROLE bob PASSWORD $t$hunter$$2$t$", "ALTER ROLE bob PASSWORD $t$***$t$"},
 		{SQL, "ALTER ROLE bob PASSWORD 'hun'\n\t'ter2'", "ALTER ROLE bob PASSWORD '***'\n\t'***'"},
 		{SQL, "ALTER ROLE bob PASSWORD E'hun'\n'ter\\'2' x", "ALTER ROLE bob PASSWORD E'***'\n'***"},
-		{SQL, "ALTER ROLE bob PASSWORD /* ' */ 'hunter2' -- it's\n;", "ALTER ROLE bob PASSWORD /*****/ '***' --***\n;"},
+		{SQL, "ALTER ROLE bob PASSWORD /* ' */ 'hunter2' -- it's\n;",
+		 "ALTER ROLE bob PASSWORD /*****/ '***' --***\n;"},
 		{SQL, "ALTER ROLE bob PASSWROD 'hunter2'", "ALTER ROLE bob PASSWROD '***'"},
 		{SQL, "CREATE /* x */ ROLE bob PSWD 'hunter2'", "CREATE /*****/ ROLE bob PSWD '***'"},
 		{SQL, "ALTER ROLE bob PASSWORD \"hunter2\"", "ALTER ROLE bob PASSWORD \"***\""},
@@ -163,7 +165,8 @@ roles(void)
 		 "CREATE USER MAPPING FOR bob SERVER s OPTIONS (user '***', password '***')"},
 		{SQL, "CREATE SUBSCRIPTION s CONNECTION 'host=h password=hunter2' PUBLICATION p",
 		 "CREATE SUBSCRIPTION s CONNECTION '***' PUBLICATION p"},
-		{SQL, "ALTER SYSTEM SET primary_conninfo = 'host=h password=hunter2'", "ALTER SYSTEM SET primary_conninfo = '***'"},
+		{SQL, "ALTER SYSTEM SET primary_conninfo = 'host=h password=hunter2'",
+		 "ALTER SYSTEM SET primary_conninfo = '***'"},
 		{SQL, "EXECUTE ins(1, 'hunter2')", "EXECUTE ins(1, '***')"},
 		{SQL, "statement: EXECUTE \"ins\"('hunter2')", "statement: EXECUTE \"ins\"('***')"},
 	};
@@ -175,19 +178,22 @@ static void
 statements(void)
 {
 	static const Row rows[] = {
-		{SQL, "INSERT INTO u (name, password) VALUES ('bob', 'hunter2')", "INSERT INTO u (name, password) VALUES ('***', '***')"},
+		{SQL, "INSERT INTO u (name, password) VALUES ('bob', 'hunter2')",
+		 "INSERT INTO u (name, password) VALUES ('***', '***')"},
 		{SQL, "SELECT 'hunter2' = u.\"passWord\" FROM u", "SELECT '***' = u.\"passWord\" FROM u"},
 		{SQL, "UPDATE u SET pwd = 12345, n = 3 WHERE id = 7", "UPDATE u SET pwd = ***, n = 3 WHERE id = 7"},
 		{SQL, "SELECT * FROM u WHERE password = $1 AND n = 'x'", "SELECT * FROM u WHERE password = $1 AND n = '***'"},
 		{SQL, "SELECT * FROM u WHERE u.password = s.password", "SELECT * FROM u WHERE u.password = s.password"},
 		{SQL, "SELECT * FROM u WHERE password = \"hunter2\"", "SELECT * FROM u WHERE password = \"***\""},
 		{SQL, "SELECT * FROM u WHERE password = hunter2", "SELECT * FROM u WHERE password = ***"},
-		{SQL, "SELECT * FROM u WHERE \"my password\"::text = hunter2", "SELECT * FROM u WHERE \"my password\"::text = ***"},
+		{SQL, "SELECT * FROM u WHERE \"my password\"::text = hunter2",
+		 "SELECT * FROM u WHERE \"my password\"::text = ***"},
 		{SQL, "SET twin_security.token = 'abc'", "SET twin_security.token = '***'"},
 		{SQL, "SET LOCAL my.secret TO hunter2", "SET LOCAL my.secret TO ***"},
 		{SQL, "SELECT set_config('twin_security.token', 'abc', true)", "SELECT set_config('***', '***', true)"},
 		{SQL, "SELECT twin_api.login('bob', 'hunter2')", "SELECT twin_api.login('***', '***')"},
-		{SQL, "select TWIN_API . \"login\" (username => 'bob', 'hunter2')", "select TWIN_API . \"login\" (username => '***', '***')"},
+		{SQL, "select TWIN_API . \"login\" (username => 'bob', 'hunter2')",
+		 "select TWIN_API . \"login\" (username => '***', '***')"},
 		{SQL, "SELECT twin.hash_password('hunter2')", "SELECT twin.hash_password('***')"},
 		{SQL, "SELECT crypt('hunter2', gen_salt('bf'))", "SELECT crypt('***', gen_salt('***'))"},
 		{SQL, "SELECT pgp_sym_encrypt(x, 'hunter2')", "SELECT pgp_sym_encrypt(x, '***')"},
@@ -204,7 +210,8 @@ statements(void)
 		 "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT login('***') $$"},
 		{SQL, "INSERT INTO notes VALUES ('my password is hunter2')", "INSERT INTO notes VALUES ('***')"},
 		{SQL, "SELECT token, '' FROM t", "SELECT token, '' FROM t"},
-		{SQL, "duration: 0.1 ms  statement: SELECT login('a','b')", "duration: 0.1 ms  statement: SELECT login('***','***')"},
+		{SQL, "duration: 0.1 ms  statement: SELECT login('a','b')",
+		 "duration: 0.1 ms  statement: SELECT login('***','***')"},
 		{SQL, "{\"Query Text\": \"SELECT login('a','b')\", \"Plan\": 1}", "{\"Query Text\": \"***\", \"Plan\": 1}"},
 		{SQL, "{\"Query Text\": \"SELECT \\\"a\\\", login('a')\"}", "{\"Query Text\": ***"},
 	};
@@ -238,13 +245,15 @@ prose(void)
 		{PROSE, "clientSecret=hunter2", "clientSecret=***"},
 		{PROSE, "ENCRYPTION_KEY=abc", "ENCRYPTION_KEY=***"},
 		{PROSE, "PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"},
-		{PROSE, "line 5: \"host all all ldap ldapbindpasswd=\"hun ter2\" x\"", "line 5: \"host all all ldap ldapbindpasswd=\"***\" x\""},
+		{PROSE, "line 5: \"host all all ldap ldapbindpasswd=\"hun ter2\" x\"",
+		 "line 5: \"host all all ldap ldapbindpasswd=\"***\" x\""},
 		{PROSE, "invalid value for parameter \"twin_security.token\": \"hunter2\"",
 		 "invalid value for parameter \"twin_security.token\": \"***\""},
 		{PROSE, "line 3, column password: \"hunter2\"", "line 3, column password: \"***\""},
 		{PROSE, "executing UPDATE u SET password = 'o''brien'", "executing UPDATE u SET password = '***'"},
 		{SQL, "parameters: $1 = 'bob', $2 = 'x password'", "parameters: $1 = '***', $2 = '***'"},
-		{CONTEXT, "SQL statement \"SELECT \"a\" || 'x\"y' || 'hunter2', login('x')\"\nPL/pgSQL function f() line 3 at PERFORM",
+		{CONTEXT,
+		 "SQL statement \"SELECT \"a\" || 'x\"y' || 'hunter2', login('x')\"\nPL/pgSQL function f() line 3 at PERFORM",
 		 "SQL statement \"***\"\nPL/pgSQL function f() line 3 at PERFORM"},
 		{CONTEXT, "SQL function \"login_token\" statement 1", "SQL function \"login_token\" statement 1"},
 		{CONTEXT, "unnamed portal with parameters: $1 = 'x', $2 = 'password'",
@@ -291,8 +300,10 @@ typing_errors_are_seen(void)
 static void
 names_can_be_added(void)
 {
-	static const char *const bad[] = {"a", "a b", "ab,,abc", "abc,", "'abc'", "_a_", ",", "abc;",
-									  "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij"};
+	static const char *const bad[] = {
+		"a",    "a b",   "ab,,abc",
+		"abc,", "'abc'", "_a_",
+		",",    "abc;",  "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij"};
 	static const Row rows[] = {
 		{SQL, "UPDATE s SET pin_code = 1234, x = 'a'", "UPDATE s SET pin_code = ***, x = '***'"},
 		{PROSE, "door-CODE: 99, x", "door-CODE: ***, x"},
@@ -317,6 +328,49 @@ names_can_be_added(void)
 	CHECK(redact_names_parse(many, &names) && names.count == REDACT_NAMES_MAX);
 	strcat(many, ",more");
 	CHECK(!redact_names_parse(many, &names));
+}
+
+/* Every word of the tables, alone and within others. */
+static void
+every_word_tells(void)
+{
+	static const char *const names[] = {"accesskey",    "access_key",
+										"API-Key",      "authkey",
+										"authKey",      "client_credentials",
+										"x_cvc",        "cvv",
+										"encrypted",    "encryption_key",
+										"jwt",          "myJwt",
+										"kennwort",     "masterkey",
+										"mot_de_passe", "otp",
+										"db_pass",      "passcode",
+										"passPhrase",   "oldpasswd",
+										"passwords",    "Passwort",
+										"private-key",  "pw",
+										"pwd1",         "secrets",
+										"shared_key",   "signing_key",
+										"sslkey",       "tokens",
+										"totp",         "SECRET",
+										"secret_key"};
+	static const char *const functions[] = {"authenticate", "create_account",  "createUser", "crypt",
+											"decrypt",      "pgp_pub_encrypt", "hmac",       "my_login",
+											"logon",        "register_user",   "sign_in",    "signup"};
+
+	for (size_t i = 0; i < ROWS(names); i++)
+	{
+		char text[200];
+
+		snprintf(text, sizeof(text), "INSERT INTO t (a, %s) VALUES (1, 'x')", names[i]);
+		CHECK(redact_look(bytes_of(text, strlen(text)), NULL) & REDACT_NAME, "%s", text);
+	}
+	for (size_t i = 0; i < ROWS(functions); i++)
+	{
+		char text[200];
+
+		snprintf(text, sizeof(text), "SELECT %s ('x')", functions[i]);
+		CHECK(redact_look(bytes_of(text, strlen(text)), NULL) & REDACT_NAME, "%s", text);
+		snprintf(text, sizeof(text), "SELECT %s FROM t", functions[i]);
+		CHECK(!(redact_look(bytes_of(text, strlen(text)), NULL) & REDACT_NAME), "%s", text);
+	}
 }
 
 /* ---- bounds ---- */
@@ -363,21 +417,46 @@ formats(void)
 	{
 		char to[200];
 
-		CHECK(redact_template(rows[i][0], to, sizeof(to)) == strlen(rows[i][1]) && strcmp(to, rows[i][1]) == 0, "%s", to);
+		CHECK(redact_template(rows[i][0], to, sizeof(to)) == strlen(rows[i][1]) && strcmp(to, rows[i][1]) == 0, "%s",
+			  to);
 	}
 }
 
-/* Megabytes of whatever makes a walk look ahead: done at once, or not within a day. */
+/* Much of whatever makes a walk look ahead: done at once, or not within hours. */
 static void
 time_is_linear(void)
 {
-	static const char *const pieces[] = {"://a:b",      "eyJ-",         "eyJa-",     "password /* ", "$1$a",       "bearer a",
-										 "password",    "pass-",        "\"",        "\"a",          "$a$",        "DO $$ ",
-										 "password='",  "password={\"", "create/*",  "execute a",    "-----begin private key",
-										 "password=\\", "p_a_s_s_",     "'a' ",      "\"password\"=", "basic ",    "do $a$ as $b$ password",
-										 "sk-",         "SCRAM-SHA-256$", "--password ", "/*",        "secret(",    "token\"\"'"};
+	static const char *const pieces[] = {"://a:b",
+										 "eyJ-",
+										 "eyJa-",
+										 "password /* ",
+										 "$1$a",
+										 "bearer a",
+										 "password",
+										 "pass-",
+										 "\"",
+										 "\"a",
+										 "$a$",
+										 "DO $$ ",
+										 "password='",
+										 "password={\"",
+										 "create/*",
+										 "execute a",
+										 "-----begin private key",
+										 "password=\\",
+										 "p_a_s_s_",
+										 "'a' ",
+										 "\"password\"=",
+										 "basic ",
+										 "do $a$ as $b$ password",
+										 "sk-",
+										 "SCRAM-SHA-256$",
+										 "--password ",
+										 "/*",
+										 "secret(",
+										 "token\"\"'"};
 
-	const size_t size = 2000000;
+	const size_t size = 200000;
 	char *text = unit_memory(size);
 	char *to = unit_memory(4 * size + 64);
 
@@ -387,7 +466,8 @@ time_is_linear(void)
 			text[j] = pieces[i][j % strlen(pieces[i])];
 		(void) redact_look(bytes_of(text, size), NULL);
 		for (int form = REDACT_PROSE; form <= REDACT_CONTEXT; form++)
-			CHECK(redact_write(bytes_of(text, size), (RedactForm) form, REDACT_NAME, NULL, to, 4 * size + 64, NULL) > 0);
+			CHECK(redact_write(bytes_of(text, size), (RedactForm) form, REDACT_NAME, NULL, to, 4 * size + 64, NULL) >
+				  0);
 	}
 	free(text);
 	free(to);
@@ -412,8 +492,9 @@ one_of(const char *const *rows, size_t count)
 static void
 make_statement(char *to, size_t room)
 {
-	static const char *const names[] = {"password", "PassWord", "user_password", "\"password\"", "api_key", "apiKey", "secret",
-										"\"Client Secret\"", "access_token", "pwd", "private_key", "passphrase", "u.passwd"};
+	static const char *const names[] = {"password",    "PassWord",   "user_password",     "\"password\"", "api_key",
+										"apiKey",      "secret",     "\"Client Secret\"", "access_token", "pwd",
+										"private_key", "passphrase", "u.passwd"};
 	static const char *const blanks[] = {" ", "\n", "\t ", " /* it's */ ", " -- don't\n", "  ", " /* /* \" */ */ "};
 	static const char *const literals[] = {"'" CANARY "'",
 										   "'it''s " CANARY "'",
@@ -433,7 +514,8 @@ make_statement(char *to, size_t room)
 										   "'-- " CANARY "'",
 										   "'/* " CANARY "'",
 										   "'C:\\\\" CANARY "'"};
-	static const char *const others[] = {"'x'", "1", "\"Col\"", "$1", "'it''s'", "E'\\n'", "$$a'b$$", "NULL", "\"a\"\"b\"", "'a\"b'", "'{\"a\": 1}'"};
+	static const char *const others[] = {"'x'",     "1",    "\"Col\"",    "$1",     "'it''s'",     "E'\\n'",
+										 "$$a'b$$", "NULL", "\"a\"\"b\"", "'a\"b'", "'{\"a\": 1}'"};
 	static const char *const forms[] = {
 		"INSERT INTO t (a,%1$s%2$s)%1$sVALUES (%4$s,%1$s%3$s)",
 		"UPDATE t SET a = %4$s, %2$s%1$s=%1$s%3$s WHERE b =%4$s",
@@ -490,7 +572,8 @@ no_canary_survives(void)
 		CHECK(strstr(to, "canary") == NULL, "%s\n#   gives %s", statement, to);
 		/* what is written tells of nothing more */
 		free(to);
-		(void) snprintf(line, sizeof(line), "SQL statement \"%s\"\nPL/pgSQL function f() line 1 at PERFORM", statement);
+		(void) snprintf(line, sizeof(line), "SQL statement \"%s\"\nPL/pgSQL function f() line 1 at PERFORM",
+						statement);
 		to = written(CONTEXT, line, strlen(line), findings, NULL, NULL);
 		CHECK(strstr(to, "canary") == NULL && strstr(to, "\nPL/pgSQL function f() line 1 at PERFORM") != NULL,
 			  "%s\n#   gives %s", line, to);
@@ -530,6 +613,7 @@ static const UnitCase cases[] = {
 	{"statements that name a secret", statements},
 	{"prose, JSON, headers, connection strings", prose},
 	{"what follows a name may be one of the database", what_follows_may_be_a_name},
+	{"every word of the tables tells", every_word_tells},
 	{"typing errors are seen", typing_errors_are_seen},
 	{"names can be added", names_can_be_added},
 	{"what has no room is cut", what_has_no_room_is_cut},
