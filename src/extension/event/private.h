@@ -96,6 +96,11 @@ extern bool flood_allows(const char *type, int64 user_id);
 
 extern void deferred_init(void);
 
+/* ---- redact.c ---- */
+
+/* Takes secrets out of the server's log, when preloaded. */
+extern void redact_init(void);
+
 /* ---- launcher.c ---- */
 
 extern void launcher_init(void);

@@ -250,5 +250,6 @@ event_init(void)
 	area_init();
 	deferred_init();
 	launcher_init();
+	redact_init();
 	RegisterXactCallback(start_writer_at_end, NULL);
 }
