@@ -78,6 +78,15 @@ static const char *const masked[] = {
 	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
 };
 
+static const char *const logged[] = {
+	"\1pin_code\nALTER ROLE bob PASSWORD E'hun\\'ter2' -- it's\n",
+	"\3\nhost=h password='hunter2' postgresql://u:p@h Authorization: Bearer abc {\"token\": {\"a\": [1]}}",
+	"\2\nSQL statement \"SELECT login('x')\"\nPL/pgSQL function f() line 1",
+	"\1\nDO $a$ BEGIN EXECUTE $b$x$b$; U&\"x\" := \"secret\"::text; END $a$ LANGUAGE plpgsql /* /* */ */",
+	"\1\nSELECT '$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW', eyJhbGciOi.eyJz.c2ln -----BEGIN "
+	"PRIVATE KEY-----",
+};
+
 #define HEAD "HTTP/1.1\r\nHost: a\r\n"
 
 static const char *const requests[] = {
@@ -321,6 +330,8 @@ main(int count, char **arguments)
 		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
+	for (unsigned i = 0; i < sizeof(logged) / sizeof(logged[0]); i++)
+		write_seed("redact", i, logged[i], strlen(logged[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)
 	{
 		EventRecord record = {.severity = EVENT_HIGH, .event_time = 7};

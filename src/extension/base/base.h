@@ -95,6 +95,8 @@ extern int setting_max_databases;
 extern int setting_max_subscriptions;
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
+extern bool setting_redact;
+extern char *setting_redact_names;
 extern int setting_refresh_token_grace;    /* seconds */
 extern int setting_refresh_token_lifetime; /* seconds */
 extern int setting_session_idle_timeout;   /* seconds */
@@ -105,6 +107,9 @@ extern int setting_token_leeway;    /* seconds */
 extern int setting_token_lifetime;  /* seconds; 0 leaves it to the environment */
 extern int setting_topic_ring_size; /* kB */
 extern char *setting_trusted_proxies;
+
+/* Changes whenever twin_security.redact_names was assigned. */
+extern uint64 setting_redact_changes;
 
 /* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */
 extern uint64 setting_token_changes;

@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #include "common/network.h"
+#include "common/redact.h"
 
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -35,6 +36,9 @@ int setting_max_databases;
 int setting_max_subscriptions;
 int setting_password_min_length;
 int setting_password_min_score;
+bool setting_redact;
+uint64 setting_redact_changes = 1;
+char *setting_redact_names;
 int setting_refresh_token_grace;
 int setting_refresh_token_lifetime;
 int setting_session_idle_timeout;
@@ -98,7 +102,12 @@ static const BooleanSetting booleans[] = {
 	{"twin_security.audit_logouts", &setting_audit_logouts, false, PGC_SIGHUP, 0,
 	 "Records the end of every session of a database.",
 	 "An event of type logout, with how long the session lasted. Its begin is recorded in any case."},
+	{"twin_security.redact", &setting_redact, true, PGC_SIGHUP, 0, "Keeps secrets out of the server's log.",
+	 "Passwords, tokens, keys and connection strings are replaced by *** in all that the server logs: messages, "
+	 "details, contexts, statements and their parameters. A statement that names a secret loses all its literals. "
+	 "Needs preloading."},
 };
+
 #define TOKEN_NAME_MAX 255
 
 /* Names that stand in tokens are compared byte for byte, so they are plain ASCII in every encoding. */
@@ -149,6 +158,25 @@ check_outside_folder(char **value, void **extra, GucSource source)
 	return true;
 }
 
+static bool
+check_redact_names(char **value, void **extra, GucSource source)
+{
+	RedactNames names;
+
+	if (redact_names_parse(*value, &names))
+		return true;
+	GUC_check_errdetail(
+		"It is a comma-separated list of at most %d names of 3 to %d letters, digits, \"_\" and \"-\".",
+		REDACT_NAMES_MAX, REDACT_NAME_SIZE - 1);
+	return false;
+}
+
+static void
+note_redact_names(const char *value, void *extra)
+{
+	setting_redact_changes++;
+}
+
 static void
 note_token_string(const char *value, void *extra)
 {
@@ -183,6 +211,11 @@ static const StringSetting strings[] = {
 	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
 	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then.",
 	 NULL, NULL},
+	{"twin_security.redact_names", &setting_redact_names, "", PGC_SIGHUP, 0,
+	 "Further names of secrets, for twin_security.redact.",
+	 "A comma-separated list. Columns, keys, settings and functions whose name contains one of them are treated as "
+	 "password, token, secret, api_key and the like are, in any case and with or without \"_\" and \"-\".",
+	 check_redact_names, note_redact_names},
 	{"twin_security.token_audience", &setting_token_audience, "twin_security", PGC_SUSET, 0,
 	 "Audience (aud) of the tokens this database issues and, of those signed by its own keys, accepts.",
 	 "Databases that share JWT_SECRET_KEY and must not take each other's tokens need different values "

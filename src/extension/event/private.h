@@ -112,6 +112,11 @@ extern void deferred_init(void);
 
 extern void slow_init(void);
 
+/* ---- redact.c ---- */
+
+/* Takes secrets out of the server's log, when preloaded. */
+extern void redact_init(void);
+
 /* ---- launcher.c ---- */
 
 extern void launcher_init(void);

@@ -254,5 +254,6 @@ event_init(void)
 	slow_init();
 	follow_init();
 	launcher_init();
+	redact_init();
 	RegisterXactCallback(start_writer_at_end, NULL);
 }
