@@ -18,6 +18,7 @@ int setting_checkpoint_interval;
 char *setting_cluster_database;
 char *setting_databases;
 int setting_event_ring_size;
+char *setting_export_directory;
 int setting_hash_wait_timeout;
 int setting_heartbeat_interval;
 char *setting_key_command;
@@ -167,6 +168,12 @@ static const StringSetting strings[] = {
 	 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When empty, "
 	 "every database that has the extension records its events.",
 	 NULL, NULL},
+	{"twin_security.export_directory", &setting_export_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder under which twin.export_audit_log() makes folders.",
+	 "Exports hold events as they are, for auditors to check with twin_verify. Files get the folder's group when it "
+	 "has "
+	 "the set-group-id bit, and nobody else reads them. When empty, nothing is exported.",
+	 check_outside_folder, NULL},
 	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Command that prints the encryption key, for use with a secret manager.",
 	 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
@@ -201,7 +208,8 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.checkpoint_interval", &setting_checkpoint_interval, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
 	 "How often a checkpoint of the audit log is signed at most.",
-	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else keeps "
+	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else "
+	 "keeps "
 	 "cannot be edited unseen any more.",
 	 NULL},
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
@@ -218,7 +226,8 @@ static const IntegerSetting integers[] = {
 	 NULL},
 	{"twin_security.heartbeat_interval", &setting_heartbeat_interval, 300, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
 	 "How often the audit log says that it is alive while there is nothing else to record.",
-	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that the audit "
+	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that the "
+	 "audit "
 	 "depends on. While events are recorded there is one a minute, or as often as this if that is more often.",
 	 NULL},
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,

@@ -21,8 +21,10 @@
 bool
 checkpoint_newest(int32 epoch, bool read_only, LedgerCheckpoint *checkpoint)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT c.size, c.epoch, c.root, c.created_at, c.note FROM twin_internal.checkpoints c "
-							  "WHERE $1 IN (0, c.epoch) ORDER BY c.size DESC LIMIT 1", INT4OID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT c.size, c.epoch, c.root, c.created_at, c.note FROM twin_internal.checkpoints c "
+					"WHERE $1 IN (0, c.epoch) ORDER BY c.size DESC LIMIT 1",
+					INT4OID);
 	Datum values[] = {Int32GetDatum(epoch)};
 	Bytes root;
 
@@ -116,7 +118,8 @@ static void
 sign(const LedgerState *state, LedgerEpoch *epoch)
 {
 	static LedgerPlan insert_plan = LEDGER_PLAN(
-		"INSERT INTO twin_internal.checkpoints (size, epoch, root, note, created_at) VALUES ($1, $2, $3, $4, $5)", INT8OID, INT4OID, BYTEAOID, TEXTOID, TIMESTAMPTZOID);
+		"INSERT INTO twin_internal.checkpoints (size, epoch, root, note, created_at) VALUES ($1, $2, $3, $4, $5)",
+		INT8OID, INT4OID, BYTEAOID, TEXTOID, TIMESTAMPTZOID);
 	static LedgerPlan notify_plan = LEDGER_PLAN("SELECT pg_notify('twin_audit_checkpoint', $1)", TEXTOID);
 	Checkpoint checkpoint = {.size = state->edge.size};
 	char text[NOTE_SIZE_MAX];
@@ -171,7 +174,8 @@ static void
 export_new(const LedgerState *state)
 {
 	static LedgerPlan plan = LEDGER_PLAN("SELECT c.size, c.created_at, c.note FROM twin_internal.checkpoints c "
-							  "WHERE c.epoch = $1 AND c.size > $2 ORDER BY c.size LIMIT $3", INT4OID, INT8OID, INT4OID);
+										 "WHERE c.epoch = $1 AND c.size > $2 ORDER BY c.size LIMIT $3",
+										 INT4OID, INT8OID, INT4OID);
 	char newest[NOTE_SIZE_MAX];
 	Checkpoint exported = {.size = 0};
 	LedgerEpoch epoch;

@@ -57,7 +57,8 @@ new_origin(void)
 static TimestampTz
 created_at(bool *is_restored)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT s.created_at, s.is_restored FROM twin_internal.event_state s", InvalidOid);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT s.created_at, s.is_restored FROM twin_internal.event_state s", InvalidOid);
 
 	*is_restored = false;
 	plan_run(&plan, NULL, NULL, false, SPI_OK_SELECT);
@@ -71,10 +72,12 @@ created_at(bool *is_restored)
 static bool
 awaits_restore(const LedgerState *state)
 {
-	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT $1 = 0 OR EXISTS (SELECT FROM twin_internal.sealed s WHERE s.first_leaf + s.leaves = $1 AND s.first_leaf < $1 "
-		"AND s.first_leaf = (SELECT max(m.first_leaf) FROM twin_internal.sealed m)) "
-		"AND EXISTS (SELECT FROM twin_internal.tiles t WHERE t.level = 0 AND t.tile = ($1 - 1) / 256)", INT8OID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT $1 = 0 OR EXISTS (SELECT FROM twin_internal.sealed s WHERE s.first_leaf + s.leaves = $1 "
+					"AND s.first_leaf < $1 "
+					"AND s.first_leaf = (SELECT max(m.first_leaf) FROM twin_internal.sealed m)) "
+					"AND EXISTS (SELECT FROM twin_internal.tiles t WHERE t.level = 0 AND t.tile = ($1 - 1) / 256)",
+					INT8OID);
 	Datum values[1];
 	bool is_restored;
 	TimestampTz since = created_at(&is_restored);
@@ -92,9 +95,11 @@ awaits_restore(const LedgerState *state)
 static void
 insert_epoch(const LedgerState *state, const char *origin, const char *reason)
 {
-	static LedgerPlan plan = LEDGER_PLAN(
-		"INSERT INTO twin_internal.epochs (epoch, origin, public_key, first_leaf, reason, began_at) "
-		"VALUES ($1, $2, (SELECT p.public_key FROM twin_internal.epochs p WHERE p.epoch = $1 - 1), $3, $4, clock_timestamp())", INT4OID, TEXTOID, INT8OID, TEXTOID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("INSERT INTO twin_internal.epochs (epoch, origin, public_key, first_leaf, reason, began_at) "
+					"VALUES ($1, $2, (SELECT p.public_key FROM twin_internal.epochs p WHERE p.epoch = $1 - 1), $3, "
+					"$4, clock_timestamp())",
+					INT4OID, TEXTOID, INT8OID, TEXTOID);
 	Datum values[] = {Int32GetDatum(state->epoch), CStringGetTextDatum(origin),
 					  Int64GetDatum((int64) state->edge.size), CStringGetTextDatum(reason)};
 
@@ -183,7 +188,8 @@ epoch_enter(LedgerState *state)
 void
 epoch_read(int32 number, bool read_only, LedgerEpoch *epoch)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT e.origin, e.public_key, e.first_leaf FROM twin_internal.epochs e WHERE e.epoch = $1", INT4OID);
+	static LedgerPlan plan = LEDGER_PLAN(
+		"SELECT e.origin, e.public_key, e.first_leaf FROM twin_internal.epochs e WHERE e.epoch = $1", INT4OID);
 	Datum values[] = {Int32GetDatum(number)};
 	bool null;
 	Datum key;

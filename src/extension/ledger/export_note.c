@@ -42,8 +42,8 @@ export_note_wanted(void)
 	/* the setting's check saw the path, not where links lead */
 	if (realpath(DataDir, data) != NULL && path_is_prefix_of_path(data, real))
 	{
-		ereport(LOG,
-				(errmsg("\"%s\" lies in the data folder: checkpoints are not exported", setting_checkpoint_directory)));
+		ereport(LOG, (errmsg("\"%s\" lies in the data folder: checkpoints are not exported",
+							 setting_checkpoint_directory)));
 		return false;
 	}
 	return true;

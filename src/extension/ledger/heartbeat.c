@@ -19,24 +19,31 @@
 #define BUSY_MS 60000
 
 /* names, not OIDs: the digest survives a dump; bytes as the server holds them, whatever its encoding */
-#define DIGEST_OF_LINES "encode(sha256(textsend(coalesce(string_agg(l.line, E'\\n' ORDER BY l.line COLLATE \"C\"), ''))), 'hex')"
+#define DIGEST_OF_LINES \
+	"encode(sha256(textsend(coalesce(string_agg(l.line, E'\\n' ORDER BY l.line COLLATE \"C\"), ''))), 'hex')"
 
 static LedgerPlan triggers_plan = LEDGER_PLAN(
 	"SELECT count(*), count(*) FILTER (WHERE l.enabled = 'D'), " DIGEST_OF_LINES " FROM ("
-	"SELECT t.tgenabled AS enabled, format('%s on %s.%s: %s.%s %s %s', t.tgname, n.nspname, c.relname, f.nspname, p.proname, "
-	"t.tgenabled, t.tgtype) AS line FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+	"SELECT t.tgenabled AS enabled, format('%s on %s.%s: %s.%s %s %s', t.tgname, n.nspname, c.relname, f.nspname, "
+	"p.proname, "
+	"t.tgenabled, t.tgtype) AS line FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON "
+	"n.oid = c.relnamespace "
 	"JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace "
 	"WHERE NOT t.tgisinternal AND (f.nspname IN ('twin', 'twin_internal') OR n.nspname = 'twin_internal') "
-	"UNION ALL SELECT v.evtenabled, format('%s: %s.%s %s %s', v.evtname, f.nspname, p.proname, v.evtevent, v.evtenabled) "
+	"UNION ALL SELECT v.evtenabled, format('%s: %s.%s %s %s', v.evtname, f.nspname, p.proname, v.evtevent, "
+	"v.evtenabled) "
 	"FROM pg_event_trigger v JOIN pg_proc p ON p.oid = v.evtfoid JOIN pg_namespace f ON f.oid = p.pronamespace "
-	"WHERE f.nspname IN ('twin', 'twin_internal')) l", InvalidOid);
+	"WHERE f.nspname IN ('twin', 'twin_internal')) l",
+	InvalidOid);
 static LedgerPlan settings_plan = LEDGER_PLAN(
 	"SELECT " DIGEST_OF_LINES " FROM ("
 	"SELECT format('%s=%s', s.name, s.setting) AS line FROM pg_settings s "
 	"WHERE s.name LIKE 'twin\\_security.%' OR s.name IN ('fsync', 'full_page_writes', 'shared_preload_libraries') "
-	"UNION ALL SELECT format('%s %s: %s', d.setdatabase <> 0, d.setrole, o) FROM pg_db_role_setting d, unnest(d.setconfig) o "
+	"UNION ALL SELECT format('%s %s: %s', d.setdatabase <> 0, d.setrole, o) FROM pg_db_role_setting d, "
+	"unnest(d.setconfig) o "
 	"WHERE d.setdatabase IN (0, (SELECT b.oid FROM pg_database b WHERE b.datname = current_database())) "
-	"AND (o LIKE 'twin\\_security.%' OR o LIKE 'session\\_replication\\_role=%')) l", InvalidOid);
+	"AND (o LIKE 'twin\\_security.%' OR o LIKE 'session\\_replication\\_role=%')) l",
+	InvalidOid);
 
 static int64
 silent_ms(void)

@@ -31,7 +31,8 @@ secret_of(const uint8 public_key[NOTE_PUBLIC_SIZE])
 static void
 store_public(int32 number, const uint8 public_key[NOTE_PUBLIC_SIZE])
 {
-	static LedgerPlan plan = LEDGER_PLAN("UPDATE twin_internal.epochs SET public_key = $2 WHERE epoch = $1 AND public_key IS NULL", INT4OID, BYTEAOID);
+	static LedgerPlan plan = LEDGER_PLAN(
+		"UPDATE twin_internal.epochs SET public_key = $2 WHERE epoch = $1 AND public_key IS NULL", INT4OID, BYTEAOID);
 	Datum values[] = {Int32GetDatum(number), plan_bytea(bytes_of(public_key, NOTE_PUBLIC_SIZE))};
 
 	plan_run(&plan, values, NULL, false, SPI_OK_UPDATE);
@@ -42,7 +43,8 @@ store_public(int32 number, const uint8 public_key[NOTE_PUBLIC_SIZE])
 static void
 store_seed(const KeyringSecret *secret, const uint8 seed[NOTE_SEED_SIZE])
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT twin_internal.store_secret($1, $2, $3, $4, $5)", TEXTOID, TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID);
+	static LedgerPlan plan = LEDGER_PLAN("SELECT twin_internal.store_secret($1, $2, $3, $4, $5)", TEXTOID, TEXTOID,
+										 BYTEAOID, BYTEAOID, BYTEAOID);
 	bytea *wrapped;
 	bytea *wrapping_id;
 	Datum values[5];

@@ -25,7 +25,10 @@ typedef struct LedgerPlan
 	SPIPlanPtr kept;
 } LedgerPlan;
 
-#define LEDGER_PLAN(text, ...) {.sql = (text), .types = {__VA_ARGS__}}
+#define LEDGER_PLAN(text, ...)                  \
+	{                                           \
+		.sql = (text), .types = { __VA_ARGS__ } \
+	}
 
 /* Runs one with all parameters given; nulls may be NULL.  Raises unless the answer is this SPI code. */
 extern void plan_run(LedgerPlan *plan, Datum *values, const char *nulls, bool read_only, int expected);
@@ -205,9 +208,9 @@ typedef struct SealedRow
 	int64 record_id;
 	int64 first_leaf;
 	int32 leaves;
-	int seen;     /* rows with that id */
-	int made;     /* leaves that the first of them makes */
-	int place;    /* of its leaves in the window */
+	int seen;  /* rows with that id */
+	int made;  /* leaves that the first of them makes */
+	int place; /* of its leaves in the window */
 	TimestampTz recorded_at;
 	uint64 writer_xid;
 	uint64 next_xid; /* of a heartbeat, else 0 */

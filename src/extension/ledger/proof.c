@@ -79,7 +79,8 @@ Datum
 tsec_audit_public_key(PG_FUNCTION_ARGS)
 {
 	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT e.epoch FROM twin_internal.epochs e WHERE e.public_key IS NOT NULL ORDER BY e.epoch DESC LIMIT 1", InvalidOid);
+		"SELECT e.epoch FROM twin_internal.epochs e WHERE e.public_key IS NOT NULL ORDER BY e.epoch DESC LIMIT 1",
+		InvalidOid);
 	char key[NOTE_KEY_SIZE_MAX];
 	LedgerEpoch epoch = {.has_key = false};
 
@@ -184,7 +185,8 @@ tsec_consistency_proof(PG_FUNCTION_ARGS)
 	now = tree_size();
 	if (old_size < 0 || new_size < old_size || (uint64) new_size > now)
 		refuse_size(old_size < 0 || (uint64) old_size > now ? old_size : new_size, now);
-	base_check(merkle_consistency((uint64) old_size, (uint64) new_size, tile_source, tile_new_set(true), path, &length));
+	base_check(
+		merkle_consistency((uint64) old_size, (uint64) new_size, tile_source, tile_new_set(true), path, &length));
 	SPI_finish();
 	PG_RETURN_DATUM(array_of(path, length));
 }

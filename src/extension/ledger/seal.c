@@ -26,15 +26,19 @@
 
 #define ROWS_WHERE "SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM twin_internal.event_rows e WHERE "
 
-static LedgerPlan one_writer_plan = LEDGER_PLAN(ROWS_WHERE
-									 "e.origin = $1 AND e.writer_xid = $2 AND e.event_id > $3 ORDER BY e.event_id", INT4OID, XID8OID, INT8OID);
-static LedgerPlan late_writers_plan = LEDGER_PLAN(ROWS_WHERE
-									   "e.origin = $1 AND e.writer_xid = ANY ($2) ORDER BY e.writer_xid, e.event_id", INT4OID, XID8_ARRAY_OID);
+static LedgerPlan one_writer_plan =
+	LEDGER_PLAN(ROWS_WHERE "e.origin = $1 AND e.writer_xid = $2 AND e.event_id > $3 ORDER BY e.event_id", INT4OID,
+				XID8OID, INT8OID);
+static LedgerPlan late_writers_plan =
+	LEDGER_PLAN(ROWS_WHERE "e.origin = $1 AND e.writer_xid = ANY ($2) ORDER BY e.writer_xid, e.event_id", INT4OID,
+				XID8_ARRAY_OID);
 static LedgerPlan new_writers_plan = LEDGER_PLAN(
 	ROWS_WHERE "e.origin = $1 AND (e.writer_xid, e.event_id) > ($2, $3) AND e.writer_xid < pg_snapshot_xmax($4) "
 			   "AND pg_visible_in_snapshot(e.writer_xid, $4) AND e.writer_xid <> ALL ($5) "
-			   "ORDER BY e.writer_xid, e.event_id", INT4OID, XID8OID, INT8OID, PG_SNAPSHOTOID, XID8_ARRAY_OID);
-static LedgerPlan sweep_plan = LEDGER_PLAN(ROWS_WHERE "e.origin <> $1 AND e.event_id > $2 ORDER BY e.event_id", INT4OID, INT8OID);
+			   "ORDER BY e.writer_xid, e.event_id",
+	INT4OID, XID8OID, INT8OID, PG_SNAPSHOTOID, XID8_ARRAY_OID);
+static LedgerPlan sweep_plan =
+	LEDGER_PLAN(ROWS_WHERE "e.origin <> $1 AND e.event_id > $2 ORDER BY e.event_id", INT4OID, INT8OID);
 
 /* Rows that are about to be sealed; they lie where SPI keeps them until the transaction's end. */
 typedef struct Batch
@@ -149,7 +153,8 @@ compare_ids(const void *a, const void *b)
 static void
 drop_sealed(Batch *batch, bool is_sweep)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT s.record_id FROM twin_internal.sealed s WHERE s.record_id = ANY ($1)", INT8_ARRAY_OID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT s.record_id FROM twin_internal.sealed s WHERE s.record_id = ANY ($1)", INT8_ARRAY_OID);
 	Datum *ids = palloc(batch->count * sizeof(Datum));
 	Datum values[1];
 	uint64 found;
@@ -158,8 +163,8 @@ drop_sealed(Batch *batch, bool is_sweep)
 
 	for (int i = 0; i < batch->count; i++)
 		ids[i] = Int64GetDatum(row_id(batch->rows[i], batch->shape));
-	values[0] = PointerGetDatum(
-		construct_array(ids, batch->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[0] =
+		PointerGetDatum(construct_array(ids, batch->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	plan_run(&plan, values, NULL, false, SPI_OK_SELECT);
 	found = SPI_processed;
 	sealed = palloc((found + 1) * sizeof(int64));
@@ -214,7 +219,8 @@ static void
 seal_rows(LedgerState *state, Batch *batch)
 {
 	static LedgerPlan plan = LEDGER_PLAN("INSERT INTO twin_internal.sealed (record_id, first_leaf, leaves) "
-							  "SELECT * FROM unnest($1, $2, $3)", INT8_ARRAY_OID, INT8_ARRAY_OID, INT4_ARRAY_OID);
+										 "SELECT * FROM unnest($1, $2, $3)",
+										 INT8_ARRAY_OID, INT8_ARRAY_OID, INT4_ARRAY_OID);
 	Sealing sealing = {.state = state, .set = tile_new_set(false)};
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "row of events", ALLOCSET_DEFAULT_SIZES);
 	Datum *columns[3];
@@ -274,9 +280,11 @@ typedef struct Writers
 static Writers
 find_writers(const LedgerState *state)
 {
-	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT $3 IN (SELECT x FROM pg_snapshot_xip($1) x), array_length(l.late, 1) > 0, l.late, pg_snapshot_xmax($1) FROM "
-		"(SELECT array(SELECT x FROM pg_snapshot_xip($1) x WHERE x > $3 AND pg_visible_in_snapshot(x, $2)) AS late) l", PG_SNAPSHOTOID, PG_SNAPSHOTOID, XID8OID);
+	static LedgerPlan plan = LEDGER_PLAN("SELECT $3 IN (SELECT x FROM pg_snapshot_xip($1) x), array_length(l.late, "
+										 "1) > 0, l.late, pg_snapshot_xmax($1) FROM "
+										 "(SELECT array(SELECT x FROM pg_snapshot_xip($1) x WHERE x > $3 AND "
+										 "pg_visible_in_snapshot(x, $2)) AS late) l",
+										 PG_SNAPSHOTOID, PG_SNAPSHOTOID, XID8OID);
 	Datum values[] = {state->snapshot, state->target,
 					  FullTransactionIdGetDatum(FullTransactionIdFromU64(state->done_xid))};
 	Writers writers;
@@ -308,8 +316,9 @@ begin_round(LedgerState *state)
 static void
 end_round(LedgerState *state)
 {
-	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT array(SELECT x FROM unnest($1) x WHERE NOT pg_visible_in_snapshot(x, $2) ORDER BY x)", XID8_ARRAY_OID, PG_SNAPSHOTOID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT array(SELECT x FROM unnest($1) x WHERE NOT pg_visible_in_snapshot(x, $2) ORDER BY x)",
+					XID8_ARRAY_OID, PG_SNAPSHOTOID);
 	Datum values[] = {state->own_writers, state->target};
 
 	plan_run(&plan, values, NULL, false, SPI_OK_SELECT);
@@ -337,17 +346,17 @@ seal_some(LedgerState *state, uint64 *sealed)
 	writers = find_writers(state);
 	if (writers.resumes_late)
 		take_rows(&batch, &one_writer_plan,
-				  (Datum[]) {Int32GetDatum(state->origin), xid_datum(state->done_xid), Int64GetDatum(state->done_id)});
+				  (Datum[]){Int32GetDatum(state->origin), xid_datum(state->done_xid), Int64GetDatum(state->done_id)});
 	if (writers.has_late)
-		take_rows(&batch, &late_writers_plan, (Datum[]) {Int32GetDatum(state->origin), writers.late});
+		take_rows(&batch, &late_writers_plan, (Datum[]){Int32GetDatum(state->origin), writers.late});
 	if (state->done_xid < writers.old_end)
 		take_rows(&batch, &new_writers_plan,
-				  (Datum[]) {Int32GetDatum(state->origin), xid_datum(writers.old_end - 1), Int64GetDatum(PG_INT64_MAX),
-							 state->target, state->own_writers});
+				  (Datum[]){Int32GetDatum(state->origin), xid_datum(writers.old_end - 1), Int64GetDatum(PG_INT64_MAX),
+							state->target, state->own_writers});
 	else
 		take_rows(&batch, &new_writers_plan,
-				  (Datum[]) {Int32GetDatum(state->origin), xid_datum(state->done_xid), Int64GetDatum(state->done_id),
-							 state->target, state->own_writers});
+				  (Datum[]){Int32GetDatum(state->origin), xid_datum(state->done_xid), Int64GetDatum(state->done_id),
+							state->target, state->own_writers});
 	*sealed += seal_batch(state, &batch, false);
 	if (batch.is_full)
 	{
@@ -367,7 +376,7 @@ seal_sweep(LedgerState *state, uint64 *sealed)
 	Batch batch;
 
 	begin_batch(&batch);
-	take_rows(&batch, &sweep_plan, (Datum[]) {Int32GetDatum(state->origin), Int64GetDatum(state->sweep_id)});
+	take_rows(&batch, &sweep_plan, (Datum[]){Int32GetDatum(state->origin), Int64GetDatum(state->sweep_id)});
 	if (batch.is_full)
 		state->sweep_id = batch.last_id;
 	else
@@ -380,8 +389,10 @@ seal_sweep(LedgerState *state, uint64 *sealed)
 void
 seal_event(LedgerState *state, const SecurityEvent *event)
 {
-	static LedgerPlan row_plan = LEDGER_PLAN(ROWS_WHERE "e.event_id = $1 AND e.writer_xid = pg_current_xact_id()", INT8OID);
-	static LedgerPlan writer_plan = LEDGER_PLAN("SELECT array_remove($1, pg_current_xact_id()) || pg_current_xact_id()", XID8_ARRAY_OID);
+	static LedgerPlan row_plan =
+		LEDGER_PLAN(ROWS_WHERE "e.event_id = $1 AND e.writer_xid = pg_current_xact_id()", INT8OID);
+	static LedgerPlan writer_plan =
+		LEDGER_PLAN("SELECT array_remove($1, pg_current_xact_id()) || pg_current_xact_id()", XID8_ARRAY_OID);
 	Datum values[] = {Int64GetDatum(event_write(event))};
 	Batch batch;
 

@@ -15,21 +15,26 @@
 static LedgerPlan read_plan = LEDGER_PLAN(
 	"SELECT s.size, s.nodes, s.epoch, s.origin, s.timeline, s.snapshot, s.snapshot_at, s.target, s.target_at, "
 	"s.done_xid, s.done_id, s.own_writers, s.sweep_id, s.sweep_again_at, s.heartbeat_at, s.refused_at "
-	"FROM twin_internal.ledger_state s", InvalidOid);
+	"FROM twin_internal.ledger_state s",
+	InvalidOid);
 
 #define STATE_COLUMNS 16
-#define STATE_TYPES                                                                                          \
-	INT8OID, BYTEAOID, INT4OID, INT4OID, INT4OID, PG_SNAPSHOTOID, TIMESTAMPTZOID, PG_SNAPSHOTOID,            \
-		TIMESTAMPTZOID, XID8OID, INT8OID, XID8_ARRAY_OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID
+#define STATE_TYPES                                                                                               \
+	INT8OID, BYTEAOID, INT4OID, INT4OID, INT4OID, PG_SNAPSHOTOID, TIMESTAMPTZOID, PG_SNAPSHOTOID, TIMESTAMPTZOID, \
+		XID8OID, INT8OID, XID8_ARRAY_OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID
 
-static LedgerPlan write_plan = LEDGER_PLAN(
-	"UPDATE twin_internal.ledger_state SET size = $1, nodes = $2, epoch = $3, origin = $4, timeline = $5, snapshot = $6, "
-	"snapshot_at = $7, target = $8, target_at = $9, done_xid = $10, done_id = $11, own_writers = $12, sweep_id = $13, "
-	"sweep_again_at = $14, heartbeat_at = $15, refused_at = $16 WHERE size = $17", STATE_TYPES, INT8OID);
+static LedgerPlan write_plan =
+	LEDGER_PLAN("UPDATE twin_internal.ledger_state SET size = $1, nodes = $2, epoch = $3, origin = $4, timeline = "
+				"$5, snapshot = $6, "
+				"snapshot_at = $7, target = $8, target_at = $9, done_xid = $10, done_id = $11, own_writers = $12, "
+				"sweep_id = $13, "
+				"sweep_again_at = $14, heartbeat_at = $15, refused_at = $16 WHERE size = $17",
+				STATE_TYPES, INT8OID);
 static LedgerPlan insert_plan = LEDGER_PLAN(
 	"INSERT INTO twin_internal.ledger_state (size, nodes, epoch, origin, timeline, snapshot, snapshot_at, target, "
 	"target_at, done_xid, done_id, own_writers, sweep_id, sweep_again_at, heartbeat_at, refused_at) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)", STATE_TYPES);
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+	STATE_TYPES);
 
 /* Takes the nodes of the right edge; rebuilt from the tiles where somebody changed them. */
 static void

@@ -11,9 +11,12 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-static LedgerPlan read_plan = LEDGER_PLAN("SELECT t.hashes FROM twin_internal.tiles t WHERE t.level = $1 AND t.tile = $2", INT2OID, INT8OID);
-static LedgerPlan write_plan = LEDGER_PLAN("INSERT INTO twin_internal.tiles (level, tile, hashes) VALUES ($1, $2, $3) "
-								"ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes", INT2OID, INT8OID, BYTEAOID);
+static LedgerPlan read_plan =
+	LEDGER_PLAN("SELECT t.hashes FROM twin_internal.tiles t WHERE t.level = $1 AND t.tile = $2", INT2OID, INT8OID);
+static LedgerPlan write_plan =
+	LEDGER_PLAN("INSERT INTO twin_internal.tiles (level, tile, hashes) VALUES ($1, $2, $3) "
+				"ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes",
+				INT2OID, INT8OID, BYTEAOID);
 
 TileSet *
 tile_new_set(bool read_only)

@@ -93,10 +93,10 @@ judge_note(Verification *check, const char *note, const LedgerEpoch *epoch, uint
 static void
 verify_checkpoints(Verification *check)
 {
-	static LedgerPlan plan =
-		LEDGER_PLAN("SELECT c.size, c.epoch, c.root, c.note FROM twin_internal.checkpoints c WHERE c.size > $1 AND c.size <= $2 "
-					"OR c.size = (SELECT max(m.size) FROM twin_internal.checkpoints m) ORDER BY c.size",
-					INT8OID, INT8OID);
+	static LedgerPlan plan = LEDGER_PLAN(
+		"SELECT c.size, c.epoch, c.root, c.note FROM twin_internal.checkpoints c WHERE c.size > $1 AND c.size <= $2 "
+		"OR c.size = (SELECT max(m.size) FROM twin_internal.checkpoints m) ORDER BY c.size",
+		INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum((int64) check->begin), Int64GetDatum((int64) check->end)};
 	Portal portal = plan_open(&plan, values, NULL, true);
 	LedgerEpoch epoch = {.has_key = false};
@@ -124,7 +124,8 @@ verify_checkpoints(Verification *check)
 				epoch_read(of_epoch, true, &epoch);
 			number = of_epoch;
 			wrong = judge_note(check, note, &epoch, &size);
-			if (wrong == NULL && size != (uint64) DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, 1, &null)))
+			if (wrong == NULL &&
+				size != (uint64) DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, 1, &null)))
 				wrong = "a checkpoint's row is not what it signed";
 			if (wrong != NULL)
 				fault(check, wrong);
@@ -242,13 +243,13 @@ verify_time(Verification *check, const SealedRow *row)
 static bool
 find_unsealed(const Verification *check, int64 *event_id)
 {
-	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT min(e.event_id) FROM twin_internal.ledger_state l, twin_internal.event_rows e "
-		"LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id "
-		"WHERE s.record_id IS NULL AND e.recorded_at BETWEEN $1 AND $2 "
-		"AND CASE WHEN e.origin = l.origin THEN pg_visible_in_snapshot(e.writer_xid, l.snapshot) "
-		"ELSE l.sweep_id IS NULL AND l.sweep_again_at IS NULL END",
-		TIMESTAMPTZOID, TIMESTAMPTZOID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT min(e.event_id) FROM twin_internal.ledger_state l, twin_internal.event_rows e "
+					"LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id "
+					"WHERE s.record_id IS NULL AND e.recorded_at BETWEEN $1 AND $2 "
+					"AND CASE WHEN e.origin = l.origin THEN pg_visible_in_snapshot(e.writer_xid, l.snapshot) "
+					"ELSE l.sweep_id IS NULL AND l.sweep_again_at IS NULL END",
+					TIMESTAMPTZOID, TIMESTAMPTZOID);
 	Datum values[] = {TimestampTzGetDatum(check->from), TimestampTzGetDatum(check->to)};
 	bool null;
 
@@ -360,7 +361,8 @@ choose_leaves(Verification *check)
 static bool
 read_state(Verification *check, int32 *epoch)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT s.size, s.nodes, s.epoch FROM twin_internal.ledger_state s", InvalidOid);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT s.size, s.nodes, s.epoch FROM twin_internal.ledger_state s", InvalidOid);
 	MerkleEdge edge;
 	Bytes nodes;
 	size_t length = 0;
@@ -379,8 +381,8 @@ read_state(Verification *check, int32 *epoch)
 	for (int level = 0; level < MERKLE_LEVELS_MAX; level++)
 		if ((check->size >> level & 1) != 0)
 		{
-			if (length + DIGEST_SIZE > nodes.length ||
-				memcmp(edge.nodes[level].bytes, nodes.data + length, DIGEST_SIZE) != 0) /* public: nodes of the tree */
+			if (length + DIGEST_SIZE > nodes.length || memcmp(edge.nodes[level].bytes, nodes.data + length,
+															  DIGEST_SIZE) != 0) /* public: nodes of the tree */
 				fault(check, "the sealer's state is not that of the tree");
 			length += DIGEST_SIZE;
 		}

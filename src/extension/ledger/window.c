@@ -35,11 +35,12 @@ struct WindowReader
 WindowReader *
 window_open(int64 first, int64 end, bool wants_leaves)
 {
-	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT s.record_id, s.first_leaf, s.leaves FROM twin_internal.sealed s WHERE s.first_leaf >= "
-		"coalesce((SELECT max(p.first_leaf) FROM twin_internal.sealed p WHERE p.first_leaf <= $1), $1) AND s.first_leaf < $2 "
-		"ORDER BY s.first_leaf",
-		INT8OID, INT8OID);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT s.record_id, s.first_leaf, s.leaves FROM twin_internal.sealed s WHERE s.first_leaf >= "
+					"coalesce((SELECT max(p.first_leaf) FROM twin_internal.sealed p WHERE p.first_leaf <= $1), $1) "
+					"AND s.first_leaf < $2 "
+					"ORDER BY s.first_leaf",
+					INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end)};
 	WindowReader *reader = palloc0(sizeof(WindowReader));
 
@@ -167,8 +168,7 @@ read_range(WindowReader *reader, int64 first, int64 last)
 										 INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
 	Portal portal = plan_open(&plan, values, NULL, true);
-	MemoryContext context =
-		AllocSetContextCreate(reader->context, "rows of the audit log", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(reader->context, "rows of the audit log", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = CurrentMemoryContext;
 
 	for (;;)
