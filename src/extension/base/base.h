@@ -72,6 +72,8 @@ base_check(Status status)
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
 extern bool setting_allow_session_identity;
+extern bool setting_audit_enabled;
+extern bool setting_audit_logouts;
 extern int setting_bcrypt_cost;
 extern char *setting_checkpoint_directory;
 extern int setting_checkpoint_interval; /* seconds */

@@ -12,6 +12,8 @@
 #include "utils/guc.h"
 
 bool setting_allow_session_identity;
+bool setting_audit_enabled;
+bool setting_audit_logouts;
 int setting_bcrypt_cost;
 char *setting_checkpoint_directory;
 int setting_checkpoint_interval;
@@ -89,6 +91,14 @@ static const BooleanSetting booleans[] = {
 	 "Lets twin_security.token be set for a whole session.",
 	 "Off, a token counts for the transaction that set it, so that the next client of a pooled connection is nobody. "
 	 "Unfit for connection pools."},
+	{"twin_security.audit_enabled", &setting_audit_enabled, true, PGC_SIGHUP, 0,
+	 "Records changes, reads, refusals and commands.",
+	 "A switch for emergencies. Off, nothing of these is recorded in any database of the cluster. Each database's "
+	 "log says "
+	 "since when and who did it, and twin.audit_gaps shows the gap."},
+	{"twin_security.audit_logouts", &setting_audit_logouts, false, PGC_SIGHUP, 0,
+	 "Records the end of every session of a database.",
+	 "An event of type logout, with how long the session lasted. Its begin is recorded in any case."},
 };
 #define TOKEN_NAME_MAX 255
 

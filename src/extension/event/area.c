@@ -159,16 +159,21 @@ area_ring_of(Oid database)
 	return NULL;
 }
 
-/* Remembered while it is still its database's. */
-EventRing *
-area_own(void)
+/* A database's ring, remembered while it is still its own. */
+static EventRing *
+ring_for(Oid database)
 {
 	static EventRing *own = NULL;
-	Oid database = OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database();
 
 	if (own == NULL || pg_atomic_read_u32(&own->database) != database)
 		own = area_ring_of(database);
 	return own;
+}
+
+EventRing *
+area_own(void)
+{
+	return ring_for(OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database());
 }
 
 static void
@@ -202,8 +207,11 @@ is_full_for(EventShare share, Ring queue)
 	return share != SHARE_OWN && ring_fill(queue) >= queue.slots / 4 * quarters[share];
 }
 
-bool
-area_push(Bytes record, EventShare share)
+/* How many events this process has pushed. */
+static uint64 pushed = 0;
+
+static bool
+push(Oid database, Bytes record, EventShare share)
 {
 	EventRing *ring;
 	Ring queue;
@@ -211,7 +219,8 @@ area_push(Bytes record, EventShare share)
 
 	if (area == NULL)
 		return false;
-	ring = area_own();
+	ring = ring_for(database);
+	pushed++;
 	if (ring == NULL)
 	{
 		TimestampTz now = GetCurrentTimestamp();
@@ -232,6 +241,32 @@ area_push(Bytes record, EventShare share)
 		pg_atomic_fetch_add_u64(&ring->dropped, 1);
 	wake_for(ring);
 	return taken;
+}
+
+bool
+area_push(Bytes record, EventShare share)
+{
+	return push(OidIsValid(MyDatabaseId) || area == NULL ? MyDatabaseId : area_cluster_database(), record, share);
+}
+
+bool
+area_push_to_cluster(Bytes record, EventShare share)
+{
+	return push(area == NULL ? InvalidOid : area_cluster_database(), record, share);
+}
+
+bool
+area_is_crowded(void)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+
+	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
+}
+
+uint64
+area_pushed(void)
+{
+	return pushed;
 }
 
 uint64

@@ -91,6 +91,7 @@ event_begin_work(const char *activity)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_report_activity(STATE_RUNNING, activity);
 	rows_begin();
+	event_open_log();
 }
 
 void

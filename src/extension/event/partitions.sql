@@ -28,6 +28,7 @@ BEGIN
 	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time', 'origin, writer_xid, event_id'] LOOP
 		EXECUTE format('CREATE INDEX ON twin_internal.%I (%s)', part, columns);
 	END LOOP;
+	PERFORM twin_internal.guard_log_table(format('twin_internal.%I', part)::regclass);
 	EXECUTE format('ALTER TABLE twin_internal.%I ATTACH PARTITION twin_internal.%I FOR VALUES FROM (%L) TO (%L)', parent, part, first, beyond);
 	RETURN true;
 EXCEPTION WHEN invalid_object_definition THEN

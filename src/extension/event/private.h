@@ -54,6 +54,13 @@ typedef enum EventShare
 /* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
 extern bool area_push(Bytes record, EventShare share);
 
+/* The same to the cluster's database. */
+extern bool area_push_to_cluster(Bytes record, EventShare share);
+
+/* Whether more than half of this process's ring is taken; how many events this process has pushed. */
+extern bool area_is_crowded(void);
+extern uint64 area_pushed(void);
+
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);
 extern void area_end_reading(EventRing *ring);
@@ -99,6 +106,10 @@ extern bool flood_allows(const char *type, int64 user_id);
 
 extern void deferred_init(void);
 
+/* ---- slow.c ---- */
+
+extern void slow_init(void);
+
 /* ---- launcher.c ---- */
 
 extern void launcher_init(void);
@@ -136,6 +147,11 @@ extern void keep_start(void);
 
 /* For a worker of ours: what an administrator may have set must not keep events from being written. */
 extern void worker_override_settings(void);
+
+/* ---- store.c, guard.c ---- */
+
+extern void store_init(void);
+extern void guard_init(void);
 
 /* ---- rows.c: for the writer, inside its transaction ---- */
 

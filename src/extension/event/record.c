@@ -249,6 +249,9 @@ event_init(void)
 {
 	area_init();
 	deferred_init();
+	store_init();
+	guard_init();
+	slow_init();
 	follow_init();
 	launcher_init();
 	RegisterXactCallback(start_writer_at_end, NULL);

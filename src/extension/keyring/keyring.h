@@ -74,6 +74,9 @@ extern HmacKey *keyring_index_key(int slot, const char *base_type);
 
 #define KEYRING_INDEX_SLOTS 32
 
+/* The same for digests that no row is found by: NULL, without raising, where there is no such key or no master key. */
+extern HmacKey *keyring_index_key_if_any(int slot, const char *base_type);
+
 /* Whether the current role may use a key, and the same raising 42501. */
 extern bool keyring_allows(const Key *key, KeyPrivilege privilege);
 extern void keyring_require(const Key *key, KeyPrivilege privilege);

@@ -5,6 +5,9 @@
 
 --@include tables.sql
 
+SELECT twin_internal.guard_log_table(t) FROM pg_catalog.unnest(ARRAY['twin_internal.sealed', 'twin_internal.tiles', 'twin_internal.checkpoints',
+	'twin_internal.epochs', 'twin_internal.ledger_state']::pg_catalog.regclass[]) t;
+
 CREATE FUNCTION twin.audit_leaves(first_index bigint, last_index bigint) RETURNS TABLE(leaf_index bigint, event_id bigint, leaf bytea)
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 10000
 	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
