@@ -21,6 +21,7 @@ int setting_checkpoint_interval;
 char *setting_cluster_database;
 char *setting_databases;
 int setting_event_ring_size;
+char *setting_export_directory;
 int setting_hash_wait_timeout;
 int setting_heartbeat_interval;
 char *setting_key_command;
@@ -205,6 +206,12 @@ static const StringSetting strings[] = {
 	 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When empty, "
 	 "every database that has the extension records its events.",
 	 NULL, NULL},
+	{"twin_security.export_directory", &setting_export_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder under which twin.export_audit_log() makes folders.",
+	 "Exports hold events as they are, for auditors to check with twin_verify. Files get the folder's group when it "
+	 "has "
+	 "the set-group-id bit, and nobody else reads them. When empty, nothing is exported.",
+	 check_outside_folder, NULL},
 	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Command that prints the encryption key, for use with a secret manager.",
 	 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "

@@ -52,3 +52,5 @@ REVOKE ALL ON FUNCTION twin.audit_leaves(bigint, bigint), twin.audit_checkpoint(
 GRANT EXECUTE ON FUNCTION twin.audit_leaves(bigint, bigint), twin.audit_checkpoint(), twin.audit_public_key(), twin.inclusion_proof(bigint, bigint),
 	twin.consistency_proof(bigint, bigint), twin.verify_audit_log(timestamptz, timestamptz), twin_internal.unsealed_since() TO twin_admin, twin_auditor;
 GRANT SELECT ON twin.stat_audit TO twin_admin, twin_auditor;
+
+--@include export.sql
