@@ -21,7 +21,8 @@
 /* The statement that the client sent, while it is at work. */
 typedef struct Outermost
 {
-	bool inside; /* it is being run, and what begins now belongs to it */
+	bool inside;   /* it is being run, and what begins now belongs to it */
+	bool survives; /* the end of a transaction: it is a procedure, and says itself when an error ends it */
 	SubTransactionId within;
 	bool known;
 	CommandTag tag;
@@ -91,7 +92,8 @@ tell_ended(void)
 			open_count_workers();
 		tally_flush(TALLY_STATEMENT_ENDED);
 	}
-	outermost.known = outermost.went_parallel = false;
+	outermost.went_parallel = false;
+	outermost.known = outermost.inside;
 }
 
 /* ---- queries ---- */
@@ -182,22 +184,31 @@ run_utility(PlannedStmt *planned, const char *text, bool read_only_tree, Process
 		standard_ProcessUtility(planned, text, read_only_tree, context, params, environment, receiver, completion);
 }
 
-/* Runs a COPY, whose rows are counted however it ends. */
+/* Runs what has to be told of an error: a COPY, whose rows count however it ends, and what may end transactions. */
 static void
-run_copy(CopyRead *copy, PlannedStmt *planned, const char *text, bool read_only_tree, ProcessUtilityContext context,
-		 ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
+run_guarded(CopyRead *copy, bool survives, PlannedStmt *planned, const char *text, bool read_only_tree,
+			ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
+			DestReceiver *receiver, QueryCompletion *completion)
 {
+	if (survives)
+		outermost.survives = true;
 	PG_TRY();
 	{
 		run_utility(planned, text, read_only_tree, context, params, environment, receiver, completion);
-		copy_end(copy, completion);
+		if (copy != NULL)
+			copy_end(copy, completion);
 	}
 	PG_CATCH();
 	{
-		copy_end(copy, NULL);
+		if (copy != NULL)
+			copy_end(copy, NULL);
+		if (survives)
+			outermost.survives = outermost.inside = false;
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	if (survives)
+		outermost.survives = false;
 }
 
 static void
@@ -205,15 +216,17 @@ utility_counted(PlannedStmt *planned, const char *text, bool read_only_tree, Pro
 				ParamListInfo params, QueryEnvironment *environment, DestReceiver *receiver,
 				QueryCompletion *completion)
 {
+	Node *statement = planned->utilityStmt;
 	bool entered = enter(planned);
+	bool survives = entered && (IsA(statement, CallStmt) || IsA(statement, DoStmt));
 	CopyRead *copy = NULL;
 	QueryCompletion own;
 
-	if (unlikely(IsA(planned->utilityStmt, CopyStmt)))
-		copy = copy_begin(planned->utilityStmt, outermost.query_id);
-	if (copy != NULL)
-		run_copy(copy, planned, text, read_only_tree, context, params, environment, receiver,
-				 completion != NULL ? completion : &own);
+	if (unlikely(IsA(statement, CopyStmt)))
+		copy = copy_begin(statement, outermost.query_id);
+	if (copy != NULL || survives)
+		run_guarded(copy, survives, planned, text, read_only_tree, context, params, environment, receiver,
+					completion != NULL ? completion : &own);
 	else
 		run_utility(planned, text, read_only_tree, context, params, environment, receiver, completion);
 	leave(entered);
@@ -228,7 +241,7 @@ note_transaction_end(XactEvent event, void *argument)
 {
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
-		outermost.inside = false;
+		outermost.inside = outermost.inside && outermost.survives;
 		query_end_all();
 	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)

@@ -217,17 +217,11 @@ flush_at_exit(int code, Datum argument)
 void
 tally_add(const ReadRecord *record, const ReadCount *count)
 {
-	static bool listening = false;
 	uint64 xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 	Pending *event = NULL;
 
 	if (record->length == 0)
 		return;
-	if (!listening)
-	{
-		before_shmem_exit(flush_at_exit, (Datum) 0);
-		listening = true;
-	}
 	tally_hold();
 	for (int i = 0; i < PLACES && event == NULL && used_count > 0; i++)
 		if (pending[i].used && !pending[i].waits && pending[i].query_id == count->query_id &&
@@ -318,6 +312,8 @@ tick(void)
 {
 	bool again;
 
+	if (exiting || proc_exit_inprogress)
+		return;
 	if (held > 0)
 	{
 		overdue = true;
@@ -335,7 +331,17 @@ tick(void)
 void
 tally_arrange_tick(void)
 {
-	if (exiting || proc_exit_inprogress || IsParallelWorker())
+	static bool listening = false;
+
+	if (exiting || proc_exit_inprogress)
+		return;
+	/* whoever counts anything comes by here first, and not in a signal handler */
+	if (!listening)
+	{
+		before_shmem_exit(flush_at_exit, (Datum) 0);
+		listening = true;
+	}
+	if (IsParallelWorker())
 		return;
 	if (timer == MAX_TIMEOUTS)
 		timer = RegisterTimeout(USER_TIMEOUT, tick);
