@@ -65,13 +65,21 @@ typedef struct Leaf
 /* Bytes that encoding needs. */
 extern size_t leaf_size(const Leaf *leaf);
 
-/* Writes leaf_size() bytes. */
+/* Writes leaf_size() bytes.  What a flag says is not there is 0; a text is shorter than 4 GB. */
 extern void leaf_encode(const Leaf *leaf, uint8_t *to);
 
 /* Reads a whole leaf; its texts point into the bytes.  False when these are none. */
 extern bool leaf_decode(Bytes bytes, Leaf *leaf);
 
-/* Writes it as one JSON object, for people (times as RFC 3339); bytes without the zero, or the room it would need. */
+/*
+ * Writes it as one JSON object in one line, for people: names as in twin.audit_log,
+ * times as RFC 3339, columns and row as base64.  Returns its bytes, without a final
+ * zero; when these are more than room, what was written is of no use.
+ */
 extern size_t leaf_json(const Leaf *leaf, char *to, size_t room);
+
+/* Writes a time of the server as RFC 3339, or "infinity". */
+#define LEAF_TIME_SIZE 48
+extern void leaf_time(int64_t time, char text[LEAF_TIME_SIZE]);
 
 #endif /* TSEC_LEAF_H */

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #define MERKLE_LEVELS_MAX 63
+#define MERKLE_SIZE_MAX INT64_MAX /* leaves: all that the levels hold */
 #define MERKLE_PROOF_MAX (2 * MERKLE_LEVELS_MAX)
 #define MERKLE_TILE_WIDTH 256 /* nodes of a level in one tile */
 
@@ -39,6 +40,8 @@ typedef struct MerkleEdge
 	MerkleHash nodes[MERKLE_LEVELS_MAX]; /* of levels whose bit is set in size */
 } MerkleEdge;
 
+/* Begin with all zero.  A tree of MERKLE_SIZE_MAX leaves takes no more: TSEC_TREE_RANGE. */
+
 /* Told of every node of a full subtree that a new leaf completes, level 0 (the leaf itself) first. */
 typedef void (*MerkleSink)(void *argument, int level, uint64_t index, const MerkleHash *node);
 
@@ -50,16 +53,20 @@ extern Status merkle_root(const MerkleEdge *edge, MerkleHash *root);
 /* Finds a stored node of a full subtree; false when it is not to be had. */
 typedef bool (*MerkleSource)(void *argument, int level, uint64_t index, MerkleHash *node);
 
-/* Root of the first size leaves. */
+/* Root of the first size leaves.  A node that is missing: TSEC_TREE_INCOMPLETE. */
 extern Status merkle_root_at(uint64_t size, MerkleSource source, void *argument, MerkleHash *root);
 
-/* The audit path of a leaf in the tree of size leaves (RFC 6962, 2.1.1), and from a tree to a larger one (2.1.2). */
+/*
+ * The audit path of a leaf in the tree of size leaves (RFC 6962, 2.1.1), and from
+ * a tree to a larger one (2.1.2; from the empty tree, and to the same one: nothing).
+ * What lies outside of the tree: TSEC_TREE_RANGE.
+ */
 extern Status merkle_inclusion(uint64_t index, uint64_t size, MerkleSource source, void *argument,
 							   MerkleHash path[MERKLE_PROOF_MAX], int *length);
 extern Status merkle_consistency(uint64_t old_size, uint64_t new_size, MerkleSource source, void *argument,
 								 MerkleHash path[MERKLE_PROOF_MAX], int *length);
 
-/* Whether a proof holds (RFC 9162, 2.1.3.2 and 2.1.4.2). */
+/* Whether a proof holds (RFC 9162, 2.1.3.2 and 2.1.4.2); hostile numbers and lengths are welcome. */
 extern bool merkle_inclusion_holds(const MerkleHash *leaf, uint64_t index, uint64_t size, const MerkleHash *path,
 								   int length, const MerkleHash *root);
 extern bool merkle_consistency_holds(uint64_t old_size, uint64_t new_size, const MerkleHash *path, int length,

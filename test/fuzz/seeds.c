@@ -11,6 +11,8 @@
 #include "common/encode.h"
 #include "common/envelope.h"
 #include "common/event_record.h"
+#include "common/leaf.h"
+#include "common/note.h"
 #include "common/topic_message.h"
 
 #include <stdio.h>
@@ -213,6 +215,36 @@ static const char *const bodies[] = {
 	"a=1&b=x+y&a=%C3%A4;c",
 };
 
+/* What the audit log shows to others. */
+static void
+write_log_seeds(void)
+{
+	static const uint8_t seed[NOTE_SEED_SIZE] = {7};
+	uint8_t public_key[NOTE_PUBLIC_SIZE];
+	uint8_t proof[17 + 3 * DIGEST_SIZE] = {[7] = 2, [15] = 5, [16] = 1};
+	char text[NOTE_SIZE_MAX];
+
+	for (unsigned i = 0; i < 3; i++)
+	{
+		Checkpoint checkpoint = {.origin = "a/b", .size = i * 1234567};
+		Leaf leaf = {.flags = LEAF_HAS_PID, .event_id = 1000, .event_time = (int64_t) i << 50, .pid = 7};
+		uint8_t bytes[200];
+
+		if (note_sign(&checkpoint, seed, text) != TSEC_OK)
+			exit(1);
+		write_seed("note", i, text, strlen(text));
+		leaf.text[LEAF_CLASS] = bytes_of("audit", 5);
+		leaf.text[LEAF_DETAILS] = bytes_of("{\"a\": [1, \"\\u00e4\"]}", 21);
+		leaf.text[LEAF_ROW] = bytes_of("\x00\x01", i);
+		leaf_encode(&leaf, bytes);
+		write_seed("leaf", i, bytes, leaf_size(&leaf));
+		write_seed("proof", i, proof, 17 + i * DIGEST_SIZE);
+	}
+	if (note_public_key(seed, public_key) != TSEC_OK || note_write_key("a/b", public_key, text) != TSEC_OK)
+		exit(1);
+	write_seed("note", 3, text, strlen(text));
+}
+
 static const char *const paths[] = {"/", "/units", "/rpc/login", "/Server%20Today", "/%D9%85/x"};
 
 int
@@ -309,5 +341,6 @@ main(int count, char **arguments)
 		write_seed("openapi", i, descriptions[i], strlen(descriptions[i]));
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
+	write_log_seeds();
 	return 0;
 }

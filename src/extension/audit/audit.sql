@@ -2,3 +2,6 @@
  * audit.sql
  *		What is recorded of audited tables and of commands, and the log as it is read.
  */
+
+--@include audited.sql
+--@include log.sql

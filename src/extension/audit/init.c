@@ -2,9 +2,11 @@
  * init.c
  *		Starts the part.
  */
-#include "audit/audit.h"
+#include "audit/change.h"
 
 void
 audit_init(void)
 {
+	audited_init();
+	change_plan_init();
 }

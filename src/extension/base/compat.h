@@ -176,6 +176,19 @@ compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *
 #endif
 }
 
+/* Makes index entries for a new row. */
+static inline void
+compat_insert_new_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
+{
+	if (result->ri_NumIndices == 0)
+		return;
+#if PG_VERSION_NUM >= 160000
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false);
+#else
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
 /*
  * From 17 on a sort of single values does not count the memory of those that
  * are passed by reference (seen on 17.11: it holds more than work_mem).

@@ -83,7 +83,9 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->retry_at, 0);
 	pg_atomic_write_u64(&ring->absent_since, 0);
 	pg_atomic_write_u64(&ring->maintain_at, 0);
+	pg_atomic_write_u64(&ring->follow_at, 0);
 	pg_atomic_write_u32(&ring->failures, 0);
+	pg_atomic_write_u32(&ring->stumbles, 0);
 }
 
 static void
@@ -109,7 +111,9 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->retry_at, 0);
 		pg_atomic_init_u64(&ring->absent_since, 0);
 		pg_atomic_init_u64(&ring->maintain_at, 0);
+		pg_atomic_init_u64(&ring->follow_at, 0);
 		pg_atomic_init_u32(&ring->failures, 0);
+		pg_atomic_init_u32(&ring->stumbles, 0);
 		ring_init(area_queue(ring));
 	}
 	keep_start();
@@ -155,16 +159,21 @@ area_ring_of(Oid database)
 	return NULL;
 }
 
-/* This process's ring, remembered while it is still its database's. */
+/* A database's ring, remembered while it is still its own. */
 static EventRing *
-own_ring(void)
+ring_for(Oid database)
 {
 	static EventRing *own = NULL;
-	Oid database = OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database();
 
 	if (own == NULL || pg_atomic_read_u32(&own->database) != database)
 		own = area_ring_of(database);
 	return own;
+}
+
+EventRing *
+area_own(void)
+{
+	return ring_for(OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database());
 }
 
 static void
@@ -198,8 +207,11 @@ is_full_for(EventShare share, Ring queue)
 	return share != SHARE_OWN && ring_fill(queue) >= queue.slots / 4 * quarters[share];
 }
 
-bool
-area_push(Bytes record, EventShare share)
+/* How many events this process has pushed. */
+static uint64 pushed = 0;
+
+static bool
+push(Oid database, Bytes record, EventShare share)
 {
 	EventRing *ring;
 	Ring queue;
@@ -207,7 +219,8 @@ area_push(Bytes record, EventShare share)
 
 	if (area == NULL)
 		return false;
-	ring = own_ring();
+	ring = ring_for(database);
+	pushed++;
 	if (ring == NULL)
 	{
 		TimestampTz now = GetCurrentTimestamp();
@@ -228,6 +241,32 @@ area_push(Bytes record, EventShare share)
 		pg_atomic_fetch_add_u64(&ring->dropped, 1);
 	wake_for(ring);
 	return taken;
+}
+
+bool
+area_push(Bytes record, EventShare share)
+{
+	return push(OidIsValid(MyDatabaseId) || area == NULL ? MyDatabaseId : area_cluster_database(), record, share);
+}
+
+bool
+area_push_to_cluster(Bytes record, EventShare share)
+{
+	return push(area == NULL ? InvalidOid : area_cluster_database(), record, share);
+}
+
+bool
+area_is_crowded(void)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+
+	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
+}
+
+uint64
+area_pushed(void)
+{
+	return pushed;
 }
 
 uint64
@@ -263,8 +302,8 @@ area_end_reading(EventRing *ring)
 	pg_atomic_write_u64(&ring->reader_latch, 0);
 	pg_memory_barrier(); /* emitters see no latch before there is no reader */
 	pg_atomic_write_u32(&ring->reader, 0);
-	/* what came after this reader last looked */
-	if (ring_fill(area_queue(ring)) > 0)
+	/* what came after this reader last looked, and when its followers are called next */
+	if (ring_fill(area_queue(ring)) > 0 || pg_atomic_read_u64(&ring->follow_at) != 0)
 		area_wake_launcher();
 }
 

@@ -106,26 +106,34 @@ take_actor(EventRecord *record, const SecurityEvent *event)
 								: base_client_address());
 }
 
+void
+event_capture(const SecurityEvent *event, EventRecord *record)
+{
+	memset(record, 0, sizeof(*record));
+	record->class_number = (uint8) event->class;
+	record->severity = (uint8) event->severity;
+	record->outcome = (uint8) event->outcome;
+	record->flags = event->application_made ? EVENT_APPLICATION_MADE : 0;
+	record->pid = (uint32) MyProcPid;
+	record->event_id = event->event_id;
+	record->event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
+	record->xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+	take_roles(record);
+	take_actor(record, event);
+	take(record, EVENT_TYPE, event->type);
+	take(record, EVENT_ACTION, event->action);
+	take(record, EVENT_RESOURCE, event->resource);
+	take(record, EVENT_RECORD_ID, event->record_id);
+	take(record, EVENT_APPLICATION_NAME, application_name);
+}
+
 size_t
 capture_event(const SecurityEvent *event, uint8 *encoded)
 {
-	EventRecord record = {.class_number = (uint8) event->class,
-						  .severity = (uint8) event->severity,
-						  .outcome = (uint8) event->outcome,
-						  .flags = event->application_made ? EVENT_APPLICATION_MADE : 0,
-						  .pid = (uint32) MyProcPid,
-						  .event_id = event->event_id};
+	EventRecord record;
 	char cut[EVENT_DETAILS_MAX];
 
-	record.event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
-	record.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
-	take_roles(&record);
-	take_actor(&record, event);
-	take(&record, EVENT_TYPE, event->type);
-	take(&record, EVENT_ACTION, event->action);
-	take(&record, EVENT_RESOURCE, event->resource);
-	take(&record, EVENT_RECORD_ID, event->record_id);
-	take(&record, EVENT_APPLICATION_NAME, application_name);
+	event_capture(event, &record);
 	if (event->details != NULL)
 	{
 		Bytes details = bytes_of(event->details, strlen(event->details));
@@ -138,14 +146,41 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 	return event_record_encode(&record, encoded);
 }
 
+/* ---- errors that are told by who raises them ---- */
+
+static bool told = false;
+
+/* Notes an event whose emitter raises an error about the same next. */
+static void
+note_told(const SecurityEvent *event)
+{
+	static const char *const types[] = {"permission_denied", "integrity_failure", "wrong_key", "keyring_tampered"};
+
+	if (!event->application_made && event->outcome != EVENT_SUCCESS)
+		told = event_word(types, lengthof(types), event->type) < (int) lengthof(types);
+}
+
+bool
+event_take_told(void)
+{
+	bool was_told = told;
+
+	told = false;
+	return was_told;
+}
+
 bool
 event_emit(const SecurityEvent *event)
 {
-	uint8 record[EVENT_RECORD_MAX];
+	uint8 encoded[EVENT_RECORD_MAX];
+	EventShare share = event->application_made               ? SHARE_APPLICATION
+					   : event->is_anybodys || event->yields ? SHARE_ANYBODY
+															 : SHARE_OWN;
+	Bytes record;
 
+	note_told(event);
 	if (!area_exists() || (event->is_anybodys && !flood_allows(event->type, capture_user(event))))
 		return false;
-	return area_push(bytes_of(record, capture_event(event, record)), event->application_made ? SHARE_APPLICATION
-																	 : event->is_anybodys    ? SHARE_ANYBODY
-																							 : SHARE_OWN);
+	record = bytes_of(encoded, capture_event(event, encoded));
+	return event->of_no_database ? area_push_to_cluster(record, share) : area_push(record, share);
 }

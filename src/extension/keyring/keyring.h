@@ -74,6 +74,9 @@ extern HmacKey *keyring_index_key(int slot, const char *base_type);
 
 #define KEYRING_INDEX_SLOTS 32
 
+/* The same for digests that no row is found by: NULL, without raising, where there is no such key or no master key. */
+extern HmacKey *keyring_index_key_if_any(int slot, const char *base_type);
+
 /* Whether the current role may use a key, and the same raising 42501. */
 extern bool keyring_allows(const Key *key, KeyPrivilege privilege);
 extern void keyring_require(const Key *key, KeyPrivilege privilege);
@@ -135,6 +138,9 @@ typedef struct KeyringSecret
 
 /* Wraps at most KEYRING_SECRET_MAX bytes, for twin_internal.store_secret().  Raises when there is no ENCRYPTION_KEY. */
 extern void keyring_wrap_secret(const KeyringSecret *secret, Bytes bytes, bytea **wrapped, bytea **wrapping_id);
+
+/* Whether an ENCRYPTION_KEY is at hand that secrets can be wrapped with: TSEC_OK, or what is wrong with it. */
+extern Status keyring_secrets_status(void);
 
 /* Opens what store_secret() kept: TSEC_KEYRING_TAMPERED when there is none or anything differs, TSEC_WRONG_KEY, TSEC_KEY_MISSING. */
 extern Status keyring_open_secret(const KeyringSecret *secret, uint8 bytes[KEYRING_SECRET_MAX], size_t *length);

@@ -1,0 +1,42 @@
+/*
+ * log.sql
+ *		twin.audit_log: events as people read them. What a row of the log holds of many events is taken apart here, and
+ *		images become jsonb only for who asks for them.
+ */
+
+CREATE FUNCTION twin_internal.change_rows(rows bytea, OUT number integer, OUT columns bytea, OUT changed bytea) RETURNS SETOF record
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 20 AS 'MODULE_PATHNAME', 'tsec_change_rows';
+COMMENT ON FUNCTION twin_internal.change_rows(bytea) IS 'takes apart what a row of the log holds of changed rows';
+CREATE FUNCTION twin_internal.change_side(columns bytea, changed bytea, is_new boolean) RETURNS jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_change_side';
+COMMENT ON FUNCTION twin_internal.change_side(bytea, bytea, boolean) IS 'a changed row as it was or as it became';
+CREATE FUNCTION twin_internal.change_difference(columns bytea, changed bytea) RETURNS jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_change_difference';
+COMMENT ON FUNCTION twin_internal.change_difference(bytea, bytea) IS 'of an updated row, the columns that changed, each with its old and new value';
+CREATE FUNCTION twin_internal.change_key(columns bytea, changed bytea) RETURNS text
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_change_key';
+COMMENT ON FUNCTION twin_internal.change_key(bytea, bytea) IS 'the primary key of a changed row, before the change; several columns as a JSON array';
+
+CREATE VIEW twin_internal.event_records AS
+	SELECT e.* FROM twin_internal.events e UNION ALL SELECT o.* FROM twin_internal.events_overflow o;
+COMMENT ON VIEW twin_internal.event_records IS 'rows of the log, wherever they lie';
+
+CREATE VIEW twin.audit_log AS
+	SELECT e.event_id, e.event_time, e.recorded_at, e.class, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id,
+		e.session_user_name, e.outer_user_name, e.effective_user_name, e.user_id, e.username, e.tenant_id, e.token_id, e.client_address,
+		e.application_name, e.request_id, e.xid, e.application_made, NULL::jsonb AS old, NULL::jsonb AS new, NULL::jsonb AS diff, e.details,
+		NULL::bigint AS leaf_index
+	FROM twin_internal.event_records e WHERE e.row_count IS NULL
+	UNION ALL
+	SELECT e.event_id + r.number, e.event_time, e.recorded_at, e.class, e.event_type, e.severity, e.outcome, e.action, e.resource,
+		twin_internal.change_key(r.columns, r.changed),
+		e.session_user_name, e.outer_user_name, e.effective_user_name, e.user_id, e.username, e.tenant_id, e.token_id, e.client_address,
+		e.application_name, e.request_id, e.xid, e.application_made, twin_internal.change_side(r.columns, r.changed, false),
+		twin_internal.change_side(r.columns, r.changed, true), twin_internal.change_difference(r.columns, r.changed), e.details,
+		NULL::bigint
+	FROM twin_internal.event_records e CROSS JOIN LATERAL twin_internal.change_rows(e.rows) r WHERE e.row_count IS NOT NULL;
+COMMENT ON VIEW twin.audit_log IS 'security events of this database; event_time is what the emitter says, recorded_at when the event was written; old, new and diff of changed rows';
+
+REVOKE ALL ON FUNCTION twin_internal.change_rows(bytea), twin_internal.change_side(bytea, bytea, boolean),
+	twin_internal.change_difference(bytea, bytea), twin_internal.change_key(bytea, bytea) FROM PUBLIC;
+GRANT SELECT ON twin.audit_log TO twin_admin, twin_auditor;
