@@ -14,7 +14,7 @@ make_audit() {
 	logged psql_as postgres -c "ALTER SYSTEM SET twin_security.checkpoint_directory = '$CHECKPOINTS'" \
 		-c "ALTER SYSTEM SET twin_security.export_directory = '$EXPORTS'" -c "ALTER SYSTEM SET twin_security.checkpoint_interval = '1s'" \
 		-c 'SELECT pg_reload_conf()' || die 'the settings of the audit log could not be made'
-	if [ "$(ask "SELECT count(*) FROM twin.audited_tables")" -gt 0 ]; then
+	if [ "$(ask "SELECT count(*) FROM twin_internal.audited_tables")" -gt 0 ]; then
 		note 'kept: the audited tables'
 		return
 	fi
