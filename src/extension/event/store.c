@@ -179,6 +179,7 @@ event_store_open(EventClass class)
 {
 	EventStore *store = palloc0(sizeof(EventStore));
 
+	event_wake_writer_at_commit();
 	store->at = GetCurrentTimestamp();
 	store->relation = open_place(class, store->at);
 	if (!has_our_columns(store->relation))
