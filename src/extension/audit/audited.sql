@@ -182,8 +182,8 @@ BEGIN
 					ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = altered AND a.attnum = ANY (o.digest_numbers) AND NOT a.attisdropped ORDER BY a.attnum) AS digests
 				FROM twin_internal.audited_tables o WHERE o.relation = altered) n
 			WHERE t.relation = n.relation AND NOT (t.skip_columns <@ n.skipped AND t.digest_columns <@ n.digests);
-		/* the tree that the command was about; where a partition was attached, it is its table that was altered */
-		IF twin_internal.is_audited(altered) AND EXISTS (SELECT FROM pg_partition_tree(altered)) THEN
+		/* the tree that the command was about; where a partition was attached, it is its table that was altered. A dump brings its own. */
+		IF NOT twin_internal.log_is_open() AND twin_internal.is_audited(altered) AND EXISTS (SELECT FROM pg_partition_tree(altered)) THEN
 			PERFORM twin_internal.add_audit_triggers(altered);
 		END IF;
 		/* a partition that is one no longer has the triggers still */

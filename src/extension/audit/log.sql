@@ -25,16 +25,17 @@ CREATE VIEW twin.audit_log AS
 	SELECT e.event_id, e.event_time, e.recorded_at, e.class, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id,
 		e.session_user_name, e.outer_user_name, e.effective_user_name, e.user_id, e.username, e.tenant_id, e.token_id, e.client_address,
 		e.application_name, e.request_id, e.xid, e.application_made, NULL::jsonb AS old, NULL::jsonb AS new, NULL::jsonb AS diff, e.details,
-		NULL::bigint AS leaf_index
-	FROM twin_internal.event_records e WHERE e.row_count IS NULL
+		s.first_leaf AS leaf_index
+	FROM twin_internal.event_records e LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id WHERE e.row_count IS NULL
 	UNION ALL
 	SELECT e.event_id + r.number, e.event_time, e.recorded_at, e.class, e.event_type, e.severity, e.outcome, e.action, e.resource,
 		twin_internal.change_key(r.columns, r.changed),
 		e.session_user_name, e.outer_user_name, e.effective_user_name, e.user_id, e.username, e.tenant_id, e.token_id, e.client_address,
 		e.application_name, e.request_id, e.xid, e.application_made, twin_internal.change_side(r.columns, r.changed, false),
 		twin_internal.change_side(r.columns, r.changed, true), twin_internal.change_difference(r.columns, r.changed), e.details,
-		NULL::bigint
-	FROM twin_internal.event_records e CROSS JOIN LATERAL twin_internal.change_rows(e.rows) r WHERE e.row_count IS NOT NULL;
+		s.first_leaf + r.number
+	FROM twin_internal.event_records e CROSS JOIN LATERAL twin_internal.change_rows(e.rows) r
+		LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id WHERE e.row_count IS NOT NULL;
 COMMENT ON VIEW twin.audit_log IS 'security events of this database; event_time is what the emitter says, recorded_at when the event was written; old, new and diff of changed rows';
 
 REVOKE ALL ON FUNCTION twin_internal.change_rows(bytea), twin_internal.change_side(bytea, bytea, boolean),
