@@ -12,7 +12,7 @@ CREATE TABLE bench.keyed_digest (LIKE bench.readings, PRIMARY KEY (id));
 CREATE TABLE bench.parted_plain (LIKE bench.readings) PARTITION BY RANGE (at);
 CREATE TABLE bench.parted_image (LIKE bench.readings) PARTITION BY RANGE (at);
 CREATE TABLE bench.parted_digest (LIKE bench.readings) PARTITION BY RANGE (at);
-SELECT format('CREATE TABLE bench.parted_%s_%s PARTITION OF bench.parted_%1$s FOR VALUES FROM (%L) TO (%L)', t, m, '2024-01-01'::timestamptz + m * interval '10 days', '2024-01-01'::timestamptz + (m + 1) * interval '10 days')
+SELECT format('CREATE TABLE bench.parted_%1$s_%2$s PARTITION OF bench.parted_%1$s FOR VALUES FROM (%3$L) TO (%4$L)', t, m, '2024-01-01'::timestamptz + m * interval '10 days', '2024-01-01'::timestamptz + (m + 1) * interval '10 days')
 	FROM unnest('{plain,image,digest}'::text[]) t, generate_series(0, 9) m \gexec
 SELECT twin.audit_table('bench.image'), twin.audit_table('bench.keyed_image'), twin.audit_table('bench.parted_image'),
 	twin.audit_table('bench.digest', mode => 'digest'), twin.audit_table('bench.keyed_digest', mode => 'digest'), twin.audit_table('bench.parted_digest', mode => 'digest') \g /dev/null

@@ -28,6 +28,7 @@ BEGIN
 	RETURN told(wanted, ((SELECT count(*) FROM twin.audit_log WHERE resource = wanted AND event_type IN ('create', 'update', 'delete', 'truncate')) - before)::integer);
 END $$;
 
+CREATE FUNCTION plan_of(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query; END $$;
 -- who
 CREATE TABLE plant.units (id integer PRIMARY KEY, name text, level float8);
 ALTER TABLE plant.units OWNER TO audited_owner;
@@ -106,6 +107,12 @@ SELECT twin.audit_table('plant.many');
 INSERT INTO plant.many SELECT i, repeat('x', i % 300) FROM generate_series(1, 12345) i;
 SELECT is((SELECT count(*) || ' ' || count(DISTINCT event_id) || ' ' || count(DISTINCT record_id) || ' ' || sum(length(new ->> 'note')) FROM twin.audit_log WHERE resource = 'plant.many' AND event_type = 'create'),
 	'12345 12345 12345 ' || (SELECT sum(length(note)) FROM plant.many), '12345 rows are as many events');
+SELECT is((SELECT count(*) FROM twin.audit_log l, twin.audit_event(l.event_id) e WHERE l.resource = 'plant.units' AND e = l), (SELECT count(*) FROM twin.audit_log WHERE resource = 'plant.units'), 'each is found by its id');
+SELECT is((SELECT new ->> 'id' FROM twin.audit_event((SELECT event_id FROM twin.audit_log WHERE resource = 'plant.many' AND record_id = '777'))), '777', 'also in the middle of a row of the log');
+SET LOCAL enable_seqscan = off;
+SELECT is((SELECT count(*) FROM twin.audit_event(-1)), 0::bigint, 'another id is none');
+SELECT unalike((SELECT string_agg(l, ' ') FROM plan_of('SELECT * FROM twin_internal.audit_records WHERE stored_id IN (1, 2) AND event_id = 2') l), '%Seq Scan on events%', 'without reading the others');
+RESET enable_seqscan;
 SELECT ok((SELECT max(pg_column_size(e.*)) < 8200 AND max(e.row_count) <= 1000 AND sum(e.row_count) = 12345 AND avg(pg_column_size(e.*)) > 7000 FROM twin_internal.event_records e WHERE resource = 'plant.many' AND rows IS NOT NULL),
 	'in rows of the log that fill a page each and no more');
 SELECT ok((SELECT count(*) = 0 FROM twin_internal.event_records e, pg_class c WHERE c.oid = 'twin_internal.events_overflow'::regclass AND pg_relation_size(c.reltoastrelid) > 0), 'and in none beside it');

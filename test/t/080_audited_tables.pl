@@ -84,7 +84,7 @@ is(sql($node, q{SELECT count(*) FROM twin_internal.event_records e WHERE positio
 # ---- dump, restore and pg_upgrade ----
 
 sql($node, "ALTER TABLE units RENAME ssn TO number; INSERT INTO readings SELECT i, '2024-05-05' FROM generate_series(1, 10) i");
-my $log = q{SELECT md5(string_agg(e::text, ' ' ORDER BY event_id)) FROM twin.audit_log e WHERE resource IN ('public.units', 'public.readings') AND event_type IN ('create', 'update', 'delete') AND event_id <= };
+my $log = q{SELECT md5(string_agg((to_jsonb(e) - 'leaf_index')::text, ' ' ORDER BY event_id)) FROM twin.audit_log e WHERE resource IN ('public.units', 'public.readings') AND event_type IN ('create', 'update', 'delete') AND event_id <= };
 my $last = sql($node, 'SELECT max(event_id) FROM twin.audit_log');
 my $log_was = sql($node, $log . $last);
 my $files = PostgreSQL::Test::Utils::tempdir();
