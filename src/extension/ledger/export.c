@@ -273,11 +273,12 @@ tsec_export_audit_log(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
 	export.set = tile_new_set(true);
-	choose_leaves(&export, PG_GETARG_INT64(1), PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2), PG_ARGISNULL(2));
-	export.files = MemoryContextAllocHuge(CurrentMemoryContext, manifest_files(&export.head) * sizeof(ManifestFile));
 	export.folder = export_folder_make(name);
 	PG_TRY();
 	{
+		choose_leaves(&export, PG_GETARG_INT64(1), PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2), PG_ARGISNULL(2));
+		export.files =
+			MemoryContextAllocHuge(CurrentMemoryContext, manifest_files(&export.head) * sizeof(ManifestFile));
 		write_leaves(&export);
 		write_checkpoints(&export);
 		write_keys(&export);
