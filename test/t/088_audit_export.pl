@@ -123,6 +123,19 @@ my $now = spew("$ENV{TESTDIR}/now", sql($node, "SELECT note FROM twin_internal.c
 is((verify('--old', $old, '--proof', $growth, '--checkpoint', $now, '--key', $public))[0], 0, 'the log only grew');
 is((verify('--old', $now, '--proof', $growth, '--checkpoint', $old, '--key', $public))[0], 1, 'and not the other way round');
 
+# ---- a log that goes on elsewhere ----
+
+sql($node, 'CREATE DATABASE restored');
+my $dump = "$ENV{TESTDIR}/log.dump";
+command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a dump');
+command_ok([ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'is restored');
+ok($node->poll_query_until('restored', q{SELECT count(*) > 0 FROM twin_internal.checkpoints c JOIN twin_internal.epochs e ON e.epoch = c.epoch
+	WHERE e.reason = 'restored'}), 'its log goes on in an epoch of its own');
+sql($node, q{SELECT twin.export_audit_log('restored')}, db => 'restored');
+($status, $out) = verify("$base/restored", '--key', $public, '--witness', $newer);
+is($status, 0, 'under the same key, with the same beginning') or diag($out);
+like($out, qr/ checkpoints of 2 epochs, 2 of your notes$/m, 'which the notes of before bear out');
+
 # ---- a superuser edits one row, loses one, and rolls back ----
 
 # What a superuser does who says openly that he edits the log; events lie in one of two tables.
