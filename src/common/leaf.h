@@ -73,13 +73,15 @@ extern bool leaf_decode(Bytes bytes, Leaf *leaf);
 
 /*
  * Writes it as one JSON object in one line, for people: names as in twin.audit_log,
- * times as RFC 3339, columns and row as base64.  Returns its bytes, without a final
- * zero; when these are more than room, what was written is of no use.
+ * times as RFC 3339, of a changed row old and new; columns and row as base64 where
+ * they are none.  Returns its bytes, without a final zero; when these are more than
+ * room, what was written is of no use.
  */
 extern size_t leaf_json(const Leaf *leaf, char *to, size_t room);
 
-/* Writes a time of the server as RFC 3339, or "infinity". */
+/* Write a time of the server, microseconds or days since 2000-01-01, as RFC 3339; "infinity" for the ends of times. */
 #define LEAF_TIME_SIZE 48
+extern void leaf_day(int64_t days, char text[LEAF_TIME_SIZE]);
 extern void leaf_time(int64_t time, char text[LEAF_TIME_SIZE]);
 
 #endif /* TSEC_LEAF_H */

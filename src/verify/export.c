@@ -202,6 +202,11 @@ verify_export(const VerifyOptions *options, Report *report)
 		else
 			reader_close(check->notes);
 	}
+	/* nothing holds that was not looked at to its end */
+	if (report->verdict == VERDICT_HOLDS &&
+		(!report->has_newest || check->proven != check->head.first_leaf + check->head.leaves ||
+		 report->newest.size != check->proven || check->edge.size != check->proven))
+		report_problem(report, VERDICT_UNREADABLE, "", "the check did not come to its end");
 	free(check->witnesses);
 	free(check->manifest);
 	if (check->folder >= 0)

@@ -97,7 +97,7 @@ read_path(const json_t *array, Proof *proof)
 static bool
 read_proof(const char *name, bool is_inclusion, Proof *proof, Report *report)
 {
-	size_t length;
+	size_t length = 0;
 	uint8_t *text = read_file(name, PROOF_FILE_MAX, report, &length);
 	json_t *object;
 	char *wrapped;
@@ -108,6 +108,7 @@ read_proof(const char *name, bool is_inclusion, Proof *proof, Report *report)
 	wrapped = malloc(length + sizeof(WRAPPED) + 1);
 	if (wrapped == NULL)
 	{
+		report_problem(report, VERDICT_UNREADABLE, name, "there is not enough memory");
 		free(text);
 		return false;
 	}
@@ -134,7 +135,7 @@ read_proof(const char *name, bool is_inclusion, Proof *proof, Report *report)
 static bool
 read_checkpoint(const char *name, const VerifyKeys *keys, Checkpoint *checkpoint, Report *report)
 {
-	size_t length;
+	size_t length = 0;
 	uint8_t *text = read_file(name, NOTE_READ_MAX, report, &length);
 	Bytes rest = bytes_of(text, length);
 	Bytes note;
@@ -142,7 +143,8 @@ read_checkpoint(const char *name, const VerifyKeys *keys, Checkpoint *checkpoint
 
 	if (text == NULL)
 		return false;
-	if (!note_take(&rest, &note) || !note_read(note, checkpoint) || rest.length > 0)
+	/* what prints it may end with a line more */
+	if (!note_take(&rest, &note) || !note_read(note, checkpoint) || note_take(&rest, &note) || rest.length > 0)
 	{
 		report_problem(report, VERDICT_UNREADABLE, name, "this is not one signed checkpoint");
 		free(text);

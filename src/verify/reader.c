@@ -34,7 +34,9 @@ reader_open(int folder, const char *name)
 {
 	struct stat status;
 	Reader *reader;
-	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	/* what an auditor names may be a link; what lies in an export may not */
+	int fd =
+		openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (folder == AT_FDCWD ? 0 : O_NOFOLLOW));
 
 	if (fd < 0)
 		return NULL;

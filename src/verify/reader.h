@@ -13,7 +13,7 @@
 
 typedef struct Reader Reader;
 
-/* Opens a regular file, never through a symbolic link, in a folder or (AT_FDCWD) by path.  NULL: errno says why. */
+/* Opens a regular file: in a folder, never through a symbolic link, or (AT_FDCWD) by path.  NULL: errno says why. */
 extern Reader *reader_open(int folder, const char *name);
 
 /* Bytes that the file had when it was opened. */

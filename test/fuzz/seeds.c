@@ -273,7 +273,12 @@ write_log_seeds(void)
 		write_seed("note", i, text, strlen(text));
 		leaf.text[LEAF_CLASS] = bytes_of("audit", 5);
 		leaf.text[LEAF_DETAILS] = bytes_of("{\"a\": [1, \"\\u00e4\"]}", 21);
-		leaf.text[LEAF_ROW] = bytes_of("\x00\x01", i);
+		if (i > 0)
+			leaf.text[LEAF_COLUMNS] = bytes_of("\x00\x02\x01\x01\x01n\x04text\x0b\x00\x01u\x04uuid", 18);
+		leaf.text[LEAF_ROW] = bytes_of("\x03\x01"
+									   "a\x10"
+									   "0123456789abcdef\xf5\xff",
+									   i == 0 ? 0 : 22);
 		leaf_encode(&leaf, bytes);
 		write_seed("leaf", i, bytes, leaf_size(&leaf));
 		write_seed("proof", i, proof, 17 + i * DIGEST_SIZE);

@@ -16,7 +16,7 @@ sql($node, q{
 	CREATE EXTENSION twin_security;
 	CREATE ROLE auditor LOGIN IN ROLE twin_auditor;
 	CREATE ROLE nobody LOGIN;
-	SELECT twin.record_event('event_' || n, details => jsonb_build_object('n', n, 't', E'\u00e4"\\')) FROM generate_series(1, 300) n});
+	SELECT twin.record_event('event_' || n, details => jsonb_build_object('n', n, 't', E'\u00e4"\\\\')) FROM generate_series(1, 300) n});
 my ($program) = run_command([ 'pg_config', '--bindir' ]);
 $program .= '/twin_verify';
 
@@ -123,9 +123,28 @@ my $now = spew("$ENV{TESTDIR}/now", sql($node, "SELECT note FROM twin_internal.c
 is((verify('--old', $old, '--proof', $growth, '--checkpoint', $now, '--key', $public))[0], 0, 'the log only grew');
 is((verify('--old', $now, '--proof', $growth, '--checkpoint', $old, '--key', $public))[0], 1, 'and not the other way round');
 
+# ---- a log that goes on elsewhere ----
+
+sql($node, 'CREATE DATABASE restored');
+my $dump = "$ENV{TESTDIR}/log.dump";
+command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'a dump');
+command_ok([ 'psql', '-qX', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'is restored');
+ok($node->poll_query_until('restored', q{SELECT count(*) > 0 FROM twin_internal.checkpoints c JOIN twin_internal.epochs e ON e.epoch = c.epoch
+	WHERE e.reason = 'restored'}), 'its log goes on in an epoch of its own');
+sql($node, q{SELECT twin.export_audit_log('restored')}, db => 'restored');
+($status, $out) = verify("$base/restored", '--key', $public, '--witness', $newer);
+is($status, 0, 'under the same key, with the same beginning') or diag($out);
+like($out, qr/ checkpoints of 2 epochs, 2 of your notes$/m, 'which the notes of before bear out');
+
 # ---- a superuser edits one row, loses one, and rolls back ----
 
-sub as_superuser { return sql($node, "SET session_replication_role = replica; $_[0]"); }
+# What a superuser does who says openly that he edits the log; events lie in one of two tables.
+sub as_superuser
+{
+	my ($statement) = @_;
+	my $twin = $statement =~ s/twin_internal\.events\b/twin_internal.events_overflow/r;
+	return sql($node, "BEGIN; SELECT twin_internal.open_log(); $statement; $twin; COMMIT");
+}
 my ($bad_id, $bad_leaf) = split /\|/, sql($node, q{SELECT l.event_id, s.first_leaf FROM twin.audit_log l JOIN twin_internal.sealed s ON s.record_id = l.event_id
 	WHERE l.event_type = 'event_200'});
 as_superuser("UPDATE twin_internal.events SET outcome = 'denied' WHERE event_id = $bad_id");

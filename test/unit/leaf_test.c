@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "common/change.h"
 #include "common/jsonscan.h"
 #include "common/leaf.h"
 
@@ -207,6 +208,67 @@ json(void)
 		}
 }
 
+/* A changed row of every form and mark, as its bytes say. */
+static void
+changed_rows(void)
+{
+	static const uint8_t columns[] = "\x00\x09"
+									 "\x01\x01\x01n\x04text"
+									 "\x02\x00\x01m\x07numeric"
+									 "\x03\x00\x01j\x05jsonb"
+									 "\x04\x00\x01"
+									 "b\x05"
+									 "bytea"
+									 "\x05\x00\x01t\x04"
+									 "bool"
+									 "\x06\x00\x01i\x04int4"
+									 "\x07\x00\x01"
+									 "f\x06"
+									 "float8"
+									 "\x08\x00\x01"
+									 "d\x04"
+									 "date"
+									 "\x0b\x00\x01u\x04uuid";
+	static const uint8_t row[] = "\x03"
+								 "\x02\xc3\xa4"
+								 "\x04"
+								 "1.50"
+								 "\x03[1]"
+								 "\x02\x00\xff"
+								 "\x01\x01"
+								 "\x04\xff\xff\xff\xfe"
+								 "\x08\x3f\xb9\x99\x99\x99\x99\x99\x9a"
+								 "\x04\x00\x00\x00\x3b"
+								 "\x10"
+								 "0123456789abcdef"
+								 "\xf5\x03NaN\xff\xf4\xf5\xf5\x08\x7f\xf0\x00\x00\x00\x00\x00\x00"
+								 "\x04\x7f\xff\xff\xff"
+								 "\xf3";
+	static const char wanted[] =
+		"\"old\":{\"n\":\"\xc3\xa4\",\"m\":1.50,\"j\":[1],\"b\":\"\\\\x00ff\",\"t\":true,\"i\":-2,\"f\":0.1,"
+		"\"d\":\"2000-02-29\",\"u\":\"30313233-3435-3637-3839-616263646566\"},"
+		"\"new\":{\"n\":\"\xc3\xa4\",\"m\":\"NaN\",\"j\":null,\"b\":\"[redacted]\",\"t\":true,\"i\":-2,"
+		"\"f\":\"Infinity\",\"d\":\"infinity\",\"u\":{\"digest\":null}},";
+	char to[4096];
+	Leaf leaf = {.event_id = 5};
+	size_t length;
+
+	leaf.text[LEAF_COLUMNS] = bytes_of(columns, sizeof(columns) - 1);
+	leaf.text[LEAF_ROW] = bytes_of(row, sizeof(row) - 1);
+	length = leaf_json(&leaf, to, sizeof(to) - 1);
+	to[length] = '\0';
+	CHECK(strstr(to, wanted) != NULL, "%s", to);
+	CHECK(jsonscan_valid(bytes_of(to, length)));
+	/* one that is none is shown as it is */
+	for (size_t cut = 0; cut < sizeof(row) - 1; cut++)
+	{
+		leaf.text[LEAF_ROW] = bytes_of(row, cut);
+		length = leaf_json(&leaf, to, sizeof(to) - 1);
+		to[length] = '\0';
+		CHECK(jsonscan_valid(bytes_of(to, length)) && strstr(to, "\"row\":\"") != NULL, "cut at %zu", cut);
+	}
+}
+
 static void
 scanning(void)
 {
@@ -291,6 +353,7 @@ static const UnitCase cases[] = {
 	{"damaged leaves are refused, or are others", damage},
 	{"times", times},
 	{"JSON for people", json},
+	{"changed rows in it", changed_rows},
 	{"what is JSON", scanning},
 };
 

@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -260,6 +261,13 @@ tell(const Export *export, const char *name)
 	(void) event_emit(&event);
 }
 
+/* Takes the folder back, also when the session is terminated. */
+static void
+abandon(int code, Datum folder)
+{
+	export_folder_abandon((ExportFolder *) DatumGetPointer(folder));
+}
+
 /* export_audit_log(directory_name, from_leaf, to_leaf) -> leaves written */
 Datum
 tsec_export_audit_log(PG_FUNCTION_ARGS)
@@ -273,23 +281,19 @@ tsec_export_audit_log(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
 	export.set = tile_new_set(true);
-	choose_leaves(&export, PG_GETARG_INT64(1), PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2), PG_ARGISNULL(2));
-	export.files = MemoryContextAllocHuge(CurrentMemoryContext, manifest_files(&export.head) * sizeof(ManifestFile));
 	export.folder = export_folder_make(name);
-	PG_TRY();
+	PG_ENSURE_ERROR_CLEANUP(abandon, PointerGetDatum(export.folder));
 	{
+		choose_leaves(&export, PG_GETARG_INT64(1), PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2), PG_ARGISNULL(2));
+		export.files =
+			MemoryContextAllocHuge(CurrentMemoryContext, manifest_files(&export.head) * sizeof(ManifestFile));
 		write_leaves(&export);
 		write_checkpoints(&export);
 		write_keys(&export);
 		write_manifest(&export);
 		export_folder_finish(export.folder);
 	}
-	PG_CATCH();
-	{
-		export_folder_abandon(export.folder);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(abandon, PointerGetDatum(export.folder));
 	tell(&export, name);
 	SPI_finish();
 	PG_RETURN_INT64((int64) export.head.leaves);

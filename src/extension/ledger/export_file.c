@@ -29,6 +29,7 @@ struct ExportFolder
 	char path[MAXPGPATH]; /* of the file that is open */
 	char name[MANIFEST_NAME_SIZE];
 	int file; /* -1: none is */
+	bool is_finished;
 	pg_cryptohash_ctx *hash;
 	uint64 bytes;
 	size_t held;
@@ -188,14 +189,30 @@ export_file_end(ExportFolder *folder, ManifestFile *file)
 	folder->hash = NULL;
 }
 
+/*
+ * Brings a folder's entries to the disk.  The server's own function would end
+ * the whole server when that fails, which is for its data and not for these.
+ */
+static void
+sync_folder(const char *path)
+{
+	int file = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+
+	/* some file systems have no such thing for folders */
+	if (file < 0 || (pg_fsync(file) != 0 && errno != EBADF && errno != EINVAL))
+		refuse(path);
+	(void) CloseTransientFile(file);
+}
+
 void
 export_folder_finish(ExportFolder *folder)
 {
-	fsync_fname(folder->beside, true);
+	sync_folder(folder->beside);
 	/* a folder never takes the place of a file, or of a folder that holds something */
 	if (rename(folder->beside, folder->place) != 0)
 		refuse(folder->place);
-	fsync_fname(folder->base, true);
+	folder->is_finished = true;
+	sync_folder(folder->base);
 }
 
 void
@@ -203,6 +220,8 @@ export_folder_abandon(ExportFolder *folder)
 {
 	ListCell *cell;
 
+	if (folder->is_finished)
+		return;
 	if (folder->file >= 0)
 		(void) CloseTransientFile(folder->file);
 	if (folder->hash != NULL)
