@@ -54,6 +54,17 @@ static const char *const usernames[] = {"anna",
 										"\xf4\x90\x80\x80"};
 
 static const char *const topics[] = {"alerts", "units.1", "units.*", "a.b-c_d:e.*", "readings.7.temperature"};
+/* A format, a zero and what it was filled to. */
+#define FILLING(text)                              \
+	{                                              \
+		(const uint8_t *) (text), sizeof(text) - 1 \
+	}
+static const Bytes fillings[] = {
+	FILLING("permission denied for table %s\0permission denied for table units"),
+	FILLING("new row violates policy \"%s\" for table \"%s\"\0new row violates policy \"a\" for table \"b\""),
+	FILLING("must be owner of %s\0must be owner of "),
+	FILLING("%s\0x"),
+};
 static const char *const networks[] = {
 	"192.0.2.1",
 	"::ffff:10.0.0.1",
@@ -352,6 +363,8 @@ main(int count, char **arguments)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
 		write_seed("network", i, networks[i], strlen(networks[i]));
+	for (unsigned i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++)
+		write_seed("filled", i, fillings[i].data, fillings[i].length);
 	for (unsigned i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
 		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)

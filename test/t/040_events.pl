@@ -32,6 +32,17 @@ sub events_of
 }
 sub counters { return sql($node, 'SELECT written, dropped FROM twin.stat_audit') }
 
+# How many writers are left after a while; asked in one session, for each that comes is an event.
+sub writers_left
+{
+	return sql($node, q{DO $$ BEGIN FOR i IN 1..100 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'twin_security event writer');
+		PERFORM pg_sleep(0.1);
+		END LOOP; END $$;
+		SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'});
+}
+
 sub writers { return sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'") }
 
 # ---- who and from where ----
@@ -65,13 +76,7 @@ is(sql($node, q{SELECT event_type, outcome FROM twin.audit_log WHERE event_type 
 is(sql($node, "SELECT twin.record_event('x') > 0"), 't', 'an event');
 settle();
 is(writers(), '1', 'its writer lingers');
-# in one session: each that comes is an event
-is(sql($node, q{DO $$ BEGIN FOR i IN 1..100 LOOP
-	PERFORM pg_stat_clear_snapshot();
-	EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'twin_security event writer');
-	PERFORM pg_sleep(0.1);
-	END LOOP; END $$;
-	SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'}), '0', 'and is gone after a while');
+is(writers_left(), '0', 'and is gone after a while');
 
 # ---- a table that cannot be written to: nothing is lost as long as the ring has room ----
 
@@ -94,19 +99,26 @@ is(events_of('misplaced'), '30', 'nothing lost');
 
 # ---- a full ring ----
 
+# (in sessions that are there already, for one that comes is an event)
 my $denials = events_of('permission_denied');
+my $owner = $node->background_psql('postgres', on_error_stop => 0);
+my $app = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
+ok(settle(), 'nothing waits');
+sub fill { return $owner->query_safe('SELECT ring_fill, dropped FROM twin.stat_audit') }
+$owner->query_safe('DO $$ BEGIN WHILE (SELECT ring_fill > 0 FROM twin.stat_audit) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$');
 $locker->query_safe('BEGIN; LOCK TABLE twin_internal.events_overflow IN ACCESS EXCLUSIVE MODE');
-sql($node, "SELECT twin.record_event('fits') FROM generate_series(1, 32)");
-is(sql($node, 'SELECT ring_fill FROM twin.stat_audit'), '0.5', 'applications have filled the ring as far as they may');
-fails_with($node, "SELECT twin.record_event('too_much')", '53000', 'could not be recorded', 'an application is told that its event is not taken');
-sql($node, q{DO $$ BEGIN FOR i IN 1..16 LOOP BEGIN PERFORM v::text FROM secret; EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP; END $$}, user => 'app');
-is(sql($node, 'SELECT ring_fill, dropped FROM twin.stat_audit'), '0.75|1', 'there is room for refusals');
-fails_with($node, 'SELECT v::text FROM secret', '42501', 'permission denied to decrypt', 'a refusal is still the same refusal', user => 'app') for 1 .. 3;
-is(sql($node, 'SELECT ring_fill, dropped FROM twin.stat_audit'), '0.75|4', 'anybody can cause one: they do not get all of it, and are counted');
-sql($node, "SELECT count(twin_internal.emit_event('own_word', 'x')) FROM generate_series(1, 17)");
-is(sql($node, 'SELECT ring_fill, dropped FROM twin.stat_audit'), '1|5', 'the rest is for what the database itself has to say');
+$owner->query_safe("SELECT twin.record_event('fits') FROM generate_series(1, 32)");
+is(fill(), '0.5|0', 'applications have filled the ring as far as they may');
+session_fails($owner, "SELECT twin.record_event('too_much');", '53000', 'an application is told that its event is not taken');
+$app->query_safe(q{DO $$ BEGIN FOR i IN 1..16 LOOP BEGIN PERFORM v::text FROM secret; EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP; END $$});
+is(fill(), '0.75|1', 'there is room for refusals');
+session_fails($app, 'SELECT v::text FROM secret;', '42501', 'a refusal is still the same refusal') for 1 .. 3;
+is(fill(), '0.75|4', 'anybody can cause one: they do not get all of it, and are counted');
+$owner->query_safe("SELECT count(twin_internal.emit_event('own_word', 'x')) FROM generate_series(1, 17)");
+is(fill(), '1|5', 'the rest is for what the database itself has to say');
 $locker->query_safe('COMMIT');
 ok(settle(), 'the ring empties');
+$_->quit for $owner, $app;
 is(events_of('fits'), '32', 'what was taken is written');
 is(events_of('own_word'), '16', 'of both');
 is(events_of('permission_denied'), $denials + 16, '... and of refusals');
@@ -177,15 +189,14 @@ sql($node, "ALTER TABLE twin_internal.events_overflow ADD CONSTRAINT no_report C
 sql($node, "SELECT twin.record_event('lost')");
 ok(settle(), 'an event that nothing takes, and a report of it that nothing takes either,');
 is(sql($node, "SELECT dropped - $dropped FROM twin.stat_audit"), '1', '... are counted');
-$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
-is(writers(), '0', '... and keep no writer busy');
+is(writers_left(), '0', '... and keep no writer busy');
 is(() = slurp_file($node->logfile) =~ /events were dropped, and no event can say so/g, 1, '... the log keeps the number, once');
 sql($node, "ALTER TABLE twin_internal.events_overflow DROP CONSTRAINT no_report; ALTER TABLE $month DROP CONSTRAINT no_report");
 
 # ---- a default that stops ordinary transactions stops no event ----
 
 sql($node, "ALTER DATABASE postgres SET default_transaction_read_only = on; ALTER DATABASE postgres SET search_path = pg_temp");
-$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+writers_left();
 fails_with($node, 'SELECT v::text FROM public.secret', '42501', '', 'a refusal in a read-only transaction', user => 'app');
 ok(settle(), 'is written');
 is(sql($node, "SELECT twin.record_event('read_only') > 0"), 't', 'an application records there, too');
@@ -194,7 +205,7 @@ sql($node, 'SET default_transaction_read_only = off; ALTER DATABASE postgres RES
 
 # ---- no worker is free ----
 
-$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
+writers_left();
 my $parallel = IPC::Run::start([ 'psql', '-X', '-c', 'SET force_parallel_mode = on', '-c', 'SELECT pg_sleep(5)', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
 $node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
 sql($node, "SELECT twin.record_event('no_worker')");

@@ -4,7 +4,8 @@
  *		also before the deed: an event of outcome "unknown" that nobody can take
  *		back, and one with what became of it.
  *
- * A command that failed is told at once, one that succeeded at the end of its
+ * ALTER SYSTEM is recorded with the audit switched off, too: it is how it comes
+ * on again.  A command that failed is told at once, one that succeeded at the end of its
  * transaction, when it is known to stay.  Those inside functions and DO blocks
  * count like others; the parts of one command, and what an extension's script
  * does, do not.
@@ -187,8 +188,9 @@ run_command(PlannedStmt *planned, const char *text, bool read_only_tree, Process
 	Node *statement = planned->utilityStmt;
 
 	watch_begin(GetCommandTagName(CreateCommandTag(statement)));
-	if (!is_candidate(statement) || context == PROCESS_UTILITY_SUBCOMMAND || creating_extension || !audit_is_on() ||
-		IsParallelWorker() || (!presence_here() && !IsA(statement, CreateExtensionStmt)))
+	if (!is_candidate(statement) || context == PROCESS_UTILITY_SUBCOMMAND || creating_extension ||
+		IsParallelWorker() || (!audit_is_on() && !IsA(statement, AlterSystemStmt)) ||
+		(!presence_here() && !IsA(statement, CreateExtensionStmt) && !IsA(statement, AlterSystemStmt)))
 		run(&command);
 	else
 		record_command(&command);

@@ -98,16 +98,18 @@ at_transaction_end(XactEvent event, void *argument)
 {
 	if (likely(is_in) || event != XACT_EVENT_PRE_COMMIT)
 		return;
-	is_in = true;
 	presence_look();
-	if (!is_authenticated)
-		return;
-	tell_withheld(shared_take_withheld());
-	if (OidIsValid(MyDatabaseId) && !presence_here())
+	if (is_authenticated)
+	{
+		tell_withheld(shared_take_withheld());
+		if (!OidIsValid(MyDatabaseId) || presence_here())
+			tell_login();
+	}
+	is_in = true;
+	if (!is_authenticated || !presence_here())
 		return;
 	came_at = GetCurrentTimestamp();
 	before_shmem_exit(tell_logout, (Datum) 0);
-	tell_login();
 	setting_begin();
 	switch_begin();
 }

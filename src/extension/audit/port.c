@@ -73,7 +73,8 @@ port_info(PortInfo *info)
 	info->address = address_of(port);
 	info->database = port->database_name;
 	info->user = port->user_name;
-	info->method = port->hba != NULL ? hba_authname(port->hba->auth_method) : NULL;
+	/* the lines of pg_hba.conf are gone once a session is there */
+	info->method = !login_is_done() && port->hba != NULL ? hba_authname(port->hba->auth_method) : NULL;
 	info->identity = COMPAT_CLIENT_IDENTITY(port);
 	info->is_encrypted = port->ssl_in_use;
 	return true;

@@ -39,7 +39,8 @@ static const Kind kinds[] = {
 	{SQLSTATE('T', 'W', '1', '0', '1'), 0, "wrong_key", EVENT_AUDIT, EVENT_HIGH, EVENT_FAILURE, true, false},
 	/* damage, no resources, the system's errors */
 	{0, SQLSTATE('X', 'X', '0', '0', '0'), "system_error", EVENT_ERROR, EVENT_HIGH, EVENT_FAULT, true, false},
-	{0, SQLSTATE('5', '3', '0', '0', '0'), "system_error", EVENT_ERROR, EVENT_MEDIUM, EVENT_FAULT, true, false},
+	{ERRCODE_DISK_FULL, 0, "system_error", EVENT_ERROR, EVENT_HIGH, EVENT_FAULT, true, false},
+	{ERRCODE_OUT_OF_MEMORY, 0, "system_error", EVENT_ERROR, EVENT_MEDIUM, EVENT_FAULT, true, false},
 	{0, SQLSTATE('5', '8', '0', '0', '0'), "system_error", EVENT_ERROR, EVENT_HIGH, EVENT_FAULT, true, false},
 };
 

@@ -119,7 +119,7 @@ typedef struct PortInfo
 	const char *address; /* in numbers; NULL for a unix socket */
 	const char *database;
 	const char *user;
-	const char *method;   /* of pg_hba.conf; NULL where none was chosen yet */
+	const char *method;   /* of pg_hba.conf; NULL where none was chosen yet, and once the session is there */
 	const char *identity; /* what the method found out: a certificate's name, a user of the operating system */
 	bool is_encrypted;
 } PortInfo;
