@@ -191,7 +191,7 @@ DROP PUBLICATION event_everything;
 SELECT event_settled();
 SELECT severity, application_made FROM twin.audit_log WHERE event_type = 'audit_log_opened';
 SELECT count(*) AS left_over FROM twin_internal.events_overflow;
-SELECT tableoid::regclass, count(*) FROM twin_internal.events_access GROUP BY 1;
+SELECT tableoid::regclass, count(*) FROM twin_internal.events_access WHERE event_type <> 'decrypt' GROUP BY 1;
 SELECT count(*) FROM seen s WHERE NOT EXISTS (SELECT FROM twin.audit_log e WHERE e IS NOT DISTINCT FROM s);
 SELECT replace(replace(relid::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM'), 'THIS'), to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month', 'YYYY_MM'), 'NEXT') AS part,
 	obj_description(relid) IS NOT NULL AS comment, (SELECT count(*) FROM pg_index WHERE indrelid = relid) AS indexes
