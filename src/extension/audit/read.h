@@ -85,10 +85,12 @@ extern void tally_arrange_tick(void);
 typedef bool (*TallySource)(void);
 extern void tally_init(TallySource source);
 
-/* ---- read_query.c: rows that running queries have read ---- */
+/* ---- read_plan.c ---- */
 
 /* Whether a query touches a table whose reads are recorded. */
 extern bool query_concerns(const QueryDesc *query);
+
+/* ---- read_query.c: rows that running queries have read ---- */
 
 /* Begins and ends to count the rows of one that does, and that counts its nodes' rows. */
 extern void query_begin(QueryDesc *query, CommandTag tag, uint64 query_id);

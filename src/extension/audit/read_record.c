@@ -53,7 +53,7 @@ record_of_read(ReadRecord *record, Oid table, Oid as_role, CommandTag tag)
 {
 	char *schema = get_namespace_name(get_rel_namespace(table));
 	char *name = get_rel_name(table);
-	char details[256] = "";
+	char details[512] = "";
 	SecurityEvent event = {.type = "read", .class = EVENT_ACCESS};
 
 	event.resource = schema && name ? quote_qualified_identifier(schema, name) : psprintf("%u", table);
