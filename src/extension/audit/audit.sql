@@ -5,3 +5,4 @@
 
 --@include audited.sql
 --@include log.sql
+--@include siem.sql

@@ -152,271 +152,277 @@ static void
 note_redact_names(const char *value, void *extra)
 {
 	setting_redact_changes++;
-	/* A folder that whoever rewrites the data folder does not reach by accident: outside of it. */
-	static bool check_outside_folder(char **value, void **extra, GucSource source)
-	{
-		char path[MAXPGPATH];
+}
 
-		if (**value == '\0')
-			return true;
-		if (!is_absolute_path(*value) || strlen(*value) >= MAXPGPATH / 2)
-		{
-			GUC_check_errdetail("It is an absolute path of at most %d bytes.", MAXPGPATH / 2 - 1);
-			return false;
-		}
-		strlcpy(path, *value, sizeof(path));
-		canonicalize_path(path);
-		if (DataDir != NULL && path_is_prefix_of_path(DataDir, path))
-		{
-			GUC_check_errdetail("It must not lie in the data folder.");
-			return false;
-		}
+/* A folder that whoever rewrites the data folder does not reach by accident: outside of it. */
+static bool
+check_outside_folder(char **value, void **extra, GucSource source)
+{
+	char path[MAXPGPATH];
+
+	if (**value == '\0')
 		return true;
-	}
-
-	static void note_token_string(const char *value, void *extra)
+	if (!is_absolute_path(*value) || strlen(*value) >= MAXPGPATH / 2)
 	{
-		setting_token_changes++;
+		GUC_check_errdetail("It is an absolute path of at most %d bytes.", MAXPGPATH / 2 - 1);
+		return false;
 	}
-
-	static void note_token_integer(int value, void *extra)
+	strlcpy(path, *value, sizeof(path));
+	canonicalize_path(path);
+	if (DataDir != NULL && path_is_prefix_of_path(DataDir, path))
 	{
-		setting_token_changes++;
+		GUC_check_errdetail("It must not lie in the data folder.");
+		return false;
 	}
+	return true;
+}
 
-	static const StringSetting strings[] = {
-		{"twin_security.checkpoint_directory", &setting_checkpoint_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-		 "Folder outside of the data folder in which signed checkpoints of the audit log are kept.",
-		 "Each checkpoint is a file; an auditor copies them to where nobody of this machine can change them. When "
-		 "empty, "
-		 "checkpoints stand in the database alone, and are told by NOTIFY twin_audit_checkpoint.",
-		 check_outside_folder, NULL},
-		{"twin_security.cluster_database", &setting_cluster_database, "postgres", PGC_SIGHUP, 0,
-		 "Database that records security events of no database.",
-		 "Such are events from before a connection has its database, and the report of events that were dropped "
-		 "because "
-		 "twin_security.max_databases is too low. They are recorded there if the extension exists there.",
-		 NULL, NULL},
-		{"twin_security.databases", &setting_databases, "", PGC_SIGHUP, 0,
-		 "Databases whose security events are recorded.",
-		 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When "
-		 "empty, "
-		 "every database that has the extension records its events.",
-		 NULL, NULL},
-		{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-		 "Command that prints the encryption key, for use with a secret manager.",
-		 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
-		 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
-		 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing "
-		 "then.",
-		 NULL, NULL},
-		{"twin_security.redact_names", &setting_redact_names, "", PGC_SIGHUP, 0,
-		 "Further names of secrets, for twin_security.redact.",
-		 "A comma-separated list. Columns, keys, settings and functions whose name contains one of them are treated "
-		 "as "
-		 "password, token, secret, api_key and the like are, in any case and with or without \"_\" and \"-\".",
-		 check_redact_names, note_redact_names},
-		{"twin_security.token_audience", &setting_token_audience, "twin_security", PGC_SUSET, 0,
-		 "Audience (aud) of the tokens this database issues and, of those signed by its own keys, accepts.",
-		 "Databases that share JWT_SECRET_KEY and must not take each other's tokens need different values "
-		 "(ALTER DATABASE ... SET). Tokens of outside issuers are judged by what add_verification_key() was told.",
-		 check_token_name, note_token_string},
-		{"twin_security.token_issuer", &setting_token_issuer, "twin_security", PGC_SUSET, 0,
-		 "Issuer (iss) of the tokens this database issues and, of those signed by its own keys, accepts.",
-		 "A change refuses all tokens issued before it.", check_token_name, note_token_string},
-		{"twin_security.trusted_proxies", &setting_trusted_proxies, "", PGC_SIGHUP, 0,
-		 "Where connections come from whose word about the client's address is believed, and proxies in front of "
-		 "them.",
-		 "Addresses, networks (10.0.0.0/8) and the word local for unix sockets. On a connection from there "
-		 "twin.pre_request() takes the client's address from X-Forwarded-For: the last one that is not listed here. "
-		 "Limits, "
-		 "locks and events then know each client behind PostgREST; without it all of them are the one address that "
-		 "PostgREST connects from. twin_gateway tells the address by itself.",
-		 check_proxies, NULL},
-	};
+static void
+note_token_string(const char *value, void *extra)
+{
+	setting_token_changes++;
+}
 
-	static const IntegerSetting integers[] = {
-		{"twin_security.bcrypt_cost", &setting_bcrypt_cost, 12, 10, 15, PGC_SUSET, 0,
-		 "Work that hashing a password takes: the binary logarithm of bcrypt's rounds.",
-		 "Each step doubles the time of a login; 12 is a quarter of a second on an ordinary core. Below 10 guessing "
-		 "is "
-		 "too cheap, and above 15 one login keeps a process busy for several seconds, which nothing can cancel. "
-		 "Hashes made at another cost still verify, and each is made anew at its account's next login; for those of "
-		 "applications twin.password_needs_rehash() tells which cost less.",
-		 NULL},
-		{"twin_security.checkpoint_interval", &setting_checkpoint_interval, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
-		 "How often a checkpoint of the audit log is signed at most.",
-		 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else "
-		 "keeps "
-		 "cannot be edited unseen any more.",
-		 NULL},
-		{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
-		 "Shared memory per database for security events that wait to be written.",
-		 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
-		 "counted, and nobody waits; the count is recorded as an event of its own. Applications may fill three "
-		 "quarters.",
-		 NULL},
-		{"twin_security.hash_wait_timeout", &setting_hash_wait_timeout, 5000, 0, 600000, PGC_SIGHUP, GUC_UNIT_MS,
-		 "How long a password waits for its turn to be hashed.",
-		 "While twin_security.max_concurrent_hashes passwords are being hashed, more wait in the order in which they "
-		 "came. One that has waited this long fails with SQLSTATE TW301, which the gateway answers with 503. 0 does "
-		 "not "
-		 "wait at all.",
-		 NULL},
-		{"twin_security.heartbeat_interval", &setting_heartbeat_interval, 300, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
-		 "How often the audit log says that it is alive while there is nothing else to record.",
-		 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that "
-		 "the "
-		 "audit "
-		 "depends on. While events are recorded there is one a minute, or as often as this if that is more often.",
-		 NULL},
-		{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
-		 "Messages sealed under one key version after which the key rotates by itself.",
-		 "Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
-		 "nonces; a background worker rotates the key when this lower number is passed. A key of algorithm "
-		 "xaes-256-gcm is counted, but neither rotates by itself nor stops.",
-		 NULL},
-		{"twin_security.limit_entries", &setting_limit_entries, 16384, 1024, 16777216, PGC_POSTMASTER, 0,
-		 "How many subjects of each kind the limits remember at once.",
-		 "Accounts and addresses with failed logins, addresses and users with a rate limit, and sessions of which a "
-		 "copied "
-		 "refresh token came: five kinds with as many entries each, of 40 bytes. When there are more subjects, those "
-		 "with the fewest failures are forgotten first, "
-		 "and locked ones last.",
-		 NULL},
-		{"twin_security.login_forget_after", &setting_login_forget_after, 86400, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
-		 "Quiet time after which failed logins do not count any more.",
-		 "Counted from the last failure or from the end of the lock, whichever is later. A successful login forgets "
-		 "the "
-		 "failures of its account at once.",
-		 NULL},
-		{"twin_security.login_lockout", &setting_login_lockout, 60, 1, 86400, PGC_SUSET, GUC_UNIT_S,
-		 "How long an account or address is locked when it reaches twin_security.login_max_failures.",
-		 "Each failure after a lock locks again for twice as long, up to twin_security.login_max_lockout. Tries "
-		 "during a "
-		 "lock are refused without being counted, so nobody prolongs a lock by hammering.",
-		 NULL},
-		{"twin_security.login_max_failures", &setting_login_max_failures, 5, 1, 1000, PGC_SUSET, 0,
-		 "Failed logins after which an account is locked for a while.",
-		 "No lock is for ever: its length is twin_security.login_lockout and grows with each failure after it.",
-		 NULL},
-		{"twin_security.login_max_failures_per_address", &setting_login_max_failures_per_address, 20, 0, 100000,
-		 PGC_SUSET, 0, "Failed logins, of whatever users, after which a network address is locked for a while.",
-		 "More than twin_security.login_max_failures, because people share addresses; the locks grow as those of "
-		 "accounts do. Logins from a locked address are answered with 429 at once. IPv6 addresses count by their "
-		 "/64. Unix sockets and the logins of twin.token_only_logins bring many clients' requests and are not "
-		 "locked. "
-		 "0 locks no address.",
-		 NULL},
-		{"twin_security.login_max_lockout", &setting_login_max_lockout, 3600, 1, 604800, PGC_SUSET, GUC_UNIT_S,
-		 "The longest time that failed logins lock an account or address.",
-		 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.", NULL},
-		{"twin_security.max_concurrent_hashes", &setting_max_concurrent_hashes, 0, 0, 1024, PGC_SIGHUP, 0,
-		 "How many passwords may be hashed at once in the whole cluster.",
-		 "Keeps a flood of logins from taking every core; the others wait in the order in which they came, for "
-		 "twin_security.hash_wait_timeout. 0 means one less than the machine has cores, and at least one. Needs "
-		 "preloading: without it nothing is bounded.",
-		 NULL},
-		{"twin_security.max_databases", &setting_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0,
-		 "Databases that can record security events at the same time.",
-		 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are "
-		 "dropped, "
-		 "and their number is recorded in twin_security.cluster_database.",
-		 NULL},
-		{"twin_security.max_subscriptions", &setting_max_subscriptions, 10000, 1, 1000000, PGC_SUSET, 0,
-		 "How many subscriptions to topics one session may hold.",
-		 "Each WebSocket client of a gateway is one; twin.subscribe() refuses more. A subscription takes as much "
-		 "memory "
-		 "as its token, and some 200 bytes and 40 for each topic besides. Lowering it ends none.",
-		 NULL},
-		{"twin_security.password_min_length", &setting_password_min_length, 8, 8, 72, PGC_SUSET, 0,
-		 "Characters that a password must have at least.",
-		 "twin.check_password_strength() finds shorter ones unacceptable, and twin.generate_password() makes none. "
-		 "The "
-		 "longest password has 72 bytes, whatever its characters.",
-		 NULL},
-		{"twin_security.password_min_score", &setting_password_min_score, 3, 0, 4, PGC_SUSET, 0,
-		 "Score that a password must reach, from 0 to 4.",
-		 "0 is guessed with fewer than a thousand tries, 1 a million, 2 a hundred million, 3 ten thousand million, 4 "
-		 "takes more. The thousand most common passwords and single words of the dictionary are refused at any "
-		 "score.",
-		 NULL},
-		{"twin_security.refresh_token_grace", &setting_refresh_token_grace, 10, 0, 300, PGC_SUSET, GUC_UNIT_S,
-		 "How long a refresh token is served again after it was used.",
-		 "For clients that lost the answer or asked twice at once. Afterwards a second use means that somebody "
-		 "copied "
-		 "the token: the whole session ends, with an event of severity high. 0 allows no second use.",
-		 NULL},
-		{"twin_security.refresh_token_lifetime", &setting_refresh_token_lifetime, 43200, 60, 31536000, PGC_SUSET,
-		 GUC_UNIT_S, "How long a refresh token is accepted at the longest.",
-		 "Each refresh issues a new one; none outlives its session, which twin_security.session_max_lifetime bounds.",
-		 NULL},
-		{"twin_security.session_idle_timeout", &setting_session_idle_timeout, 7200, 60, 31536000, PGC_SUSET,
-		 GUC_UNIT_S, "How long a session lasts after its login or its last refresh.",
-		 "A client refreshes when its access token has expired, so this must be longer than those live (an hour, "
-		 "unless "
-		 "JWT_ACCESS_TOKEN_EXPIRES or twin_security.token_lifetime say otherwise). Two hours leave a user about one "
-		 "of "
-		 "inactivity, the most that NIST SP 800-63B-4 recommends at AAL2.",
-		 NULL},
-		{"twin_security.session_max_lifetime", &setting_session_max_lifetime, 43200, 60, 31536000, PGC_SUSET,
-		 GUC_UNIT_S, "How long a session lasts at the longest before its user has to log in again.",
-		 "Twelve hours are a long shift; 24 are the most that NIST SP 800-63B-4 recommends at AAL2. A session that "
-		 "is "
-		 "open keeps the end that it was given.",
-		 NULL},
-		{"twin_security.token_leeway", &setting_token_leeway, 0, 0, 60, PGC_SUSET, GUC_UNIT_S,
-		 "How far the clock of a token's issuer may differ from ours.",
-		 "Added to a token's expiry and taken from the times it is not valid before. The clocks of a primary and its "
-		 "standbys are the reason to raise it. A verification key can have a leeway of its own.",
-		 note_token_integer},
-		{"twin_security.token_lifetime", &setting_token_lifetime, 0, 0, 2592000, PGC_SUSET, GUC_UNIT_S,
-		 "How long an access token is valid when issue_token() or login() is not told otherwise.",
-		 "0, the default, means JWT_ACCESS_TOKEN_EXPIRES of the server's environment, in seconds, or 3600 without "
-		 "it. A "
-		 "short life limits what a stolen token is good for; revocation works at once in either case.",
-		 note_token_integer},
-		{"twin_security.topic_ring_size", &setting_topic_ring_size, 4096, 512, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
-		 "Shared memory per database for messages that twin.publish() delivers.",
-		 "The newest messages stand in it, and publishers overwrite the oldest without waiting: a listener that has "
-		 "not "
-		 "fetched them by then is told how many it lost. One transaction may publish half of it. Set aside for each "
-		 "of "
-		 "twin_security.max_databases.",
-		 NULL},
-	};
+static void
+note_token_integer(int value, void *extra)
+{
+	setting_token_changes++;
+}
 
-	/* What sizes shared memory can only be defined while the server starts; otherwise it has no effect and may be anything. */
-	static GucContext context_of(const IntegerSetting *row)
+static const StringSetting strings[] = {
+	{"twin_security.checkpoint_directory", &setting_checkpoint_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder in which signed checkpoints of the audit log are kept.",
+	 "Each checkpoint is a file; an auditor copies them to where nobody of this machine can change them. When "
+	 "empty, "
+	 "checkpoints stand in the database alone, and are told by NOTIFY twin_audit_checkpoint.",
+	 check_outside_folder, NULL},
+	{"twin_security.cluster_database", &setting_cluster_database, "postgres", PGC_SIGHUP, 0,
+	 "Database that records security events of no database.",
+	 "Such are events from before a connection has its database, and the report of events that were dropped "
+	 "because "
+	 "twin_security.max_databases is too low. They are recorded there if the extension exists there.",
+	 NULL, NULL},
+	{"twin_security.databases", &setting_databases, "", PGC_SIGHUP, 0,
+	 "Databases whose security events are recorded.",
+	 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When "
+	 "empty, "
+	 "every database that has the extension records its events.",
+	 NULL, NULL},
+	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Command that prints the encryption key, for use with a secret manager.",
+	 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
+	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
+	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing "
+	 "then.",
+	 NULL, NULL},
+	{"twin_security.redact_names", &setting_redact_names, "", PGC_SIGHUP, 0,
+	 "Further names of secrets, for twin_security.redact.",
+	 "A comma-separated list. Columns, keys, settings and functions whose name contains one of them are treated "
+	 "as "
+	 "password, token, secret, api_key and the like are, in any case and with or without \"_\" and \"-\".",
+	 check_redact_names, note_redact_names},
+	{"twin_security.token_audience", &setting_token_audience, "twin_security", PGC_SUSET, 0,
+	 "Audience (aud) of the tokens this database issues and, of those signed by its own keys, accepts.",
+	 "Databases that share JWT_SECRET_KEY and must not take each other's tokens need different values "
+	 "(ALTER DATABASE ... SET). Tokens of outside issuers are judged by what add_verification_key() was told.",
+	 check_token_name, note_token_string},
+	{"twin_security.token_issuer", &setting_token_issuer, "twin_security", PGC_SUSET, 0,
+	 "Issuer (iss) of the tokens this database issues and, of those signed by its own keys, accepts.",
+	 "A change refuses all tokens issued before it.", check_token_name, note_token_string},
+	{"twin_security.trusted_proxies", &setting_trusted_proxies, "", PGC_SIGHUP, 0,
+	 "Where connections come from whose word about the client's address is believed, and proxies in front of "
+	 "them.",
+	 "Addresses, networks (10.0.0.0/8) and the word local for unix sockets. On a connection from there "
+	 "twin.pre_request() takes the client's address from X-Forwarded-For: the last one that is not listed here. "
+	 "Limits, "
+	 "locks and events then know each client behind PostgREST; without it all of them are the one address that "
+	 "PostgREST connects from. twin_gateway tells the address by itself.",
+	 check_proxies, NULL},
+};
+
+static const IntegerSetting integers[] = {
+	{"twin_security.bcrypt_cost", &setting_bcrypt_cost, 12, 10, 15, PGC_SUSET, 0,
+	 "Work that hashing a password takes: the binary logarithm of bcrypt's rounds.",
+	 "Each step doubles the time of a login; 12 is a quarter of a second on an ordinary core. Below 10 guessing "
+	 "is "
+	 "too cheap, and above 15 one login keeps a process busy for several seconds, which nothing can cancel. "
+	 "Hashes made at another cost still verify, and each is made anew at its account's next login; for those of "
+	 "applications twin.password_needs_rehash() tells which cost less.",
+	 NULL},
+	{"twin_security.checkpoint_interval", &setting_checkpoint_interval, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often a checkpoint of the audit log is signed at most.",
+	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else "
+	 "keeps "
+	 "cannot be edited unseen any more.",
+	 NULL},
+	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
+	 "Shared memory per database for security events that wait to be written.",
+	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
+	 "counted, and nobody waits; the count is recorded as an event of its own. Applications may fill three "
+	 "quarters.",
+	 NULL},
+	{"twin_security.hash_wait_timeout", &setting_hash_wait_timeout, 5000, 0, 600000, PGC_SIGHUP, GUC_UNIT_MS,
+	 "How long a password waits for its turn to be hashed.",
+	 "While twin_security.max_concurrent_hashes passwords are being hashed, more wait in the order in which they "
+	 "came. One that has waited this long fails with SQLSTATE TW301, which the gateway answers with 503. 0 does "
+	 "not "
+	 "wait at all.",
+	 NULL},
+	{"twin_security.heartbeat_interval", &setting_heartbeat_interval, 300, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often the audit log says that it is alive while there is nothing else to record.",
+	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that "
+	 "the "
+	 "audit "
+	 "depends on. While events are recorded there is one a minute, or as often as this if that is more often.",
+	 NULL},
+	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
+	 "Messages sealed under one key version after which the key rotates by itself.",
+	 "Counted across all sessions. Sealing stops for good at 4294967296 (2^32), the limit for random 96-bit "
+	 "nonces; a background worker rotates the key when this lower number is passed. A key of algorithm "
+	 "xaes-256-gcm is counted, but neither rotates by itself nor stops.",
+	 NULL},
+	{"twin_security.limit_entries", &setting_limit_entries, 16384, 1024, 16777216, PGC_POSTMASTER, 0,
+	 "How many subjects of each kind the limits remember at once.",
+	 "Accounts and addresses with failed logins, addresses and users with a rate limit, and sessions of which a "
+	 "copied "
+	 "refresh token came: five kinds with as many entries each, of 40 bytes. When there are more subjects, those "
+	 "with the fewest failures are forgotten first, "
+	 "and locked ones last.",
+	 NULL},
+	{"twin_security.login_forget_after", &setting_login_forget_after, 86400, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
+	 "Quiet time after which failed logins do not count any more.",
+	 "Counted from the last failure or from the end of the lock, whichever is later. A successful login forgets "
+	 "the "
+	 "failures of its account at once.",
+	 NULL},
+	{"twin_security.login_lockout", &setting_login_lockout, 60, 1, 86400, PGC_SUSET, GUC_UNIT_S,
+	 "How long an account or address is locked when it reaches twin_security.login_max_failures.",
+	 "Each failure after a lock locks again for twice as long, up to twin_security.login_max_lockout. Tries "
+	 "during a "
+	 "lock are refused without being counted, so nobody prolongs a lock by hammering.",
+	 NULL},
+	{"twin_security.login_max_failures", &setting_login_max_failures, 5, 1, 1000, PGC_SUSET, 0,
+	 "Failed logins after which an account is locked for a while.",
+	 "No lock is for ever: its length is twin_security.login_lockout and grows with each failure after it.", NULL},
+	{"twin_security.login_max_failures_per_address", &setting_login_max_failures_per_address, 20, 0, 100000,
+	 PGC_SUSET, 0, "Failed logins, of whatever users, after which a network address is locked for a while.",
+	 "More than twin_security.login_max_failures, because people share addresses; the locks grow as those of "
+	 "accounts do. Logins from a locked address are answered with 429 at once. IPv6 addresses count by their "
+	 "/64. Unix sockets and the logins of twin.token_only_logins bring many clients' requests and are not "
+	 "locked. "
+	 "0 locks no address.",
+	 NULL},
+	{"twin_security.login_max_lockout", &setting_login_max_lockout, 3600, 1, 604800, PGC_SUSET, GUC_UNIT_S,
+	 "The longest time that failed logins lock an account or address.",
+	 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.", NULL},
+	{"twin_security.max_concurrent_hashes", &setting_max_concurrent_hashes, 0, 0, 1024, PGC_SIGHUP, 0,
+	 "How many passwords may be hashed at once in the whole cluster.",
+	 "Keeps a flood of logins from taking every core; the others wait in the order in which they came, for "
+	 "twin_security.hash_wait_timeout. 0 means one less than the machine has cores, and at least one. Needs "
+	 "preloading: without it nothing is bounded.",
+	 NULL},
+	{"twin_security.max_databases", &setting_max_databases, 8, 1, 1024, PGC_POSTMASTER, 0,
+	 "Databases that can record security events at the same time.",
+	 "For each, twin_security.event_ring_size of shared memory is set aside. Events of further databases are "
+	 "dropped, "
+	 "and their number is recorded in twin_security.cluster_database.",
+	 NULL},
+	{"twin_security.max_subscriptions", &setting_max_subscriptions, 10000, 1, 1000000, PGC_SUSET, 0,
+	 "How many subscriptions to topics one session may hold.",
+	 "Each WebSocket client of a gateway is one; twin.subscribe() refuses more. A subscription takes as much "
+	 "memory "
+	 "as its token, and some 200 bytes and 40 for each topic besides. Lowering it ends none.",
+	 NULL},
+	{"twin_security.password_min_length", &setting_password_min_length, 8, 8, 72, PGC_SUSET, 0,
+	 "Characters that a password must have at least.",
+	 "twin.check_password_strength() finds shorter ones unacceptable, and twin.generate_password() makes none. "
+	 "The "
+	 "longest password has 72 bytes, whatever its characters.",
+	 NULL},
+	{"twin_security.password_min_score", &setting_password_min_score, 3, 0, 4, PGC_SUSET, 0,
+	 "Score that a password must reach, from 0 to 4.",
+	 "0 is guessed with fewer than a thousand tries, 1 a million, 2 a hundred million, 3 ten thousand million, 4 "
+	 "takes more. The thousand most common passwords and single words of the dictionary are refused at any "
+	 "score.",
+	 NULL},
+	{"twin_security.refresh_token_grace", &setting_refresh_token_grace, 10, 0, 300, PGC_SUSET, GUC_UNIT_S,
+	 "How long a refresh token is served again after it was used.",
+	 "For clients that lost the answer or asked twice at once. Afterwards a second use means that somebody "
+	 "copied "
+	 "the token: the whole session ends, with an event of severity high. 0 allows no second use.",
+	 NULL},
+	{"twin_security.refresh_token_lifetime", &setting_refresh_token_lifetime, 43200, 60, 31536000, PGC_SUSET,
+	 GUC_UNIT_S, "How long a refresh token is accepted at the longest.",
+	 "Each refresh issues a new one; none outlives its session, which twin_security.session_max_lifetime bounds.",
+	 NULL},
+	{"twin_security.session_idle_timeout", &setting_session_idle_timeout, 7200, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
+	 "How long a session lasts after its login or its last refresh.",
+	 "A client refreshes when its access token has expired, so this must be longer than those live (an hour, "
+	 "unless "
+	 "JWT_ACCESS_TOKEN_EXPIRES or twin_security.token_lifetime say otherwise). Two hours leave a user about one "
+	 "of "
+	 "inactivity, the most that NIST SP 800-63B-4 recommends at AAL2.",
+	 NULL},
+	{"twin_security.session_max_lifetime", &setting_session_max_lifetime, 43200, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
+	 "How long a session lasts at the longest before its user has to log in again.",
+	 "Twelve hours are a long shift; 24 are the most that NIST SP 800-63B-4 recommends at AAL2. A session that "
+	 "is "
+	 "open keeps the end that it was given.",
+	 NULL},
+	{"twin_security.token_leeway", &setting_token_leeway, 0, 0, 60, PGC_SUSET, GUC_UNIT_S,
+	 "How far the clock of a token's issuer may differ from ours.",
+	 "Added to a token's expiry and taken from the times it is not valid before. The clocks of a primary and its "
+	 "standbys are the reason to raise it. A verification key can have a leeway of its own.",
+	 note_token_integer},
+	{"twin_security.token_lifetime", &setting_token_lifetime, 0, 0, 2592000, PGC_SUSET, GUC_UNIT_S,
+	 "How long an access token is valid when issue_token() or login() is not told otherwise.",
+	 "0, the default, means JWT_ACCESS_TOKEN_EXPIRES of the server's environment, in seconds, or 3600 without "
+	 "it. A "
+	 "short life limits what a stolen token is good for; revocation works at once in either case.",
+	 note_token_integer},
+	{"twin_security.topic_ring_size", &setting_topic_ring_size, 4096, 512, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
+	 "Shared memory per database for messages that twin.publish() delivers.",
+	 "The newest messages stand in it, and publishers overwrite the oldest without waiting: a listener that has "
+	 "not "
+	 "fetched them by then is told how many it lost. One transaction may publish half of it. Set aside for each "
+	 "of "
+	 "twin_security.max_databases.",
+	 NULL},
+};
+
+/* What sizes shared memory can only be defined while the server starts; otherwise it has no effect and may be anything. */
+static GucContext
+context_of(const IntegerSetting *row)
+{
+	if (row->context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress)
+		return PGC_SIGHUP;
+	return row->context;
+}
+
+void
+settings_init(void)
+{
+	for (int i = 0; i < (int) lengthof(booleans); i++)
 	{
-		if (row->context == PGC_POSTMASTER && !process_shared_preload_libraries_in_progress)
-			return PGC_SIGHUP;
-		return row->context;
-	}
+		const BooleanSetting *row = &booleans[i];
 
-	void settings_init(void)
+		DefineCustomBoolVariable(row->name, row->summary, row->description, row->variable, row->initial, row->context,
+								 row->flags, NULL, NULL, NULL);
+	}
+	for (int i = 0; i < (int) lengthof(strings); i++)
 	{
-		for (int i = 0; i < (int) lengthof(booleans); i++)
-		{
-			const BooleanSetting *row = &booleans[i];
+		const StringSetting *row = &strings[i];
 
-			DefineCustomBoolVariable(row->name, row->summary, row->description, row->variable, row->initial,
-									 row->context, row->flags, NULL, NULL, NULL);
-		}
-		for (int i = 0; i < (int) lengthof(strings); i++)
-		{
-			const StringSetting *row = &strings[i];
-
-			DefineCustomStringVariable(row->name, row->summary, row->description, row->variable, row->initial,
-									   row->context, row->flags, row->check, row->assign, NULL);
-		}
-		for (int i = 0; i < (int) lengthof(integers); i++)
-		{
-			const IntegerSetting *row = &integers[i];
-
-			DefineCustomIntVariable(row->name, row->summary, row->description, row->variable, row->initial,
-									row->least, row->most, context_of(row), row->flags, NULL, row->assign, NULL);
-		}
-		token_setting_init();
-		MarkGUCPrefixReserved("twin_security");
+		DefineCustomStringVariable(row->name, row->summary, row->description, row->variable, row->initial,
+								   row->context, row->flags, row->check, row->assign, NULL);
 	}
+	for (int i = 0; i < (int) lengthof(integers); i++)
+	{
+		const IntegerSetting *row = &integers[i];
+
+		DefineCustomIntVariable(row->name, row->summary, row->description, row->variable, row->initial, row->least,
+								row->most, context_of(row), row->flags, NULL, row->assign, NULL);
+	}
+	token_setting_init();
+	MarkGUCPrefixReserved("twin_security");
+}
