@@ -16,7 +16,7 @@ SELECT is_empty(format('SELECT * FROM twin.siem_events(%L)', f), 'nothing is sea
 SELECT throws_ok(format('SELECT * FROM twin.siem_events(%L)', f), '22023', 'unknown format of events', 'no format: ' || coalesce(f, 'null'))
 	FROM unnest('{"",NATIVE,json,syslog,NULL}'::text[]) f;
 SELECT throws_ok(format('SELECT * FROM twin.siem_events(%L, %s)', 'cef', a), '22023', NULL, 'nothing goes on after ' || a)
-	FROM unnest('{-1,1,1000,9223372036854775807,NULL}'::text[]) a;
+	FROM unnest('{-1,1,1000,9223372036854775807,"NULL"}'::text[]) a;
 SELECT throws_ok($$ SELECT * FROM twin.siem_events('cef', 0, -1) $$, '22023', NULL, 'fewer than none');
 SELECT throws_ok($$ SELECT * FROM twin.siem_events('cef', 0, NULL) $$, '22023', NULL, 'as many as nothing');
 RESET ROLE;
