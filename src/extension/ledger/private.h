@@ -158,6 +158,7 @@ typedef struct LedgerEpoch
 	uint8 public_key[NOTE_PUBLIC_SIZE];
 	int64 first_leaf;
 } LedgerEpoch;
+extern bool epoch_find(int32 number, bool read_only, LedgerEpoch *epoch); /* false, without a key: there is none */
 extern void epoch_read(int32 number, bool read_only, LedgerEpoch *epoch);
 
 /* ---- heartbeat.c ---- */

@@ -121,7 +121,7 @@ verify_checkpoints(Verification *check)
 			const char *wrong;
 
 			if (of_epoch != number)
-				epoch_read(of_epoch, true, &epoch);
+				(void) epoch_find(of_epoch, true, &epoch);
 			number = of_epoch;
 			wrong = judge_note(check, note, &epoch, &size);
 			if (wrong == NULL &&
@@ -148,7 +148,8 @@ verify_exported(Verification *check, int32 number)
 
 	if (!export_note_wanted())
 		return;
-	epoch_read(number, true, &epoch);
+	if (!epoch_find(number, true, &epoch))
+		return; /* which is a fault of the checkpoints */
 	export_note_newest(epoch.origin, note);
 	if (note[0] == '\0')
 		return;
@@ -171,8 +172,8 @@ judge_difference(Verification *check, uint64 leaf, const MerkleHash *by_row)
 
 	if (!checkpoint_newest(0, true, &newest) || newest.size <= leaf || newest.size > check->size)
 		return "the event, or its leaf, is not what was sealed";
-	epoch_read(newest.epoch, true, &epoch);
-	if (epoch.has_key && note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
+	if (epoch_find(newest.epoch, true, &epoch) && epoch.has_key &&
+		note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
 		signed_one.size == newest.size &&
 		merkle_inclusion(leaf, newest.size, tile_source, check->set, path, &length) == TSEC_OK &&
 		merkle_inclusion_holds(by_row, leaf, newest.size, path, length, &signed_one.root))
