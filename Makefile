@@ -19,7 +19,7 @@ DATA_built = $(EXTENSION_SCRIPT)
 DATA = $(filter-out $(EXTENSION_SCRIPT),$(wildcard sql/extension/*.sql))
 DOCS = README.md
 
-PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/extension
+PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/extension -DTWIN_VERSION='"$(EXTENSION_VERSION)"'
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter
 ifneq (,$(findstring clang,$(CC)))
 # the server was built with gcc: its headers' attributes and its flags are not all clang's

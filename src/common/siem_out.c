@@ -95,6 +95,8 @@ put_plain(SiemOut *out, const uint8_t *at, size_t size, bool invalid)
 	(void) invalid;
 	if (size > 1)
 		put_wide(out, at, size);
+	else if (*at == 0x7f)
+		siem_put_text(out, "\\u007f");
 	else
 		siem_put(out, *at < 0x20 ? (const uint8_t *) " " : at, 1);
 }

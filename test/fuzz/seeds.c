@@ -99,6 +99,10 @@ static const char *const logged[] = {
 	"PRIVATE KEY-----",
 };
 
+/* texts of an event, in the order of a leaf's, with zeros between */
+static const char event_texts[] = "audit\0login_failure\0high\0failure\0a=b|c\\\0api.units\0001\0bob\0x\0y\0anna\0t"
+								  "\000203.0.113.7\0psql\0r\0{\"a\": \"b]\", \"n\": [1, {\"c\": null}]}";
+
 #define HEAD "HTTP/1.1\r\nHost: a\r\n"
 
 static const char *const requests[] = {
@@ -369,6 +373,7 @@ main(int count, char **arguments)
 		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
+	write_seed("siem", 0, event_texts, sizeof(event_texts) - 1);
 	for (unsigned i = 0; i < sizeof(logged) / sizeof(logged[0]); i++)
 		write_seed("redact", i, logged[i], strlen(logged[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)

@@ -7,3 +7,4 @@
 --@include audited.sql
 --@include log.sql
 --@include gaps.sql
+--@include siem.sql

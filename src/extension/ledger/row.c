@@ -39,6 +39,9 @@ enum
 	ROW_ROWS = ROW_FIRST_TEXT + LEAF_DETAILS + 1
 };
 
+/* Queries may ask for so many columns of their own behind these. */
+#define ROW_MORE_MAX 8
+
 StaticAssertDecl(ROW_ROWS + 1 == ROW_COLUMNS, "the list of columns fits the leaf's texts");
 
 /* Text of this database as UTF-8; as it is where that cannot be: a text that has no UTF-8 must not stop anybody. */
@@ -166,13 +169,12 @@ take_columns(const Datum *values, const bool *nulls, Leaf *leaf)
 int
 row_leaves(HeapTuple tuple, TupleDesc shape, RowVisitor visitor, void *argument)
 {
-	Datum values[ROW_COLUMNS + 1];
-	bool nulls[ROW_COLUMNS + 1];
+	Datum values[ROW_COLUMNS + ROW_MORE_MAX];
+	bool nulls[ROW_COLUMNS + ROW_MORE_MAX];
 	RowVisit visit = {.visitor = visitor, .argument = argument, .expected = 1};
 	Bytes rows = bytes_of("", 0);
 
-	/* some ask for a column more, which is none of the leaf's */
-	if (shape->natts < ROW_COLUMNS || shape->natts > ROW_COLUMNS + 1)
+	if (shape->natts < ROW_COLUMNS || shape->natts > ROW_COLUMNS + ROW_MORE_MAX)
 		elog(ERROR, "twin_security: a row of events has %d columns", shape->natts);
 	heap_deform_tuple(tuple, shape, values, nulls);
 	visit.event_id = DatumGetInt64(values[ROW_EVENT_ID]);
