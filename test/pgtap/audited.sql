@@ -49,6 +49,7 @@ SELECT throws_ok($$ SELECT twin.audit_table('passing') $$, '42809', NULL, 'not a
 SET ROLE audited_owner;
 SELECT throws_ok($$ DROP TRIGGER twin_audit_update ON plant.units $$, '42501', 'trigger "twin_audit_update" audits a table', 'its owner takes no trigger away');
 SELECT throws_ok($$ SELECT twin.unaudit_table('plant.units') $$, '42501', NULL, 'nor all');
+SELECT lives_ok($$ CREATE TABLE plant.own (id integer); ALTER TABLE plant.own ADD b integer; CREATE VIEW plant.owns AS SELECT * FROM plant.own; DROP VIEW plant.owns; DROP TABLE plant.own $$, 'with his other tables he goes on as ever');
 SELECT throws_ok($$ CREATE TRIGGER mine AFTER INSERT ON plant.units EXECUTE FUNCTION twin_internal.audit_statement() $$, '42501', NULL, 'nobody fires ours for what he likes');
 INSERT INTO plant.units VALUES (1, 'boiler', 1.5);
 RESET ROLE;

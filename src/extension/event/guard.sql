@@ -33,7 +33,7 @@ ALTER EVENT TRIGGER twin_security_guard_log ENABLE ALWAYS;
 
 /* What goes with something else: cascades, DROP OWNED; a table takes its guard along. The extension itself takes this trigger along. */
 CREATE FUNCTION twin_internal.guard_log_drop() RETURNS event_trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	gone text;
 BEGIN
