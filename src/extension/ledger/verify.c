@@ -398,8 +398,11 @@ read_state(Verification *check, int32 *epoch)
 	for (int level = 0; level < MERKLE_LEVELS_MAX; level++)
 		if ((check->size >> level & 1) != 0)
 		{
-			if (length + DIGEST_SIZE > nodes.length || memcmp(edge.nodes[level].bytes, nodes.data + length,
-															  DIGEST_SIZE) != 0) /* public: nodes of the tree */
+			MerkleHash stored = {{0}};
+
+			if (length + DIGEST_SIZE <= nodes.length)
+				memcpy(stored.bytes, nodes.data + length, DIGEST_SIZE);
+			if (!same_hash(&edge.nodes[level], &stored))
 				fault(check, "the sealer's state is not that of the tree");
 			length += DIGEST_SIZE;
 		}
