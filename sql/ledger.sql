@@ -93,7 +93,7 @@ BEGIN
 	SELECT v.ok, v.first_bad, v.reason INTO answer FROM twin.verify_audit_log() v;
 	RAISE EXCEPTION USING MESSAGE = format('%s, %s: %s', CASE WHEN answer.ok THEN 'NOT FOUND' ELSE 'found' END,
 		CASE WHEN answer.first_bad IS NULL THEN 'no event' WHEN answer.first_bad BETWEEN (SELECT id FROM ledger_victim) AND (SELECT id + 699 FROM ledger_victim)
-			THEN 'event ' || answer.first_bad - (SELECT id FROM ledger_victim) ELSE 'another event' END,
+			THEN 'the event' ELSE 'another event' END,
 		regexp_replace(answer.reason, '\d+', 'N', 'g')), ERRCODE = 'TT000';
 EXCEPTION WHEN SQLSTATE 'TT000' THEN
 	RETURN SQLERRM;
@@ -124,7 +124,7 @@ SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET row_count = NULL
 -- the tree itself
 SELECT ledger_tamper($$UPDATE twin_internal.tiles SET hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1) WHERE level = 0 AND tile = 2$$);
 SELECT ledger_tamper($$UPDATE twin_internal.tiles SET hashes = set_byte(hashes, 40, get_byte(hashes, 40) # 1) WHERE level = 1$$);
-SELECT ledger_tamper($$UPDATE twin_internal.tiles SET hashes = substring(hashes FROM 1 FOR 4000) WHERE level = 0 AND tile = 3$$);
+SELECT ledger_tamper($$UPDATE twin_internal.tiles SET hashes = substring(hashes FROM 1 FOR 640) WHERE level = 0 AND tile = 2$$);
 SELECT ledger_tamper($$DELETE FROM twin_internal.tiles WHERE level = 0 AND tile = 1$$);
 SELECT ledger_tamper($$DELETE FROM twin_internal.sealed WHERE record_id = (SELECT id FROM ledger_victim)$$);
 SELECT ledger_tamper($$DELETE FROM twin_internal.sealed s USING twin_internal.events_overflow e WHERE s.record_id = e.event_id AND e.details = '{"n": 10}'; DELETE FROM twin_internal.events_overflow WHERE details = '{"n": 10}'$$);
@@ -132,7 +132,7 @@ SELECT ledger_tamper($$UPDATE twin_internal.sealed SET leaves = 3 WHERE record_i
 SELECT ledger_tamper($$UPDATE twin_internal.sealed SET leaves = 2000000000 WHERE record_id = (SELECT id FROM ledger_victim)$$);
 SELECT ledger_tamper($$UPDATE twin_internal.sealed SET leaves = -1 WHERE record_id = (SELECT id FROM ledger_victim)$$);
 SELECT ledger_tamper($$UPDATE twin_internal.sealed SET first_leaf = first_leaf + 100000 WHERE record_id = (SELECT id FROM ledger_victim)$$);
-SELECT ledger_tamper($$UPDATE twin_internal.ledger_state SET size = size - 1$$);
+SELECT ledger_tamper($$UPDATE twin_internal.ledger_state SET size = 5$$);
 SELECT ledger_tamper($$UPDATE twin_internal.ledger_state SET size = size * 1000000$$);
 SELECT ledger_tamper($$UPDATE twin_internal.ledger_state SET nodes = '\x00'$$);
 SELECT ledger_tamper($$DELETE FROM twin_internal.ledger_state$$);
