@@ -32,7 +32,7 @@ sub events_of
 sub counters { return sql($node, 'SELECT written, dropped FROM twin.stat_audit') }
 
 # Waits until there is no writer, in a session that is there already: each that comes is an event.
-my $until_no_writer = q{DO $$ BEGIN FOR i IN 1..100 LOOP
+my $until_no_writer = q{DO $$ BEGIN PERFORM pg_sleep(0.5); FOR i IN 1..100 LOOP
 	PERFORM pg_stat_clear_snapshot();
 	EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'twin_security event writer');
 	PERFORM pg_sleep(0.1);
