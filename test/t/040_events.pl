@@ -227,8 +227,8 @@ is(() = slurp_file($node->logfile) =~ /no background worker is free to write sec
 sql($node, "SELECT twin.create_key('busy')");
 sql($node, 'CREATE TABLE filled (v twin.encrypted_text(busy))');
 # there is one slot: nobody comes in, and is recorded, until the key has rotated
-sql($node, qq{$until_no_writer;
-	SET twin_security.key_message_limit = 1000; INSERT INTO filled SELECT i::text FROM generate_series(1, 1500) i;
+sql($node, qq{SET twin_security.key_message_limit = 1000; $until_no_writer; SELECT pg_sleep(0.5);
+	INSERT INTO filled SELECT i::text FROM generate_series(1, 1500) i;
 	DO \$\$ BEGIN FOR i IN 1..300 LOOP EXIT WHEN EXISTS (SELECT FROM twin.keys WHERE key_name = 'busy' AND version = 2); PERFORM pg_sleep(0.1); END LOOP; PERFORM pg_sleep(2); END \$\$});
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM twin.audit_log WHERE resource = 'busy' AND event_type IN ('key_published', 'key_rotated')}),
 	'an automatic rotation is two events');
