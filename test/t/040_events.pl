@@ -32,15 +32,17 @@ sub events_of
 }
 sub counters { return sql($node, 'SELECT written, dropped FROM twin.stat_audit') }
 
-# How many writers are left after a while; asked in one session, for each that comes is an event.
+# Waits until there is no writer, in a session that is there already: each that comes is an event.
+my $until_no_writer = q{DO $$ BEGIN PERFORM pg_sleep(0.5); FOR i IN 1..100 LOOP
+	PERFORM pg_stat_clear_snapshot();
+	EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'twin_security event writer');
+	PERFORM pg_sleep(0.1);
+	END LOOP; END $$};
+
+# How many are left after a while.
 sub writers_left
 {
-	return sql($node, q{DO $$ BEGIN FOR i IN 1..100 LOOP
-		PERFORM pg_stat_clear_snapshot();
-		EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'twin_security event writer');
-		PERFORM pg_sleep(0.1);
-		END LOOP; END $$;
-		SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'});
+	return sql($node, "$until_no_writer; SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'");
 }
 
 sub writers { return sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'") }
@@ -205,13 +207,18 @@ sql($node, 'SET default_transaction_read_only = off; ALTER DATABASE postgres RES
 
 # ---- no worker is free ----
 
-writers_left();
-my $parallel = IPC::Run::start([ 'psql', '-X', '-c', 'SET force_parallel_mode = on', '-c', 'SELECT pg_sleep(5)', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
-$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
-sql($node, "SELECT twin.record_event('no_worker')");
+my $watcher = $node->background_psql('postgres');
+my $parallel = IPC::Run::start([ 'psql', '-X', '-c', $until_no_writer, '-c', 'SET force_parallel_mode = on', '-c', 'SELECT pg_sleep(5)', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+$watcher->query_safe(q{DO $$ BEGIN FOR i IN 1..300 LOOP
+	PERFORM pg_stat_clear_snapshot();
+	EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'parallel worker');
+	PERFORM pg_sleep(0.1);
+	END LOOP; END $$});
+$watcher->query_safe("SELECT twin.record_event('no_worker')");
 sleep 3.5;
 is(events_of('no_worker'), '0', 'no writer can start');
 $parallel->finish;
+$watcher->quit;
 ok(settle(), 'one does when a worker is free again');
 is(events_of('no_worker'), '1', 'and writes what waited');
 is(() = slurp_file($node->logfile) =~ /no background worker is free to write security events/g, 1, 'the log says it once');
@@ -219,9 +226,11 @@ is(() = slurp_file($node->logfile) =~ /no background worker is free to write sec
 # ---- a key that rotates by itself, a wrong key, a keyring that was altered ----
 
 sql($node, "SELECT twin.create_key('busy')");
-$node->poll_query_until('postgres', "SELECT event_gone FROM (SELECT count(*) = 0 AND (SELECT count(*) > 0 FROM twin.audit_log WHERE resource = 'busy') AS event_gone FROM pg_stat_activity WHERE backend_type = 'twin_security event writer') s"); # there is one slot
-sql($node, q{SET twin_security.key_message_limit = 1000;
-	CREATE TABLE filled (v twin.encrypted_text(busy)); INSERT INTO filled SELECT i::text FROM generate_series(1, 1500) i});
+sql($node, 'CREATE TABLE filled (v twin.encrypted_text(busy))');
+# there is one slot: nobody comes in, and is recorded, until the key has rotated
+sql($node, qq{SET twin_security.key_message_limit = 1000; $until_no_writer; SELECT pg_sleep(0.5);
+	INSERT INTO filled SELECT i::text FROM generate_series(1, 1500) i;
+	DO \$\$ BEGIN FOR i IN 1..300 LOOP EXIT WHEN EXISTS (SELECT FROM twin.keys WHERE key_name = 'busy' AND version = 2); PERFORM pg_sleep(0.1); END LOOP; PERFORM pg_sleep(2); END \$\$});
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 2 FROM twin.audit_log WHERE resource = 'busy' AND event_type IN ('key_published', 'key_rotated')}),
 	'an automatic rotation is two events');
 is(sql($node, q{SELECT event_type, outcome, details FROM twin.audit_log WHERE resource = 'busy' AND event_type <> 'key_created' ORDER BY event_id}),
