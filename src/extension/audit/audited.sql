@@ -65,9 +65,10 @@ BEGIN
 				('twin_audit_delete', 'DELETE', 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.audit_statement()', ''),
 				('twin_audit_truncate', 'TRUNCATE', 'FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.audit_statement()', 'ALWAYS'),
 				('twin_audit_row', 'INSERT OR UPDATE OR DELETE', 'FOR EACH ROW EXECUTE FUNCTION twin_internal.audit_row()', 'REPLICA')) m (name, events, rest, fires)
-				WHERE part.relkind IN ('r', 'p') AND (m.name <> 'twin_audit_row' OR part.relkind = 'r')
-				AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.oid AND t.tgname = m.name
-					AND t.tgfoid IN ('twin_internal.audit_statement()'::regprocedure, 'twin_internal.audit_row()'::regprocedure)) LOOP
+				WHERE part.relkind IN ('r', 'p') AND (m.name <> 'twin_audit_row' OR part.relkind = 'r') LOOP
+			/* asked anew each time: ALTER TABLE below has follow_audited_tables() look at the same table */
+			CONTINUE WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.oid AND t.tgname = made.name
+				AND t.tgfoid IN ('twin_internal.audit_statement()'::regprocedure, 'twin_internal.audit_row()'::regprocedure));
 			EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s', made.name, made.events, part.name, made.rest);
 			IF made.fires <> '' THEN
 				EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', part.name, made.fires, made.name);
@@ -181,8 +182,8 @@ BEGIN
 					ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = altered AND a.attnum = ANY (o.digest_numbers) AND NOT a.attisdropped ORDER BY a.attnum) AS digests
 				FROM twin_internal.audited_tables o WHERE o.relation = altered) n
 			WHERE t.relation = n.relation AND NOT (t.skip_columns <@ n.skipped AND t.digest_columns <@ n.digests);
-		/* the tree that the command was about; where a partition was attached, it is its table that was altered */
-		IF twin_internal.is_audited(altered) AND EXISTS (SELECT FROM pg_partition_tree(altered)) THEN
+		/* the tree that the command was about; where a partition was attached, it is its table that was altered. A dump brings its own. */
+		IF NOT twin_internal.log_is_open() AND twin_internal.is_audited(altered) AND EXISTS (SELECT FROM pg_partition_tree(altered)) THEN
 			PERFORM twin_internal.add_audit_triggers(altered);
 		END IF;
 		/* a partition that is one no longer has the triggers still */

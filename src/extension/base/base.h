@@ -75,10 +75,13 @@ extern bool setting_allow_session_identity;
 extern bool setting_audit_enabled;
 extern bool setting_audit_logouts;
 extern int setting_bcrypt_cost;
+extern char *setting_checkpoint_directory;
+extern int setting_checkpoint_interval; /* seconds */
 extern char *setting_cluster_database;
 extern char *setting_databases;
-extern int setting_event_ring_size;   /* kB */
-extern int setting_hash_wait_timeout; /* milliseconds */
+extern int setting_event_ring_size;    /* kB */
+extern int setting_hash_wait_timeout;  /* milliseconds */
+extern int setting_heartbeat_interval; /* seconds */
 extern char *setting_key_command;
 extern int setting_key_message_limit;
 extern int setting_limit_entries;

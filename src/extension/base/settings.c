@@ -15,10 +15,13 @@ bool setting_allow_session_identity;
 bool setting_audit_enabled;
 bool setting_audit_logouts;
 int setting_bcrypt_cost;
+char *setting_checkpoint_directory;
+int setting_checkpoint_interval;
 char *setting_cluster_database;
 char *setting_databases;
 int setting_event_ring_size;
 int setting_hash_wait_timeout;
+int setting_heartbeat_interval;
 char *setting_key_command;
 int setting_key_message_limit;
 int setting_limit_entries;
@@ -123,6 +126,29 @@ check_proxies(char **value, void **extra, GucSource source)
 	return false;
 }
 
+/* A folder that whoever rewrites the data folder does not reach by accident: outside of it. */
+static bool
+check_outside_folder(char **value, void **extra, GucSource source)
+{
+	char path[MAXPGPATH];
+
+	if (**value == '\0')
+		return true;
+	if (!is_absolute_path(*value) || strlen(*value) >= MAXPGPATH / 2)
+	{
+		GUC_check_errdetail("It is an absolute path of at most %d bytes.", MAXPGPATH / 2 - 1);
+		return false;
+	}
+	strlcpy(path, *value, sizeof(path));
+	canonicalize_path(path);
+	if (DataDir != NULL && path_is_prefix_of_path(DataDir, path))
+	{
+		GUC_check_errdetail("It must not lie in the data folder.");
+		return false;
+	}
+	return true;
+}
+
 static void
 note_token_string(const char *value, void *extra)
 {
@@ -136,6 +162,11 @@ note_token_integer(int value, void *extra)
 }
 
 static const StringSetting strings[] = {
+	{"twin_security.checkpoint_directory", &setting_checkpoint_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder in which signed checkpoints of the audit log are kept.",
+	 "Each checkpoint is a file; an auditor copies them to where nobody of this machine can change them. When empty, "
+	 "checkpoints stand in the database alone, and are told by NOTIFY twin_audit_checkpoint.",
+	 check_outside_folder, NULL},
 	{"twin_security.cluster_database", &setting_cluster_database, "postgres", PGC_SIGHUP, 0,
 	 "Database that records security events of no database.",
 	 "Such are events from before a connection has its database, and the report of events that were dropped because "
@@ -178,6 +209,12 @@ static const IntegerSetting integers[] = {
 	 "Hashes made at another cost still verify, and each is made anew at its account's next login; for those of "
 	 "applications twin.password_needs_rehash() tells which cost less.",
 	 NULL},
+	{"twin_security.checkpoint_interval", &setting_checkpoint_interval, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often a checkpoint of the audit log is signed at most.",
+	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else "
+	 "keeps "
+	 "cannot be edited unseen any more.",
+	 NULL},
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
 	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
@@ -189,6 +226,12 @@ static const IntegerSetting integers[] = {
 	 "While twin_security.max_concurrent_hashes passwords are being hashed, more wait in the order in which they "
 	 "came. One that has waited this long fails with SQLSTATE TW301, which the gateway answers with 503. 0 does not "
 	 "wait at all.",
+	 NULL},
+	{"twin_security.heartbeat_interval", &setting_heartbeat_interval, 300, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often the audit log says that it is alive while there is nothing else to record.",
+	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that the "
+	 "audit "
+	 "depends on. While events are recorded there is one a minute, or as often as this if that is more often.",
 	 NULL},
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
 	 "Messages sealed under one key version after which the key rotates by itself.",

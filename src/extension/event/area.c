@@ -83,7 +83,9 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->retry_at, 0);
 	pg_atomic_write_u64(&ring->absent_since, 0);
 	pg_atomic_write_u64(&ring->maintain_at, 0);
+	pg_atomic_write_u64(&ring->follow_at, 0);
 	pg_atomic_write_u32(&ring->failures, 0);
+	pg_atomic_write_u32(&ring->stumbles, 0);
 }
 
 static void
@@ -109,7 +111,9 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->retry_at, 0);
 		pg_atomic_init_u64(&ring->absent_since, 0);
 		pg_atomic_init_u64(&ring->maintain_at, 0);
+		pg_atomic_init_u64(&ring->follow_at, 0);
 		pg_atomic_init_u32(&ring->failures, 0);
+		pg_atomic_init_u32(&ring->stumbles, 0);
 		ring_init(area_queue(ring));
 	}
 	keep_start();
@@ -164,6 +168,12 @@ ring_for(Oid database)
 	if (own == NULL || pg_atomic_read_u32(&own->database) != database)
 		own = area_ring_of(database);
 	return own;
+}
+
+EventRing *
+area_own(void)
+{
+	return ring_for(OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database());
 }
 
 static void
@@ -300,8 +310,8 @@ area_end_reading(EventRing *ring)
 	pg_atomic_write_u64(&ring->reader_latch, 0);
 	pg_memory_barrier(); /* emitters see no latch before there is no reader */
 	pg_atomic_write_u32(&ring->reader, 0);
-	/* what came after this reader last looked */
-	if (ring_fill(area_queue(ring)) > 0)
+	/* what came after this reader last looked, and when its followers are called next */
+	if (ring_fill(area_queue(ring)) > 0 || pg_atomic_read_u64(&ring->follow_at) != 0)
 		area_wake_launcher();
 }
 

@@ -177,4 +177,39 @@ extern void event_store_close(EventStore *store);
 /* Lets this process's own code change the log's tables until the end of the transaction. */
 extern void event_open_log(void);
 
+/* ---- follow.c: what the writer's process does besides ---- */
+
+/*
+ * A part above does a bounded piece of work, in transactions of its own, and says when to call it again: 0 for at once
+ * (what waits in memory is written in between), DT_NOEND for not before somebody wakes it.  What it raises is logged
+ * and tried again later.  It is not called while the server stops.
+ */
+typedef TimestampTz (*EventFollower)(void);
+
+/* Adds one, at most EVENT_FOLLOWERS; from the init function of a part above. */
+#define EVENT_FOLLOWERS 4
+extern void event_add_follower(EventFollower follower);
+
+/* For a follower: begins a transaction as the owner of the extension's tables, ready for SPI; and commits it. */
+extern void event_begin_work(const char *activity);
+extern void event_end_work(void);
+
+/* In such a transaction: writes an event as a row, whose id it returns. */
+extern int64 event_write(const SecurityEvent *event);
+
+/* Has followers called within a second of this transaction's commit: it wrote rows.  Without preloading nobody follows. */
+extern void event_wake_writer_at_commit(void);
+
+/* How often they are called at most while rows are being written. */
+#define EVENT_FOLLOW_MS 1000
+
+/* This database's events since the server started. */
+typedef struct EventCounts
+{
+	uint64 emitted;
+	uint64 written;
+	uint64 dropped;
+} EventCounts;
+extern EventCounts event_counts(void);
+
 #endif /* TSEC_EVENT_H */

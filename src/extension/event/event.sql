@@ -22,11 +22,6 @@ CREATE FUNCTION twin_internal.stat_audit(OUT emitted bigint, OUT written bigint,
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_stat_audit';
 COMMENT ON FUNCTION twin_internal.stat_audit() IS 'counters of this database''s events since the server started';
 
-CREATE VIEW twin.stat_audit AS
-	SELECT s.emitted, s.written, s.dropped, s.ring_fill, NULL::bigint AS sealed, NULL::interval AS seal_lag, NULL::interval AS checkpoint_age
-	FROM twin_internal.stat_audit() s;
-COMMENT ON VIEW twin.stat_audit IS 'security events since the server started: emitted = written + dropped + those that wait in memory, of which ring_fill (0 to 1) is used; needs preloading';
-
 CREATE FUNCTION twin_internal.start_event_writer() RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_start_event_writer';
 COMMENT ON FUNCTION twin_internal.start_event_writer() IS 'once this transaction commits, has events written that waited for the extension';
@@ -38,4 +33,3 @@ REVOKE ALL ON FUNCTION twin.record_event(text, text, text, text, text, text, ine
 	twin_internal.maintain_event_partitions() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.record_event(text, text, text, text, text, text, inet, timestamptz, jsonb) TO twin_admin, twin_operator, twin_viewer;
 GRANT EXECUTE ON FUNCTION twin_internal.stat_audit() TO twin_admin, twin_auditor;
-GRANT SELECT ON twin.stat_audit TO twin_admin, twin_auditor;

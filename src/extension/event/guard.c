@@ -17,11 +17,13 @@
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 
 #define GUARD_FUNCTION "guard_log"
 
@@ -57,11 +59,14 @@ is_our_script(void)
 	return creating_extension && CurrentExtensionObject == get_extension_oid("twin_security", true);
 }
 
-/* Whether a session restores a dump: it has made the settings that pg_dump writes at the top of each, and no client makes. */
+/*
+ * Whether a session restores a dump: a superuser's that has made the settings which pg_dump writes at the top of each, and
+ * no client makes.
+ */
 static bool
 is_restoring(void)
 {
-	return !check_function_bodies && namespace_search_path != NULL && namespace_search_path[0] == '\0';
+	return superuser_arg(GetAuthenticatedUserId()) && !check_function_bodies && !row_security;
 }
 
 static TSEC_NORETURN void

@@ -42,6 +42,7 @@ typedef struct Database
 {
 	Oid oid;
 	NameData name;
+	bool may_be_visited;
 } Database;
 
 void
@@ -89,6 +90,7 @@ read_databases(void)
 
 		database->oid = row->oid;
 		database->name = row->datname;
+		database->may_be_visited = row->datallowconn && !row->datistemplate;
 		databases = lappend(databases, database);
 		MemoryContextSwitchTo(inner);
 	}
@@ -184,6 +186,7 @@ serve_ring(int index, const Database *database)
 		if (area_become_reader(ring))
 		{
 			area_discard(ring);
+			pg_atomic_write_u64(&ring->follow_at, 0);
 			area_end_reading(ring);
 		}
 		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, BUSY_MS));
@@ -239,6 +242,24 @@ needs_writer(EventRing *ring)
 			pg_atomic_read_u64(&ring->absent_since) == 0);
 }
 
+/* Has every database looked at once after the server's start: what was committed before that is nobody's event any more. */
+static void
+plan_visits(List *databases)
+{
+	static bool planned = false;
+	ListCell *cell;
+
+	if (!planned)
+		foreach(cell, databases)
+		{
+			const Database *database = lfirst(cell);
+
+			if (database->may_be_visited && is_wanted(database))
+				visit_plan(database->oid);
+		}
+	planned = true;
+}
+
 /* Looks at all rings once; returns how many milliseconds to sleep at most. */
 static int64
 serve_rings(void)
@@ -261,6 +282,7 @@ serve_rings(void)
 			cluster = database->oid;
 	}
 	area_set_cluster_database(cluster);
+	plan_visits(databases);
 	for (int i = 0; i < area_count(); i++)
 	{
 		EventRing *ring = area_ring(i);
@@ -276,13 +298,18 @@ serve_rings(void)
 				area_end_reading(ring);
 			}
 		}
-		else if (needs_writer(ring))
+		else
 		{
-			int64 again = serve_ring(i, database);
+			TimestampTz now = GetCurrentTimestamp();
+			TimestampTz follow_at = follow_time(ring);
+			int64 again = TimestampDifferenceMilliseconds(now, follow_at);
 
-			wait = Min(wait, again);
+			if (needs_writer(ring) || follow_at <= now)
+				again = serve_ring(i, database);
+			wait = Min(wait, Max(again, 1));
 		}
 	}
+	wait = Min(wait, visit_some());
 	return report_homeless() ? Min(wait, BUSY_MS) : wait;
 }
 

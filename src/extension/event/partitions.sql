@@ -25,7 +25,7 @@ BEGIN
 	EXECUTE format('CREATE TABLE twin_internal.%I (LIKE twin_internal.events INCLUDING STORAGE) WITH (toast_tuple_target = 8160)', part);
 	EXECUTE format('COMMENT ON TABLE twin_internal.%I IS %L', part, 'security events of class ' || class || ', ' || to_char(month, 'YYYY-MM') || ' (UTC)');
 	EXECUTE format('REVOKE ALL ON twin_internal.%I FROM PUBLIC', part);	/* whatever the default privileges are */
-	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time', 'origin, writer_xid'] LOOP
+	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time', 'origin, writer_xid, event_id'] LOOP
 		EXECUTE format('CREATE INDEX ON twin_internal.%I (%s)', part, columns);
 	END LOOP;
 	PERFORM twin_internal.guard_log_table(format('twin_internal.%I', part)::regclass);

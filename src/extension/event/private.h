@@ -26,7 +26,9 @@ typedef struct EventRing
 	pg_atomic_uint64 retry_at;     /* no writer is started before */
 	pg_atomic_uint64 absent_since; /* since when events wait for an extension that is not there */
 	pg_atomic_uint64 maintain_at;  /* when partitions are looked after next */
+	pg_atomic_uint64 follow_at;    /* when followers are called next; 0: not before somebody wakes them */
 	pg_atomic_uint32 failures;     /* writers started since one last did its work */
+	pg_atomic_uint32 stumbles;     /* calls of followers that failed since one last did not */
 } EventRing;
 
 extern void area_init(void);
@@ -38,6 +40,7 @@ extern Ring area_queue(EventRing *owner); /* its queue */
 /* The ring of a database, claimed for it when there is none yet; NULL when none is left. */
 extern EventRing *area_ring_of(Oid database);
 extern EventRing *area_find(Oid database); /* claims none */
+extern EventRing *area_own(void);          /* of this process's database, or of the cluster's where there is none */
 
 /* How much of a ring an event may find taken: who can make many must not silence the rest by filling it. */
 typedef enum EventShare
@@ -115,6 +118,27 @@ extern void launcher_init(void);
 
 /* Waits of a ring whose writers fail: how long until the next. */
 extern int64 launcher_delay_ms(uint32 failures);
+
+/* ---- follow.c ---- */
+
+extern void follow_init(void);
+
+/* Has a ring's followers called at a time, unless they are earlier. */
+extern void follow_wake(EventRing *ring, TimestampTz at);
+
+/* When they are due, DT_NOEND for not at all. */
+extern TimestampTz follow_time(EventRing *ring);
+
+/* In the writer, outside of a transaction: calls them if they are due; whether they were. */
+extern bool follow_run(EventRing *ring);
+
+/* ---- visit.c: for the launcher ---- */
+
+/* Notes that a database is to be looked at once, whether it has followers' work to do. */
+extern void visit_plan(Oid database);
+
+/* Goes on with it; milliseconds until it must be called again. */
+extern int64 visit_some(void);
 
 /* ---- keep.c ---- */
 

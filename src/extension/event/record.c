@@ -200,13 +200,13 @@ start_writer_at_end(XactEvent event, void *argument)
 
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)
 		return;
-	if (extension_created && event == XACT_EVENT_COMMIT && (ring = area_find(MyDatabaseId)) != NULL)
+	if (extension_created && event == XACT_EVENT_COMMIT && area_exists() && (ring = area_own()) != NULL)
 	{
 		pg_atomic_write_u32(&ring->failures, 0);
 		pg_atomic_write_u64(&ring->absent_since, 0);
 		pg_atomic_write_u64(&ring->maintain_at, 0);
 		pg_atomic_write_u64(&ring->retry_at, 0);
-		area_wake_launcher();
+		follow_wake(ring, GetCurrentTimestamp());
 	}
 	extension_created = false;
 }
@@ -252,6 +252,7 @@ event_init(void)
 	store_init();
 	guard_init();
 	slow_init();
+	follow_init();
 	launcher_init();
 	RegisterXactCallback(start_writer_at_end, NULL);
 }

@@ -179,6 +179,7 @@ event_store_open(EventClass class)
 {
 	EventStore *store = palloc0(sizeof(EventStore));
 
+	event_wake_writer_at_commit();
 	store->at = GetCurrentTimestamp();
 	store->relation = open_place(class, store->at);
 	if (!has_our_columns(store->relation))
@@ -221,6 +222,8 @@ event_store_insert(EventStore *store, EventRow *row)
 void
 event_store_close(EventStore *store)
 {
+	if (store->rows > 0)
+		event_wake_writer_at_commit(); /* it seals them */
 	if (store->bulk != NULL)
 		FreeBulkInsertState(store->bulk);
 	ExecDropSingleTupleTableSlot(store->slot);

@@ -8,8 +8,17 @@
  */
 
 /* A row may hold up to a thousand events, of rows that one statement changed: they are numbered from its id on. */
-CREATE SEQUENCE twin_internal.event_id_seq AS bigint INCREMENT BY 1000 MINVALUE 1000;
-COMMENT ON SEQUENCE twin_internal.event_id_seq IS 'ids of events; gaps are normal';
+CREATE SEQUENCE twin_internal.event_id_seq AS bigint INCREMENT BY 1000 MINVALUE -4503599627370000 START 1000;
+COMMENT ON SEQUENCE twin_internal.event_id_seq IS 'ids of events; gaps are normal; below 0 while a dump is being restored';
+
+/*
+ * A dump brings ids of its own, so what happens while it is restored is numbered where no dump has any: from a negative
+ * number on that grows with time. The dump sets the sequence to where it was. pg_dump and pg_restore make their settings
+ * in the session that runs this script; an administrator's session has hardly made these two.
+ */
+SELECT pg_catalog.setval('twin_internal.event_id_seq',
+		-4503599627370000 + 1000000 * pg_catalog.floor(extract(epoch FROM pg_catalog.clock_timestamp() - timestamptz '2026-01-01 00:00:00+00'))::bigint, false)
+	WHERE 2 = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_settings s WHERE s.source = 'session' AND s.name IN ('row_security', 'xmloption'));
 
 CREATE TABLE twin_internal.events (
 	event_id bigint NOT NULL,
@@ -56,15 +65,19 @@ COMMENT ON TABLE twin_internal.events_overflow IS 'events of a month that has no
 ALTER TABLE twin_internal.events_overflow REPLICA IDENTITY FULL;	/* rows move away from it, also where all tables are published */
 CREATE INDEX events_overflow_event_id ON twin_internal.events_overflow (event_id);
 CREATE INDEX events_overflow_event_time ON twin_internal.events_overflow (event_time);
-CREATE INDEX events_overflow_writer ON twin_internal.events_overflow (origin, writer_xid);
+CREATE INDEX events_overflow_writer ON twin_internal.events_overflow (origin, writer_xid, event_id);
 
 /*
  * Not dumped: in a database that is being restored it says when CREATE EXTENSION ran there, and for an hour no
  * partition is made, so that none stands in the way of those that the dump brings.
  */
-CREATE TABLE twin_internal.event_state (created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp());
-COMMENT ON TABLE twin_internal.event_state IS 'one row: when the extension was created in this database';
-INSERT INTO twin_internal.event_state DEFAULT VALUES;
+CREATE TABLE twin_internal.event_state (
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	is_restored boolean NOT NULL	/* by a dump that brings rows */
+);
+COMMENT ON TABLE twin_internal.event_state IS 'one row: when the extension was created in this database, and whether a dump did it';
+INSERT INTO twin_internal.event_state (is_restored)
+	SELECT last_value < 0 FROM twin_internal.event_id_seq;
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.events_overflow', '');

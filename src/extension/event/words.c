@@ -11,8 +11,8 @@
 #include "event/private.h"
 
 static const char *const reserved_types[] = {
-	"events_dropped",     "events_withheld",    "index_key_rotated", "integrity_failure",
-	"master_key_rotated", "revocations_purged", "wrong_key",
+	"events_dropped",    "events_withheld",    "heartbeat",          "index_key_rotated",
+	"integrity_failure", "master_key_rotated", "revocations_purged", "wrong_key",
 };
 
 static const char *const reserved_beginnings[] = {"audit_", "key_", "keyring_", "token_key_"};

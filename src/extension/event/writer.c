@@ -347,6 +347,13 @@ stop_reading(int code, Datum argument)
 	area_end_reading((EventRing *) DatumGetPointer(argument));
 }
 
+/* Whether followers are due so soon that it is not worth leaving. */
+static bool
+follows_soon(EventRing *ring)
+{
+	return follow_time(ring) <= TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LINGER_MS + LINGER_MS / 4);
+}
+
 /* Writes until there was nothing to write for a while, or the server stops: then what is there is still written. */
 static void
 serve(Writer *writer)
@@ -372,6 +379,9 @@ serve(Writer *writer)
 			maintain(writer);
 			write_some(writer);
 			idle_since = GetCurrentTimestamp();
+			follow_wake(writer->ring, TimestampTzPlusMilliseconds(idle_since, EVENT_FOLLOW_MS));
+			if (!ShutdownRequestPending)
+				(void) follow_run(writer->ring);
 			continue;
 		}
 		if (ShutdownRequestPending)
@@ -382,7 +392,9 @@ serve(Writer *writer)
 			idle_since = GetCurrentTimestamp();
 			continue;
 		}
-		if (elapsed(idle_since, LINGER_MS) && ring_fill(writer->queue) == 0)
+		if (follow_run(writer->ring))
+			continue;
+		if (elapsed(idle_since, LINGER_MS) && ring_fill(writer->queue) == 0 && !follows_soon(writer->ring))
 			return;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LINGER_MS / 4, PG_WAIT_EXTENSION);
 	}

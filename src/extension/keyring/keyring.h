@@ -150,6 +150,9 @@ typedef struct KeyringSecret
 /* Wraps at most KEYRING_SECRET_MAX bytes, for twin_internal.store_secret().  Raises when there is no ENCRYPTION_KEY. */
 extern void keyring_wrap_secret(const KeyringSecret *secret, Bytes bytes, bytea **wrapped, bytea **wrapping_id);
 
+/* Whether an ENCRYPTION_KEY is at hand that secrets can be wrapped with: TSEC_OK, or what is wrong with it. */
+extern Status keyring_secrets_status(void);
+
 /* Opens what store_secret() kept: TSEC_KEYRING_TAMPERED when there is none or anything differs, TSEC_WRONG_KEY, TSEC_KEY_MISSING. */
 extern Status keyring_open_secret(const KeyringSecret *secret, uint8 bytes[KEYRING_SECRET_MAX], size_t *length);
 
