@@ -180,8 +180,10 @@ closes_body(const RedactWalk *walk, size_t end)
 	if (walk->body_count == 0)
 		return false;
 	tag = walk->bodies[walk->body_count - 1];
-	return end - walk->at == tag.end - tag.begin && memcmp(walk->text.data + walk->at, walk->text.data + tag.begin,
-														   tag.end - tag.begin) == 0; /* public: tags */
+	if (end - walk->at != tag.end - tag.begin)
+		return false;
+	/* public: tags of quotes */
+	return memcmp(walk->text.data + walk->at, walk->text.data + tag.begin, tag.end - tag.begin) == 0;
 }
 
 /* Whether the languages that a text names, if any, have the quotes and comments of SQL. */
