@@ -299,7 +299,7 @@ ok(-s $keep, 'a clean stop keeps what waits to be written');
 is(sprintf('%o', (stat $keep)[2] & 07777), '600', '... for the server alone to read');
 start_with($node, $key);
 ok(!-e $keep, 'the next start takes it in');
-is(sql($node, 'SELECT ring_fill > 0, emitted FROM twin.stat_audit'), 't|20', '... where it waits again');
+is(sql($node, 'SELECT ring_fill > 0, emitted > 20 FROM twin.stat_audit'), 't|t', '... where it waits again');    # and who came in
 sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN elsewhere TO details');
 ok($node->poll_query_until('postgres', q{SELECT count(DISTINCT details) = 20 AND count(*) = 20 FROM twin.audit_log WHERE event_type = 'kept'}), 'and is written, each once');
 sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN details TO elsewhere');
@@ -316,11 +316,13 @@ foreach my $damage (substr($bytes, 0, -1), "x$bytes", substr($bytes, 0, 40) . ch
 	my $length = -s $node->logfile;
 	start_with($node, $key);
 	like(substr(slurp_file($node->logfile), $length), qr/is damaged/, 'a damaged file is named, and the server starts');
-	is(sql($node, 'SELECT emitted FROM twin.stat_audit') . ' ' . (-e $keep ? 1 : 0), '0 0', '... without it');
+	# (this session and the server's start are all there is)
+	is(sql($node, 'SELECT emitted FROM twin.stat_audit') . ' ' . (-e $keep ? 1 : 0), '2 0', '... without it');
 	$node->stop('fast');
 }
 start_with($node, $key);
 sql($node, 'ALTER TABLE twin_internal.events RENAME COLUMN elsewhere TO details');
+settle();
 $node->stop('fast');
 ok(!-e $keep, 'nothing waits, nothing is kept');
 
