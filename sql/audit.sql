@@ -7,7 +7,7 @@ INSERT INTO audited_units VALUES (1, 'boiler', 'hidden'), (2, 'pump', NULL);
 UPDATE audited_units SET name = 'pump 2' WHERE id = 2;
 DELETE FROM audited_units WHERE id = 1;
 TRUNCATE audited_units;
-SELECT event_type, class, severity, outcome, action, record_id, old, new, diff, details FROM twin.audit_log WHERE resource = 'public.audited_units' AND event_type !~ 'audit'
+SELECT event_type, class, severity, outcome, action, record_id, old, new, diff, details FROM twin.audit_log WHERE resource = 'public.audited_units' AND event_type !~ '^(audit|ddl)'
 ORDER BY event_id;
 DROP TRIGGER twin_audit_insert ON audited_units;
 SELECT twin.unaudit_table('audited_units');

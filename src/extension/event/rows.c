@@ -48,6 +48,7 @@ static struct
 	TimestampTz at;
 	bool known[EVENT_CLASSES];
 	bool covered[EVENT_CLASSES];
+	int64 last_id; /* that the sequence is known to have given out */
 } coverage;
 
 static Oid saved_user;
@@ -101,6 +102,26 @@ is_covered(EventClass class)
 	return coverage.covered[class];
 }
 
+/*
+ * Whether the sequence has given out an id.  One that was taken before the extension was dropped and made anew has not
+ * been: it would be another event's some day.
+ */
+static bool
+is_given_out(int64 id)
+{
+	bool null;
+
+	if (id <= coverage.last_id)
+		return true;
+	if (SPI_execute("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM twin_internal.event_id_seq", false, 1) !=
+			SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "twin_security: the sequence of event ids cannot be read");
+	coverage.last_id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
+	SPI_freetuptable(SPI_tuptable);
+	return id <= coverage.last_id;
+}
+
 void
 rows_write(const EventRecord *record, RowForm form)
 {
@@ -109,6 +130,7 @@ rows_write(const EventRecord *record, RowForm form)
 	EventRow row;
 
 	event_fill_row(record, GetCurrentTimestamp(), form == ROW_BARE, &row);
+	row.nulls[0] = record->event_id == 0 || !is_given_out(record->event_id);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		nulls[i] = row.nulls[i] ? 'n' : ' ';
 	if (plans[covered] == NULL)
