@@ -113,8 +113,8 @@ is_given_out(int64 id)
 
 	if (id <= coverage.last_id)
 		return true;
-	if (SPI_execute("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM twin_internal.event_id_seq", false, 1) !=
-			SPI_OK_SELECT ||
+	if (SPI_execute("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM twin_internal.event_id_seq", false,
+					1) != SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "twin_security: the sequence of event ids cannot be read");
 	coverage.last_id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
