@@ -137,7 +137,7 @@ SELECT ledger_tamper($$UPDATE twin_internal.ledger_state SET size = size * 10000
 SELECT ledger_tamper($$UPDATE twin_internal.ledger_state SET nodes = '\x00'$$);
 SELECT ledger_tamper($$DELETE FROM twin_internal.ledger_state$$);
 SELECT ledger_tamper($$UPDATE twin_internal.checkpoints SET size = 12 WHERE size = (SELECT max(size) FROM twin_internal.checkpoints)$$);
-SELECT ledger_tamper($$UPDATE twin_internal.checkpoints SET note = regexp_replace(note, E'\n(\\d+)\n', E'\n9\\1\n')$$);
+SELECT ledger_tamper($$UPDATE twin_internal.checkpoints SET note = convert_to(regexp_replace(convert_from(note, 'UTF8'), E'\n(\\d+)\n', E'\n9\\1\n'), 'UTF8')$$);
 SELECT ledger_tamper($$UPDATE twin_internal.epochs SET public_key = sha256('x')$$);
 SELECT ledger_tamper($$DELETE FROM twin_internal.epochs$$);
 -- a leaf that was changed along with its event, and all nodes above it: the checkpoint is another

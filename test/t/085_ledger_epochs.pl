@@ -28,7 +28,7 @@ my $whole = q{SELECT ok, checked = (SELECT size FROM twin_internal.ledger_state)
 my $epochs = q{SELECT string_agg(epoch || ' ' || reason, ', ' ORDER BY epoch) FROM twin_internal.epochs};
 # the epoch's first leaf, and whether the checkpoint in it is the newest of before
 my $beginning = q{SELECT a.event_type, a.details ->> 'reason', a.details ->> 'size' = e.first_leaf::text,
-	a.details ->> 'checkpoint' = (SELECT c.note FROM twin_internal.checkpoints c WHERE c.epoch < e.epoch ORDER BY c.size DESC LIMIT 1)
+	a.details ->> 'checkpoint' = (SELECT convert_from(c.note, 'UTF8') FROM twin_internal.checkpoints c WHERE c.epoch < e.epoch ORDER BY c.size DESC LIMIT 1)
 	FROM twin_internal.epochs e, twin.audit_leaves(e.first_leaf, e.first_leaf) l JOIN twin.audit_log a USING (event_id) ORDER BY e.epoch DESC LIMIT 1};
 my $key_of = q{SELECT split_part(twin.audit_public_key(), '+', 3)};
 
@@ -61,7 +61,7 @@ foreach my $how (sort keys %ways)
 	ok(settle($node, $how), "$how: the log goes on");
 	is(sql($node, $leaves, @db), $leaves_were, "$how: the leaves are the same");
 	is(sql($node, $beginning, @db), 'audit_epoch|restored|t|t', "$how: the epoch's first leaf holds the last checkpoint");
-	is(sql($node, "SELECT note FROM twin_internal.checkpoints WHERE size = $size", @db), $checkpoint, "$how: which is there");
+	is(sql($node, "SELECT convert_from(note, 'UTF8') FROM twin_internal.checkpoints WHERE size = $size", @db), $checkpoint, "$how: which is there");
 	is(sql($node, $key_of, @db), $public, "$how: under the same key");
 	isnt(sql($node, q{SELECT split_part(twin.audit_checkpoint(), E'\n', 1)}, @db), (split /\n/, $checkpoint)[0], "$how: and another name");
 	sql($node, q{INSERT INTO units VALUES (1000, 'restored'); SELECT twin.record_event('late')}, @db);

@@ -37,7 +37,7 @@ my @notes = notes();
 cmp_ok(scalar @notes, '>=', 1, 'and so is each one');
 like($notes[0], qr{^\Q$folder\E/$epoch/\d{4}-\d\d-\d\d/\d{20}\.note$}, 'by day and size');
 my ($size) = $notes[0] =~ m{/0*(\d+)\.note$};
-is(file_bytes($notes[0]), sql($node, "SELECT note FROM twin_internal.checkpoints WHERE size = $size"), 'as the database has it');
+is(file_bytes($notes[0]), sql($node, "SELECT convert_from(note, 'UTF8') FROM twin_internal.checkpoints WHERE size = $size"), 'as the database has it');
 is((stat $notes[0])[2] & 0777, 0644, 'for others to read');
 is(join(' ', glob("$folder/*.new $folder/*/*/*.new")), '', 'nothing is left half written');
 

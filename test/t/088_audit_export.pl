@@ -108,7 +108,7 @@ like($out, qr/TAMPERED: the export ends at leaf $size, but your note says .*its 
 my $event = sql($node, q{SELECT event_id FROM twin.audit_log WHERE event_type = 'event_123'});
 my $proof = spew("$ENV{TESTDIR}/proof.json", sql($node, "SELECT row_to_json(p) FROM twin.inclusion_proof($event) p"));
 my ($index, $tree) = split /\|/, sql($node, "SELECT leaf_index, tree_size FROM twin.inclusion_proof($event)");
-my $note = spew("$ENV{TESTDIR}/note", sql($node, "SELECT note FROM twin_internal.checkpoints WHERE size = $tree") . "\n");
+my $note = spew("$ENV{TESTDIR}/note", sql($node, "SELECT convert_from(note, 'UTF8') FROM twin_internal.checkpoints WHERE size = $tree") . "\n");
 my $leaf = spew("$ENV{TESTDIR}/leaf", sql($node, "SELECT leaf FROM twin.audit_leaves($index, $index)") . "\n");
 my @proof = ('--proof', $proof, '--checkpoint', $note, '--key', $public);
 ($status, $out) = verify('--leaf', $leaf, @proof);
@@ -119,7 +119,7 @@ my $other = spew("$ENV{TESTDIR}/other", sql($node, "SELECT leaf FROM twin.audit_
 is((verify('--leaf', $other, @proof))[0], 1, 'another event is not there');
 my $old = spew("$ENV{TESTDIR}/old", slurp($witness));
 my $growth = spew("$ENV{TESTDIR}/growth.json", sql($node, "SELECT to_json(twin.consistency_proof($size, $later))"));
-my $now = spew("$ENV{TESTDIR}/now", sql($node, "SELECT note FROM twin_internal.checkpoints WHERE size = $later") . "\n");
+my $now = spew("$ENV{TESTDIR}/now", sql($node, "SELECT convert_from(note, 'UTF8') FROM twin_internal.checkpoints WHERE size = $later") . "\n");
 is((verify('--old', $old, '--proof', $growth, '--checkpoint', $now, '--key', $public))[0], 0, 'the log only grew');
 is((verify('--old', $now, '--proof', $growth, '--checkpoint', $old, '--key', $public))[0], 1, 'and not the other way round');
 
@@ -162,7 +162,7 @@ as_superuser("DELETE FROM twin_internal.sealed WHERE record_id = $bad_id");
 export('forgotten');
 ($status, $out) = verify("$base/forgotten", '--key', $public);
 like("$status $out", qr/^1 TAMPERED: \S+: the event of leaf $bad_leaf is missing/m, 'also when its place is gone');
-as_superuser("UPDATE twin_internal.checkpoints SET note = replace(note, 'A', 'B')");
+as_superuser("UPDATE twin_internal.checkpoints SET note = convert_to(replace(convert_from(note, 'UTF8'), 'A', 'B'), 'UTF8')");
 export('notes');
 is((verify("$base/notes", '--key', $public))[0], 1, 'changed checkpoints are found');
 $node->stop;

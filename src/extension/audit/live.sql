@@ -111,13 +111,17 @@ COMMENT ON EVENT TRIGGER twin_security_feed_partitions IS 'twin_security: partit
 
 CREATE FUNCTION twin_internal.forget_fed_tables() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	gone text;
 BEGIN
 	/* in the middle of DROP EXTENSION the table may be gone */
 	IF to_regclass('twin_internal.fed_tables') IS NOT NULL THEN
-		WITH gone AS (
+		FOR gone IN
 			DELETE FROM twin_internal.fed_tables f USING pg_event_trigger_dropped_objects() d
-				WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 AND f.relation = d.objid RETURNING f.topic)
-		DELETE FROM twin.topics t USING gone g WHERE t.topic = g.topic;
+				WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 AND f.relation = d.objid RETURNING f.topic
+		LOOP
+			DELETE FROM twin.topics t WHERE t.topic = gone;
+		END LOOP;
 	END IF;
 END
 $$;

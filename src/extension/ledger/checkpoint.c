@@ -119,7 +119,7 @@ sign(const LedgerState *state, LedgerEpoch *epoch)
 {
 	static LedgerPlan insert_plan = LEDGER_PLAN(
 		"INSERT INTO twin_internal.checkpoints (size, epoch, root, note, created_at) VALUES ($1, $2, $3, $4, $5)",
-		INT8OID, INT4OID, BYTEAOID, TEXTOID, TIMESTAMPTZOID);
+		INT8OID, INT4OID, BYTEAOID, BYTEAOID, TIMESTAMPTZOID);
 	static LedgerPlan notify_plan = LEDGER_PLAN("SELECT pg_notify('twin_audit_checkpoint', $1)", TEXTOID);
 	Checkpoint checkpoint = {.size = state->edge.size};
 	char text[NOTE_SIZE_MAX];

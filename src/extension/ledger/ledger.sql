@@ -17,7 +17,7 @@ COMMENT ON FUNCTION twin.audit_leaves(bigint, bigint) IS 'leaves of the audit lo
 CREATE FUNCTION twin.audit_checkpoint() RETURNS text
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT c.note FROM twin_internal.checkpoints c ORDER BY c.size DESC LIMIT 1;
+	SELECT convert_from(c.note, 'UTF8') FROM twin_internal.checkpoints c ORDER BY c.size DESC LIMIT 1;
 END;
 COMMENT ON FUNCTION twin.audit_checkpoint() IS 'the newest signed checkpoint of the audit log (C2SP tlog-checkpoint); null when nothing has been signed';
 
@@ -30,7 +30,7 @@ CREATE FUNCTION twin.inclusion_proof(event_id bigint, tree_size bigint DEFAULT N
 COMMENT ON FUNCTION twin.inclusion_proof(bigint, bigint) IS 'proves that an event is in the audit log''s tree of a size (RFC 6962, 2.1.1); by default the newest checkpoint''s, or all of the tree where that is too small';
 
 CREATE FUNCTION twin.consistency_proof(old_size bigint, new_size bigint) RETURNS bytea[]
-	LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'tsec_consistency_proof';
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'tsec_consistency_proof';	/* whoever may not call it is refused with NULLs, too */
 COMMENT ON FUNCTION twin.consistency_proof(bigint, bigint) IS 'proves that the audit log''s tree of one size is the beginning of that of a larger one (RFC 6962, 2.1.2)';
 
 CREATE FUNCTION twin.verify_audit_log(from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL) RETURNS TABLE(ok boolean, checked bigint, first_bad bigint, reason text)

@@ -175,12 +175,14 @@ tsec_inclusion_proof(PG_FUNCTION_ARGS)
 Datum
 tsec_consistency_proof(PG_FUNCTION_ARGS)
 {
-	int64 old_size = PG_GETARG_INT64(0);
-	int64 new_size = PG_GETARG_INT64(1);
+	int64 old_size = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT64(0);
+	int64 new_size = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
 	MerkleHash path[MERKLE_PROOF_MAX];
 	uint64 now;
 	int length;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
 	connect_spi();
 	now = tree_size();
 	if (old_size < 0 || new_size < old_size || (uint64) new_size > now)

@@ -28,7 +28,7 @@ CREATE TABLE twin_internal.checkpoints (
 	size bigint PRIMARY KEY,
 	epoch integer NOT NULL,
 	root bytea NOT NULL,
-	note text NOT NULL,	/* signed, as C2SP tlog-checkpoint */
+	note bytea NOT NULL,	/* signed, as C2SP tlog-checkpoint: UTF-8 whatever the database's encoding */
 	created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE twin_internal.checkpoints IS 'signed sizes and roots of the audit log''s tree';
