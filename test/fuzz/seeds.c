@@ -8,6 +8,7 @@
  *
  *		seeds FOLDER
  */
+#include "common/change.h"
 #include "common/encode.h"
 #include "common/envelope.h"
 #include "common/event_record.h"
@@ -272,6 +273,26 @@ write_log_seeds(void)
 	write_seed("note", 3, text, strlen(text));
 }
 
+/* Rows of one column of every form, with values and with marks. */
+static void
+write_change_seeds(void)
+{
+	for (unsigned form = CHANGE_TEXT; form < CHANGE_FORMS; form++)
+	{
+		uint8_t bytes[200];
+		uint8_t columns[] = {0, 1, (uint8_t) form, CHANGE_KEY, 1, 'c', 1, 't'};
+		uint8_t row[] = {CHANGE_OLD | CHANGE_NEW, 4, 0, 0, 0, 1, CHANGE_MARK_SAME};
+		uint8_t marked[] = {CHANGE_NEW, (uint8_t) (CHANGE_MARK_NO_DIGEST + form % 2)};
+		uint8_t *at = bytes;
+
+		*at++ = CHANGE_VERSION;
+		at = change_put_piece(at, columns, sizeof(columns));
+		at = change_put_piece(at, row, sizeof(row));
+		at = change_put_piece(at, marked, sizeof(marked));
+		write_seed("change", form, bytes, (size_t) (at - bytes));
+	}
+}
+
 static const char *const paths[] = {"/", "/units", "/rpc/login", "/Server%20Today", "/%D9%85/x"};
 
 int
@@ -366,6 +387,7 @@ main(int count, char **arguments)
 		write_seed("openapi", i, descriptions[i], strlen(descriptions[i]));
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
+	write_change_seeds();
 	write_log_seeds();
 	write_export_seeds();
 	return 0;

@@ -65,9 +65,10 @@ BEGIN
 				('twin_audit_delete', 'DELETE', 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.audit_statement()', ''),
 				('twin_audit_truncate', 'TRUNCATE', 'FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.audit_statement()', 'ALWAYS'),
 				('twin_audit_row', 'INSERT OR UPDATE OR DELETE', 'FOR EACH ROW EXECUTE FUNCTION twin_internal.audit_row()', 'REPLICA')) m (name, events, rest, fires)
-				WHERE part.relkind IN ('r', 'p') AND (m.name <> 'twin_audit_row' OR part.relkind = 'r')
-				AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.oid AND t.tgname = m.name
-					AND t.tgfoid IN ('twin_internal.audit_statement()'::regprocedure, 'twin_internal.audit_row()'::regprocedure)) LOOP
+				WHERE part.relkind IN ('r', 'p') AND (m.name <> 'twin_audit_row' OR part.relkind = 'r') LOOP
+			/* asked anew each time: ALTER TABLE below has follow_audited_tables() look at the same table */
+			CONTINUE WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = part.oid AND t.tgname = made.name
+				AND t.tgfoid IN ('twin_internal.audit_statement()'::regprocedure, 'twin_internal.audit_row()'::regprocedure));
 			EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s', made.name, made.events, part.name, made.rest);
 			IF made.fires <> '' THEN
 				EXECUTE format('ALTER TABLE ONLY %s ENABLE %s TRIGGER %I', part.name, made.fires, made.name);

@@ -100,6 +100,9 @@ extern void change_end(ChangeScribe *scribe);
 /* Appends a row as a piece; either side may be absent.  The slots' values are taken out here. */
 extern void change_append_row(ChangeScribe *scribe, ChangeBuffer *to, TupleTableSlot *old, TupleTableSlot *new);
 
+/* Sets what types print by, until AtEOXact_GUC() of the level that comes back. */
+extern int change_pin_settings(void);
+
 extern void change_reserve(ChangeBuffer *buffer, size_t more);
 
 /* ---- change_image.c, change_digest.c ---- */

@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "miscadmin.h"
@@ -196,8 +197,11 @@ finish(DigestWriter *writer, const ChangeDeed *deed)
 	length = details.len;
 	if (writer->key_count > 0)
 	{
+		int level = change_pin_settings();
+
 		add_range(writer, &details, "least", false);
 		add_range(writer, &details, "greatest", true);
+		AtEOXact_GUC(true, level);
 	}
 	if (details.len > DETAILS_MAX)
 		details.len = length; /* keys of many long columns are left out rather than the rest */

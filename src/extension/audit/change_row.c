@@ -52,6 +52,16 @@ change_reserve(ChangeBuffer *buffer, size_t more)
 	buffer->room = room;
 }
 
+int
+change_pin_settings(void)
+{
+	int level = NewGUCNestLevel();
+
+	for (int i = 0; i < (int) lengthof(pins); i++)
+		(void) set_config_option(pins[i][0], pins[i][1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
 void
 change_begin(ChangeScribe *scribe, ChangePlan *plan)
 {
@@ -61,12 +71,7 @@ change_begin(ChangeScribe *scribe, ChangePlan *plan)
 		scribe->per_row =
 			AllocSetContextCreate(CurrentMemoryContext, "twin_security changed row", ALLOCSET_DEFAULT_SIZES);
 	if (plan->needs_pins)
-	{
-		scribe->guc_level = NewGUCNestLevel();
-		for (int i = 0; i < (int) lengthof(pins); i++)
-			(void) set_config_option(pins[i][0], pins[i][1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-									 false);
-	}
+		scribe->guc_level = change_pin_settings();
 }
 
 void

@@ -39,4 +39,7 @@ COMMENT ON VIEW twin.audit_log IS 'security events of this database; event_time 
 
 REVOKE ALL ON FUNCTION twin_internal.change_rows(bytea), twin_internal.change_side(bytea, bytea, boolean),
 	twin_internal.change_difference(bytea, bytea), twin_internal.change_key(bytea, bytea) FROM PUBLIC;
+/* what a view calls is asked of who reads it */
+GRANT EXECUTE ON FUNCTION twin_internal.change_rows(bytea), twin_internal.change_side(bytea, bytea, boolean),
+	twin_internal.change_difference(bytea, bytea), twin_internal.change_key(bytea, bytea) TO twin_admin, twin_auditor;
 GRANT SELECT ON twin.audit_log TO twin_admin, twin_auditor;

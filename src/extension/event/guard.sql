@@ -31,14 +31,14 @@ CREATE EVENT TRIGGER twin_security_guard_log ON ddl_command_start EXECUTE FUNCTI
 COMMENT ON EVENT TRIGGER twin_security_guard_log IS 'the audit log is not edited';
 ALTER EVENT TRIGGER twin_security_guard_log ENABLE ALWAYS;
 
-/* What goes with something else: cascades, DROP OWNED. The extension itself takes this trigger along. */
+/* What goes with something else: cascades, DROP OWNED; a table takes its guard along. The extension itself takes this trigger along. */
 CREATE FUNCTION twin_internal.guard_log_drop() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	gone text;
 BEGIN
-	SELECT d.object_identity INTO gone FROM pg_event_trigger_dropped_objects() d
-		WHERE d.object_type = 'table' AND d.schema_name = 'twin_internal' AND d.object_name ~ '^events(_|$)' LIMIT 1;
+	SELECT d.address_names[2] INTO gone FROM pg_event_trigger_dropped_objects() d
+		WHERE d.object_type = 'trigger' AND d.address_names[1] = 'twin_internal' AND d.address_names[3] = 'guard_log' LIMIT 1;
 	IF FOUND AND NOT twin_internal.log_is_open() THEN
 		RAISE EXCEPTION 'the audit log is not edited' USING ERRCODE = '42501', DETAIL = format('Table "%s" belongs to it.', gone);
 	END IF;

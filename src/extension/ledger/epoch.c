@@ -185,8 +185,8 @@ epoch_enter(LedgerState *state)
 	return true;
 }
 
-void
-epoch_read(int32 number, bool read_only, LedgerEpoch *epoch)
+bool
+epoch_find(int32 number, bool read_only, LedgerEpoch *epoch)
 {
 	static LedgerPlan plan = LEDGER_PLAN(
 		"SELECT e.origin, e.public_key, e.first_leaf FROM twin_internal.epochs e WHERE e.epoch = $1", INT4OID);
@@ -197,7 +197,7 @@ epoch_read(int32 number, bool read_only, LedgerEpoch *epoch)
 	memset(epoch, 0, sizeof(*epoch));
 	plan_run(&plan, values, NULL, read_only, SPI_OK_SELECT);
 	if (SPI_processed != 1)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the audit log's epoch %d is missing", number)));
+		return false;
 	strlcpy(epoch->origin, TextDatumGetCString(plan_value(0, 1, NULL)), sizeof(epoch->origin));
 	key = plan_value(0, 2, &null);
 	if (!null && plan_bytes(key).length == NOTE_PUBLIC_SIZE)
@@ -207,4 +207,12 @@ epoch_read(int32 number, bool read_only, LedgerEpoch *epoch)
 	}
 	epoch->first_leaf = DatumGetInt64(plan_value(0, 3, NULL));
 	SPI_freetuptable(SPI_tuptable);
+	return true;
+}
+
+void
+epoch_read(int32 number, bool read_only, LedgerEpoch *epoch)
+{
+	if (!epoch_find(number, read_only, epoch))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the audit log's epoch %d is missing", number)));
 }

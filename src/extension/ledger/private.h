@@ -45,11 +45,12 @@ extern Bytes plan_bytes(Datum bytea_value);
 /* ---- row.c: rows of events as leaves ---- */
 
 /* Columns that row_leaves() wants, in its order. */
-#define ROW_COLUMN_LIST                                                                                            \
-	"e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.xid, e.pid, e.application_made, e.class, " \
-	"e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, e.session_user_name, "                \
-	"e.outer_user_name, e.effective_user_name, e.username, e.token_id, e.client_address, e.application_name, "     \
-	"e.request_id, e.details, e.row_count, e.rows"
+#define ROW_COLUMN_LIST                                                                                        \
+	"e.event_id, e.event_time, e.recorded_at, e.row_count, e.user_id, e.tenant_id, e.xid, e.pid, "             \
+	"e.application_made, "                                                                                     \
+	"e.class, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, e.session_user_name, "   \
+	"e.outer_user_name, e.effective_user_name, e.username, e.token_id, e.client_address, e.application_name, " \
+	"e.request_id, e.details, e.rows"
 #define ROW_COLUMNS 26
 
 /* Told of each event of a row: its number in it, its canonical bytes (good until the next one) and what they say. */
@@ -157,6 +158,7 @@ typedef struct LedgerEpoch
 	uint8 public_key[NOTE_PUBLIC_SIZE];
 	int64 first_leaf;
 } LedgerEpoch;
+extern bool epoch_find(int32 number, bool read_only, LedgerEpoch *epoch); /* false, without a key: there is none */
 extern void epoch_read(int32 number, bool read_only, LedgerEpoch *epoch);
 
 /* ---- heartbeat.c ---- */

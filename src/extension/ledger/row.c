@@ -29,14 +29,14 @@ enum
 	ROW_EVENT_ID,
 	ROW_EVENT_TIME,
 	ROW_RECORDED_AT,
+	ROW_ROW_COUNT, /* near the beginning, because it is looked at by itself */
 	ROW_USER_ID,
 	ROW_TENANT_ID,
 	ROW_XID,
 	ROW_PID,
 	ROW_APPLICATION_MADE,
 	ROW_FIRST_TEXT, /* class and so on, in the order of LeafText up to details */
-	ROW_ROW_COUNT = ROW_FIRST_TEXT + LEAF_DETAILS + 1,
-	ROW_ROWS
+	ROW_ROWS = ROW_FIRST_TEXT + LEAF_DETAILS + 1
 };
 
 StaticAssertDecl(ROW_ROWS + 1 == ROW_COLUMNS, "the list of columns fits the leaf's texts");
@@ -213,7 +213,11 @@ row_estimate(HeapTuple tuple, TupleDesc shape, int64 *leaves, int64 *bytes)
 	Datum count = heap_getattr(tuple, ROW_ROW_COUNT + 1, shape, &null);
 	Datum rows;
 
-	*leaves = null ? 1 : Max(DatumGetInt32(count), 1);
+	*leaves = 1;
+	*bytes = tuple->t_len;
+	if (null)
+		return;
+	*leaves = Max(DatumGetInt32(count), 1);
 	rows = heap_getattr(tuple, ROW_ROWS + 1, shape, &null);
-	*bytes = tuple->t_len + (null ? 0 : (int64) toast_raw_datum_size(rows));
+	*bytes += null ? 0 : (int64) toast_raw_datum_size(rows);
 }

@@ -41,16 +41,22 @@ static LedgerPlan sweep_plan =
 	LEDGER_PLAN(ROWS_WHERE "e.origin <> $1 AND e.event_id > $2 ORDER BY e.event_id", INT4OID, INT8OID);
 
 /* Rows that are about to be sealed; they lie where SPI keeps them until the transaction's end. */
+typedef struct BatchRow
+{
+	int64 id;
+	HeapTuple tuple;
+} BatchRow;
+
 typedef struct Batch
 {
-	HeapTuple *rows;
+	BatchRow *rows;
 	int count;
 	int room;
 	TupleDesc shape;
 	int64 leaves;
 	int64 bytes;
 	bool is_full;
-	uint64 last_xid; /* of the last row taken, in the order of looking */
+	uint64 last_xid; /* of the row that filled it */
 	int64 last_id;
 } Batch;
 
@@ -59,7 +65,7 @@ begin_batch(Batch *batch)
 {
 	memset(batch, 0, sizeof(*batch));
 	batch->room = 1024;
-	batch->rows = palloc(batch->room * sizeof(HeapTuple));
+	batch->rows = palloc(batch->room * sizeof(BatchRow));
 }
 
 static void
@@ -72,18 +78,20 @@ take_row(Batch *batch, HeapTuple row, TupleDesc shape)
 	if (batch->count == batch->room)
 	{
 		batch->room *= 2;
-		batch->rows = repalloc(batch->rows, batch->room * sizeof(HeapTuple));
+		batch->rows = repalloc(batch->rows, batch->room * sizeof(BatchRow));
 	}
 	if (batch->shape == NULL)
 		batch->shape = CreateTupleDescCopy(shape);
-	batch->rows[batch->count++] = row;
+	batch->rows[batch->count++] = (BatchRow){.id = row_id(row, shape), .tuple = row};
 	row_estimate(row, shape, &leaves, &bytes);
 	batch->leaves += leaves;
 	batch->bytes += bytes;
-	batch->last_id = row_id(row, shape);
+	batch->is_full = batch->leaves >= SEAL_LEAVES_MAX || batch->bytes >= SEAL_BYTES_MAX;
+	if (!batch->is_full)
+		return;
+	batch->last_id = batch->rows[batch->count - 1].id;
 	batch->last_xid =
 		U64FromFullTransactionId(DatumGetFullTransactionId(heap_getattr(row, ROW_COLUMNS + 1, shape, &null)));
-	batch->is_full = batch->leaves >= SEAL_LEAVES_MAX || batch->bytes >= SEAL_BYTES_MAX;
 }
 
 /* Takes what a statement finds, as far as there is room. */
@@ -149,40 +157,63 @@ compare_ids(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
+/* Ids of a batch, in its order, that are sealed; those above all that are sealed are not asked for. */
+static int64 *
+find_sealed(const Batch *batch, uint64 *found)
+{
+	static LedgerPlan newest_plan = LEDGER_PLAN("SELECT max(s.record_id) FROM twin_internal.sealed s", InvalidOid);
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT s.record_id FROM twin_internal.sealed s WHERE s.record_id = ANY ($1)", INT8_ARRAY_OID);
+	Datum *ids = palloc(batch->count * sizeof(Datum));
+	int count = 0;
+	Datum values[1];
+	int64 *sealed;
+	int64 newest;
+	bool null;
+
+	*found = 0;
+	plan_run(&newest_plan, NULL, NULL, false, SPI_OK_SELECT);
+	newest = DatumGetInt64(plan_value(0, 1, &null));
+	SPI_freetuptable(SPI_tuptable);
+	while (!null && count < batch->count && batch->rows[count].id <= newest)
+	{
+		ids[count] = Int64GetDatum(batch->rows[count].id);
+		count++;
+	}
+	if (count == 0)
+		return NULL;
+	values[0] =
+		PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	plan_run(&plan, values, NULL, false, SPI_OK_SELECT);
+	*found = SPI_processed;
+	sealed = palloc((SPI_processed + 1) * sizeof(int64));
+	for (uint64 i = 0; i < SPI_processed; i++)
+		sealed[i] = DatumGetInt64(plan_value(i, 1, NULL));
+	SPI_freetuptable(SPI_tuptable);
+	qsort(sealed, *found, sizeof(int64), compare_ids);
+	return sealed;
+}
+
 /* Drops rows whose ids are sealed: swept ones have their leaves, of others somebody took the id twice. */
 static void
 drop_sealed(Batch *batch, bool is_sweep)
 {
-	static LedgerPlan plan =
-		LEDGER_PLAN("SELECT s.record_id FROM twin_internal.sealed s WHERE s.record_id = ANY ($1)", INT8_ARRAY_OID);
-	Datum *ids = palloc(batch->count * sizeof(Datum));
-	Datum values[1];
 	uint64 found;
-	int64 *sealed;
+	const int64 *sealed = find_sealed(batch, &found);
 	int kept = 0;
 
 	for (int i = 0; i < batch->count; i++)
-		ids[i] = Int64GetDatum(row_id(batch->rows[i], batch->shape));
-	values[0] =
-		PointerGetDatum(construct_array(ids, batch->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	plan_run(&plan, values, NULL, false, SPI_OK_SELECT);
-	found = SPI_processed;
-	sealed = palloc((found + 1) * sizeof(int64));
-	for (uint64 i = 0; i < found; i++)
-		sealed[i] = DatumGetInt64(plan_value(i, 1, NULL));
-	SPI_freetuptable(SPI_tuptable);
-	qsort(sealed, found, sizeof(int64), compare_ids);
-	for (int i = 0; i < batch->count; i++)
 	{
-		int64 id = DatumGetInt64(ids[i]);
-		bool is_known = kept > 0 && id == row_id(batch->rows[kept - 1], batch->shape);
+		int64 id = batch->rows[i].id;
 
-		if (!is_known && found > 0)
-			is_known = bsearch(&id, sealed, found, sizeof(int64), compare_ids) != NULL;
-		if (!is_known)
+		if ((kept > 0 && id == batch->rows[kept - 1].id) ||
+			(found > 0 && bsearch(&id, sealed, found, sizeof(int64), compare_ids) != NULL))
+		{
+			if (!is_sweep)
+				note_duplicate(id);
+		}
+		else
 			batch->rows[kept++] = batch->rows[i];
-		else if (!is_sweep)
-			note_duplicate(id);
 	}
 	batch->count = kept;
 }
@@ -206,12 +237,9 @@ seal_leaf(void *argument, int number, const Leaf *leaf, Bytes bytes)
 }
 
 static int
-compare_rows(const void *a, const void *b, void *shape)
+compare_rows(const void *a, const void *b)
 {
-	int64 one = row_id(*(const HeapTuple *) a, shape);
-	int64 other = row_id(*(const HeapTuple *) b, shape);
-
-	return compare_ids(&one, &other);
+	return compare_ids(&((const BatchRow *) a)->id, &((const BatchRow *) b)->id);
 }
 
 /* Makes leaves of the batch's rows, in the order of their ids. */
@@ -232,11 +260,11 @@ seal_rows(LedgerState *state, Batch *batch)
 	{
 		MemoryContext outer = MemoryContextSwitchTo(row_context);
 		uint64 first = state->edge.size;
-		int leaves = row_leaves(batch->rows[i], batch->shape, seal_leaf, &sealing);
+		int leaves = row_leaves(batch->rows[i].tuple, batch->shape, seal_leaf, &sealing);
 
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(row_context);
-		columns[0][i] = Int64GetDatum(row_id(batch->rows[i], batch->shape));
+		columns[0][i] = Int64GetDatum(batch->rows[i].id);
 		columns[1][i] = Int64GetDatum((int64) first);
 		columns[2][i] = Int32GetDatum(leaves);
 	}
@@ -259,7 +287,7 @@ seal_batch(LedgerState *state, Batch *batch, bool is_sweep)
 
 	if (batch->count == 0)
 		return 0;
-	qsort_arg(batch->rows, batch->count, sizeof(HeapTuple), compare_rows, batch->shape);
+	qsort(batch->rows, batch->count, sizeof(BatchRow), compare_rows);
 	drop_sealed(batch, is_sweep);
 	if (batch->count > 0)
 		seal_rows(state, batch);
@@ -338,6 +366,7 @@ bool
 seal_some(LedgerState *state, uint64 *sealed)
 {
 	bool was_going = state->has_target;
+	bool found_some;
 	Writers writers;
 	Batch batch;
 
@@ -357,6 +386,7 @@ seal_some(LedgerState *state, uint64 *sealed)
 		take_rows(&batch, &new_writers_plan,
 				  (Datum[]){Int32GetDatum(state->origin), xid_datum(state->done_xid), Int64GetDatum(state->done_id),
 							state->target, state->own_writers});
+	found_some = batch.count > 0;
 	*sealed += seal_batch(state, &batch, false);
 	if (batch.is_full)
 	{
@@ -365,7 +395,7 @@ seal_some(LedgerState *state, uint64 *sealed)
 	}
 	else
 		end_round(state);
-	if (was_going || batch.last_xid != 0)
+	if (was_going || found_some)
 		state_write(state);
 	return batch.is_full;
 }

@@ -77,7 +77,8 @@ COMMENT ON VIEW twin_internal.event_rows IS 'rows of events, of partitions and o
 
 /* What is visible and waits to be sealed: looked up by transaction, never by reading what is sealed. */
 CREATE FUNCTION twin_internal.unsealed_since() RETURNS timestamptz
-	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
 	SELECT greatest(s.snapshot_at, u.since)
 	FROM twin_internal.ledger_state s, LATERAL (

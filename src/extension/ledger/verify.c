@@ -121,7 +121,7 @@ verify_checkpoints(Verification *check)
 			const char *wrong;
 
 			if (of_epoch != number)
-				epoch_read(of_epoch, true, &epoch);
+				(void) epoch_find(of_epoch, true, &epoch);
 			number = of_epoch;
 			wrong = judge_note(check, note, &epoch, &size);
 			if (wrong == NULL &&
@@ -148,7 +148,8 @@ verify_exported(Verification *check, int32 number)
 
 	if (!export_note_wanted())
 		return;
-	epoch_read(number, true, &epoch);
+	if (!epoch_find(number, true, &epoch))
+		return; /* which is a fault of the checkpoints */
 	export_note_newest(epoch.origin, note);
 	if (note[0] == '\0')
 		return;
@@ -171,8 +172,8 @@ judge_difference(Verification *check, uint64 leaf, const MerkleHash *by_row)
 
 	if (!checkpoint_newest(0, true, &newest) || newest.size <= leaf || newest.size > check->size)
 		return "the event, or its leaf, is not what was sealed";
-	epoch_read(newest.epoch, true, &epoch);
-	if (epoch.has_key && note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
+	if (epoch_find(newest.epoch, true, &epoch) && epoch.has_key &&
+		note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
 		signed_one.size == newest.size &&
 		merkle_inclusion(leaf, newest.size, tile_source, check->set, path, &length) == TSEC_OK &&
 		merkle_inclusion_holds(by_row, leaf, newest.size, path, length, &signed_one.root))
@@ -259,13 +260,29 @@ find_unsealed(const Verification *check, int64 *event_id)
 	return !null;
 }
 
-/* Leaves that belong to no row: if a row is there that has none, it is that. */
+/* The least id of a row whose leaves lie outside of the tree; false for none. */
+static bool
+find_misplaced(const Verification *check, int64 *event_id)
+{
+	static LedgerPlan plan = LEDGER_PLAN("SELECT min(s.record_id) FROM twin_internal.sealed s "
+										 "WHERE s.first_leaf < 0 OR s.first_leaf + s.leaves > $1",
+										 INT8OID);
+	Datum values[] = {Int64GetDatum((int64) check->size)};
+	bool null;
+
+	plan_run(&plan, values, NULL, true, SPI_OK_SELECT);
+	*event_id = DatumGetInt64(plan_value(0, 1, &null));
+	SPI_freetuptable(SPI_tuptable);
+	return !null;
+}
+
+/* Leaves that belong to no row: if a row is there that has none, or has some elsewhere, it is that. */
 static void
 fault_hole(Verification *check)
 {
 	int64 event_id;
 
-	if (find_unsealed(check, &event_id))
+	if (find_unsealed(check, &event_id) || find_misplaced(check, &event_id))
 		fault_of(check, event_id, "the event's place in the tree was taken away");
 	else
 		fault(check, psprintf("leaf " UINT64_FORMAT " belongs to no event any more", check->next));
@@ -287,7 +304,7 @@ verify_row(Verification *check, const Window *window, const SealedRow *row)
 	else if (row->seen > 1)
 		fault_of(check, row->record_id, "there are two events with this id");
 	else if (row->made != row->leaves)
-		fault_of(check, row->record_id, "the event was changed");
+		fault_of(check, row->record_id, "the event, or its place in the tree, was changed");
 	for (int i = 0; i < row->leaves && !check->is_bad; i++)
 	{
 		const MerkleHash *by_row = &window->hashes[row->place + i];

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql fails_with answer_of session_fails
+our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql edit_log fails_with answer_of session_fails
   holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
@@ -69,6 +69,13 @@ sub sql
 	my ($out, $err) = run_sql($node, $sql, %options);
 	die "failed: $sql\n$err" if $err =~ /^(?:psql:[^\n]*)?(?:ERROR|FATAL|PANIC):/m;
 	return $out;
+}
+
+# The same in one transaction that may change the tables of the audit log, which is an event by itself (audit_log_opened).
+sub edit_log
+{
+	my ($node, $sql, %options) = @_;
+	return sql($node, "BEGIN; DO 'BEGIN PERFORM twin_internal.open_log(); END'; $sql; COMMIT", %options);
 }
 
 sub run_sql
