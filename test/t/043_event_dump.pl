@@ -7,7 +7,7 @@ use Test::More;
 use TwinTest;
 
 my $key = new_key();
-my $source = new_node('source');
+my $source = new_node('source', conf => "twin_security.audit_enabled = off\n");    # what others do is not counted
 start_with($source, $key);
 my $aged = "UPDATE twin_internal.event_state SET created_at = now() - interval '2 hours'";
 my $partitions = q{SELECT coalesce(string_agg(relid::regclass::text, ' ' ORDER BY relid::regclass::text), '') FROM pg_partition_tree('twin_internal.events') WHERE isleaf AND level = 2};
@@ -82,7 +82,7 @@ foreach my $how (sort keys %ways)
 
 # ---- pg_upgrade ----
 
-my $upgraded = new_node('upgraded');
+my $upgraded = new_node('upgraded', conf => "twin_security.audit_enabled = off\n");
 sql($source, "DROP DATABASE $_") foreach keys %ways;
 $source->stop;
 {

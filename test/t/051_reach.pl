@@ -9,7 +9,7 @@ use TwinTest;
 
 my $key = new_key();
 my %environment = (JWT_SECRET_KEY => 'a secret of at least thirty-two bytes, for tests');
-my $node = new_node('reach', conf => "twin_security.bcrypt_cost = 10\nlisten_addresses = '127.0.0.1'\n");
+my $node = new_node('reach', conf => "twin_security.audit_enabled = off\ntwin_security.bcrypt_cost = 10\nlisten_addresses = '127.0.0.1'\n");
 start_with($node, $key, undef, %environment);
 my $password = canary() . ' Xy';
 sql($node, qq{
