@@ -83,15 +83,16 @@ prove_day() {
 }
 
 forge_day() {
-	local event
+	local event place
 	part 4 'A superuser edits one row'
 	event=$(ask "SELECT max(event_id) FROM twin.audit_log a WHERE recorded_at >= '$DAY' AND event_type = 'update'")
+	place=$(ask "SELECT tableoid::regclass FROM (SELECT tableoid, event_id FROM twin_internal.events UNION ALL SELECT tableoid, event_id FROM twin_internal.events_overflow) e WHERE event_id = $event")
 	note "The log's tables refuse him. He may force them open, which is an event of its own; here he blames somebody else for the set point, and undoes it:"
-	prompt postgres "UPDATE twin_internal.events SET username = 'vera' WHERE event_id = $event;"
-	(psql_as postgres <<<"UPDATE twin_internal.events SET username = 'vera' WHERE event_id = $event;" 2>&1 || true) |
+	prompt postgres "UPDATE $place SET username = 'vera' WHERE event_id = $event;"
+	(psql_as postgres <<<"UPDATE $place SET username = 'vera' WHERE event_id = $event;" 2>&1 || true) |
 		sed -n "s/^ERROR:  \(.*\)/       ${RED}refused${PLAIN}  \1/p"
 	answer postgres "BEGIN; SELECT twin_internal.open_log();
-UPDATE twin_internal.events SET username = 'vera' WHERE event_id = $event;
+UPDATE $place SET username = 'vera' WHERE event_id = $event;
 SELECT * FROM twin.verify_audit_log();
 ROLLBACK;" -q
 	[ "$(ask 'SELECT ok FROM twin.verify_audit_log()')" = t ] || die 'the log was to hold'
