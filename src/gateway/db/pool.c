@@ -313,17 +313,6 @@ copy_of(const char *string)
 	return copy;
 }
 
-/* How many connections one client may have: a quarter is for others, so that nobody has all, unless the administrator says so. */
-static int
-per_client(const PoolOptions *options)
-{
-	int others = options->size / 4 > 0 ? options->size / 4 : 1;
-
-	if (options->per_client > 0)
-		return options->per_client;
-	return options->size > 1 ? options->size - others : 1;
-}
-
 Pool *
 pool_open(Loop *loop, const PoolOptions *options)
 {
@@ -332,7 +321,7 @@ pool_open(Loop *loop, const PoolOptions *options)
 
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t) sizeof(seed))
 		abort(); /* the kernel has no random bytes */
-	pool->turns = turns_new(options->size, per_client(options), seed);
+	pool->turns = turns_new(options->size, options->per_client, seed);
 	pool->loop = loop;
 	pool->options = *options;
 	pool->options.uri = copy_of(options->uri);

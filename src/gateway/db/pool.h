@@ -56,7 +56,7 @@ typedef struct PoolOptions
 {
 	const char *uri;
 	int size;
-	int per_client;          /* of the connections, that one client may have at most; 0 leaves it to the pool */
+	int per_client;          /* of the connections, that one client may have at most; 0: all but a quarter */
 	int acquisition_timeout; /* milliseconds */
 	int max_idletime;
 	int max_lifetime;

@@ -10,6 +10,8 @@
  */
 #include "gateway/db/turns.h"
 
+#include "gateway/http/address.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -50,6 +52,13 @@ struct Turns
 	TurnClient *chains[CHAINS];
 };
 
+/* A quarter of the connections, one at least. */
+static int
+quarter(int connections)
+{
+	return connections / 4 > 0 ? connections / 4 : 1;
+}
+
 Turns *
 turns_new(int connections, int per_client, uint64_t seed)
 {
@@ -58,6 +67,8 @@ turns_new(int connections, int per_client, uint64_t seed)
 	if (turns == NULL)
 		abort(); /* as arena.c does */
 	turns->connections = connections;
+	if (per_client == 0)
+		per_client = connections > 1 ? connections - quarter(connections) : 1;
 	turns->per_client = per_client;
 	turns->seed = seed;
 	return turns;
@@ -84,8 +95,7 @@ turns_free(Turns *turns)
 static TurnClient **
 find_client(Turns *turns, uint64_t client)
 {
-	uint64_t mixed = (client ^ turns->seed) * (turns->seed | 1);
-	TurnClient **place = &turns->chains[(mixed >> 32 ^ mixed) & (CHAINS - 1)];
+	TurnClient **place = &turns->chains[address_client_hash(client, turns->seed) & (CHAINS - 1)];
 
 	while (*place != NULL && (*place)->client != client)
 		place = &(*place)->chained;
@@ -211,9 +221,7 @@ turns_leave(Turns *turns, Turn *turn)
 static int
 slow_room(const Turns *turns)
 {
-	int most = turns->connections / 4;
-
-	return (most > 0 ? most : 1) - turns->slow;
+	return quarter(turns->connections) - turns->slow;
 }
 
 /* Of a kind, the one whose client has the fewest connections, and not too many. */

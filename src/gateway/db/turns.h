@@ -26,7 +26,7 @@ typedef struct Turn
 	uint64_t number;
 } Turn;
 
-/* Connections of which one client may have so many, 1 or more; the seed keeps strangers from choosing who shares a chain. */
+/* Connections of which one client may have so many, 0: all but a quarter; the seed keeps strangers from choosing who shares a chain. */
 extern Turns *turns_new(int connections, int per_client, uint64_t seed);
 extern void turns_free(Turns *turns);
 

@@ -129,6 +129,14 @@ address_client(const Address *address)
 	return client != 0 ? client : ADDRESS_CLIENT_NONE;
 }
 
+uint64_t
+address_client_hash(uint64_t client, uint64_t seed)
+{
+	uint64_t mixed = (client ^ seed) * (seed | 1);
+
+	return mixed ^ mixed >> 32;
+}
+
 /* ---- networks ---- */
 
 static Span
@@ -368,7 +376,7 @@ address_counts_new(size_t clients, uint64_t seed)
 	counts = calloc(1, sizeof(AddressCounts) + size * sizeof(Counted *));
 	if (counts == NULL)
 		return NULL;
-	counts->seed = seed | 1;
+	counts->seed = seed;
 	counts->size = size;
 	return counts;
 }
@@ -392,8 +400,7 @@ address_counts_free(AddressCounts *counts)
 static Counted **
 find_counted(AddressCounts *counts, uint64_t client)
 {
-	uint64_t mixed = (client ^ counts->seed) * (counts->seed | 1);
-	Counted **place = &counts->chains[(mixed ^ mixed >> 32) & (counts->size - 1)];
+	Counted **place = &counts->chains[address_client_hash(client, counts->seed) & (counts->size - 1)];
 
 	while (*place != NULL && (*place)->client != client)
 		place = &(*place)->next;

@@ -34,6 +34,9 @@ extern void address_write(const Address *address, char text[ADDRESS_TEXT_SIZE]);
 /* What is counted as one client: an IPv4 address, or the /64 an IPv6 address is in.  Never 0. */
 extern uint64_t address_client(const Address *address);
 
+/* Its number mixed with a secret seed, for tables: strangers cannot choose who shares a chain. */
+extern uint64_t address_client_hash(uint64_t client, uint64_t seed);
+
 /* ---- networks ---- */
 
 typedef struct Networks Networks;
