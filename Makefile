@@ -8,7 +8,7 @@
 
 EXTENSION = twin_security
 EXTENSION_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twin_security.control)
-PARTS = base event password limit keyring cipher token identity account topic request module
+PARTS = base event password limit keyring cipher token identity account topic request ledger audit monitor module
 
 COMMON = $(patsubst %.c,%.o,$(wildcard src/common/*.c))
 MODULE_big = twin_security
@@ -19,7 +19,7 @@ DATA_built = $(EXTENSION_SCRIPT)
 DATA = $(filter-out $(EXTENSION_SCRIPT),$(wildcard sql/extension/*.sql))
 DOCS = README.md
 
-PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/extension
+PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/extension -DTWIN_VERSION='"$(EXTENSION_VERSION)"'
 PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter
 ifneq (,$(findstring clang,$(CC)))
 # the server was built with gcc: its headers' attributes and its flags are not all clang's
@@ -31,6 +31,9 @@ GATEWAY_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-param
 	-DTWIN_VERSION='"$(EXTENSION_VERSION)"' $(COPT)
 GATEWAY_LIBS = -lmicrohttpd -lwslay -lpq -lssl -lcrypto -ljansson -lseccomp
 
+# twin_verify: the auditor's program; it sees src/common, and neither server nor network
+VERIFY = $(patsubst %.c,%.o,$(wildcard src/verify/*.c))
+
 SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 
 # Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
@@ -38,7 +41,7 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
-EXTRA_CLEAN = twin_gateway http_echo $(GATEWAY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
+EXTRA_CLEAN = twin_gateway twin_verify http_echo $(GATEWAY) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
@@ -77,9 +80,17 @@ twin_gateway: $(GATEWAY) $(COMMON)
 http_echo: test/client/http_echo.c $(filter src/gateway/http/%,$(GATEWAY)) $(filter src/gateway/tool/%,$(GATEWAY))
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -pie -o $@ $^ -lmicrohttpd -lssl -lcrypto
 
-all: twin_gateway
-install: install-gateway
-uninstall: uninstall-gateway
+src/verify/%.o: src/verify/%.c $(wildcard src/common/*.h src/verify/*.h) Makefile
+	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -c -o $@ $<
+
+# the parts of src/common that it needs: no more libraries than libcrypto and jansson
+VERIFY_COMMON = $(foreach name,merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest digest encode secret strictjson,src/common/$(name).o)
+twin_verify: $(VERIFY) $(VERIFY_COMMON)
+	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -lcrypto -ljansson
+
+all: twin_gateway twin_verify
+install: install-gateway install-verify
+uninstall: uninstall-gateway uninstall-verify
 
 .PHONY: install-gateway uninstall-gateway
 install-gateway: twin_gateway
@@ -88,9 +99,16 @@ install-gateway: twin_gateway
 uninstall-gateway:
 	rm -f '$(DESTDIR)$(bindir)/twin_gateway'
 
+.PHONY: install-verify uninstall-verify
+install-verify: twin_verify
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) twin_verify '$(DESTDIR)$(bindir)/twin_verify'
+uninstall-verify:
+	rm -f '$(DESTDIR)$(bindir)/twin_verify'
+
 .PHONY: format bench
 format:
-	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch])
+	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
 
 bench: all
 	bash bench/run

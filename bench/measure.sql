@@ -72,3 +72,13 @@ CREATE PROCEDURE bench.report_speed(what text, reached double precision, at_leas
 	FROM (VALUES (what || ', rows/s', round(reached::numeric)), (what || ' / ' || other || ' (rows/s)', round((reached / others)::numeric, 2)))
 		r (line, figure)
 $$;
+
+-- returns when every event is written and sealed
+CREATE PROCEDURE bench.await_seal() LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1..6000 LOOP
+		EXIT WHEN (SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit);
+		COMMIT;
+		PERFORM pg_sleep(0.1);
+	END LOOP;
+END $$;

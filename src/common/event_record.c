@@ -15,7 +15,7 @@
 
 const char *const event_class_names[EVENT_CLASSES] = {"audit", "access", "error"};
 const char *const event_severity_names[EVENT_SEVERITIES] = {"info", "low", "medium", "high", "critical"};
-const char *const event_outcome_names[EVENT_OUTCOMES] = {"success", "failure", "denied", "error"};
+const char *const event_outcome_names[EVENT_OUTCOMES] = {"success", "failure", "denied", "error", "unknown"};
 
 #define TYPE_MAX 63
 #define ACTION_MAX 128

@@ -39,7 +39,8 @@ typedef enum EventOutcome
 	EVENT_SUCCESS,
 	EVENT_FAILURE,
 	EVENT_DENIED,
-	EVENT_FAULT, /* "error" */
+	EVENT_FAULT,   /* "error" */
+	EVENT_UNKNOWN, /* it has only begun */
 	EVENT_OUTCOMES
 } EventOutcome;
 

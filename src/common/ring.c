@@ -148,15 +148,27 @@ ring_end(Ring ring)
 	return atomic_load_explicit(&ring.memory->head, memory_order_acquire);
 }
 
-void
+uint64_t
 ring_skip(Ring ring, uint64_t *cursor, uint64_t limit)
 {
+	uint64_t entries = 0;
+	uint64_t next = *cursor; /* where the entry that is passed over ends */
+
 	while (*cursor < limit)
 	{
+		if (*cursor >= next)
+		{
+			/* its pusher wrote the length first, unless it died before even that */
+			size_t size = slot_at(ring, *cursor)->length;
+
+			next = *cursor + (size > 0 && size <= RING_ENTRY_MAX ? slots_of(size) : 1);
+			entries++;
+		}
 		(*cursor)++;
 		if (*cursor < limit && is_ready(ring, *cursor))
-			return;
+			break;
 	}
+	return entries;
 }
 
 void

@@ -86,9 +86,10 @@ extern uint64_t ring_end(Ring ring);
 /*
  * Moves the cursor from an unready position to the next that can be read, at
  * most to the limit.  The limit is a ring_end() of so long ago that whoever
- * reserved before it and has not published is dead.
+ * reserved before it and has not published is dead.  Returns how many
+ * entries it passed over, as far as their lengths were still written.
  */
-extern void ring_skip(Ring ring, uint64_t *cursor, uint64_t limit);
+extern uint64_t ring_skip(Ring ring, uint64_t *cursor, uint64_t limit);
 
 /* Gives back everything before the cursor. */
 extern void ring_consume(Ring ring, uint64_t cursor);

@@ -100,4 +100,9 @@ STATUS(REQUEST_LIMITED,     "TW803", 429, "too many requests", NULL)
 STATUS(REQUEST_BLOCKED,     "TW804", 403, "requests from this address are refused", NULL)
 STATUS(REQUEST_CLAIMS,      "TW805", 401, "the token is not the one that the request was authenticated with", NULL)
 STATUS(REQUEST_BEGUN,       "25001", 500, "a request has begun in this transaction already", NULL)
+
+/* the log of events, provable; nobody branches */
+STATUS(TREE_RANGE,          "22023", 400, "the log's tree is not that large", NULL)
+STATUS(TREE_INCOMPLETE,     "XX001", 500, "a node of the log's tree is missing", "The tiles of the ledger were altered; twin.verify_audit_log() says what else is.")
+STATUS(ORIGIN_INVALID,      "22023", 500, "not a name that a log can have", "It has 1 to 255 printable ASCII characters, no blank and no plus sign.")
 /* clang-format on */

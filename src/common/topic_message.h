@@ -26,6 +26,7 @@ typedef struct TopicMessage
 	int64_t published_at; /* microseconds, as the server's timestamps count them */
 	bool has_tenant;
 	bool is_bound;  /* reaches only that tenant, where it has one */
+	bool is_change; /* of a table's row: each subscriber gets what it may see of that, and not the payload */
 	int64_t tenant; /* 0 without */
 	Bytes topic;
 	Bytes payload; /* JSON text */

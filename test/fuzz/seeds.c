@@ -8,9 +8,13 @@
  *
  *		seeds FOLDER
  */
+#include "common/change.h"
 #include "common/encode.h"
 #include "common/envelope.h"
 #include "common/event_record.h"
+#include "common/leaf.h"
+#include "common/manifest.h"
+#include "common/note.h"
 #include "common/topic_message.h"
 
 #include <stdio.h>
@@ -34,6 +38,12 @@ write_seed(const char *kind, unsigned number, const void *data, size_t length)
 	}
 }
 
+static const char *const foreign_checks[] = {
+	"SELECT 1 FROM ONLY \"a\".\"b\" x WHERE \"c\" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x",
+	"SELECT 1 FROM \"a\".\"b\"\"\" x WHERE $1 OPERATOR(pg_catalog.=) \"c\" AND $2 OPERATOR(pg_catalog.=) \"d\" FOR "
+	"KEY SHARE OF x",
+};
+
 static const char *const usernames[] = {"anna",
 										"J\xc3\xbcrgen M\xc3\xbcller",
 										"anna@example.org",
@@ -44,6 +54,17 @@ static const char *const usernames[] = {"anna",
 										"\xf4\x90\x80\x80"};
 
 static const char *const topics[] = {"alerts", "units.1", "units.*", "a.b-c_d:e.*", "readings.7.temperature"};
+/* A format, a zero and what it was filled to. */
+#define FILLING(text)                              \
+	{                                              \
+		(const uint8_t *) (text), sizeof(text) - 1 \
+	}
+static const Bytes fillings[] = {
+	FILLING("permission denied for table %s\0permission denied for table units"),
+	FILLING("new row violates policy \"%s\" for table \"%s\"\0new row violates policy \"a\" for table \"b\""),
+	FILLING("must be owner of %s\0must be owner of "),
+	FILLING("%s\0x"),
+};
 static const char *const networks[] = {
 	"192.0.2.1",
 	"::ffff:10.0.0.1",
@@ -68,6 +89,19 @@ static const char *const masked[] = {
 	"partial(2,4)\nABCDEFG\xe6\x9d\x8e\xf0\x9f\x98\x80HIJKL",
 	"\n{\"a\": [1, null, {\"b\\\"\": \"c\"}], \"d\": true}",
 };
+
+static const char *const logged[] = {
+	"\1pin_code\nALTER ROLE bob PASSWORD E'hun\\'ter2' -- it's\n",
+	"\3\nhost=h password='hunter2' postgresql://u:p@h Authorization: Bearer abc {\"token\": {\"a\": [1]}}",
+	"\2\nSQL statement \"SELECT login('x')\"\nPL/pgSQL function f() line 1",
+	"\1\nDO $a$ BEGIN EXECUTE $b$x$b$; U&\"x\" := \"secret\"::text; END $a$ LANGUAGE plpgsql /* /* */ */",
+	("\1\nSELECT '$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW', eyJhbGciOi.eyJz.c2ln -----BEGIN "
+	 "PRIVATE KEY-----"),
+};
+
+/* texts of an event, in the order of a leaf's, with zeros between */
+static const char event_texts[] = "audit\0login_failure\0high\0failure\0a=b|c\\\0api.units\0001\0bob\0x\0y\0anna\0t"
+								  "\000203.0.113.7\0psql\0r\0{\"a\": \"b]\", \"n\": [1, {\"c\": null}]}";
 
 #define HEAD "HTTP/1.1\r\nHost: a\r\n"
 
@@ -204,6 +238,91 @@ static const char *const bodies[] = {
 	"a=1&b=x+y&a=%C3%A4;c",
 };
 
+static void
+write_export_seeds(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+	{
+		ManifestHead head = {.first_leaf = i * 3, .leaves = i * 40000};
+		SegmentHeader header = {i, i + 1};
+		SegmentRecord record = {.leaf = bytes_of("abc", i)};
+		uint8_t bytes[SEGMENT_HEADER_SIZE + SEGMENT_RECORD_SIZE + 2];
+		char text[MANIFEST_HEAD_MAX + 4 * MANIFEST_FILE_MAX];
+		size_t length = manifest_write_head(&head, text);
+		uint64_t count = manifest_files(&head);
+
+		segment_write_header(&header, bytes);
+		segment_write_record(&record, bytes + SEGMENT_HEADER_SIZE);
+		memcpy(bytes + SEGMENT_HEADER_SIZE + SEGMENT_RECORD_SIZE, "abc", i);
+		write_seed("segment", i, bytes, sizeof(bytes) - 2 + i);
+		for (uint64_t number = 0; number < count; number++)
+		{
+			ManifestFile file = {.bytes = number};
+			SegmentHeader segment;
+
+			manifest_file_name(&head, number, file.name, &segment);
+			length += manifest_write_file(&file, number + 1 == count, text + length);
+		}
+		strcpy(text + length, MANIFEST_TAIL);
+		write_seed("manifest", i, text, strlen(text));
+	}
+}
+
+/* What the audit log shows to others. */
+static void
+write_log_seeds(void)
+{
+	static const uint8_t seed[NOTE_SEED_SIZE] = {7};
+	uint8_t public_key[NOTE_PUBLIC_SIZE];
+	uint8_t proof[17 + 3 * DIGEST_SIZE] = {[7] = 2, [15] = 5, [16] = 1};
+	char text[NOTE_SIZE_MAX];
+
+	for (unsigned i = 0; i < 3; i++)
+	{
+		Checkpoint checkpoint = {.origin = "a/b", .size = i * 1234567};
+		Leaf leaf = {.flags = LEAF_HAS_PID, .event_id = 1000, .event_time = (int64_t) i << 50, .pid = 7};
+		uint8_t bytes[200];
+
+		if (note_sign(&checkpoint, seed, text) != TSEC_OK)
+			exit(1);
+		write_seed("note", i, text, strlen(text));
+		leaf.text[LEAF_CLASS] = bytes_of("audit", 5);
+		leaf.text[LEAF_DETAILS] = bytes_of("{\"a\": [1, \"\\u00e4\"]}", 21);
+		if (i > 0)
+			leaf.text[LEAF_COLUMNS] = bytes_of("\x00\x02\x01\x01\x01n\x04text\x0b\x00\x01u\x04uuid", 18);
+		leaf.text[LEAF_ROW] = bytes_of("\x03\x01"
+									   "a\x10"
+									   "0123456789abcdef\xf5\xff",
+									   i == 0 ? 0 : 22);
+		leaf_encode(&leaf, bytes);
+		write_seed("leaf", i, bytes, leaf_size(&leaf));
+		write_seed("proof", i, proof, 17 + i * DIGEST_SIZE);
+	}
+	if (note_public_key(seed, public_key) != TSEC_OK || note_write_key("a/b", public_key, text) != TSEC_OK)
+		exit(1);
+	write_seed("note", 3, text, strlen(text));
+}
+
+/* Rows of one column of every form, with values and with marks. */
+static void
+write_change_seeds(void)
+{
+	for (unsigned form = CHANGE_TEXT; form < CHANGE_FORMS; form++)
+	{
+		uint8_t bytes[200];
+		uint8_t columns[] = {0, 1, (uint8_t) form, CHANGE_KEY, 1, 'c', 1, 't'};
+		uint8_t row[] = {CHANGE_OLD | CHANGE_NEW, 4, 0, 0, 0, 1, CHANGE_MARK_SAME};
+		uint8_t marked[] = {CHANGE_NEW, (uint8_t) (CHANGE_MARK_NO_DIGEST + form % 2)};
+		uint8_t *at = bytes;
+
+		*at++ = CHANGE_VERSION;
+		at = change_put_piece(at, columns, sizeof(columns));
+		at = change_put_piece(at, row, sizeof(row));
+		at = change_put_piece(at, marked, sizeof(marked));
+		write_seed("change", form, bytes, (size_t) (at - bytes));
+	}
+}
+
 static const char *const paths[] = {"/", "/units", "/rpc/login", "/Server%20Today", "/%D9%85/x"};
 
 int
@@ -242,14 +361,21 @@ main(int count, char **arguments)
 			number++;
 		}
 	}
+	for (unsigned i = 0; i < sizeof(foreign_checks) / sizeof(foreign_checks[0]); i++)
+		write_seed("foreign_check", i, foreign_checks[i], strlen(foreign_checks[i]));
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
 		write_seed("network", i, networks[i], strlen(networks[i]));
+	for (unsigned i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++)
+		write_seed("filled", i, fillings[i].data, fillings[i].length);
 	for (unsigned i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
 		write_seed("route", i, routes[i], strlen(routes[i]));
 	for (unsigned i = 0; i < sizeof(masked) / sizeof(masked[0]); i++)
 		write_seed("mask", i, masked[i], strlen(masked[i]));
+	write_seed("siem", 0, event_texts, sizeof(event_texts) - 1);
+	for (unsigned i = 0; i < sizeof(logged) / sizeof(logged[0]); i++)
+		write_seed("redact", i, logged[i], strlen(logged[i]));
 	for (number = 0; number < EVENT_TEXTS; number++)
 	{
 		EventRecord record = {.severity = EVENT_HIGH, .event_time = 7};
@@ -261,7 +387,8 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
 	{
-		TopicMessage message = {.has_tenant = i % 2, .tenant = i % 2 * 7, .is_bound = i % 3 == 0};
+		TopicMessage message = {
+			.has_tenant = i % 2, .tenant = i % 2 * 7, .is_bound = i % 3 == 0, .is_change = i % 4 == 0};
 		uint8_t encoded[TOPIC_MESSAGE_MAX];
 
 		message.topic = bytes_of(topics[i], strlen(topics[i]));
@@ -298,5 +425,8 @@ main(int count, char **arguments)
 		write_seed("openapi", i, descriptions[i], strlen(descriptions[i]));
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
+	write_change_seeds();
+	write_log_seeds();
+	write_export_seeds();
 	return 0;
 }

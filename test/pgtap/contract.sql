@@ -25,6 +25,7 @@ INSERT INTO signatures VALUES
 		'TABLE(acceptable boolean, score integer, reasons text[])'),
 	('generate_password', 'length integer DEFAULT 16', 'text'),
 	('record_event', 'event_type text, severity text DEFAULT ''info''::text, outcome text DEFAULT ''success''::text, action text DEFAULT NULL::text, resource text DEFAULT NULL::text, username text DEFAULT NULL::text, client_address inet DEFAULT NULL::inet, event_time timestamp with time zone DEFAULT NULL::timestamp with time zone, details jsonb DEFAULT ''{}''::jsonb', 'bigint'),
+	('siem_events', 'format text, after bigint DEFAULT 0, max_events integer DEFAULT 1000', 'TABLE(event_id bigint, event text)'),
 	('issue_token', 'claims jsonb, lifetime interval DEFAULT NULL::interval', 'text'),
 	('verify_token', 'token text', 'jsonb'),
 	('revoke_token', 'token_or_jti text', 'void'),

@@ -29,8 +29,8 @@ RESET ROLE;
 -- what
 SET ROLE event_operator;
 SELECT throws_ok(format('SELECT twin.record_event(%L)', t), '22023', NULL, 'an application cannot claim ' || t)
-	FROM unnest('{integrity_failure,events_dropped,key_created,key_anything,audit_disabled,master_key_rotated,wrong_key}'::text[]) t;
-SELECT lives_ok(format('SELECT twin.record_event(%L)', t), 'it may report ' || t) FROM unnest('{login_failure,login_success,permission_denied,read,x,a.b-c_9}'::text[]) t;
+	FROM unnest('{integrity_failure,events_dropped,key_created,key_anything,audit_disabled,master_key_rotated,wrong_key,create,read,update,delete,truncate,decrypt,ddl,grant,configuration_change,extension_dropped,server_program,library_loaded}'::text[]) t;
+SELECT lives_ok(format('SELECT twin.record_event(%L)', t), 'it may report ' || t) FROM unnest('{login_failure,login_success,permission_denied,user_created,x,a.b-c_9}'::text[]) t;
 SELECT throws_ok(format('SELECT twin.record_event(%L)', t), '22023', NULL, 'no type: ' || t) FROM unnest(ARRAY['', ' x', 'X', '1x', '_x', E'x\n', 'x;y', 'ä']) t;
 SELECT throws_ok($$ SELECT twin.record_event(NULL) $$, '22004', NULL, 'a type is needed');
 SELECT throws_ok(format('SELECT twin.record_event(%L, %L)', 'x', s), '22023', NULL, 'no severity: ' || s) FROM unnest('{"",INFO,debug,warning}'::text[]) s;

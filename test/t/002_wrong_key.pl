@@ -58,8 +58,8 @@ sql($node, "SELECT twin.create_key('fresh')");
 is(sql($node, "SELECT twin.decrypt_data('$whole')", @reader), $canary, 'decrypt_data tries the previous key');
 fails_with($node, "SELECT twin.encrypt_data('x')", '55000', 'rotate_master_key', 'encrypt_data waits for rotate_master_key', @reader);
 fails_with($node, 'SELECT twin.rotate_master_key()', '42501', 'permission denied', 'which is not for everybody', @reader);
-my $expected = sql($node, q{SELECT count(*) FROM twin_internal.key_versions
-	WHERE wrapped IS NOT NULL AND wrapping_id <> twin_internal.master_key_id()});
+my $expected = sql($node, q{SELECT (SELECT count(*) FROM twin_internal.key_versions WHERE wrapped IS NOT NULL AND wrapping_id <> twin_internal.master_key_id())
+	+ (SELECT count(*) FROM twin_internal.wrapped_secrets WHERE wrapping_id <> twin_internal.master_key_id())});
 cmp_ok($expected, '>', 3, 'there are keys to rewrap');
 is(sql($node, 'SELECT twin.rotate_master_key()'), $expected, 'rotate_master_key says how many it rewrapped');
 is(sql($node, 'SELECT twin.rotate_master_key()'), '0', 'and finds none the second time');

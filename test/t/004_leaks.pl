@@ -216,7 +216,7 @@ my @shown = (settings => '-c log_parameter_max_length_on_error=-1');
 $limit->(sub { with_parameter('INSERT INTO t VALUES (21, :v, :v);', $typed, @shown) },
 	'limit: log_parameter_max_length_on_error shows the text the client sent, after an error');
 $limit->(sub { with_parameter('UPDATE t SET v = :v WHERE id = 20;', $typed, @shown) },
-	'limit: and with whatever is logged meanwhile, here by auto_explain');
+	'though not with what else is logged meanwhile, here by auto_explain, from which secrets are taken', hidden => 1);
 $limit->(sub { with_parameter('INSERT INTO t VALUES (21, :v, :v); SELECT id FROM t WHERE e = :v;', $typed) },
 	'while its default of 0 shows nothing', hidden => 1);
 my $bad_line = "COPY picky FROM STDIN;\n\\N\t$typed\n\\.\n";

@@ -289,6 +289,9 @@ my @copied = (db => 'copied');
 subscribe($reading, $publisher, 'copied', 'everything', @copied);
 is(sql($reading, $_, @copied), sql($publisher, $_), 'FOR ALL TABLES brings the keyring as well') foreach $keys, $grants;
 is(sql($reading, $open, @copied, @reader), 'u1', 'values open');
+is(sql($reading, q{SELECT count(*) FILTER (WHERE event_id > 0), count(*) > 0 FROM twin_internal.event_rows}, @copied), '0|t', 'of the audit log nothing comes: it has events of its own');
+is(sql($_->[0], q{SELECT count(*) FROM twin_internal.wrapped_secrets WHERE purpose = 'audit log'}, db => $_->[1]), $_->[2], "$_->[3]")
+	foreach [ $publisher, 'postgres', '1', 'nor its key, which the publisher has' ], [ $reading, 'copied', '0', '... and the subscriber has not' ];
 my $later = q{SELECT messages FROM twin.keys WHERE key_name = 'later' ORDER BY version DESC LIMIT 1};
 sql($reading, q{SELECT count(i::text::twin.encrypted_text(later)) FROM generate_series(1, 1000) i}, @copied);
 my $here = sql($reading, $later, @copied);

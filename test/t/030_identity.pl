@@ -166,6 +166,35 @@ is($reader->query("SELECT twin.has_permission('admin_panel')"), 'f', '... a perm
 $reader->quit;
 $standby->stop;
 
+# ---- events that applications record carry the verified name ----
+
+sql($node, q{
+	GRANT twin_operator TO app;
+	CREATE EXTENSION pgcrypto;
+	SELECT twin.create_user('anna', 'Nine lives, 9 cats', role_name => 'viewer');
+	SELECT twin.add_verification_key('{"kty":"oct","alg":"HS256","kid":"theirs","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}', 'them', claim_map => '{"user": "sub", "roles": ["viewer"]}')});
+my $anna = token_of(sql($node, q{SELECT json_build_object('user_id', user_id::text, 'role', 'viewer') FROM twin.users WHERE username = 'anna'}));
+my $theirs = sql($node, q{WITH b AS (SELECT translate(encode('{"alg":"HS256","kid":"theirs"}', 'base64'), '+/=' || chr(10), '-_') || '.' ||
+		translate(encode(convert_to('{"iss":"them","sub":"otto","exp":' || floor(extract(epoch FROM now()))::bigint + 600 || '}', 'UTF8'), 'base64'), '+/=' || chr(10), '-_') AS t)
+	SELECT t || '.' || translate(encode(hmac(t, '0123456789abcdef0123456789abcdef', 'sha256'), 'base64'), '+/=', '-_') FROM b});
+my %tokens = (account => $anna, number => token_of('{"user_id": "77", "role": "viewer"}'), text => token_of('{"user_id": "bob", "role": "viewer"}'), outside => $theirs, unnamed => token_of('{"role": "viewer"}'));
+my %claims = (none => '', same => ", username => 'anna'", other => ", username => 'mallory'", more => q{, username => 'mallory', details => '{"a": 1}'}, twice => q{, username => 'mallory', details => '{"claimed_username": "anna"}'});
+foreach my $case (
+	[ 'account none', 'anna|{}' ], [ 'account same', 'anna|{}' ], [ 'account other', 'anna|{"claimed_username": "mallory"}' ], [ 'account more', 'anna|{"a": 1, "claimed_username": "mallory"}' ],
+	[ 'account twice', 'anna|{"claimed_username": "mallory"}' ], [ 'number other', '|{"claimed_username": "mallory"}' ], [ 'text other', 'bob|{"claimed_username": "mallory"}' ],
+	[ 'outside other', 'otto|{"claimed_username": "mallory"}' ], [ 'outside none', 'otto|{}' ], [ 'unnamed other', 'mallory|{}' ], [ 'nobody other', 'mallory|{}' ])
+{
+	my ($name, $wanted) = @$case;
+	my ($token, $claim) = split / /, $name;
+	my $begin = $token eq 'nobody' ? '' : "SELECT 1 FROM (SELECT twin.authenticate('$tokens{$token}')) a;";
+	my ($id) = sql($node, "BEGIN; $begin SELECT twin.record_event('door_opened'$claims{$claim}); COMMIT", @app) =~ /(\d+)$/;
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_id = $id");
+	is(sql($node, "SELECT username, details FROM twin.audit_log WHERE event_id = $id AND application_made"), $wanted, "token: $token, claimed: $claim");
+}
+my $long = q{'door_opened', username => 'mallory', details => jsonb_build_object('a', repeat('x', 5100))};
+is(answer_of($node, "BEGIN; SELECT twin.record_event($long) > 0; COMMIT", @app), 't', 'details that just fit');
+fails_with($node, "BEGIN; SELECT twin.authenticate('$anna'); SELECT twin.record_event($long)", '54000', 'details of a security event are too long', '... do not where the name is kept beside them', @app);
+
 # ---- a dump ----
 
 sql($node, q{SELECT twin.create_role('auditor_2', 'viewer'), twin.create_permission('see_all'), twin.grant_permission('auditor_2', 'see_all')});

@@ -5,9 +5,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
 
-my $node = new_node('settings', conf => "max_prepared_transactions = 2\n");
+my $node = new_node('settings', conf => "max_prepared_transactions = 2\ntwin_security.audit_enabled = off\n");
 start_with($node, new_key());
-sub settle { my ($db) = @_; return $node->poll_query_until($db, 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit') }
+sub settle { return events_written($node, db => $_[0]) }
 
 my %settings = (
 	quotes => [ standard_conforming_strings => 'off' ],
@@ -23,7 +23,7 @@ foreach my $db (sort keys %settings)
 	while (my ($name, $value) = splice @pairs, 0, 2) { sql($node, "ALTER DATABASE $db SET $name = '$value'"); }
 	sql($node, 'CREATE EXTENSION twin_security', db => $db) unless $db eq 'strict';
 	my $off = 'SET default_transaction_read_only = off; SET session_replication_role = origin; SET default_transaction_isolation = \'read committed\'';
-	sql($node, "$off; UPDATE twin_internal.event_state SET created_at = now() - interval '2 hours'", db => $db);
+	sql($node, "$off; BEGIN; SELECT twin_internal.open_log(); UPDATE twin_internal.event_state SET created_at = now() - interval '2 hours'; SELECT twin_internal.start_event_writer(); COMMIT", db => $db);
 	sql($node, "$off; SELECT twin.record_event('x')", db => $db);
 	ok(settle($db), "$db: an event is written");
 	sql($node, "$off; SELECT twin.record_event('y')", db => $db);

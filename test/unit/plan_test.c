@@ -44,6 +44,8 @@ statements(void)
 		 " AS pg_catalog.\"float8\")"},
 		{{.method = METHOD_GET, .path = "documents", .query = "select=data->a->>0"},
 		 "\"documents\".\"data\"->'a'->>(0) AS \"a\""},
+		{{.method = METHOD_GET, .path = "documents", .query = "select=data->*"},
+		 "\"documents\".\"data\"->'*' AS \"*\""},
 		{{.method = METHOD_GET, .path = "documents", .query = "select=span->x"},
 		 "pg_catalog.to_jsonb(\"documents\".\"span\")->'x'"},
 		{{.method = METHOD_GET, .path = "documents", .query = "body->>it's=eq.1"}, "->>'it''s' = $1"},

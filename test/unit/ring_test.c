@@ -182,6 +182,30 @@ dead_pushers(void)
 	free(ring.memory);
 }
 
+/* Those that died after they had written how long their entries are can be told apart. */
+static void
+dead_entries(void)
+{
+	Ring ring = new_ring(20);
+	uint64_t cursor;
+
+	for (int lap = 0; lap < 40; lap++)
+	{
+		uint64_t begin = ring_end(ring);
+
+		cursor = ring_begin(ring);
+		die_while_pushing(ring, 2 + 1 + 3);
+		ring.memory->slot[begin % 20].length = RING_SLOT_PAYLOAD + 1;
+		ring.memory->slot[(begin + 2) % 20].length = 1;
+		ring.memory->slot[(begin + 3) % 20].length = 3 * RING_SLOT_PAYLOAD;
+		CHECK(push(ring, 1, (uint32_t) lap, 12));
+		CHECK(ring_skip(ring, &cursor, ring_end(ring)) == 3, "lap %d", lap);
+		CHECK(reads(ring, &cursor, (uint32_t) lap), "lap %d", lap);
+		ring_consume(ring, cursor);
+	}
+	free(ring.memory);
+}
+
 static void
 late_pusher(void)
 {
@@ -321,6 +345,7 @@ static const UnitCase cases[] = {
 	{"entries of every size come out as they went in", sizes},
 	{"a full ring refuses, and takes again what was given back", full},
 	{"dead pushers cost their own entries only", dead_pushers},
+	{"dead entries are counted", dead_entries},
 	{"a very late pusher costs one entry", late_pusher},
 	{"damaged shared memory is never followed", damage},
 	{"threads push while one reads", threads},

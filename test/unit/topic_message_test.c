@@ -88,6 +88,7 @@ messages(void)
 		 .payload = {(const uint8_t *) "1", 1}},
 		{.has_tenant = true,
 		 .is_bound = true,
+		 .is_change = true,
 		 .topic = {(const uint8_t *) "a", 1},
 		 .payload = {(const uint8_t *) "1", 1}},
 	};
@@ -102,7 +103,8 @@ messages(void)
 		topic_message_encode(sample, encoded);
 		CHECK(topic_message_decode(bytes_of(encoded, length), &again), "%zu", i);
 		CHECK(again.published_at == sample->published_at && again.has_tenant == sample->has_tenant &&
-				  again.is_bound == sample->is_bound && again.tenant == sample->tenant,
+				  again.is_bound == sample->is_bound && again.is_change == sample->is_change &&
+				  again.tenant == sample->tenant,
 			  "%zu", i);
 		CHECK(again.topic.length == sample->topic.length &&
 			  memcmp(again.topic.data, sample->topic.data, again.topic.length) == 0);
@@ -117,7 +119,7 @@ messages(void)
 			CHECK(!topic_message_decode(bytes_of(exact, cut), &again), "cut at %zu", cut);
 			free(exact);
 		}
-		encoded[17] |= 4;
+		encoded[17] |= 8;
 		CHECK(!topic_message_decode(bytes_of(encoded, length), &again), "an unknown flag");
 		encoded[17] = 0;
 		encoded[15] = 1;

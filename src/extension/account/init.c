@@ -39,6 +39,7 @@ account_init(void)
 	base_register_area(&area);
 	for (int i = 0; i < (int) lengthof(within_tenant); i++)
 		identity_let_tenants_call(within_tenant[i]);
+	identity_set_namer(account_username);
 }
 
 /* limits_began() -> timestamptz: null without preloading */

@@ -306,6 +306,11 @@ extern Datum session_open(const Account *account, const Address *address, bool u
 /* Whether the sid of a token can be one of a session here: a uuid as this database writes it. */
 extern bool session_is_uuid(const char *text);
 
+/* ---- self.c ---- */
+
+/* The name of a user, read without SQL and without privileges; NULL when there is none. */
+extern char *account_username(int64 user_id);
+
 #define REFUSED_LOGIN "invalid_credentials"
 #define REFUSED_TOKEN "invalid_token"
 #define REFUSED_FLOOD "too_many_requests"

@@ -145,21 +145,20 @@ tsec_me(PG_FUNCTION_ARGS)
 	return answer_finish(&json);
 }
 
-/* The name of a user, read without SQL and without privileges; NULL when there is none. */
-static text *
-username_of(int64 user_id)
+char *
+account_username(int64 user_id)
 {
-	Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, false);
+	Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, true);
 	Oid table = get_relname_relid("users", schema);
 	Oid index = get_relname_relid("users_pkey", schema);
 	Relation relation;
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple row;
-	text *name = NULL;
+	char *name = NULL;
 
 	if (!OidIsValid(table) || !OidIsValid(index))
-		elog(ERROR, "twin_security: the table of users is missing");
+		return NULL;
 	relation = table_open(table, AccessShareLock);
 	ScanKeyInit(&key, USERS_USER_ID, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(user_id));
 	scan = systable_beginscan(relation, index, true, NULL, 1, &key);
@@ -167,8 +166,9 @@ username_of(int64 user_id)
 	if (HeapTupleIsValid(row))
 	{
 		bool null;
+		Datum value = heap_getattr(row, USERS_USERNAME, RelationGetDescr(relation), &null);
 
-		name = DatumGetTextPCopy(heap_getattr(row, USERS_USERNAME, RelationGetDescr(relation), &null));
+		name = null ? NULL : TextDatumGetCString(value);
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
@@ -180,7 +180,7 @@ Datum
 tsec_current_username(PG_FUNCTION_ARGS)
 {
 	const Identity *identity = identity_current();
-	text *name;
+	char *name;
 
 	if (identity == NULL)
 		PG_RETURN_NULL();
@@ -190,8 +190,8 @@ tsec_current_username(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 		PG_RETURN_TEXT_P(cstring_to_text(identity->user));
 	}
-	name = username_of(identity->user_id);
+	name = account_username(identity->user_id);
 	if (name == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(name);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
 }

@@ -10,7 +10,12 @@
 #include "common/status.h"
 
 #include "fmgr.h"
+#include "postmaster/bgworker.h"
 #include "utils/inval.h"
+
+/* Whose an error is: what this library raises says so, and nobody else's RAISE of the same code can. */
+#undef TEXTDOMAIN
+#define TEXTDOMAIN "twin_security"
 
 /* Schemas of the extension. */
 #define TSEC_SCHEMA "twin"
@@ -25,10 +30,18 @@ extern bool base_is_preloaded(void);
 /* Raises 55000 with a hint when it did not; what names the feature that needs it. */
 extern void base_require_preload(const char *what);
 
+/* ---- worker.c ---- */
+
+/* A background worker with a database; restart: seconds, or BGW_NEVER_RESTART. */
+extern BackgroundWorker base_worker(const char *function, const char *name, int restart_seconds);
+
 /* ---- lookup.c ---- */
 
 /* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */
 extern Oid base_internal_function(const char *name, const Oid *arguments, int count);
+
+/* Whether CREATE or ALTER EXTENSION runs a script of this extension. */
+extern bool base_runs_own_script(void);
 
 /* Raises 39P01 unless a function was called by a trigger; name is what SQL calls it. */
 extern void base_require_trigger(FunctionCallInfo fcinfo, const char *name);
@@ -72,11 +85,17 @@ base_check(Status status)
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
 extern bool setting_allow_session_identity;
+extern bool setting_audit_enabled;
+extern bool setting_audit_logouts;
 extern int setting_bcrypt_cost;
+extern char *setting_checkpoint_directory;
+extern int setting_checkpoint_interval; /* seconds */
 extern char *setting_cluster_database;
 extern char *setting_databases;
-extern int setting_event_ring_size;   /* kB */
-extern int setting_hash_wait_timeout; /* milliseconds */
+extern int setting_event_ring_size;    /* kB */
+extern char *setting_export_directory; /* where exports of the audit log go; empty: they do not */
+extern int setting_hash_wait_timeout;  /* milliseconds */
+extern int setting_heartbeat_interval; /* seconds */
 extern char *setting_key_command;
 extern int setting_key_message_limit;
 extern int setting_limit_entries;
@@ -90,6 +109,8 @@ extern int setting_max_databases;
 extern int setting_max_subscriptions;
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
+extern bool setting_redact;
+extern char *setting_redact_names;
 extern int setting_refresh_token_grace;    /* seconds */
 extern int setting_refresh_token_lifetime; /* seconds */
 extern int setting_session_idle_timeout;   /* seconds */
@@ -100,6 +121,9 @@ extern int setting_token_leeway;    /* seconds */
 extern int setting_token_lifetime;  /* seconds; 0 leaves it to the environment */
 extern int setting_topic_ring_size; /* kB */
 extern char *setting_trusted_proxies;
+
+/* Changes whenever twin_security.redact_names was assigned. */
+extern uint64 setting_redact_changes;
 
 /* Changes whenever a token_ setting was assigned, for caches of what was judged by it. */
 extern uint64 setting_token_changes;

@@ -77,6 +77,7 @@ compat_keep_no_statistics(Oid relation, AttrNumber column)
 #endif
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "utils/acl.h"
 
 /* 16 made one function of the many that ask for ownership. */
@@ -87,6 +88,16 @@ compat_owns_relation(Oid relation, Oid role)
 	return object_ownercheck(RelationRelationId, relation, role);
 #else
 	return pg_class_ownercheck(relation, role);
+#endif
+}
+
+static inline bool
+compat_owns_database(Oid database, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
 #endif
 }
 
@@ -176,6 +187,19 @@ compat_insert_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *
 #endif
 }
 
+/* Makes index entries for a new row. */
+static inline void
+compat_insert_new_index_tuples(ResultRelInfo *result, TupleTableSlot *slot, EState *estate)
+{
+	if (result->ri_NumIndices == 0)
+		return;
+#if PG_VERSION_NUM >= 160000
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false);
+#else
+	(void) ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL);
+#endif
+}
+
 /*
  * From 17 on a sort of single values does not count the memory of those that
  * are passed by reference (seen on 17.11: it holds more than work_mem).
@@ -221,21 +245,75 @@ compat_alias_of(RangeTblEntry *entry, AttrNumber column)
 
 /* 16 gives a list of the settings made for the caller. */
 #include "utils/guc_tables.h"
+static inline struct config_generic **
+compat_settings(int *count)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(count);
+#else
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
+#endif
+}
+
 static inline struct config_generic *
 compat_find_setting(const char *name)
 {
-#if PG_VERSION_NUM >= 160000
 	int count;
-	struct config_generic **settings = get_guc_variables(&count);
-#else
-	int count = GetNumConfigOptions();
-	struct config_generic **settings = get_guc_variables();
-#endif
+	struct config_generic **settings = compat_settings(&count);
 
 	for (int i = 0; i < count; i++)
 		if (pg_strcasecmp(settings[i]->name, name) == 0)
 			return settings[i];
 	elog(ERROR, "twin_security: setting \"%s\" is missing", name);
+}
+
+/* 16 keeps apart from the connection who its client turned out to be. */
+#if PG_VERSION_NUM >= 160000
+#define COMPAT_CLIENT_IDENTITY(port) (MyClientConnectionInfo.authn_id)
+#else
+#define COMPAT_CLIENT_IDENTITY(port) ((port)->authn_id)
+#endif
+
+/* 18 took away what told a statement's only run. */
+#if PG_VERSION_NUM >= 180000
+#define TSEC_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define TSEC_RUN_ARGUMENTS query, direction, count
+#else
+#define TSEC_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define TSEC_RUN_ARGUMENTS query, direction, count, once
+#endif
+
+/*
+ * The role by whose rights a relation of a plan is read, InvalidOid for the current one: a view's owner.  From 16 on a
+ * table's children say nothing of it, so their parents are asked.
+ */
+#include "nodes/pathnodes.h"
+#include "nodes/plannodes.h"
+#include "parser/parsetree.h"
+static inline Oid
+compat_read_as(PlannedStmt *planned, Index number)
+{
+#if PG_VERSION_NUM >= 160000
+	RangeTblEntry *entry = rt_fetch(number, planned->rtable);
+
+	while (entry->perminfoindex == 0)
+	{
+		AppendRelInfo *of_child = NULL;
+		ListCell *cell;
+
+		foreach(cell, planned->appendRelations)
+			if (lfirst_node(AppendRelInfo, cell)->child_relid == number)
+				of_child = lfirst_node(AppendRelInfo, cell);
+		if (of_child == NULL)
+			return InvalidOid;
+		number = of_child->parent_relid;
+		entry = rt_fetch(number, planned->rtable);
+	}
+	return getRTEPermissionInfo(planned->permInfos, entry)->checkAsUser;
+#else
+	return rt_fetch(number, planned->rtable)->checkAsUser;
+#endif
 }
 
 #endif /* TSEC_COMPAT_H */

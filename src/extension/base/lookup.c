@@ -8,6 +8,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -20,6 +21,12 @@ base_internal_function(const char *name, const Oid *arguments, int count)
 	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
 						   PointerGetDatum(buildoidvector(arguments, count)),
 						   ObjectIdGetDatum(get_namespace_oid(TSEC_INTERNAL_SCHEMA, false)));
+}
+
+bool
+base_runs_own_script(void)
+{
+	return creating_extension && CurrentExtensionObject == get_extension_oid("twin_security", true);
 }
 
 void

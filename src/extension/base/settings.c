@@ -7,16 +7,23 @@
 #include "base/base.h"
 
 #include "common/network.h"
+#include "common/redact.h"
 
 #include "miscadmin.h"
 #include "utils/guc.h"
 
 bool setting_allow_session_identity;
+bool setting_audit_enabled;
+bool setting_audit_logouts;
 int setting_bcrypt_cost;
+char *setting_checkpoint_directory;
+int setting_checkpoint_interval;
 char *setting_cluster_database;
 char *setting_databases;
 int setting_event_ring_size;
+char *setting_export_directory;
 int setting_hash_wait_timeout;
+int setting_heartbeat_interval;
 char *setting_key_command;
 int setting_key_message_limit;
 int setting_limit_entries;
@@ -30,6 +37,9 @@ int setting_max_databases;
 int setting_max_subscriptions;
 int setting_password_min_length;
 int setting_password_min_score;
+bool setting_redact;
+uint64 setting_redact_changes = 1;
+char *setting_redact_names;
 int setting_refresh_token_grace;
 int setting_refresh_token_lifetime;
 int setting_session_idle_timeout;
@@ -85,7 +95,20 @@ static const BooleanSetting booleans[] = {
 	 "Lets twin_security.token be set for a whole session.",
 	 "Off, a token counts for the transaction that set it, so that the next client of a pooled connection is nobody. "
 	 "Unfit for connection pools."},
+	{"twin_security.audit_enabled", &setting_audit_enabled, true, PGC_SIGHUP, 0,
+	 "Records changes, reads, refusals and commands.",
+	 "A switch for emergencies. Off, nothing of these is recorded in any database of the cluster. Each database's "
+	 "log says "
+	 "since when and who did it, and twin.audit_gaps shows the gap."},
+	{"twin_security.audit_logouts", &setting_audit_logouts, false, PGC_SIGHUP, 0,
+	 "Records the end of every session of a database.",
+	 "An event of type logout, with how long the session lasted. Its begin is recorded in any case."},
+	{"twin_security.redact", &setting_redact, true, PGC_SIGHUP, 0, "Keeps secrets out of the server's log.",
+	 "Passwords, tokens, keys and connection strings are replaced by *** in all that the server logs: messages, "
+	 "details, contexts, statements and their parameters. A statement that names a secret loses all its literals. "
+	 "Needs preloading."},
 };
+
 #define TOKEN_NAME_MAX 255
 
 /* Names that stand in tokens are compared byte for byte, so they are plain ASCII in every encoding. */
@@ -113,6 +136,48 @@ check_proxies(char **value, void **extra, GucSource source)
 	return false;
 }
 
+/* A folder that whoever rewrites the data folder does not reach by accident: outside of it. */
+static bool
+check_outside_folder(char **value, void **extra, GucSource source)
+{
+	char path[MAXPGPATH];
+
+	if (**value == '\0')
+		return true;
+	if (!is_absolute_path(*value) || strlen(*value) >= MAXPGPATH / 2)
+	{
+		GUC_check_errdetail("It is an absolute path of at most %d bytes.", MAXPGPATH / 2 - 1);
+		return false;
+	}
+	strlcpy(path, *value, sizeof(path));
+	canonicalize_path(path);
+	if (DataDir != NULL && path_is_prefix_of_path(DataDir, path))
+	{
+		GUC_check_errdetail("It must not lie in the data folder.");
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_redact_names(char **value, void **extra, GucSource source)
+{
+	RedactNames names;
+
+	if (redact_names_parse(*value, &names))
+		return true;
+	GUC_check_errdetail(
+		"It is a comma-separated list of at most %d names of 3 to %d letters, digits, \"_\" and \"-\".",
+		REDACT_NAMES_MAX, REDACT_NAME_SIZE - 1);
+	return false;
+}
+
+static void
+note_redact_names(const char *value, void *extra)
+{
+	setting_redact_changes++;
+}
+
 static void
 note_token_string(const char *value, void *extra)
 {
@@ -126,6 +191,11 @@ note_token_integer(int value, void *extra)
 }
 
 static const StringSetting strings[] = {
+	{"twin_security.checkpoint_directory", &setting_checkpoint_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder in which signed checkpoints of the audit log are kept.",
+	 "Each checkpoint is a file; an auditor copies them to where nobody of this machine can change them. When empty, "
+	 "checkpoints stand in the database alone, and are told by NOTIFY twin_audit_checkpoint.",
+	 check_outside_folder, NULL},
 	{"twin_security.cluster_database", &setting_cluster_database, "postgres", PGC_SIGHUP, 0,
 	 "Database that records security events of no database.",
 	 "Such are events from before a connection has its database, and the report of events that were dropped because "
@@ -136,12 +206,23 @@ static const StringSetting strings[] = {
 	 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When empty, "
 	 "every database that has the extension records its events.",
 	 NULL, NULL},
+	{"twin_security.export_directory", &setting_export_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder under which twin.export_audit_log() makes folders.",
+	 "Exports hold events as they are, for auditors to check with twin_verify. Files get the folder's group when it "
+	 "has "
+	 "the set-group-id bit, and nobody else reads them. When empty, nothing is exported.",
+	 check_outside_folder, NULL},
 	{"twin_security.key_command", &setting_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Command that prints the encryption key, for use with a secret manager.",
 	 "Run by the shell in place of reading ENCRYPTION_KEY from the environment, once at server start when the "
 	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
 	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then.",
 	 NULL, NULL},
+	{"twin_security.redact_names", &setting_redact_names, "", PGC_SIGHUP, 0,
+	 "Further names of secrets, for twin_security.redact.",
+	 "A comma-separated list. Columns, keys, settings and functions whose name contains one of them are treated as "
+	 "password, token, secret, api_key and the like are, in any case and with or without \"_\" and \"-\".",
+	 check_redact_names, note_redact_names},
 	{"twin_security.token_audience", &setting_token_audience, "twin_security", PGC_SUSET, 0,
 	 "Audience (aud) of the tokens this database issues and, of those signed by its own keys, accepts.",
 	 "Databases that share JWT_SECRET_KEY and must not take each other's tokens need different values "
@@ -168,6 +249,12 @@ static const IntegerSetting integers[] = {
 	 "Hashes made at another cost still verify, and each is made anew at its account's next login; for those of "
 	 "applications twin.password_needs_rehash() tells which cost less.",
 	 NULL},
+	{"twin_security.checkpoint_interval", &setting_checkpoint_interval, 10, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often a checkpoint of the audit log is signed at most.",
+	 "One is signed when the log has grown and the last is this old. What a checkpoint covers that somebody else "
+	 "keeps "
+	 "cannot be edited unseen any more.",
+	 NULL},
 	{"twin_security.event_ring_size", &setting_event_ring_size, 2048, 64, 1048576, PGC_POSTMASTER, GUC_UNIT_KB,
 	 "Shared memory per database for security events that wait to be written.",
 	 "An event takes 1 to 8 kB, nearly always 1. When a database's share is full, further events are dropped and "
@@ -179,6 +266,12 @@ static const IntegerSetting integers[] = {
 	 "While twin_security.max_concurrent_hashes passwords are being hashed, more wait in the order in which they "
 	 "came. One that has waited this long fails with SQLSTATE TW301, which the gateway answers with 503. 0 does not "
 	 "wait at all.",
+	 NULL},
+	{"twin_security.heartbeat_interval", &setting_heartbeat_interval, 300, 1, 86400, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often the audit log says that it is alive while there is nothing else to record.",
+	 "A heartbeat is an event with the number of events dropped and digests of the triggers and settings that the "
+	 "audit "
+	 "depends on. While events are recorded there is one a minute, or as often as this if that is more often.",
 	 NULL},
 	{"twin_security.key_message_limit", &setting_key_message_limit, 2000000000, 1000, 2147483647, PGC_SUSET, 0,
 	 "Messages sealed under one key version after which the key rotates by itself.",

@@ -32,4 +32,7 @@ extern void cipher_init(void);
  */
 extern char *cipher_open_text_unasked(const struct varlena *stored);
 
+/* Whether a type is one of the encrypted ones. */
+extern bool cipher_is_encrypted(Oid type);
+
 #endif /* TSEC_CIPHER_H */

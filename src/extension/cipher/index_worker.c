@@ -43,18 +43,12 @@ typedef struct Errand
 static BackgroundWorkerHandle *
 start_worker(dsm_segment *segment)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker = base_worker("tsec_statement_worker", "twin_security index build", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
 	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_library_name, "twin_security", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "tsec_statement_worker", BGW_MAXLEN);
-	strlcpy(worker.bgw_name, "twin_security index build", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "twin_security index build", BGW_MAXLEN);
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
 	{
 		dsm_detach(segment);

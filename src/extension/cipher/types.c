@@ -95,6 +95,12 @@ type_of_oid(Oid oid)
 	return NULL;
 }
 
+bool
+cipher_is_encrypted(Oid type)
+{
+	return type_of_oid(type) != NULL;
+}
+
 const EncryptedType *
 type_for_base(Oid base, bool searchable)
 {

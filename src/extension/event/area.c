@@ -23,6 +23,10 @@ typedef struct EventArea
 	pg_atomic_uint64 homeless_reported; /* how many of them stand in a log */
 	pg_atomic_uint64 homeless_rest;     /* until when the launcher is not woken for them */
 	pg_atomic_uint32 cluster_database;
+	pg_atomic_uint64 reserve_latch; /* of the writer in reserve, while it has nothing to do; else 0 */
+	pg_atomic_uint32 reserve_ring;  /* which ring it is to serve, from 1 on; 0: none */
+	pg_atomic_uint32 reserve_asked; /* whether others wait for it */
+	uint8 secret[AREA_SECRET_SIZE]; /* made with the area, and never again */
 } EventArea;
 
 /* How long the launcher, once it looked for a ring in vain, is left alone by events without one. */
@@ -31,7 +35,7 @@ typedef struct EventArea
 #define AREA_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventArea))
 #define RING_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventRing))
 
-StaticAssertDecl(sizeof(EventRing) <= 128, "what lies in front of a ring takes two cache lines at most");
+StaticAssertDecl(sizeof(EventRing) <= 192, "what lies in front of a ring takes three cache lines at most");
 StaticAssertDecl(PG_CACHE_LINE_SIZE % RING_CACHE_LINE == 0, "shared memory areas begin where rings may");
 
 static EventArea *area = NULL;
@@ -47,7 +51,7 @@ ring_stride(void)
 bool
 area_exists(void)
 {
-	return area != NULL;
+	return area != NULL && !IsBinaryUpgrade;
 }
 
 int
@@ -83,7 +87,17 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->retry_at, 0);
 	pg_atomic_write_u64(&ring->absent_since, 0);
 	pg_atomic_write_u64(&ring->maintain_at, 0);
+	pg_atomic_write_u64(&ring->follow_at, 0);
 	pg_atomic_write_u32(&ring->failures, 0);
+	pg_atomic_write_u32(&ring->stumbles, 0);
+	pg_atomic_write_u32(&ring->id_sequence, 0);
+	pg_atomic_write_u32(&ring->written_table, 0);
+	pg_atomic_write_u64(&ring->written_from, 0);
+	pg_atomic_write_u64(&ring->written_sum, 0);
+	pg_atomic_write_u64(&ring->round_sum, 0);
+	pg_atomic_write_u64(&ring->sealed_sum, 0);
+	pg_atomic_write_u64(&ring->last_id, 0);
+	pg_atomic_write_u64(&ring->waiting_since, 0);
 }
 
 static void
@@ -95,6 +109,11 @@ initialise(void *memory)
 	pg_atomic_init_u64(&area->homeless_reported, 0);
 	pg_atomic_init_u64(&area->homeless_rest, 0);
 	pg_atomic_init_u32(&area->cluster_database, InvalidOid);
+	pg_atomic_init_u64(&area->reserve_latch, 0);
+	pg_atomic_init_u32(&area->reserve_ring, 0);
+	pg_atomic_init_u32(&area->reserve_asked, 0);
+	if (!pg_strong_random(area->secret, AREA_SECRET_SIZE))
+		base_throw(TSEC_NO_RANDOM);
 	for (int i = 0; i < setting_max_databases; i++)
 	{
 		EventRing *ring = area_ring(i);
@@ -109,7 +128,17 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->retry_at, 0);
 		pg_atomic_init_u64(&ring->absent_since, 0);
 		pg_atomic_init_u64(&ring->maintain_at, 0);
+		pg_atomic_init_u64(&ring->follow_at, 0);
 		pg_atomic_init_u32(&ring->failures, 0);
+		pg_atomic_init_u32(&ring->stumbles, 0);
+		pg_atomic_init_u32(&ring->id_sequence, 0);
+		pg_atomic_init_u32(&ring->written_table, 0);
+		pg_atomic_init_u64(&ring->written_from, 0);
+		pg_atomic_init_u64(&ring->written_sum, 0);
+		pg_atomic_init_u64(&ring->round_sum, 0);
+		pg_atomic_init_u64(&ring->sealed_sum, 0);
+		pg_atomic_init_u64(&ring->last_id, 0);
+		pg_atomic_init_u64(&ring->waiting_since, 0);
 		ring_init(area_queue(ring));
 	}
 	keep_start();
@@ -155,16 +184,21 @@ area_ring_of(Oid database)
 	return NULL;
 }
 
-/* This process's ring, remembered while it is still its database's. */
+/* A database's ring, remembered while it is still its own. */
 static EventRing *
-own_ring(void)
+ring_for(Oid database)
 {
 	static EventRing *own = NULL;
-	Oid database = OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database();
 
 	if (own == NULL || pg_atomic_read_u32(&own->database) != database)
 		own = area_ring_of(database);
 	return own;
+}
+
+EventRing *
+area_own(void)
+{
+	return ring_for(OidIsValid(MyDatabaseId) ? MyDatabaseId : area_cluster_database());
 }
 
 static void
@@ -189,6 +223,37 @@ wake_for(EventRing *ring)
 		area_wake_launcher();
 }
 
+const uint8 *
+area_secret(void)
+{
+	return area->secret;
+}
+
+TimestampTz
+area_waiting_since(EventRing *ring)
+{
+	return ring_fill(area_queue(ring)) == 0 ? 0 : (TimestampTz) pg_atomic_read_u64(&ring->waiting_since);
+}
+
+/* Notes when the first event came into an empty ring. */
+static void
+note_waiting(EventRing *ring)
+{
+	uint64 none = 0;
+
+	if (pg_atomic_read_u64(&ring->waiting_since) == 0)
+		(void) pg_atomic_compare_exchange_u64(&ring->waiting_since, &none, (uint64) GetCurrentTimestamp());
+}
+
+void
+area_note_taken(EventRing *ring, TimestampTz rest_waits_since)
+{
+	pg_atomic_write_u64(&ring->waiting_since, 0);
+	pg_memory_barrier(); /* whose event is not seen below sees the 0 */
+	if (ring_fill(area_queue(ring)) > 0)
+		pg_atomic_write_u64(&ring->waiting_since, (uint64) rest_waits_since);
+}
+
 /* Whether events of a share may have no more of a ring for now. */
 static bool
 is_full_for(EventShare share, Ring queue)
@@ -198,8 +263,11 @@ is_full_for(EventShare share, Ring queue)
 	return share != SHARE_OWN && ring_fill(queue) >= queue.slots / 4 * quarters[share];
 }
 
-bool
-area_push(Bytes record, EventShare share)
+/* How many events this process has pushed. */
+static uint64 pushed = 0;
+
+static bool
+push(Oid database, Bytes record, EventShare share)
 {
 	EventRing *ring;
 	Ring queue;
@@ -207,7 +275,8 @@ area_push(Bytes record, EventShare share)
 
 	if (area == NULL)
 		return false;
-	ring = own_ring();
+	ring = ring_for(database);
+	pushed++;
 	if (ring == NULL)
 	{
 		TimestampTz now = GetCurrentTimestamp();
@@ -224,10 +293,58 @@ area_push(Bytes record, EventShare share)
 	pg_atomic_fetch_add_u64(&ring->emitted, 1);
 	queue = area_queue(ring);
 	taken = !is_full_for(share, queue) && ring_push(queue, record);
-	if (!taken)
+	if (taken)
+		note_waiting(ring);
+	else
 		pg_atomic_fetch_add_u64(&ring->dropped, 1);
 	wake_for(ring);
 	return taken;
+}
+
+double
+area_fill(void)
+{
+	EventRing *ring = area == NULL || !OidIsValid(MyDatabaseId) ? NULL : ring_for(MyDatabaseId);
+
+	return ring == NULL ? 0 : (double) ring_fill(area_queue(ring)) / setting_event_ring_size;
+}
+
+bool
+area_push(Bytes record, EventShare share)
+{
+	return push(OidIsValid(MyDatabaseId) || area == NULL ? MyDatabaseId : area_cluster_database(), record, share);
+}
+
+bool
+area_push_to_cluster(Bytes record, EventShare share)
+{
+	return push(area == NULL ? InvalidOid : area_cluster_database(), record, share);
+}
+
+void
+area_count_lost(uint64 count)
+{
+	EventRing *ring = area == NULL ? NULL : area_own();
+
+	if (ring == NULL)
+		return;
+	pg_atomic_fetch_add_u64(&ring->emitted, (int64) count);
+	pg_atomic_fetch_add_u64(&ring->dropped, (int64) count);
+	wake_for(ring);
+}
+
+bool
+area_is_crowded(void)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+
+	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
+}
+
+uint64
+area_pushed(void)
+{
+	return pushed;
 }
 
 uint64
@@ -263,8 +380,8 @@ area_end_reading(EventRing *ring)
 	pg_atomic_write_u64(&ring->reader_latch, 0);
 	pg_memory_barrier(); /* emitters see no latch before there is no reader */
 	pg_atomic_write_u32(&ring->reader, 0);
-	/* what came after this reader last looked */
-	if (ring_fill(area_queue(ring)) > 0)
+	/* what came after this reader last looked, and when its followers are called next */
+	if (ring_fill(area_queue(ring)) > 0 || pg_atomic_read_u64(&ring->follow_at) != 0)
 		area_wake_launcher();
 }
 
@@ -332,4 +449,54 @@ Oid
 area_cluster_database(void)
 {
 	return pg_atomic_read_u32(&area->cluster_database);
+}
+
+/* ---- the writer in reserve ---- */
+
+static void
+forget_reserve(int code, Datum argument)
+{
+	pg_atomic_write_u64(&area->reserve_latch, 0);
+}
+
+void
+area_offer_reserve(void)
+{
+	pg_atomic_write_u32(&area->reserve_ring, 0);
+	pg_atomic_write_u32(&area->reserve_asked, 0);
+	pg_atomic_write_u64(&area->reserve_latch, (uint64) (uintptr_t) MyLatch);
+	before_shmem_exit(forget_reserve, (Datum) 0);
+	area_wake_launcher();
+}
+
+int
+area_reserve_ring(void)
+{
+	uint32 number = pg_atomic_read_u32(&area->reserve_ring);
+
+	if (number == 0)
+		return -1;
+	pg_atomic_write_u64(&area->reserve_latch, 0);
+	return (int) number - 1;
+}
+
+bool
+area_call_reserve(int index)
+{
+	uint32 none = 0;
+
+	if (pg_atomic_read_u64(&area->reserve_latch) == 0 ||
+		!pg_atomic_compare_exchange_u32(&area->reserve_ring, &none, (uint32) index + 1))
+	{
+		pg_atomic_write_u32(&area->reserve_asked, 1);
+		return false;
+	}
+	wake(&area->reserve_latch);
+	return true;
+}
+
+bool
+area_reserve_is_asked(void)
+{
+	return pg_atomic_read_u32(&area->reserve_asked) != 0;
 }

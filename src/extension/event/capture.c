@@ -41,7 +41,10 @@ take(EventRecord *record, EventText which, const char *text)
 	record->text[which] = bytes_of(text, length);
 }
 
-/* Takes the roles, once this process has any. */
+/*
+ * Takes the roles, once this process has any.  A superuser may call himself another session's user: who it was that came
+ * in stays the session's user here, and whom he plays is the outer one.
+ */
 static void
 take_roles(EventRecord *record)
 {
@@ -52,11 +55,11 @@ take_roles(EventRecord *record)
 	if (!OidIsValid(effective))
 		return;
 	record->effective_user = effective;
-	record->session_user = GetSessionUserId();
+	record->session_user = GetAuthenticatedUserId();
 	record->outer_user = GetOuterUserId();
 }
 
-/* Who acts, or, of user and tenant, whom the event says it is about. */
+/* Who acts, or, of user and tenant, whom the event says it is about: then the actor's name is not his. */
 static EventActor
 actor_of(const SecurityEvent *event)
 {
@@ -70,8 +73,18 @@ actor_of(const SecurityEvent *event)
 		actor.user_id = event->user_id;
 		actor.has_tenant = event->tenant_id != 0;
 		actor.tenant_id = event->tenant_id;
+		actor.username = NULL;
 	}
 	return actor;
+}
+
+const char *
+capture_verified_name(bool *is_verified)
+{
+	EventActor actor = actor_of(&(SecurityEvent){0});
+
+	*is_verified = actor.is_verified;
+	return actor.username;
 }
 
 int64
@@ -106,27 +119,35 @@ take_actor(EventRecord *record, const SecurityEvent *event)
 								: base_client_address());
 }
 
+void
+event_capture(const SecurityEvent *event, EventRecord *record)
+{
+	memset(record, 0, sizeof(*record));
+	record->class_number = (uint8) event->class;
+	record->severity = (uint8) event->severity;
+	record->outcome = (uint8) event->outcome;
+	record->flags = event->application_made ? EVENT_APPLICATION_MADE : 0;
+	record->pid = (uint32) MyProcPid;
+	record->event_id = event->event_id;
+	record->event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
+	record->xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+	take_roles(record);
+	take_actor(record, event);
+	take(record, EVENT_TYPE, event->type);
+	take(record, EVENT_ACTION, event->action);
+	take(record, EVENT_RESOURCE, event->resource);
+	take(record, EVENT_RECORD_ID, event->record_id);
+	take(record, EVENT_APPLICATION_NAME, application_name);
+}
+
 size_t
 capture_event(const SecurityEvent *event, uint8 *encoded)
 {
-	EventRecord record = {.class_number = (uint8) event->class,
-						  .severity = (uint8) event->severity,
-						  .outcome = (uint8) event->outcome,
-						  .flags = event->application_made ? EVENT_APPLICATION_MADE : 0,
-						  .pid = (uint32) MyProcPid,
-						  .event_id = event->event_id};
+	EventRecord record;
 	char cut[EVENT_DETAILS_MAX];
 
-	record.event_time = event->has_event_time ? event->event_time : GetCurrentTimestamp();
-	record.xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
-	take_roles(&record);
-	take_actor(&record, event);
-	take(&record, EVENT_TYPE, event->type);
-	take(&record, EVENT_ACTION, event->action);
-	take(&record, EVENT_RESOURCE, event->resource);
-	take(&record, EVENT_RECORD_ID, event->record_id);
-	take(&record, EVENT_APPLICATION_NAME, application_name);
-	if (event->details != NULL)
+	event_capture(event, &record);
+	if (event->details != NULL && event->details[0] != '\0')
 	{
 		Bytes details = bytes_of(event->details, strlen(event->details));
 
@@ -138,14 +159,41 @@ capture_event(const SecurityEvent *event, uint8 *encoded)
 	return event_record_encode(&record, encoded);
 }
 
+/* ---- errors that are told by who raises them ---- */
+
+static bool told = false;
+
+/* Notes an event whose emitter raises an error about the same next. */
+static void
+note_told(const SecurityEvent *event)
+{
+	static const char *const types[] = {"permission_denied", "integrity_failure", "wrong_key", "keyring_tampered"};
+
+	if (!event->application_made && event->outcome != EVENT_SUCCESS)
+		told = event_word(types, lengthof(types), event->type) < (int) lengthof(types);
+}
+
+bool
+event_take_told(void)
+{
+	bool was_told = told;
+
+	told = false;
+	return was_told;
+}
+
 bool
 event_emit(const SecurityEvent *event)
 {
-	uint8 record[EVENT_RECORD_MAX];
+	uint8 encoded[EVENT_RECORD_MAX];
+	EventShare share = event->application_made               ? SHARE_APPLICATION
+					   : event->is_anybodys || event->yields ? SHARE_ANYBODY
+															 : SHARE_OWN;
+	Bytes record;
 
+	note_told(event);
 	if (!area_exists() || (event->is_anybodys && !flood_allows(event->type, capture_user(event))))
 		return false;
-	return area_push(bytes_of(record, capture_event(event, record)), event->application_made ? SHARE_APPLICATION
-																	 : event->is_anybodys    ? SHARE_ANYBODY
-																							 : SHARE_OWN);
+	record = bytes_of(encoded, capture_event(event, encoded));
+	return event->of_no_database ? area_push_to_cluster(record, share) : area_push(record, share);
 }

@@ -1,9 +1,10 @@
 /*
  * event.sql
- *		Security events: recorded by applications, emitted by the extension, read in twin.audit_log.
+ *		Security events: recorded by applications, emitted by the extension.
  */
 
 --@include tables.sql
+--@include guard.sql
 --@include partitions.sql
 
 CREATE FUNCTION twin.record_event(event_type text, severity text DEFAULT 'info', outcome text DEFAULT 'success', action text DEFAULT NULL,
@@ -17,26 +18,10 @@ CREATE FUNCTION twin_internal.emit_event(event_type text, resource text, action 
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_emit_event';
 COMMENT ON FUNCTION twin_internal.emit_event(text, text, text, jsonb, text) IS 'emits an event of the extension when the transaction ends: success on commit, failure on rollback; nothing without preloading';
 
-CREATE VIEW twin.audit_log AS
-	SELECT e.event_id, e.event_time, e.recorded_at, e.class, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id,
-		e.session_user_name, e.outer_user_name, e.effective_user_name, e.user_id, e.username, e.tenant_id, e.token_id, e.client_address,
-		e.application_name, e.request_id, e.xid, e.application_made, e.old, e.new, e.diff, e.details, e.leaf_index
-	FROM twin_internal.events e
-	UNION ALL
-	SELECT o.event_id, o.event_time, o.recorded_at, o.class, o.event_type, o.severity, o.outcome, o.action, o.resource, o.record_id,
-		o.session_user_name, o.outer_user_name, o.effective_user_name, o.user_id, o.username, o.tenant_id, o.token_id, o.client_address,
-		o.application_name, o.request_id, o.xid, o.application_made, o.old, o.new, o.diff, o.details, o.leaf_index
-	FROM twin_internal.events_overflow o;
-COMMENT ON VIEW twin.audit_log IS 'security events of this database; event_time is what the emitter says, recorded_at when the event was written';
-
-CREATE FUNCTION twin_internal.stat_audit(OUT emitted bigint, OUT written bigint, OUT dropped bigint, OUT ring_fill double precision) RETURNS record
+CREATE FUNCTION twin_internal.stat_audit(OUT emitted bigint, OUT written bigint, OUT dropped bigint, OUT ring_fill double precision,
+	OUT waiting_since timestamptz) RETURNS record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_stat_audit';
-COMMENT ON FUNCTION twin_internal.stat_audit() IS 'counters of this database''s events since the server started';
-
-CREATE VIEW twin.stat_audit AS
-	SELECT s.emitted, s.written, s.dropped, s.ring_fill, NULL::bigint AS sealed, NULL::interval AS seal_lag, NULL::interval AS checkpoint_age
-	FROM twin_internal.stat_audit() s;
-COMMENT ON VIEW twin.stat_audit IS 'security events since the server started: emitted = written + dropped + those that wait in memory, of which ring_fill (0 to 1) is used; needs preloading';
+COMMENT ON FUNCTION twin_internal.stat_audit() IS 'counters of this database''s events since the server started, and since when one has been waiting in memory';
 
 CREATE FUNCTION twin_internal.start_event_writer() RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_start_event_writer';
@@ -49,4 +34,3 @@ REVOKE ALL ON FUNCTION twin.record_event(text, text, text, text, text, text, ine
 	twin_internal.maintain_event_partitions() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.record_event(text, text, text, text, text, text, inet, timestamptz, jsonb) TO twin_admin, twin_operator, twin_viewer;
 GRANT EXECUTE ON FUNCTION twin_internal.stat_audit() TO twin_admin, twin_auditor;
-GRANT SELECT ON twin.audit_log, twin.stat_audit TO twin_admin, twin_auditor;

@@ -42,22 +42,18 @@ typedef struct Database
 {
 	Oid oid;
 	NameData name;
+	bool may_be_visited;
 } Database;
 
 void
 launcher_init(void)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 
-	if (!base_is_preloaded())
+	/* pg_upgrade has read the old cluster's next transaction id, and makes the new one go on from there: nobody takes one */
+	if (!base_is_preloaded() || IsBinaryUpgrade)
 		return;
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "twin_security", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "tsec_event_launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_name, "twin_security event launcher", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "twin_security event launcher", BGW_MAXLEN);
+	worker = base_worker("tsec_event_launcher", "twin_security event launcher", RESTART_SECONDS);
 	RegisterBackgroundWorker(&worker);
 }
 
@@ -89,6 +85,7 @@ read_databases(void)
 
 		database->oid = row->oid;
 		database->name = row->datname;
+		database->may_be_visited = !row->datistemplate;
 		databases = lappend(databases, database);
 		MemoryContextSwitchTo(inner);
 	}
@@ -133,6 +130,29 @@ is_wanted(const Database *database)
 	return names == NIL;
 }
 
+/* The ring that the writer in reserve was called to last; it goes round. */
+static int last_called = -1;
+static int to_be_called = -1;
+
+/* Notes a ring that no worker is free for: the next in turn is called. */
+static void
+note_for_reserve(int index)
+{
+	int count = area_count();
+
+	if (to_be_called < 0 ||
+		(index - last_called - 1 + 2 * count) % count < (to_be_called - last_called - 1 + 2 * count) % count)
+		to_be_called = index;
+}
+
+static void
+call_reserve(void)
+{
+	if (to_be_called >= 0 && area_call_reserve(to_be_called))
+		last_called = to_be_called;
+	to_be_called = -1;
+}
+
 /* Starts a writer for a ring; says once in the log when for a while there has been no slot for one. */
 static bool
 start_writer(int index)
@@ -140,18 +160,12 @@ start_writer(int index)
 	static TimestampTz failing_since = 0;
 	static bool complained = false;
 	TimestampTz now = GetCurrentTimestamp();
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker = base_worker("tsec_event_writer", "twin_security event writer", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = Int32GetDatum(index);
 	worker.bgw_notify_pid = MyProcPid;
-	strlcpy(worker.bgw_library_name, "twin_security", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "tsec_event_writer", BGW_MAXLEN);
-	strlcpy(worker.bgw_name, "twin_security event writer", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "twin_security event writer", BGW_MAXLEN);
 	if (RegisterDynamicBackgroundWorker(&worker, &handle))
 	{
 		failing_since = 0;
@@ -165,7 +179,7 @@ start_writer(int index)
 	if (complained || !TimestampDifferenceExceeds(failing_since, now, NO_SLOT_COMPLAINT_MS))
 		return false;
 	ereport(LOG, (errmsg("no background worker is free to write security events"),
-				  errdetail("They wait in shared memory, and are dropped when it is full."),
+				  errdetail("The one in reserve writes them, for one database after the other."),
 				  errhint("Raise max_worker_processes.")));
 	complained = true;
 	return false;
@@ -184,6 +198,7 @@ serve_ring(int index, const Database *database)
 		if (area_become_reader(ring))
 		{
 			area_discard(ring);
+			pg_atomic_write_u64(&ring->follow_at, 0);
 			area_end_reading(ring);
 		}
 		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, BUSY_MS));
@@ -193,6 +208,7 @@ serve_ring(int index, const Database *database)
 		return TimestampDifferenceMilliseconds(now, retry_at) + 1;
 	if (!start_writer(index))
 	{
+		note_for_reserve(index);
 		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, NO_SLOT_MS));
 		return NO_SLOT_MS + 1;
 	}
@@ -239,6 +255,24 @@ needs_writer(EventRing *ring)
 			pg_atomic_read_u64(&ring->absent_since) == 0);
 }
 
+/* Has every database looked at once after the server's start: what was committed before that is nobody's event any more. */
+static void
+plan_visits(List *databases)
+{
+	static bool planned = false;
+	ListCell *cell;
+
+	if (!planned)
+		foreach(cell, databases)
+		{
+			const Database *database = lfirst(cell);
+
+			if (database->may_be_visited && is_wanted(database))
+				visit_plan(database->oid);
+		}
+	planned = true;
+}
+
 /* Looks at all rings once; returns how many milliseconds to sleep at most. */
 static int64
 serve_rings(void)
@@ -261,6 +295,7 @@ serve_rings(void)
 			cluster = database->oid;
 	}
 	area_set_cluster_database(cluster);
+	plan_visits(databases);
 	for (int i = 0; i < area_count(); i++)
 	{
 		EventRing *ring = area_ring(i);
@@ -276,13 +311,19 @@ serve_rings(void)
 				area_end_reading(ring);
 			}
 		}
-		else if (needs_writer(ring))
+		else
 		{
-			int64 again = serve_ring(i, database);
+			TimestampTz now = GetCurrentTimestamp();
+			TimestampTz follow_at = follow_time(ring);
+			int64 again = TimestampDifferenceMilliseconds(now, follow_at);
 
-			wait = Min(wait, again);
+			if (needs_writer(ring) || follow_at <= now)
+				again = serve_ring(i, database);
+			wait = Min(wait, Max(again, 1));
 		}
 	}
+	call_reserve();
+	wait = Min(wait, visit_some());
 	return report_homeless() ? Min(wait, BUSY_MS) : wait;
 }
 
@@ -312,6 +353,7 @@ tsec_event_launcher(Datum argument)
 		MemoryContextSwitchTo(turn);
 		wait = serve_rings();
 		MemoryContextReset(turn);
+		(void) pgstat_report_stat(false);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) wait, PG_WAIT_EXTENSION);
 	}
 	proc_exit(1); /* after 0 it would not be started again */

@@ -22,12 +22,13 @@ BEGIN
 			OR EXISTS (SELECT FROM pg_class c WHERE c.relname = part AND c.relnamespace = 'twin_internal'::regnamespace) THEN
 		RETURN false;
 	END IF;
-	EXECUTE format('CREATE TABLE twin_internal.%I (LIKE twin_internal.events)', part);
+	EXECUTE format('CREATE TABLE twin_internal.%I (LIKE twin_internal.events INCLUDING STORAGE) WITH (toast_tuple_target = 8160)', part);
 	EXECUTE format('COMMENT ON TABLE twin_internal.%I IS %L', part, 'security events of class ' || class || ', ' || to_char(month, 'YYYY-MM') || ' (UTC)');
 	EXECUTE format('REVOKE ALL ON twin_internal.%I FROM PUBLIC', part);	/* whatever the default privileges are */
-	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time'] LOOP
+	FOREACH columns IN ARRAY ARRAY['event_id', 'event_time', 'event_type, event_time', 'username, event_time', 'origin, writer_xid, event_id'] LOOP
 		EXECUTE format('CREATE INDEX ON twin_internal.%I (%s)', part, columns);
 	END LOOP;
+	PERFORM twin_internal.guard_log_table(format('twin_internal.%I', part)::regclass);
 	EXECUTE format('ALTER TABLE twin_internal.%I ATTACH PARTITION twin_internal.%I FOR VALUES FROM (%L) TO (%L)', parent, part, first, beyond);
 	RETURN true;
 EXCEPTION WHEN invalid_object_definition THEN
@@ -52,7 +53,7 @@ BEGIN
 		SELECT c.class, date_trunc('month', now() AT TIME ZONE 'UTC') + n.number * interval '1 month' AS month
 			FROM unnest('{audit,access,error}'::text[]) c (class), generate_series(0, 1) n (number)
 		UNION
-		SELECT o.class, date_trunc('month', o.recorded_at AT TIME ZONE 'UTC') FROM twin_internal.events_overflow o
+		SELECT o.class, date_trunc('month', o.recorded_at AT TIME ZONE 'UTC') FROM ONLY twin_internal.events_overflow o
 		ORDER BY 2, 1
 	LOOP
 		PERFORM twin_internal.add_event_partition(place.class, place.month);
@@ -60,8 +61,8 @@ BEGIN
 	BEGIN
 		/* some at a time: events go on being written in between */
 		WITH moved AS (
-			DELETE FROM twin_internal.events_overflow o WHERE o.ctid = ANY (ARRAY(
-				SELECT w.ctid FROM twin_internal.events_overflow w WHERE twin_internal.event_partition_covers(w.class, w.recorded_at) LIMIT 5000)) RETURNING o.*
+			DELETE FROM ONLY twin_internal.events_overflow o WHERE o.ctid = ANY (ARRAY(
+				SELECT w.ctid FROM ONLY twin_internal.events_overflow w WHERE twin_internal.event_partition_covers(w.class, w.recorded_at) LIMIT 5000)) RETURNING o.*
 		)
 		INSERT INTO twin_internal.events SELECT m.* FROM moved m;
 		GET DIAGNOSTICS rows = ROW_COUNT;

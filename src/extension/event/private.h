@@ -22,11 +22,21 @@ typedef struct EventRing
 	pg_atomic_uint64 emitted;      /* events that somebody wanted recorded */
 	pg_atomic_uint64 written;
 	pg_atomic_uint64 dropped;
-	pg_atomic_uint64 reported;     /* how many of these drops stand in the log */
-	pg_atomic_uint64 retry_at;     /* no writer is started before */
-	pg_atomic_uint64 absent_since; /* since when events wait for an extension that is not there */
-	pg_atomic_uint64 maintain_at;  /* when partitions are looked after next */
-	pg_atomic_uint32 failures;     /* writers started since one last did its work */
+	pg_atomic_uint64 reported;      /* how many of these drops stand in the log */
+	pg_atomic_uint64 retry_at;      /* no writer is started before */
+	pg_atomic_uint64 absent_since;  /* since when events wait for an extension that is not there */
+	pg_atomic_uint64 maintain_at;   /* when partitions are looked after next */
+	pg_atomic_uint64 follow_at;     /* when followers are called next; 0: not before somebody wakes them */
+	pg_atomic_uint32 failures;      /* writers started since one last did its work */
+	pg_atomic_uint32 stumbles;      /* calls of followers that failed since one last did not */
+	pg_atomic_uint32 id_sequence;   /* of which last_id is */
+	pg_atomic_uint32 written_table; /* of which these sums are, see written.c */
+	pg_atomic_uint64 written_from;  /* by transactions from this on; 0: by none yet */
+	pg_atomic_uint64 written_sum;
+	pg_atomic_uint64 round_sum;
+	pg_atomic_uint64 sealed_sum;
+	pg_atomic_uint64 last_id;       /* greatest id given; 0 while nobody knows */
+	pg_atomic_uint64 waiting_since; /* the oldest event in the ring at the latest; 0: none */
 } EventRing;
 
 extern void area_init(void);
@@ -38,6 +48,7 @@ extern Ring area_queue(EventRing *owner); /* its queue */
 /* The ring of a database, claimed for it when there is none yet; NULL when none is left. */
 extern EventRing *area_ring_of(Oid database);
 extern EventRing *area_find(Oid database); /* claims none */
+extern EventRing *area_own(void);          /* of this process's database, or of the cluster's where there is none */
 
 /* How much of a ring an event may find taken: who can make many must not silence the rest by filling it. */
 typedef enum EventShare
@@ -50,6 +61,18 @@ typedef enum EventShare
 
 /* Hands an encoded record to this process's database (or the cluster's, where there is none); counts what is refused. */
 extern bool area_push(Bytes record, EventShare share);
+
+/* Counts events of this process that could not even be handed over. */
+extern void area_count_lost(uint64 count);
+
+/* How much of this process's ring is taken, 0 to 1; 0 where it has none. */
+extern double area_fill(void);
+/* The same to the cluster's database. */
+extern bool area_push_to_cluster(Bytes record, EventShare share);
+
+/* Whether more than half of this process's ring is taken; how many events this process has pushed. */
+extern bool area_is_crowded(void);
+extern uint64 area_pushed(void);
 
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);
@@ -73,6 +96,36 @@ extern Oid area_cluster_database(void);
 extern uint64 area_homeless(void);
 extern void area_note_homeless(uint64 reported);
 
+/*
+ * The writer in reserve says that it is there; which ring it is called to, -1 for none, and then it is not there any more.
+ * The launcher calls it: false when it is busy, which it then knows that others wait for.
+ */
+extern void area_offer_reserve(void);
+extern int area_reserve_ring(void);
+extern bool area_call_reserve(int index);
+extern bool area_reserve_is_asked(void);
+
+/* Bytes that only processes of this server know. */
+#define AREA_SECRET_SIZE 16
+extern const uint8 *area_secret(void);
+
+/* Since when something has been waiting in a ring, 0 for nothing; notes that the reader took some out. */
+extern TimestampTz area_waiting_since(EventRing *ring);
+extern void area_note_taken(EventRing *ring, TimestampTz rest_waits_since);
+
+/* ---- id.c ---- */
+
+/* Whether an id was given since the server started, or is known to be sealed. */
+extern bool event_id_was_given(int64 id);
+
+/* ---- written.c ---- */
+
+/* Begins counting rows of a table, unless that has begun. */
+extern void written_begin(EventRing *ring, Oid table);
+
+/* What a row with such a digest adds to the sums. */
+extern uint64 written_mark(const uint8 *digest);
+
 /* ---- words.c ---- */
 
 /* Whether a type is well formed; whether it is one that only the database itself may emit. */
@@ -84,6 +137,9 @@ extern bool words_reserved_type(const char *type);
 /* Encodes an event with everything that is captured, into EVENT_RECORD_MAX bytes. */
 extern size_t capture_event(const SecurityEvent *event, uint8 *record);
 
+/* The name of the verified identity that acts, NULL where it has none; whether there is such an identity. */
+extern const char *capture_verified_name(bool *is_verified);
+
 /* The number of the user whom an event is about, as capture_event() takes it; 0 for none. */
 extern int64 capture_user(const SecurityEvent *event);
 
@@ -92,16 +148,106 @@ extern int64 capture_user(const SecurityEvent *event);
 /* Whether one more refusal of a type, of a user (0: nobody's), is recorded by this process; counts it when not. */
 extern bool flood_allows(const char *type, int64 user_id);
 
+/* ---- pending.c: records that wait for the end of their transaction, in memory that is bounded ---- */
+
+/* A place among them. */
+typedef struct PendingPlace
+{
+	uint64 position;
+	uint64 number; /* records before it */
+} PendingPlace;
+
+/* For the current subtransaction; of no database: for the cluster's log.  May raise. */
+extern void pending_add(Bytes record, bool of_no_database);
+extern PendingPlace pending_end(void);
+
+/* Where the records of a subtransaction and of its children begin. */
+extern PendingPlace pending_of(SubTransactionId subtransaction);
+
+/* Reads the record at a place into EVENT_RECORD_MAX bytes and goes on; false at the end, or when it cannot be read. */
+extern bool pending_read(PendingPlace *place, uint8 *record, size_t *length, bool *of_no_database);
+
+extern void pending_cut(PendingPlace end); /* forgets those from a place on */
+extern void pending_give(SubTransactionId subtransaction, SubTransactionId parent);
+extern void pending_forget(void);
+
 /* ---- deferred.c ---- */
 
 extern void deferred_init(void);
+
+/* ---- slow.c ---- */
+
+extern void slow_init(void);
+
+/*
+ * Waits until the writer has given back all before a position of a ring, and takes the time from a patience in
+ * milliseconds.  False once that is used up, the writer made no way for a second, or somebody ends the session or its
+ * statement: then it is 0.
+ */
+extern bool slow_wait(Ring queue, uint64 position, int64 *patience_ms);
+
+/* ---- redact.c ---- */
+
+/* Takes secrets out of the server's log, when preloaded. */
+extern void redact_init(void);
 
 /* ---- launcher.c ---- */
 
 extern void launcher_init(void);
 
+/* ---- writer_batch.c ---- */
+
+/* How far a writer is, beyond what the ring itself says. */
+typedef struct Writer
+{
+	EventRing *ring;
+	Ring queue;
+	uint64 careful_until; /* up to here events are written one by one */
+	uint64 stalled_at;    /* a position that somebody reserved and did not publish */
+	uint64 stalled_limit; /* the ring's end when that was seen */
+	TimestampTz stalled_since;
+	bool is_reserve;
+	bool is_moving; /* rows of the overflow, and there are more */
+	uint8 entry[RING_ENTRY_MAX];
+} Writer;
+
+/* A transaction of a worker, and what pg_stat_activity says of it. */
+extern void writer_begin(const char *activity);
+extern void writer_end(void);
+
+extern bool writer_has_drops(const Writer *writer);
+
+/* Writes what there is; after a refusal one event at a time until the culprit is found. */
+extern void writer_write_some(Writer *writer);
+
+/* ---- writer.c ---- */
+
+/* Registers the writer in reserve. */
+extern void writer_init(void);
+
 /* Waits of a ring whose writers fail: how long until the next. */
 extern int64 launcher_delay_ms(uint32 failures);
+
+/* ---- follow.c ---- */
+
+extern void follow_init(void);
+
+/* Has a ring's followers called at a time, unless they are earlier. */
+extern void follow_wake(EventRing *ring, TimestampTz at);
+
+/* When they are due, DT_NOEND for not at all. */
+extern TimestampTz follow_time(EventRing *ring);
+
+/* In the writer, outside of a transaction: calls them if they are due; whether they were. */
+extern bool follow_run(EventRing *ring);
+
+/* ---- visit.c: for the launcher ---- */
+
+/* Notes that a database is to be looked at once, whether it has followers' work to do. */
+extern void visit_plan(Oid database);
+
+/* Goes on with it; milliseconds until it must be called again. */
+extern int64 visit_some(void);
 
 /* ---- keep.c ---- */
 
@@ -113,6 +259,27 @@ extern void keep_start(void);
 /* For a worker of ours: what an administrator may have set must not keep events from being written. */
 extern void worker_override_settings(void);
 
+/* ---- store.c, guard.c ---- */
+
+extern void store_init(void);
+extern void guard_init(void);
+
+/* Whether a table is one of the log's: has its guard. */
+extern bool guard_is_log_table(Oid oid);
+
+/* Whether this process's own code may change the log now; says that nobody else does. */
+extern bool guard_is_open(void);
+extern TSEC_NORETURN void guard_refuse(const char *table);
+
+/* ---- guard_member.c ---- */
+
+/* Raises when a command replaces or alters a function, a view or a schema of the extension. */
+extern void guard_members(Node *command);
+
+/* ---- guard_lock.c ---- */
+
+extern void guard_lock_init(void);
+
 /* ---- rows.c: for the writer, inside its transaction ---- */
 
 typedef enum RowForm
@@ -122,11 +289,12 @@ typedef enum RowForm
 	ROW_BARE   /* there, without what the server may refuse: details and address */
 } RowForm;
 
-extern bool rows_ready(void); /* whether the extension's tables are there */
-extern void rows_begin(void); /* becomes the tables' owner */
-extern void rows_end(void);   /* and is itself again */
-extern void rows_write(const EventRecord *record, RowForm form);
-extern TimestampTz rows_maintain(void); /* makes partitions; when to come again */
+extern bool rows_ready(void);                                      /* whether the extension's tables are there */
+extern Oid rows_table(void);                                       /* the table of events */
+extern void rows_begin(void);                                      /* becomes the tables' owner */
+extern void rows_end(void);                                        /* and is itself again */
+extern uint64 rows_write(const EventRecord *record, RowForm form); /* what it adds to the sum of written rows */
+extern TimestampTz rows_maintain(void);                            /* makes partitions; when to come again */
 
 /* ---- partition.c ---- */
 

@@ -10,15 +10,11 @@
 #include "event/private.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "commands/extension.h"
-#include "commands/sequence.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_record_event);
@@ -103,28 +99,28 @@ details_argument(FunctionCallInfo fcinfo, int number)
 	return json;
 }
 
-/* The next event's id; not taken back by a rollback. */
-static int64
-next_id(void)
+/* Whoever acts under a verified identity does so under its name; another one that the application gives stands beside it. */
+static void
+keep_to_identity(SecurityEvent *event)
 {
-	Oid sequence = get_relname_relid("event_id_seq", get_namespace_oid(TSEC_INTERNAL_SCHEMA, false));
-	bool was_read_only = XactReadOnly;
-	volatile int64 id = 0;
+	bool is_verified;
+	const char *name = capture_verified_name(&is_verified);
+	char *details;
 
-	if (!OidIsValid(sequence))
-		elog(ERROR, "twin_security: the sequence of event ids is missing");
-	/* what happened in a read-only transaction (a GET, say) has happened: its number is no change that the caller asked for */
-	XactReadOnly = RecoveryInProgress() && XactReadOnly;
-	PG_TRY();
+	if (!is_verified || event->username == NULL)
+		return;
+	if (name == NULL || strcmp(name, event->username) != 0) /* public: names of users */
 	{
-		id = nextval_internal(sequence, false);
+		details = palloc0(EVENT_DETAILS_MAX + 1);
+		if (event->details != NULL && strcmp(event->details, "{}") != 0) /* public: nothing */
+			strlcpy(details, event->details, EVENT_DETAILS_MAX + 1);
+		if (!event_json_add(details, EVENT_DETAILS_MAX + 1, "claimed_username", event->username))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("details of a security event are too long"),
+					 errdetail("They hold the name that was given, too.")));
+		event->details = details;
 	}
-	PG_FINALLY();
-	{
-		XactReadOnly = was_read_only;
-	}
-	PG_END_TRY();
-	return id;
+	event->username = NULL;
 }
 
 /* record_event(event_type, severity, outcome, action, resource, username, client_address, event_time, details) -> bigint */
@@ -156,7 +152,8 @@ tsec_record_event(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the time of a security event is not finite")));
 	}
 	event.details = details_argument(fcinfo, 8);
-	event.event_id = next_id();
+	keep_to_identity(&event);
+	event.event_id = event_take_id();
 	if (!event_emit(&event))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("the security event could not be recorded"),
 						errdetail("The memory in which events wait to be written is full."),
@@ -201,13 +198,13 @@ start_writer_at_end(XactEvent event, void *argument)
 
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)
 		return;
-	if (extension_created && event == XACT_EVENT_COMMIT && (ring = area_find(MyDatabaseId)) != NULL)
+	if (extension_created && event == XACT_EVENT_COMMIT && area_exists() && (ring = area_own()) != NULL)
 	{
 		pg_atomic_write_u32(&ring->failures, 0);
 		pg_atomic_write_u64(&ring->absent_since, 0);
 		pg_atomic_write_u64(&ring->maintain_at, 0);
 		pg_atomic_write_u64(&ring->retry_at, 0);
-		area_wake_launcher();
+		follow_wake(ring, GetCurrentTimestamp());
 	}
 	extension_created = false;
 }
@@ -220,13 +217,14 @@ tsec_start_event_writer(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* stat_audit() -> (emitted, written, dropped, ring_fill) */
+/* stat_audit() -> (emitted, written, dropped, ring_fill, waiting_since) */
 Datum
 tsec_stat_audit(PG_FUNCTION_ARGS)
 {
 	EventRing *ring;
-	Datum values[4] = {0};
-	bool nulls[4] = {false, false, false, false};
+	TimestampTz since;
+	Datum values[5] = {0};
+	bool nulls[5] = {false, false, false, false, true};
 	TupleDesc shape;
 
 	base_require_preload("twin.stat_audit");
@@ -239,6 +237,9 @@ tsec_stat_audit(PG_FUNCTION_ARGS)
 		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&ring->written));
 		values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&ring->dropped));
 		values[3] = Float8GetDatum((double) ring_fill(area_queue(ring)) / setting_event_ring_size);
+		since = area_waiting_since(ring);
+		values[4] = TimestampTzGetDatum(since);
+		nulls[4] = since == 0;
 	}
 	else
 		values[3] = Float8GetDatum(0);
@@ -250,6 +251,12 @@ event_init(void)
 {
 	area_init();
 	deferred_init();
+	store_init();
+	guard_init();
+	slow_init();
+	follow_init();
 	launcher_init();
+	writer_init();
+	redact_init();
 	RegisterXactCallback(start_writer_at_end, NULL);
 }

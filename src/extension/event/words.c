@@ -11,11 +11,29 @@
 #include "event/private.h"
 
 static const char *const reserved_types[] = {
-	"events_dropped",     "events_withheld",    "index_key_rotated", "integrity_failure",
-	"master_key_rotated", "revocations_purged", "wrong_key",
+	"configuration_change",
+	"create",
+	"ddl",
+	"decrypt",
+	"delete",
+	"events_dropped",
+	"events_withheld",
+	"grant",
+	"heartbeat",
+	"index_key_rotated",
+	"integrity_failure",
+	"library_loaded",
+	"master_key_rotated",
+	"read",
+	"revocations_purged",
+	"server_file",
+	"server_program",
+	"truncate",
+	"update",
+	"wrong_key",
 };
 
-static const char *const reserved_beginnings[] = {"audit_", "key_", "keyring_", "token_key_"};
+static const char *const reserved_beginnings[] = {"audit_", "extension_", "key_", "keyring_", "token_key_"};
 
 bool
 words_valid_type(const char *type, size_t length)

@@ -20,6 +20,11 @@ worker_override_settings(void)
 		{"session_replication_role", "origin"},
 		{"exit_on_error", "off"},
 		{"jit", "off"},
+		{"enable_seqscan",
+		 "off"}, /* what followers look for they find by index, whatever the planner thinks of new tables */
+		{"enable_bitmapscan", "off"},
+		{"enable_hashjoin", "off"},
+		{"enable_mergejoin", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
 		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait, or die in a deadlock with it */

@@ -15,11 +15,12 @@ name_actor(EventActor *actor)
 
 	if (identity == NULL)
 		return;
+	actor->is_verified = identity->user != NULL;
 	actor->has_user = identity->has_user_id;
 	actor->user_id = identity->user_id;
 	actor->has_tenant = identity->has_tenant;
 	actor->tenant_id = identity->tenant_id;
-	actor->username = identity->is_own ? NULL : identity->user; /* a token of ours names him by number */
+	actor->username = identity->is_own && identity->has_user_id ? identity->name : identity->user;
 	actor->token_id = identity->token_id;
 }
 

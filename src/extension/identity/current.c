@@ -46,8 +46,15 @@ static struct
 	Identity identity;
 } current;
 
+static IdentityNamer namer = NULL;
 static MemoryContext context = NULL;
 static uint64 generation = 1;
+
+void
+identity_set_namer(IdentityNamer says)
+{
+	namer = says;
+}
 
 /*
  * The time of a row; when it has moved on, or another statement has begun, news
@@ -86,6 +93,7 @@ keep(const Identity *identity)
 	old = MemoryContextSwitchTo(context);
 	current.identity = *identity;
 	current.identity.user = identity->user != NULL ? pstrdup(identity->user) : NULL;
+	current.identity.name = identity->name != NULL ? pstrdup(identity->name) : NULL;
 	current.identity.role = identity->role != NULL ? pstrdup(identity->role) : NULL;
 	current.identity.session = identity->session != NULL ? pstrdup(identity->session) : NULL;
 	current.identity.token_id = identity->token_id != NULL ? pstrdup(identity->token_id) : NULL;
@@ -146,6 +154,8 @@ verify(const char *text)
 		return status;
 	status = identity_of_token(token, &identity);
 	current.until = token->expires_at > 0 ? token->expires_at : PG_INT64_MAX;
+	if (status == TSEC_OK && identity.is_own && identity.has_user_id && namer != NULL)
+		identity.name = namer(identity.user_id);
 	keep(&identity);
 	return status;
 }

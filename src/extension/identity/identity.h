@@ -21,6 +21,7 @@ typedef struct Identity
 	int64 user_id;
 	bool has_tenant;
 	int64 tenant_id;
+	const char *name;    /* of his account here, when the token was verified; NULL of an outside issuer's */
 	const char *role;    /* of the twin; NULL when none */
 	Oid database_role;   /* the token names one of these instead */
 	const char *session; /* NULL when none */
@@ -35,6 +36,12 @@ extern const Identity *identity_current(void);
 
 /* The same, with NULL also for a token that does not hold. */
 extern const Identity *identity_if_verified(void);
+
+/* The name of an account, in the caller's memory; NULL when there is none. */
+typedef char *(*IdentityNamer)(int64 user_id);
+
+/* Says who knows names: asked once for each token that verifies, so that events can name whoever is asking.  From the init function of a part above. */
+extern void identity_set_namer(IdentityNamer namer);
 
 /*
  * From here to the end of the transaction a token says who is asking.  Returns

@@ -276,6 +276,7 @@ remember_version(const VersionRow *row)
 		entry->key.aead = NULL;
 		entry->key.name = name;
 		entry->key.meter = meter;
+		meter_describe(meter, NameStr(name->row.name), row->version, entry->key.is_literal);
 		entry->row = *row;
 		entry->next = all_entries;
 		all_entries = entry;

@@ -74,6 +74,9 @@ extern HmacKey *keyring_index_key(int slot, const char *base_type);
 
 #define KEYRING_INDEX_SLOTS 32
 
+/* The same for digests that no row is found by: NULL, without raising, where there is no such key or no master key. */
+extern HmacKey *keyring_index_key_if_any(int slot, const char *base_type);
+
 /* Whether the current role may use a key, and the same raising 42501. */
 extern bool keyring_allows(const Key *key, KeyPrivilege privilege);
 extern void keyring_require(const Key *key, KeyPrivilege privilege);
@@ -120,6 +123,17 @@ extern void keyring_begin_seal(Key *key, uint8 nonce[AEAD_NONCE_MAX]);
 extern void keyring_note_open(Key *key);
 extern void keyring_note_failure(Key *key);
 
+/*
+ * For a part above that accounts for opened values.  Its function is called before the first one that is opened after
+ * the last keyring_take_opens(), and before one that is opened by another role or under another token than those
+ * before it; it raises nothing.  Values under the key "literal" are not told of: anybody may open them.
+ */
+extern void keyring_when_opened(void (*listener)(void));
+
+/* Calls for every key version under which this process opened values since this was last called.  Raises nothing. */
+typedef void (*KeyringOpensVisitor)(void *argument, uint32 key_id, const char *key_name, int version, uint64 opens);
+extern void keyring_take_opens(KeyringOpensVisitor visitor, void *argument, bool in_handler);
+
 /* ---- secrets.c: secrets of the parts above, wrapped and rewrapped as keys are ---- */
 
 #define KEYRING_SECRET_MAX 8192
@@ -135,6 +149,9 @@ typedef struct KeyringSecret
 
 /* Wraps at most KEYRING_SECRET_MAX bytes, for twin_internal.store_secret().  Raises when there is no ENCRYPTION_KEY. */
 extern void keyring_wrap_secret(const KeyringSecret *secret, Bytes bytes, bytea **wrapped, bytea **wrapping_id);
+
+/* Whether an ENCRYPTION_KEY is at hand that secrets can be wrapped with: TSEC_OK, or what is wrong with it. */
+extern Status keyring_secrets_status(void);
 
 /* Opens what store_secret() kept: TSEC_KEYRING_TAMPERED when there is none or anything differs, TSEC_WRONG_KEY, TSEC_KEY_MISSING. */
 extern Status keyring_open_secret(const KeyringSecret *secret, uint8 bytes[KEYRING_SECRET_MAX], size_t *length);

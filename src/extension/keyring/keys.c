@@ -14,9 +14,9 @@
 /* By slot: the transaction that wrote the index key, while it may be news to this session's. */
 static TransactionId index_key_writers[KEYRING_INDEX_SLOTS];
 
-/* Opens a version's wrapped key, or says why not. */
-static void
-unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
+/* Opens a version's wrapped key; what is wrong is told, the key wiped. */
+static Status
+open_version(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 {
 	const KeyRow *parent = &entry->key.name->row;
 	WrapBinding binding = {
@@ -39,8 +39,18 @@ unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
 	{
 		secret_wipe(key, AEAD_KEY_SIZE);
 		tell_unwrap_failure(status, NameStr(parent->name));
-		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(parent->name), entry->row.version);
 	}
+	return status;
+}
+
+/* The same, raising. */
+static void
+unwrap(KeyEntry *entry, uint8 key[AEAD_KEY_SIZE])
+{
+	Status status = open_version(entry, key);
+
+	if (status != TSEC_OK)
+		base_throw_detail(status, "Key \"%s\", version %d.", NameStr(entry->key.name->row.name), entry->row.version);
 }
 
 static void
@@ -170,6 +180,30 @@ keyring_index_key(int slot, const char *base_type)
 	if (IsolationUsesXactSnapshot())
 		refuse_newer_index_key(slot, base_type);
 	unwrap(entry, key);
+	status = hmac_new(bytes_of(key, sizeof(key)), place);
+	secret_wipe(key, sizeof(key));
+	base_check(status);
+	return *place;
+}
+
+HmacKey *
+keyring_index_key_if_any(int slot, const char *base_type)
+{
+	HmacKey **place = cache_index_key(slot);
+	uint8 key[AEAD_KEY_SIZE];
+	char wanted[NAMEDATALEN];
+	KeyName *name;
+	KeyEntry *entry;
+	Status status;
+
+	cache_refresh();
+	if (likely(*place != NULL))
+		return *place;
+	snprintf(wanted, sizeof(wanted), KEY_NAME_INDEX_PREFIX "%s", base_type);
+	name = cache_name(wanted);
+	entry = name ? cache_primary_of(name) : NULL;
+	if (entry == NULL || open_version(entry, key) != TSEC_OK)
+		return NULL;
 	status = hmac_new(bytes_of(key, sizeof(key)), place);
 	secret_wipe(key, sizeof(key));
 	base_check(status);

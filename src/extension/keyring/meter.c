@@ -63,17 +63,36 @@ struct KeyMeter
 	uint64 block;    /* size of the next reservation */
 	uint64 owed;     /* borrowed and not yet reserved */
 	uint64 seals;    /* not yet in the slot */
-	uint64 opens;
-	uint64 failures;
+	uint64 opens;    /* since the session began */
+	uint64 flushed;  /* of these, in the slot */
+	uint64 taken;    /* of these, taken by who accounts for them */
+	uint64 failures; /* not yet in the slot */
 	bool rotation_asked;
-	bool unlimited; /* counted, but held to no limit */
-	bool dirty;
-	KeyMeter *next_dirty;
+	bool unlimited;  /* counted, but held to no limit */
+	bool is_literal; /* what it opens is nobody's secret */
+	bool dirty;      /* in both lists */
+	bool in_unflushed;
+	bool in_untaken;
+	KeyMeter *next_unflushed;
+	KeyMeter *next_untaken;
+	int version;
+	NameData name;
 };
+
+/* Whose values are being counted, once there is somebody who wants to know. */
+typedef struct Opener
+{
+	bool known;
+	Oid role;
+	uint64 token; /* number of the setting's change */
+} Opener;
 
 static MeterSlot *slots = NULL;
 static HTAB *meters = NULL;
-static KeyMeter *first_dirty = NULL;
+static KeyMeter *first_unflushed = NULL;
+static KeyMeter *first_untaken = NULL;
+static Opener opener;
+static void (*opener_listener)(void) = NULL;
 
 static void
 initialise_slots(void *memory)
@@ -118,18 +137,19 @@ claim_slot(uint32 key_id)
 static void
 flush_meters(void)
 {
-	while (first_dirty != NULL)
+	while (first_unflushed != NULL)
 	{
-		KeyMeter *meter = first_dirty;
+		KeyMeter *meter = first_unflushed;
 
-		first_dirty = meter->next_dirty;
-		meter->dirty = false;
+		first_unflushed = meter->next_unflushed;
+		meter->dirty = meter->in_unflushed = false;
 		if (meter->slot == NULL)
 			continue;
 		pg_atomic_fetch_add_u64(&meter->slot->seals, meter->seals);
-		pg_atomic_fetch_add_u64(&meter->slot->opens, meter->opens);
+		pg_atomic_fetch_add_u64(&meter->slot->opens, meter->opens - meter->flushed);
 		pg_atomic_fetch_add_u64(&meter->slot->failures, meter->failures);
-		meter->seals = meter->opens = meter->failures = 0;
+		meter->flushed = meter->opens;
+		meter->seals = meter->failures = 0;
 	}
 }
 
@@ -231,12 +251,73 @@ meter_of(uint32 key_id, AeadAlgorithm algorithm)
 	return meter;
 }
 
+void
+meter_describe(KeyMeter *meter, const char *key_name, int version, bool is_literal)
+{
+	strlcpy(NameStr(meter->name), key_name, NAMEDATALEN);
+	meter->version = version;
+	meter->is_literal = is_literal;
+}
+
+/* Puts a meter into both lists; a signal handler may be walking the second one right after. */
 static void
 mark_dirty(KeyMeter *meter)
 {
 	meter->dirty = true;
-	meter->next_dirty = first_dirty;
-	first_dirty = meter;
+	if (!meter->in_unflushed)
+	{
+		meter->in_unflushed = true;
+		meter->next_unflushed = first_unflushed;
+		first_unflushed = meter;
+	}
+	if (!meter->in_untaken)
+	{
+		meter->in_untaken = true;
+		meter->next_untaken = first_untaken;
+		pg_compiler_barrier();
+		first_untaken = meter;
+	}
+}
+
+/* ---- who opens ---- */
+
+void
+keyring_when_opened(void (*listener)(void))
+{
+	opener_listener = listener;
+}
+
+/* Tells that somebody begins to open values. */
+static void
+note_opener(void)
+{
+	opener_listener();
+	opener.known = true;
+	opener.role = GetUserId();
+	opener.token = token_setting_changes();
+}
+
+void
+keyring_take_opens(KeyringOpensVisitor visitor, void *argument, bool in_handler)
+{
+	for (KeyMeter *meter = first_untaken; meter != NULL; meter = meter->next_untaken)
+	{
+		uint64 opens = meter->opens;
+
+		if (opens != meter->taken && !meter->is_literal)
+			visitor(argument, meter->id, NameStr(meter->name), meter->version, opens - meter->taken);
+		meter->taken = opens;
+	}
+	if (in_handler)
+		return;
+	while (first_untaken != NULL)
+	{
+		KeyMeter *meter = first_untaken;
+
+		first_untaken = meter->next_untaken;
+		meter->in_untaken = meter->dirty = false;
+	}
+	opener.known = false;
 }
 
 /*
@@ -313,6 +394,9 @@ meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use)
 void
 meter_note_open(KeyMeter *meter)
 {
+	if (opener_listener != NULL && !meter->is_literal &&
+		unlikely(!opener.known || opener.role != GetUserId() || opener.token != token_setting_changes()))
+		note_opener();
 	meter->opens++;
 	if (!meter->dirty)
 		mark_dirty(meter);

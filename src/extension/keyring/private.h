@@ -174,6 +174,7 @@ typedef enum MeterUse
 
 extern void meter_init(void);
 extern KeyMeter *meter_of(uint32 key_id, AeadAlgorithm algorithm);
+extern void meter_describe(KeyMeter *meter, const char *key_name, int version, bool is_literal);
 extern void meter_begin_seal(KeyMeter *meter, const char *key_name, MeterUse use);
 extern void meter_note_open(KeyMeter *meter);
 extern void meter_note_failure(KeyMeter *meter);

@@ -33,19 +33,13 @@ StaticAssertDecl(sizeof(RotationOrder) <= BGW_EXTRALEN, "the order fits a worker
 bool
 rotation_request(const char *key_name, uint32 key_id)
 {
-	BackgroundWorker worker = {0};
+	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 	RotationOrder order = {.key_id = key_id};
 
 	namestrcpy(&order.key_name, key_name);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker = base_worker("tsec_rotation_worker", "twin_security key rotation", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
-	strlcpy(worker.bgw_library_name, "twin_security", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "tsec_rotation_worker", BGW_MAXLEN);
-	strlcpy(worker.bgw_name, "twin_security key rotation", BGW_MAXLEN);
-	strlcpy(worker.bgw_type, "twin_security key rotation", BGW_MAXLEN);
 	memcpy(worker.bgw_extra, &order, sizeof(order));
 	if (RegisterDynamicBackgroundWorker(&worker, &handle))
 		return true;

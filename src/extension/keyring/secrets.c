@@ -69,6 +69,12 @@ new_bytea(size_t length)
 	return made;
 }
 
+Status
+keyring_secrets_status(void)
+{
+	return master_current()->status;
+}
+
 void
 keyring_wrap_secret(const KeyringSecret *secret, Bytes bytes, bytea **wrapped, bytea **wrapping_id)
 {

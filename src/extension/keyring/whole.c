@@ -53,16 +53,23 @@ static KeyMeter *
 environment_meter(void)
 {
 	static uint32 version_id = 0;
+	static int version = 0;
 	static uint64 found_in = 0;
+	KeyMeter *meter;
 
 	if (found_in != keyring_generation())
 	{
-		VersionRow row;
+		VersionRow row = {0};
 
 		version_id = catalog_read_environment_version(master_require()->id, &row) ? row.id : 0;
+		version = row.version;
 		found_in = keyring_generation();
 	}
-	return version_id == 0 ? NULL : meter_of(version_id, AEAD_AES_256_GCM);
+	if (version_id == 0)
+		return NULL;
+	meter = meter_of(version_id, AEAD_AES_256_GCM);
+	meter_describe(meter, KEY_NAME_ENVIRONMENT, version, false);
+	return meter;
 }
 
 /* generate_key() -> text */

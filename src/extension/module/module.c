@@ -3,12 +3,15 @@
  *		Where the server enters: starts the parts in the order of PARTS.
  */
 #include "account/account.h"
+#include "audit/audit.h"
 #include "base/base.h"
 #include "cipher/cipher.h"
 #include "event/event.h"
 #include "identity/identity.h"
 #include "keyring/keyring.h"
+#include "ledger/ledger.h"
 #include "limit/limit.h"
+#include "monitor/monitor.h"
 #include "password/password.h"
 #include "request/request.h"
 #include "token/token.h"
@@ -32,4 +35,7 @@ _PG_init(void)
 	account_init();
 	request_init();
 	topic_init();
+	ledger_init();
+	audit_init();
+	monitor_init();
 }

@@ -13,6 +13,7 @@
 
 #include "access/xact.h"
 #include "datatype/timestamp.h"
+#include "funcapi.h"
 #include "lib/ilist.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
@@ -135,7 +136,9 @@ struct Subscription
 	TopicVerdict verdict;    /* why it is closed */
 	int topic_count;
 	TopicMember *members;
-	VerifiedToken *kept; /* what the token says; NULL before it was verified */
+	MemoryContext context; /* of what it was told of tables; NULL when nothing was */
+	void *memory;          /* ... the part's that tells */
+	VerifiedToken *kept;   /* what the token says; NULL before it was verified */
 	size_t token_length;
 	char *token;
 };
@@ -163,6 +166,9 @@ extern TopicListener topic_listener;
 extern void topic_subscriptions_begin(void);
 extern void topic_subscriptions_forget(void);
 
+/* Memory for one subscription, which goes with all of them at the latest. */
+extern MemoryContext topic_subscription_context(void);
+
 /* Takes a subscription out of the open ones; receive() tells.  Then forgets it. */
 extern void topic_close(Subscription *subscription);
 extern void topic_bury(Subscription *subscription);
@@ -183,6 +189,28 @@ extern void topic_judge(Subscription *subscription, int64 now);
 
 /* The same as of now and of a topic_generation(), where something may have changed; false when it cannot go on. */
 extern bool topic_still_holds(Subscription *subscription, int64 now, uint64 generation);
+
+/* ---- deliver.c: the rows that receive() answers ---- */
+
+/* One call's answer. */
+typedef struct TopicAnswer
+{
+	ReturnSetInfo *result;
+	MemoryContext scratch; /* of one row */
+	int rows;
+	int messages;
+	int messages_max;
+	Size bytes;
+} TopicAnswer;
+
+/* Hands a message over to whom it is for, if there is anybody. */
+extern void topic_hand_over(TopicAnswer *answer, const TopicMessage *message, uint64 number);
+
+/* Tells that messages were overwritten before this session read them. */
+extern void topic_put_lost(TopicAnswer *answer, uint64 lost);
+
+/* Tells who is no longer subscribed, and why. */
+extern void topic_put_closed(TopicAnswer *answer);
 
 /* ---- listener.c ---- */
 

@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(tsec_publish);
 
 /* Messages of one transaction; the ring bounds their bytes. */
 #define MESSAGES_MAX 100000
+#define ROOM_LEFT 8192 /* by changes, so that it can be said that there were more */
 
 typedef struct Pending
 {
@@ -160,24 +161,28 @@ make_room(Size length)
 	}
 }
 
-/* Adds a message to those of the transaction. */
-static void
-collect(const TopicMessage *message)
+/* Bytes of the ring that one transaction may fill. */
+static Size
+most_bytes(void)
+{
+	return topic_ring_feed(pending.ring).size / 2;
+}
+
+/* Adds a message to those of the transaction, which leave so many bytes free; false when there are too many. */
+static bool
+collect(const TopicMessage *message, Size left)
 {
 	Size length = topic_message_size(message);
-	Size most = topic_ring_feed(pending.ring).size / 2;
 
-	if (pending.count >= MESSAGES_MAX || pending.in_feed + feed_room(length) > most)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the transaction publishes too much"),
-				 errdetail("It may publish %d messages, in %zu kB of shared memory.", MESSAGES_MAX, most / 1024),
-				 errhint("Publish one message for many rows, or raise twin_security.topic_ring_size.")));
+	if (pending.count >= MESSAGES_MAX || pending.in_feed + feed_room(length) + left > most_bytes())
+		return false;
 	make_room(length);
 	topic_message_encode(message, pending.bytes + pending.used);
 	pending.messages[pending.count++] =
 		(Pending){GetCurrentSubTransactionId(), (uint32) pending.used, (uint32) length};
 	pending.used += length;
 	pending.in_feed += feed_room(length);
+	return true;
 }
 
 /* The payload as text, bounded. */
@@ -233,10 +238,48 @@ tsec_publish(PG_FUNCTION_ARGS)
 	message.is_bound = rule.is_bound;
 	message.topic = bytes_of(topic, strlen(topic));
 	message.payload = bytes_of(payload, strlen(payload));
-	collect(&message);
+	if (!collect(&message, 0))
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the transaction publishes too much"),
+						errdetail("It may publish %d messages, in %zu kB of shared memory.", MESSAGES_MAX,
+								  most_bytes() / 1024),
+						errhint("Publish one message for many rows, or raise twin_security.topic_ring_size.")));
 	pfree(payload);
 	pfree(topic);
 	PG_RETURN_VOID();
+}
+
+static bool
+same(Bytes one, Bytes other)
+{
+	/* public: names of topics, and what changed */
+	return one.length == other.length && memcmp(one.data, other.data, one.length) == 0;
+}
+
+/* Whether the transaction's last message is the same. */
+static bool
+repeats(const TopicMessage *message)
+{
+	const Pending *last = pending.count > 0 ? &pending.messages[pending.count - 1] : NULL;
+	TopicMessage said;
+
+	return last != NULL && last->within == GetCurrentSubTransactionId() &&
+		   topic_message_decode(bytes_of(pending.bytes + last->offset, last->length), &said) && said.is_change &&
+		   same(said.topic, message->topic) && same(said.payload, message->payload);
+}
+
+bool
+topic_publish_change(const char *topic, const char *payload, bool for_lack_of_room)
+{
+	TopicMessage message = {
+		.is_change = true, .topic = bytes_of(topic, strlen(topic)), .payload = bytes_of(payload, strlen(payload))};
+
+	if (!base_is_preloaded() || RecoveryInProgress() || message.topic.length > TOPIC_NAME_MAX ||
+		!topic_name_valid(message.topic) || message.payload.length > TOPIC_PAYLOAD_MAX)
+		return false;
+	begin();
+	if (for_lack_of_room)
+		return repeats(&message) || collect(&message, 0);
+	return collect(&message, ROOM_LEFT);
 }
 
 /* ---- the end of the transaction ---- */

@@ -2,9 +2,6 @@
  * receive.c
  *		twin.receive(): waits for messages and hands them over, with whom each is for.
  *
- * Before a message is handed over, news is listened for that was sent before it
- * was published, and whoever is to get it is judged again if there was any: so
- * nothing follows a revocation, an expiry or a permission that was taken away.
  * Those whom no message reaches meanwhile are looked at all together, at most
  * twice a second.  What a transaction received that then fails is received again.
  */
@@ -32,218 +29,10 @@ PG_FUNCTION_INFO_V1(tsec_receive);
 #define TICK_MS 500                 /* nothing wakes who waits when a token is revoked */
 #define OVERTAKEN_MAX 3             /* times that publishers get ahead of one answer */
 #define SWEEP_CHUNK 256             /* judged in one turn, so that messages do not wait for all */
-#define VERDICTS_MAX 16             /* roles remembered for one message; they are few */
-
-/* Columns of the answer. */
-enum
-{
-	RECEIVED_SUBSCRIPTIONS,
-	RECEIVED_TOPIC,
-	RECEIVED_PAYLOAD,
-	RECEIVED_PUBLISHED_AT,
-	RECEIVED_MESSAGE_ID,
-	RECEIVED_EVENT,
-	RECEIVED_COLUMNS
-};
-
-/* One call's answer. */
-typedef struct Answer
-{
-	ReturnSetInfo *result;
-	MemoryContext scratch; /* of one row */
-	int rows;
-	int messages;
-	int messages_max;
-	Size bytes;
-} Answer;
-
-/* ---- rows ---- */
-
-static void
-put_row(Answer *answer, Datum *values, bool *nulls, const char *event)
-{
-	values[RECEIVED_EVENT] = CStringGetTextDatum(event);
-	tuplestore_putvalues(answer->result->setResult, answer->result->setDesc, values, nulls);
-	answer->rows++;
-}
-
-static Datum
-json_of(const char *text)
-{
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
-}
-
-static Datum
-array_of(Datum *ids, int count)
-{
-	return PointerGetDatum(construct_array(ids, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-/* Tells that messages were overwritten before this session read them. */
-static void
-put_lost(Answer *answer, uint64 lost)
-{
-	Datum values[RECEIVED_COLUMNS] = {0};
-	bool nulls[RECEIVED_COLUMNS] = {true, true, false, false, true, false};
-	MemoryContext outer = MemoryContextSwitchTo(answer->scratch);
-
-	values[RECEIVED_PAYLOAD] = json_of(psprintf("{\"lost\": " UINT64_FORMAT "}", lost));
-	values[RECEIVED_PUBLISHED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	put_row(answer, values, nulls, "lost");
-	MemoryContextSwitchTo(outer);
-	MemoryContextReset(answer->scratch);
-}
-
-/* Tells who is no longer subscribed, and why. */
-static void
-put_closed(Answer *answer)
-{
-	dlist_iter iter;
-
-	dlist_foreach(iter, &topic_listener.closed)
-	{
-		Subscription *subscription = dlist_container(Subscription, node, iter.cur);
-		const TopicVerdict *verdict = &subscription->verdict;
-		bool of_token = verdict->status != TSEC_OK;
-		Datum values[RECEIVED_COLUMNS] = {0};
-		bool nulls[RECEIVED_COLUMNS] = {false, of_token, false, false, true, false};
-		Datum id = Int64GetDatum(subscription->id);
-		MemoryContext outer;
-
-		if (subscription->is_told)
-			continue;
-		outer = MemoryContextSwitchTo(answer->scratch);
-		values[RECEIVED_SUBSCRIPTIONS] = array_of(&id, 1);
-		values[RECEIVED_TOPIC] = CStringGetTextDatum(verdict->topic);
-		values[RECEIVED_PAYLOAD] = json_of(psprintf("{\"reason\": \"%s\", \"code\": \"%s\"}", verdict->reason,
-													of_token ? status_info(verdict->status)->sqlstate
-															 : (verdict->permission[0] != '\0' ? "42501" : "42704")));
-		values[RECEIVED_PUBLISHED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-		put_row(answer, values, nulls, "closed");
-		subscription->is_told = true;
-		MemoryContextSwitchTo(outer);
-		MemoryContextReset(answer->scratch);
-	}
-}
-
-/* ---- messages ---- */
-
-/* What a message needs, and which roles have it. */
-typedef struct Need
-{
-	int64 now;
-	uint64 generation;
-	TopicRule rule;
-	const char *roles[VERDICTS_MAX];
-	bool permits[VERDICTS_MAX];
-	int known;
-} Need;
-
-/* Whether a role holds what a message needs; its name is kept once, so pointers tell roles apart. */
-static bool
-role_permits(Need *need, const char *role)
-{
-	bool permits;
-
-	for (int i = 0; i < need->known; i++)
-		if (need->roles[i] == role)
-			return need->permits[i];
-	permits = identity_role_permits(role, need->rule.subscribe);
-	if (need->known < VERDICTS_MAX)
-	{
-		need->roles[need->known] = role;
-		need->permits[need->known++] = permits;
-	}
-	return permits;
-}
-
-/* Whether a message is for a subscription that holds. */
-static bool
-is_for(const TopicMessage *message, Need *need, const Subscription *subscription)
-{
-	if ((message->is_bound || need->rule.is_bound) && message->has_tenant &&
-		!(subscription->has_tenant && subscription->tenant == message->tenant))
-		return false;
-	/* a pattern may cover topics that need more than the pattern itself */
-	return role_permits(need, subscription->role);
-}
-
-/* Collects whom a message is for among those who subscribed to one topic or pattern; closes those who must not go on. */
-static void
-collect(TopicEntry *entry, const TopicMessage *message, uint64 number, Need *need, List **found)
-{
-	static uint64 delivery = 0;
-	List *refused = NIL;
-	ListCell *cell;
-	dlist_iter iter;
-
-	/* one that has several patterns gets it once; what is received again after a failure is another delivery */
-	if (*found == NIL)
-		delivery++;
-	dlist_foreach(iter, &entry->members)
-	{
-		Subscription *subscription = dlist_container(TopicMember, node, iter.cur)->owner;
-
-		if (number < subscription->since || subscription->delivery == delivery)
-			continue;
-		if (!topic_still_holds(subscription, need->now, need->generation))
-			refused = lappend(refused, subscription);
-		else if (is_for(message, need, subscription))
-		{
-			subscription->delivery = delivery;
-			*found = lappend(*found, subscription);
-		}
-	}
-	foreach(cell, refused)
-		topic_close(lfirst(cell));
-}
-
-/* Hands a message over to whom it is for, if there is anybody. */
-static void
-hand_over(Answer *answer, const TopicMessage *message, uint64 number)
-{
-	char key[TOPIC_NAME_MAX + 1];
-	List *found = NIL;
-	/* the message was read before news is listened for: what was revoked before it was published is heard of */
-	Need need = {.now = base_seconds_now(), .generation = topic_generation()};
-	ListCell *cell;
-	Datum *ids;
-	int count = 0;
-	Datum values[RECEIVED_COLUMNS] = {0};
-	bool nulls[RECEIVED_COLUMNS] = {0};
-
-	memcpy(key, message->topic.data, message->topic.length);
-	key[message->topic.length] = '\0';
-	/* it may have been taken away since it was published */
-	if (!topic_rule_find(key, &need.rule))
-		return;
-	do
-	{
-		TopicEntry *entry = topic_entry(key);
-
-		if (entry != NULL)
-			collect(entry, message, number, &need, &found);
-	} while (topic_wider(bytes_of(key, strlen(key)), key) > 0);
-	if (found == NIL)
-		return;
-	ids = palloc(list_length(found) * sizeof(Datum));
-	foreach(cell, found)
-		ids[count++] = Int64GetDatum(((Subscription *) lfirst(cell))->id);
-	values[RECEIVED_SUBSCRIPTIONS] = array_of(ids, count);
-	values[RECEIVED_TOPIC] =
-		PointerGetDatum(cstring_to_text_with_len((const char *) message->topic.data, (int) message->topic.length));
-	values[RECEIVED_PAYLOAD] = json_of(pnstrdup((const char *) message->payload.data, message->payload.length));
-	values[RECEIVED_PUBLISHED_AT] = TimestampTzGetDatum(message->published_at);
-	values[RECEIVED_MESSAGE_ID] = Int64GetDatum((int64) number);
-	put_row(answer, values, nulls, "message");
-	answer->messages++;
-	answer->bytes += message->payload.length + count * sizeof(int64);
-	topic_listener.delivered += count;
-}
 
 /* Goes on behind what was overwritten. */
 static void
-catch_up(Answer *answer)
+catch_up(TopicAnswer *answer)
 {
 	TopicListener *listener = &topic_listener;
 	uint64 before = listener->cursor.number;
@@ -255,12 +44,12 @@ catch_up(Answer *answer)
 		listener->cursor = feed_newest(topic_ring_feed(listener->ring));
 	LWLockRelease(&listener->ring->lock);
 	listener->lost += listener->cursor.number - before;
-	put_lost(answer, listener->cursor.number - before);
+	topic_put_lost(answer, listener->cursor.number - before);
 }
 
 /* Reads what there is, as much as the answer takes. */
 static void
-read_feed(Answer *answer)
+read_feed(TopicAnswer *answer)
 {
 	static uint8 *buffer = NULL;
 	TopicListener *listener = &topic_listener;
@@ -291,7 +80,7 @@ read_feed(Answer *answer)
 		if (topic_message_decode(bytes_of(buffer, length), &message))
 		{
 			outer = MemoryContextSwitchTo(answer->scratch);
-			hand_over(answer, &message, listener->cursor.number);
+			topic_hand_over(answer, &message, listener->cursor.number);
 			MemoryContextSwitchTo(outer);
 			MemoryContextReset(answer->scratch);
 		}
@@ -373,7 +162,7 @@ is_woken(void)
 
 /* Gathers rows until there are some, the time has passed, or somebody asks for the return. */
 static void
-gather(Answer *answer, TimestampTz deadline)
+gather(TopicAnswer *answer, TimestampTz deadline)
 {
 	for (;;)
 	{
@@ -387,7 +176,7 @@ gather(Answer *answer, TimestampTz deadline)
 		read_feed(answer);
 		if (sweep_is_due())
 			swept = sweep();
-		put_closed(answer);
+		topic_put_closed(answer);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
 		if (woken || answer->rows > 0 || left <= 0)
 			return;
@@ -401,7 +190,7 @@ gather(Answer *answer, TimestampTz deadline)
 Datum
 tsec_receive(PG_FUNCTION_ARGS)
 {
-	Answer answer = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
+	TopicAnswer answer = {.result = (ReturnSetInfo *) fcinfo->resultinfo};
 	int64 wait;
 
 	topic_listener_require();

@@ -65,6 +65,12 @@ leave_topics(Subscription *subscription)
 	subscription->topic_count = 0;
 }
 
+MemoryContext
+topic_subscription_context(void)
+{
+	return AllocSetContextCreate(context, "twin_security subscription", ALLOCSET_SMALL_SIZES);
+}
+
 void
 topic_close(Subscription *subscription)
 {
@@ -84,6 +90,8 @@ static void
 discard(Subscription *subscription)
 {
 	secret_wipe(subscription->token, subscription->token_length);
+	if (subscription->context != NULL)
+		MemoryContextDelete(subscription->context);
 	if (subscription->kept != NULL)
 		pfree(subscription->kept);
 	pfree(subscription);

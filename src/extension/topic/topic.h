@@ -13,4 +13,28 @@
 
 extern void topic_init(void);
 
+/* ---- changes of tables, published by a part above, seen by each subscriber with his own eyes ---- */
+
+/*
+ * Publishes a change when the transaction commits; payload is JSON for the TopicReread alone.  Whoever may write the table
+ * may do this.  False when there is no room for it, or the library was not preloaded.  What is short and said for lack of
+ * room may use what others leave; said twice in a row it is said once.  May raise out of memory.
+ */
+extern bool topic_publish_change(const char *topic, const char *payload, bool for_lack_of_room);
+
+/* A subscriber to whom a change is told. */
+typedef struct TopicReader
+{
+	const char *token; /* which holds */
+	size_t token_length;
+	void **memory;         /* of what it was told, NULL at first; in context, and goes with it */
+	MemoryContext context; /* ... which is the subscription's */
+} TopicReader;
+
+/* What a subscriber is told of a change: JSON text, or NULL for nothing.  Leaves transaction and role as they were, and raises only where the server itself fails. */
+typedef char *(*TopicReread)(const TopicReader *reader, const char *payload);
+
+/* Sets it, at most one; from the init function of a part above. */
+extern void topic_set_reread(TopicReread reread);
+
 #endif /* TSEC_TOPIC_H */

@@ -56,7 +56,8 @@ tree_key(const SelectItem *item)
 		if (!step->is_index)
 			key = step->key;
 	}
-	return strcmp(key, "*") == 0 ? NULL : key; /* public: a column */
+	/* a key of JSON may be called "*" and is no list of columns */
+	return item->field.steps == NULL && strcmp(key, "*") == 0 ? NULL : key; /* public: a column */
 }
 
 /* An alias no ancestor has: conditions of a join name both sides. */

@@ -122,6 +122,38 @@ test('messages reach those who may have them, after commit', async () => {
 	theirs.close();
 });
 
+test('changes of a table are seen as each may read them', async () => {
+	assert.equal(sql("SELECT twin.feed_table('api.units')"), 'changes.api.units');
+	const [mine, theirs] = [await open(bearer(vera)), await open(bearer(vito))];
+	for (const socket of [mine, theirs]) {
+		socket.say({ type: 'subscribe', topics: ['changes.api.units'] });
+		assert.equal((await socket.next()).type, 'subscribed');
+	}
+	const write = (method, query, body) => fetch(`${url}/units${query}`, {
+		method,
+		headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${oleg}` },
+		body: body && JSON.stringify(body),
+	});
+	const made = await write('POST', '', { unit_id: 900, name: 'pump "ü"', celsius: 12.5 });
+	assert.equal(made.status, 201);
+	const { payload, topic } = await mine.next();
+	assert.equal(topic, 'changes.api.units');
+	assert.equal(payload.action, 'insert');
+	assert.deepEqual(payload.key, { unit_id: 900 });
+	assert.equal(payload.row.name, 'pump "ü"');
+	assert.equal((await write('PATCH', '?unit_id=eq.900', { celsius: 13 })).status, 204);
+	assert.equal((await mine.next()).payload.row.celsius, 13);
+	sql('DELETE FROM api.units WHERE unit_id = 900');
+	assert.deepEqual((await mine.next()).payload, { action: 'delete', key: { unit_id: 900 } });
+	sql("UPDATE api.units SET celsius = 901 WHERE unit_id = 4");
+	assert.equal((await theirs.next()).payload.row.celsius, 901);
+	assert.equal(mine.queue.length + theirs.queue.length, 0, 'nobody sees a row of another tenant');
+	sql("SELECT twin.unfeed_table('api.units')");
+	assert.equal((await mine.next()).type, 'closed');
+	mine.close();
+	theirs.close();
+});
+
 test('a pattern and a topic inside it bring a message once', async () => {
 	const socket = await open(bearer(vera));
 	socket.say({ type: 'subscribe', topics: ['units.*', 'units.2'] });

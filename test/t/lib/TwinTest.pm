@@ -13,7 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql fails_with answer_of session_fails
+our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql edit_log lock_log events_written fails_with answer_of session_fails
   holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
@@ -69,6 +69,21 @@ sub sql
 	my ($out, $err) = run_sql($node, $sql, %options);
 	die "failed: $sql\n$err" if $err =~ /^(?:psql:[^\n]*)?(?:ERROR|FATAL|PANIC):/m;
 	return $out;
+}
+
+# The same in one transaction that may change the tables of the audit log, which is an event by itself (audit_log_opened).
+sub edit_log
+{
+	my ($node, $sql, %options) = @_;
+	return sql($node, "BEGIN; DO 'BEGIN PERFORM twin_internal.open_log(); END'; $sql; COMMIT", %options);
+}
+
+# Locks a table of the audit log in a background session, whose transaction stays open: nothing waits in memory by then.
+sub lock_log
+{
+	my ($session, $table, $mode) = @_;
+	return $session->query_safe(qq{BEGIN; SELECT twin_internal.open_log(); DO 'BEGIN WHILE (SELECT ring_fill > 0 FROM twin_internal.stat_audit()) LOOP PERFORM pg_sleep(0.01); END LOOP; END';
+		LOCK TABLE twin_internal.$table IN $mode MODE});
 }
 
 sub run_sql
@@ -172,6 +187,18 @@ sub catch_up
 	my ($publisher, @names) = @_;
 	$publisher->wait_for_catchup($_) foreach @names;
 	return;
+}
+
+# Waits until all events that were emitted are written.  In one session: each that begins is an event to wait for.
+sub events_written
+{
+	my ($node, %options) = @_;
+	my $rounds = 100 * $PostgreSQL::Test::Utils::timeout_default;
+	my ($out, $err) = run_sql($node, qq{DO \$\$ BEGIN FOR i IN 1..$rounds LOOP
+		IF (SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit) THEN RETURN; END IF;
+		PERFORM pg_sleep(0.01); END LOOP; RAISE 'events are not written'; END \$\$}, %options);
+	diag($err) if $err =~ /ERROR|FATAL/;
+	return $err !~ /ERROR|FATAL/;
 }
 
 # The files below folders that hold a secret in any spelling.

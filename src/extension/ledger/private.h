@@ -1,0 +1,280 @@
+/*
+ * private.h
+ *		What the files of the ledger share among themselves.
+ *
+ * All but the SQL functions run in the event writer's process, in a transaction
+ * that event_begin_work() began: as the tables' owner, connected to SPI.
+ */
+#ifndef TSEC_LEDGER_PRIVATE_H
+#define TSEC_LEDGER_PRIVATE_H
+
+#include "ledger/ledger.h"
+
+#include "common/leaf.h"
+#include "common/merkle.h"
+#include "common/note.h"
+
+#include "executor/spi.h"
+
+/* ---- plan.c: statements, prepared once in a process ---- */
+
+typedef struct LedgerPlan
+{
+	const char *sql;
+	Oid types[20]; /* of parameters, up to InvalidOid */
+	SPIPlanPtr kept;
+} LedgerPlan;
+
+#define LEDGER_PLAN(text, ...)                  \
+	{                                           \
+		.sql = (text), .types = { __VA_ARGS__ } \
+	}
+
+/* Runs one with all parameters given; nulls may be NULL.  Raises unless the answer is this SPI code. */
+extern void plan_run(LedgerPlan *plan, Datum *values, const char *nulls, bool read_only, int expected);
+
+/* Opens a cursor on one. */
+extern Portal plan_open(LedgerPlan *plan, Datum *values, const char *nulls, bool read_only);
+
+/* A value of a row of SPI_tuptable, null as 0; it must not be null where is_null is NULL. */
+extern Datum plan_value(uint64 row, int column, bool *is_null);
+
+extern Datum plan_bytea(Bytes bytes);
+extern Bytes plan_bytes(Datum bytea_value);
+
+/* ---- row.c: rows of events as leaves ---- */
+
+/* Where they lie: not the view event_rows, which somebody could make another. */
+#define EVENT_ROWS "(TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow)"
+
+/* Columns that row_leaves() wants, in its order. */
+#define ROW_COLUMN_LIST                                                                                        \
+	"e.event_id, e.event_time, e.recorded_at, e.row_count, e.user_id, e.tenant_id, e.xid, e.pid, "             \
+	"e.application_made, "                                                                                     \
+	"e.class, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, e.session_user_name, "   \
+	"e.outer_user_name, e.effective_user_name, e.username, e.token_id, e.client_address, e.application_name, " \
+	"e.request_id, e.details, e.rows"
+#define ROW_COLUMNS 26
+#define ROW_XID_COLUMN 7 /* their places, from 1 on */
+#define ROW_TYPE_COLUMN 11
+
+/* Told of each event of a row: its number in it, its canonical bytes (good until the next one) and what they say. */
+typedef void (*RowVisitor)(void *argument, int number, const Leaf *leaf, Bytes bytes);
+
+/* Visits a row's events and returns how many they are.  What it allocates is the current memory context's. */
+extern int row_leaves(HeapTuple tuple, TupleDesc shape, RowVisitor visitor, void *argument);
+
+extern int64 row_id(HeapTuple tuple, TupleDesc shape);
+
+/* About how many leaves and bytes a row is, without making them. */
+extern void row_estimate(HeapTuple tuple, TupleDesc shape, int64 *leaves, int64 *bytes);
+
+/* ---- witness.c: rows that the writer of events wrote, against those that are sealed ---- */
+
+extern void witness_init(void);
+
+/* What a row of this origin adds to the sum of sealed ones: 0 for one that a session wrote in its own transaction. */
+extern uint64 witness_mark(HeapTuple tuple, TupleDesc shape, uint64 writer_xid, const MerkleHash *leaf);
+
+/* ---- tile.c: nodes as they are stored ---- */
+
+#define TILE_LEVELS 8 /* levels 0, 8, ... 56 of the tree */
+#define TILE_HASHES_SIZE (MERKLE_TILE_WIDTH * DIGEST_SIZE)
+
+typedef struct Tile
+{
+	int64 number; /* -1: none */
+	int count;    /* nodes in it */
+	bool is_new;  /* and not written */
+	uint8 hashes[TILE_HASHES_SIZE];
+} Tile;
+
+/* The tiles of each level that are being filled, or were read last. */
+typedef struct TileSet
+{
+	bool read_only; /* as the statement sees them that asks, not as this transaction left them */
+	Tile tiles[TILE_LEVELS];
+} TileSet;
+
+extern TileSet *tile_new_set(bool read_only);
+
+/* For merkle_append(): keeps a new node; full tiles are written.  The argument is a TileSet. */
+extern void tile_keep(void *argument, int level, uint64_t index, const MerkleHash *node);
+
+/* Writes what is not written. */
+extern void tile_flush(TileSet *set);
+
+/* For roots and proofs: finds a node, or makes it out of stored ones.  The argument is a TileSet. */
+extern bool tile_source(void *argument, int level, uint64_t index, MerkleHash *node);
+
+/* The right edge of a tree, from its tiles.  TSEC_TREE_INCOMPLETE: they are not all there. */
+extern Status tile_edge(TileSet *set, uint64 size, MerkleEdge *edge);
+
+/* ---- state.c: how far the sealer is ---- */
+
+typedef struct LedgerState
+{
+	MerkleEdge edge;
+	int32 epoch;
+	int32 origin;
+	int32 timeline;
+	Datum snapshot; /* pg_snapshot */
+	TimestampTz snapshot_at;
+	bool has_target;
+	Datum target;
+	TimestampTz target_at;
+	uint64 done_xid;
+	int64 done_id;
+	Datum own_writers; /* xid8[] */
+	bool is_sweeping;
+	int64 sweep_id;
+	TimestampTz sweep_again_at; /* 0: not */
+	TimestampTz heartbeat_at;
+	TimestampTz refused_at; /* 0: never */
+	uint64 stored_size;     /* as it was read, for writing it back */
+	/* not stored */
+	uint64 sealed_sum; /* of the writer's rows that this transaction sealed, see written.c of events */
+	bool is_altered;   /* what the round sealed is not what the writer wrote */
+} LedgerState;
+
+/* Reads it; false when there is none yet. */
+extern bool state_read(LedgerState *state);
+extern void state_write(LedgerState *state);
+extern void state_insert(LedgerState *state);
+
+/* ---- seal.c ---- */
+
+/* Most leaves, and bytes of rows, that are sealed in one transaction; a row is sealed as a whole. */
+#define SEAL_LEAVES_MAX 10000
+#define SEAL_BYTES_MAX (16 * 1024 * 1024)
+
+/* Seals some of what is new.  True when there may be more; *sealed counts leaves. */
+extern bool seal_some(LedgerState *state, uint64 *sealed);
+
+/* Seals some of what other origins left; as above. */
+extern bool seal_sweep(LedgerState *state, uint64 *sealed);
+
+/* Writes an event and seals it at once; the state is not written. */
+extern void seal_event(LedgerState *state, const SecurityEvent *event);
+
+/* Tells, when the transaction has committed, of rows that cannot be sealed because their ids are. */
+extern void seal_tell_duplicates(void);
+
+/* ---- epoch.c ---- */
+
+/* Reads the state, and begins an epoch where one is due.  False: this database has none yet, and must wait for a restore. */
+extern bool epoch_enter(LedgerState *state);
+
+/* Origin and public key (has_key) of an epoch. */
+typedef struct LedgerEpoch
+{
+	char origin[NOTE_ORIGIN_MAX + 1];
+	bool has_key;
+	uint8 public_key[NOTE_PUBLIC_SIZE];
+	int64 first_leaf;
+} LedgerEpoch;
+extern bool epoch_find(int32 number, bool read_only, LedgerEpoch *epoch); /* false, without a key: there is none */
+extern void epoch_read(int32 number, bool read_only, LedgerEpoch *epoch);
+
+/* ---- verify_epoch.c ---- */
+
+/* Whether something is there of a tree: where the sealer's state is gone, it should not be. */
+extern bool epoch_has_remains(void);
+
+/* What is wrong with rows of epochs, or with the sealer's, NULL for nothing; and the event that says so, 0 for none. */
+extern const char *epoch_contradiction(int32 current, int64 *event_id);
+
+/* ---- request.c: a new epoch because somebody asks for it ---- */
+
+typedef struct EpochRequest
+{
+	const char *reason;
+	const char *requested_by;
+} EpochRequest;
+
+/* Whether somebody asked that an epoch end. */
+extern bool request_find(int32 epoch, EpochRequest *request);
+
+/* Forgets that, and tells why it cannot be. */
+extern void request_refuse(int32 epoch, const char *reason);
+
+/* ---- heartbeat.c ---- */
+
+/* Whether one is due; is_growing says that something was sealed since. */
+extern bool heartbeat_due(const LedgerState *state, bool is_growing);
+extern void heartbeat_beat(LedgerState *state);
+
+/* When one is due at the latest. */
+extern TimestampTz heartbeat_next(const LedgerState *state);
+
+/* ---- key.c ---- */
+
+/* Signs in the name of an epoch, whose key is made if it has none.  TSEC_KEY_MISSING and so on: nothing can be signed. */
+extern Status key_sign(int32 number, LedgerEpoch *epoch, const Checkpoint *checkpoint, char text[NOTE_SIZE_MAX]);
+
+/* ---- checkpoint.c ---- */
+
+/* Makes one if it is due, in a transaction of its own, and exports what was not exported.  When the next will be due. */
+extern TimestampTz checkpoint_step(void);
+
+/* The newest one of all, or of an epoch (0: of any); false when there is none. */
+typedef struct LedgerCheckpoint
+{
+	uint64 size;
+	int32 epoch;
+	MerkleHash root;
+	TimestampTz created_at;
+	const char *note;
+} LedgerCheckpoint;
+extern bool checkpoint_newest(int32 epoch, bool read_only, LedgerCheckpoint *checkpoint);
+
+/* The newest one that is signed by its epoch and that this tree goes on from; false when there is none. */
+extern bool checkpoint_newest_good(const LedgerState *state, LedgerCheckpoint *checkpoint);
+
+/* ---- export_note.c: files for others to keep ---- */
+
+/* Whether a folder was named and may be used; says in the log why not. */
+extern bool export_note_wanted(void);
+
+/* Size of the newest checkpoint exported of a log, 0 if none; its text into note, "" if none. */
+extern void export_note_newest(const char *origin, char note[NOTE_SIZE_MAX]);
+
+/* Writes one; false when it could not be, which the log says. */
+extern bool export_note_write(const char *origin, uint64 size, TimestampTz created_at, const char *note);
+
+/* ---- window.c: sealed rows in the order of their leaves, some at a time ---- */
+
+/* A row of twin_internal.sealed, and what the row of events with its id says today. */
+typedef struct SealedRow
+{
+	int64 record_id;
+	int64 first_leaf;
+	int32 leaves;
+	int seen;  /* rows with that id */
+	int made;  /* leaves that the first of them makes */
+	int place; /* of its leaves in the window */
+	TimestampTz recorded_at;
+	uint64 writer_xid;
+	uint64 next_xid; /* of a heartbeat, else 0 */
+	bool is_epoch;
+	bool tells_altered; /* a heartbeat that says so of what is before it */
+} SealedRow;
+
+typedef struct Window
+{
+	SealedRow *rows; /* by leaf */
+	int count;
+	MerkleHash *hashes; /* of the leaves that today's rows make */
+	Bytes *leaves;      /* these themselves, where they are wanted */
+} Window;
+
+typedef struct WindowReader WindowReader;
+
+/* Reads the rows that the leaves from first to before end belong to.  Only within a statement that reads. */
+extern WindowReader *window_open(int64 first, int64 end, bool wants_leaves);
+
+/* The next ones, good until it is called again; NULL at the end. */
+extern const Window *window_next(WindowReader *reader);
+extern void window_close(WindowReader *reader);
+
+#endif /* TSEC_LEDGER_PRIVATE_H */

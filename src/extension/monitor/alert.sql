@@ -1,0 +1,24 @@
+/*
+ * alert.sql
+ *		How an alert comes into being, whoever finds the reason. Parts of the monitor that follow (deliveries, incidents)
+ *		are triggers on twin_internal.alerts.
+ */
+
+CREATE FUNCTION twin_internal.raise_alert(rule_name text, severity text, subject text, count bigint, event_ids bigint[], details jsonb DEFAULT '{}') RETURNS bigint
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	raised twin_internal.alerts%ROWTYPE;
+BEGIN
+	INSERT INTO twin_internal.alerts (rule_name, severity, subject, count, event_ids, details)
+		VALUES (raise_alert.rule_name, raise_alert.severity, raise_alert.subject, raise_alert.count, raise_alert.event_ids, raise_alert.details)
+		RETURNING * INTO raised;
+	PERFORM twin_internal.emit_event('alert_raised', raised.rule_name, 'alert',
+		jsonb_build_object('alert_id', raised.alert_id, 'subject', raised.subject, 'count', raised.count), raised.severity);
+	/* anybody may listen: no subject */
+	PERFORM pg_notify('twin_alerts', jsonb_build_object('alert_id', raised.alert_id, 'rule_name', raised.rule_name, 'severity', raised.severity)::text);
+	RETURN raised.alert_id;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb) IS 'an alert: its row, the event alert_raised, NOTIFY twin_alerts';
+
+REVOKE ALL ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb) FROM PUBLIC;
