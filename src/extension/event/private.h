@@ -78,6 +78,9 @@ extern uint64 area_pushed(void);
 extern bool area_become_reader(EventRing *ring);
 extern void area_end_reading(EventRing *ring);
 
+/* Whether this process reads its database's ring, and nobody else empties it. */
+extern bool area_is_reader(void);
+
 /* For the ring's reader: throws away all that was emitted so far, counted. */
 extern void area_discard(EventRing *ring);
 
