@@ -341,6 +341,20 @@ area_is_crowded(void)
 	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
 }
 
+bool
+area_has_room(uint64 *taken_up_to)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+	Ring queue;
+
+	/* nobody waits for himself */
+	if (ring == NULL || pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid)
+		return true;
+	queue = area_queue(ring);
+	*taken_up_to = ring_begin(queue);
+	return ring_fill(queue) < queue.slots / 16 * 7;
+}
+
 uint64
 area_pushed(void)
 {
