@@ -386,6 +386,14 @@ area_become_reader(EventRing *ring)
 	return true;
 }
 
+bool
+area_is_reader(void)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+
+	return ring != NULL && pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid;
+}
+
 void
 area_end_reading(EventRing *ring)
 {

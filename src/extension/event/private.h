@@ -81,6 +81,9 @@ extern bool area_has_room(uint64 *taken_up_to);
 extern bool area_become_reader(EventRing *ring);
 extern void area_end_reading(EventRing *ring);
 
+/* Whether this process reads its database's ring, and nobody else empties it. */
+extern bool area_is_reader(void);
+
 /* For the ring's reader: throws away all that was emitted so far, counted. */
 extern void area_discard(EventRing *ring);
 

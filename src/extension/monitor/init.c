@@ -2,9 +2,11 @@
  * init.c
  *		Starts the part.
  */
-#include "monitor/monitor.h"
+#include "monitor/rule.h"
 
 void
 monitor_init(void)
 {
+	rule_init(); /* watches first */
+	stream_init();
 }

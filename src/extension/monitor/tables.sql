@@ -15,7 +15,9 @@ CREATE TABLE twin.alert_rules (
 	enabled boolean NOT NULL DEFAULT true,
 	conditions jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(conditions) = 'object'),	/* field of the event -> value, or array of values */
 	is_automatic boolean NOT NULL DEFAULT false,	/* the playbook runs by itself; else an incident waits for approval */
-	description text
+	description text,
+	detector text NOT NULL DEFAULT 'threshold',	/* what decides: counting, or what was learned of somebody's access */
+	CONSTRAINT alert_rules_detector_check CHECK (detector IN ('threshold', 'learned') AND (detector = 'learned') = (rule_name = 'unusual_access_patterns'))
 );
 COMMENT ON TABLE twin.alert_rules IS 'rules over events, a table one may edit: so many events of these types about one subject within a period raise an alert, and none again before the cooldown is over';
 
@@ -30,10 +32,12 @@ CREATE TABLE twin_internal.alerts (
 	incident_id text,
 	delivered_at timestamptz,
 	details jsonb NOT NULL,
-	is_false boolean NOT NULL DEFAULT false	/* an analyst said so */
+	is_false boolean NOT NULL DEFAULT false,	/* an analyst said so */
+	event_time timestamptz	/* of the last of the events: the cooldown counts from here */
 );
 COMMENT ON TABLE twin_internal.alerts IS 'alerts that rules raised';
 COMMENT ON SEQUENCE twin_internal.alerts_alert_id_seq IS 'numbers of alerts';
+CREATE INDEX alerts_subject ON twin_internal.alerts (rule_name, subject, alert_id);
 CREATE INDEX alerts_raised_at ON twin_internal.alerts (raised_at);
 
 CREATE VIEW twin.alerts AS
@@ -41,7 +45,19 @@ CREATE VIEW twin.alerts AS
 	FROM twin_internal.alerts a;
 COMMENT ON VIEW twin.alerts IS 'alerts: which rule, about whom, how many events and (at most sixteen of) their ids, the incident they belong to, when they were delivered';
 
-SELECT pg_catalog.pg_extension_config_dump('twin.alert_rules', '');
+/*
+ * Not dumped: a log that a dump brings was watched where it comes from, so the first look at it begins at its end. A new
+ * log is watched from its first event on.
+ */
+CREATE TABLE twin_internal.monitor_position (
+	is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
+	next_leaf bigint NOT NULL
+);
+COMMENT ON TABLE twin_internal.monitor_position IS 'one row: the leaf of the audit log that rules look at next';
+INSERT INTO twin_internal.monitor_position (next_leaf)
+	SELECT coalesce((SELECT l.size FROM twin_internal.ledger_state l), 0) FROM twin_internal.event_state s WHERE NOT s.is_restored;
+SELECT twin_internal.guard_log_table('twin_internal.monitor_position');
+
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alerts', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alerts_alert_id_seq', '');
 
