@@ -17,7 +17,6 @@ enum
 	AT_OWNER = 8,
 	AT_BYTES = 12,
 	AT_UNTIL = 28,
-	AT_REFUSALS = 36,
 	AT_CHECKSUM = 56
 };
 
@@ -257,7 +256,6 @@ address_record_write(const AddressEntry *entry, uint8_t record[ADDRESS_RECORD_SI
 	bytes_put_u32(record + AT_OWNER, entry->owner);
 	memcpy(record + AT_BYTES, entry->network.bytes, 16);
 	bytes_put_u64(record + AT_UNTIL, (uint64_t) entry->until);
-	bytes_put_u64(record + AT_REFUSALS, entry->refusals);
 	bytes_put_u64(record + AT_CHECKSUM, siphash(checksum_key, record, AT_CHECKSUM));
 }
 
@@ -279,6 +277,5 @@ address_record_read(const uint8_t record[ADDRESS_RECORD_SIZE], AddressEntry *ent
 	entry->kind = record[4];
 	entry->owner = bytes_get_u32(record + AT_OWNER);
 	entry->until = (int64_t) bytes_get_u64(record + AT_UNTIL);
-	entry->refusals = bytes_get_u64(record + AT_REFUSALS);
 	return true;
 }

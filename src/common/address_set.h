@@ -40,7 +40,7 @@ typedef struct AddressEntry
 	uint8_t kind;
 	uint32_t owner; /* entries of two owners are two, also of one network */
 	int64_t until;  /* first moment at which it says nothing any more */
-	uint64_t refusals;
+	uint64_t refusals; /* counted by the caller */
 	uint32_t next; /* in its chain, or of the free ones */
 } AddressEntry;
 
@@ -89,7 +89,7 @@ extern void address_set_drop(AddressSet *set, uint32_t place);
 /* The place of the closest block in force that holds an address and from which it is not exempt; ADDRESS_NONE: it is not blocked. */
 extern uint32_t address_set_find(const AddressSet *set, const NetAddress *address, int64_t now);
 
-/* Writes an entry with a checksum; reads it back, false where it is none, whole and sound. */
+/* Writes an entry, without its refusals, with a checksum; reads it back, false where it is none, whole and sound. */
 extern void address_record_write(const AddressEntry *entry, uint8_t record[ADDRESS_RECORD_SIZE]);
 extern bool address_record_read(const uint8_t record[ADDRESS_RECORD_SIZE], AddressEntry *entry);
 
