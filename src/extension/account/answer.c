@@ -140,6 +140,14 @@ answer_tokens(const Account *account, const TokenPair *pair)
 }
 
 Datum
+answer_blocked(void)
+{
+	const StatusInfo *status = status_info(TSEC_REQUEST_BLOCKED);
+
+	return answer_refusal(status->http, "forbidden", status->message, 0);
+}
+
+Datum
 answer_refusal(int status, const char *error, const char *message, int64 retry_after)
 {
 	StringInfoData json;

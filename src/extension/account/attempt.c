@@ -71,6 +71,25 @@ tell(const Attempt *attempt, const char *type, EventSeverity severity, const cha
 }
 
 bool
+attempt_is_blocked(const char *action)
+{
+	Address address = address_of_client();
+	NetAddress read;
+
+	if (!network_address(address.text, strlen(address.text), &read) || !limit_is_blocked(&read))
+		return false;
+	(void) event_emit(&(SecurityEvent){.type = "address_refused",
+									   .class = EVENT_ACCESS,
+									   .severity = EVENT_MEDIUM,
+									   .outcome = EVENT_DENIED,
+									   .action = action,
+									   .resource = "account",
+									   .client_address = address.text,
+									   .is_anybodys = true});
+	return true;
+}
+
+bool
 attempt_begin(Attempt *attempt)
 {
 	FailurePolicy policy = address_policy();

@@ -129,6 +129,8 @@ tsec_login(PG_FUNCTION_ARGS)
 	base_require_preload("twin_api.login()");
 	store_require_writable("twin_api.login()");
 	token_require_signing();
+	if (attempt_is_blocked("login"))
+		return answer_blocked();
 	is_flood = !attempt_begin(&attempt);
 	if (is_flood && !attempt_in_need(&attempt))
 		return refuse_flood(&attempt, "login");
@@ -249,6 +251,8 @@ tsec_change_password(PG_FUNCTION_ARGS)
 		base_throw(TSEC_ACCOUNT_ELSEWHERE);
 	if (PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("an account needs a password")));
+	if (attempt_is_blocked("change_password"))
+		return answer_blocked();
 	if (!attempt_begin(&attempt))
 		return refuse_flood(&attempt, "change_password");
 	reason = try_password(&attempt, account, fcinfo->args[0]);

@@ -224,6 +224,9 @@ typedef struct Attempt
 	const char *stand_in; /* a hash that costs what an unknown name's would; NULL for the present cost */
 } Attempt;
 
+/* Whether whoever asks is at a blocked address, which is recorded. */
+extern bool attempt_is_blocked(const char *action);
+
 /* Counts a failure ahead at the address; false when it is locked. */
 extern bool attempt_begin(Attempt *attempt);
 
@@ -259,6 +262,9 @@ extern Datum answer_tokens(const Account *account, const TokenPair *pair);
 
 /* {error, message} with a status; retry_after is in seconds, 0 for none. */
 extern Datum answer_refusal(int status, const char *error, const char *message, int64 retry_after);
+
+/* That nobody is let in from there. */
+extern Datum answer_blocked(void);
 
 /* Has the browser forget the cookies. */
 extern void answer_clear_cookies(void);

@@ -318,6 +318,8 @@ tsec_refresh(PG_FUNCTION_ARGS)
 	base_require_preload("twin_api.refresh()");
 	store_require_writable("twin_api.refresh()");
 	token_require_signing();
+	if (attempt_is_blocked("refresh"))
+		return answer_blocked();
 	reason = present(fcinfo, &presented);
 	if (reason != NULL)
 		return refuse(reason, NULL, &presented);

@@ -130,6 +130,13 @@ is_servers(int sqlstate)
 		   sqlstate != ERRCODE_QUERY_CANCELED;
 }
 
+/* Whether the connection came from a blocked address: that is told by who turns it away. */
+static bool
+is_of_blocked(const ErrorData *error)
+{
+	return error->sqlerrcode == MAKE_SQLSTATE('T', 'W', '8', '0', '4') && refusal_origin(error) == REFUSAL_OURS;
+}
+
 void
 login_refused(const ErrorData *error)
 {
@@ -138,7 +145,7 @@ login_refused(const ErrorData *error)
 	uint64 withheld;
 	PortInfo info;
 
-	if (error->elevel < FATAL || is_servers(error->sqlerrcode) || !port_info(&info))
+	if (error->elevel < FATAL || is_servers(error->sqlerrcode) || is_of_blocked(error) || !port_info(&info))
 		return;
 	if (!shared_take_login(info.address, &withheld))
 		return;

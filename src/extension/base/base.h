@@ -104,6 +104,7 @@ extern int setting_login_lockout;      /* seconds */
 extern int setting_login_max_failures;
 extern int setting_login_max_failures_per_address;
 extern int setting_login_max_lockout; /* seconds */
+extern int setting_max_blocks;
 extern int setting_max_concurrent_hashes;
 extern int setting_max_databases;
 extern int setting_max_subscriptions;

@@ -78,6 +78,8 @@ limit_init(void)
 	area.size = offsetof(LimitTable, entries) +
 				mul_size(LIMIT_KINDS * LIMIT_WAYS * sizeof(LimitEntry), (Size) bucket_count());
 	base_register_area(&area);
+	limit_blocked_init();
+	limit_clients_init();
 }
 
 static int64

@@ -15,6 +15,7 @@
 #define TSEC_LIMIT_H
 
 #include "base/base.h"
+#include "common/address_set.h"
 #include "common/limit_math.h"
 
 #include "datatype/timestamp.h"
@@ -77,5 +78,47 @@ extern RateVerdict limit_take(LimitKind kind, const void *subject, Size length, 
 
 /* Gives back one request that limit_take() allowed. */
 extern void limit_give_back(LimitKind kind, const void *subject, Size length, const RateLimit *rate);
+
+/*
+ * ---- blocked.c: networks that nobody is let in from, in every database ----
+ *
+ * Unlike the limits these outlast a restart and a crash of the server.  Each database has blocks and exemptions of its
+ * own, which exempt from its blocks alone.
+ */
+
+/* Whether an address is blocked now; counts it as refused.  Raises nothing, reads no catalog, and may be asked before there is a database. */
+extern bool limit_is_blocked(const NetAddress *address);
+
+/* The same of the other end of this process's connection while it is let in: from here on limit_end_sessions() finds it. */
+extern bool limit_meet_client(const NetAddress *address, AddressNetwork *blocked);
+
+/* What becomes of one network, or of all of a kind where the network's family is 0. */
+typedef struct BlockChange
+{
+	AddressNetwork network;
+	AddressKind kind;
+	TimestampTz until; /* in the past, or 0: it is taken out */
+} BlockChange;
+
+/*
+ * Changes entries of a database, for good once it returns, and gives the places back that were reserved.  For the end
+ * of a transaction: it raises nothing, and says in the server's log what went wrong with the file.
+ */
+extern void limit_change_blocks(Oid database, const BlockChange *changes, int count, int reserved);
+
+/* Makes a database's entries exactly these. */
+extern void limit_replace_blocks(Oid database, const BlockChange *changes, int count);
+
+/* Reserves room for an entry that is to come; false where there is none.  Given back as above, whatever becomes of it. */
+extern bool limit_reserve_block(void);
+
+/* Databases that have entries, at most so many; returns how many there are. */
+extern int limit_databases_with_blocks(Oid *databases, int most);
+
+/* Ends the sessions, but for this one, whose other end lies in a network and is blocked now; returns how many. */
+extern int limit_end_sessions(const AddressNetwork *network);
+
+/* How often somebody was refused because of this database's block of a network, since it was put in, or the server started. */
+extern uint64 limit_refusals(const AddressNetwork *network);
 
 #endif /* TSEC_LIMIT_H */

@@ -29,4 +29,29 @@ limit_is_of_failures(LimitKind kind)
 	return kind == LIMIT_ACCOUNT || kind == LIMIT_ADDRESS || kind == LIMIT_SESSION;
 }
 
+/* ---- blocked.c, client.c ---- */
+
+extern void limit_blocked_init(void);
+extern void limit_clients_init(void);
+
+/* Whether an address is blocked now; counts nothing. */
+extern bool limit_holds_block(const NetAddress *address);
+
+/* Notes who is at the other end of this connection, until the process ends. */
+extern void limit_note_client(const NetAddress *address);
+
+/* ---- blocked_file.c: what is blocked, on disk ---- */
+
+/* Fills a set from the file, before anybody can connect; what is over, or damaged, stays out. */
+extern void limit_load_blocks(AddressSet *set);
+
+/* Opens it for changes; -1 and errno where that fails. */
+extern int limit_open_blocks(void);
+
+/* Writes the entry at a place; false and errno where that fails. */
+extern bool limit_write_block(int file, const AddressSet *set, uint32 place);
+
+/* Has it reach the disk; closes it.  Says in the log what failed, now or before (error: an errno, or 0). */
+extern void limit_close_blocks(int file, int error);
+
 #endif /* TSEC_LIMIT_PRIVATE_H */

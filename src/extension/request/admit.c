@@ -12,21 +12,8 @@
 
 #include "account/account.h"
 #include "identity/identity.h"
+#include "limit/limit.h"
 #include "token/token.h"
-
-static RequestBlockCheck block_check = NULL;
-
-void
-request_set_block_check(RequestBlockCheck check)
-{
-	block_check = check;
-}
-
-bool
-admit_is_blocked(const char *address)
-{
-	return block_check != NULL && block_check(address);
-}
 
 void
 admit_choose(Admission *admission, RequestText authorization, RequestText cookie)
@@ -71,15 +58,9 @@ admit_address(const Admission *admission)
 {
 	const NetAddress *address = current_address();
 
-	if (address != NULL && block_check != NULL)
-	{
-		char text[NETWORK_TEXT_MAX];
-
-		network_write(address, text);
-		if (admit_is_blocked(text))
-			refuse_event(admission->caller, TSEC_REQUEST_BLOCKED, 0, "address_refused", admission->method,
-						 route_text(admission));
-	}
+	if (address != NULL && limit_is_blocked(address))
+		refuse_event(admission->caller, TSEC_REQUEST_BLOCKED, 0, "address_refused", admission->method,
+					 route_text(admission));
 	check_rate(admission, rates_take_address(admission->route, admission->route_length, address));
 }
 

@@ -115,6 +115,12 @@ current_address(void)
 	return current.has_address ? &current.address : NULL;
 }
 
+const NetAddress *
+request_client(void)
+{
+	return current.is_running ? current_address() : NULL;
+}
+
 void
 current_hide_cookie(const char *name, RequestText value)
 {

@@ -122,9 +122,6 @@ extern Jsonb *admit_token(const Admission *admission);
 /* Refuses users who ask too often; seals the role of a token-only login. */
 extern void admit_user(const Admission *admission);
 
-/* Asks the hook of request.h. */
-extern bool admit_is_blocked(const char *address);
-
 /* ---- role.c ---- */
 
 /* Applies the settings of a role (ALTER ROLE ... SET), as far as this login may. */

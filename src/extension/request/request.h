@@ -10,19 +10,11 @@
 #define TSEC_REQUEST_H
 
 #include "base/base.h"
+#include "common/network.h"
 
 extern void request_init(void);
 
-/*
- * Whether requests of a client are refused at present.  The address is in
- * numbers, without a zone, an IPv4 address always as one; it is not asked where
- * the address is not known.  Called for every request, in whatever role it came,
- * also in read-only transactions: it reads shared memory, no catalog, and raises
- * nothing.
- */
-typedef bool (*RequestBlockCheck)(const char *address);
-
-/* Sets who tells it, at most one; from the init function of a part above.  Without one nobody is blocked. */
-extern void request_set_block_check(RequestBlockCheck check);
+/* The client's address of the request that is running in this transaction; NULL where there is none, or it is not known. */
+extern const NetAddress *request_client(void);
 
 #endif /* TSEC_REQUEST_H */
