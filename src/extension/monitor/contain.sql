@@ -251,7 +251,7 @@ $$;
 COMMENT ON FUNCTION twin_internal.take_action(twin_internal.incident_actions) IS 'does what an action says, or says why it must not';
 
 /* The writer of events does not wait for what somebody else holds: a second, once. */
-CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text) RETURNS void
+CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, again boolean) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
 	own twin_internal.incident_actions;
@@ -259,7 +259,7 @@ DECLARE
 	error_state text;
 BEGIN
 	FOR own IN SELECT a.* FROM twin_internal.incident_actions a
-		WHERE a.incident_id = of_incident AND a.state IN ('pending', 'refused', 'failed') ORDER BY a.step, a.target
+		WHERE a.incident_id = of_incident AND (a.state = 'pending' OR again AND a.state IN ('refused', 'failed')) ORDER BY a.step, a.target
 	LOOP
 		BEGIN
 			SELECT t.* INTO taken FROM twin_internal.take_action(own) t;
@@ -275,7 +275,7 @@ BEGIN
 	PERFORM twin_internal.settle_incident(of_incident, made_by);
 END
 $$;
-COMMENT ON FUNCTION twin_internal.take_actions(text, text) IS 'does what is planned for an incident, and again what was refused or failed';
+COMMENT ON FUNCTION twin_internal.take_actions(text, text, boolean) IS 'does what is planned for an incident; again: also what was refused or failed';
 
 CREATE FUNCTION twin_internal.note_action(own twin_internal.incident_actions, state text, note text, kept jsonb, made_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
@@ -384,6 +384,6 @@ REVOKE ALL ON FUNCTION twin_internal.incident_list(jsonb, text, text), twin_inte
 	twin_internal.plan_incident(jsonb, jsonb), twin_internal.incident_user(text), twin_internal.leaves_no_admin(bigint[]), twin_internal.refusal_of(text, text, bigint[]),
 	twin_internal.preview_incident(text, text, jsonb, jsonb), twin_internal.block_of(inet), twin_internal.other_holder(twin_internal.incident_actions),
 	twin_internal.block_before_incidents(jsonb), twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
-	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text),
+	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, boolean),
 	twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text), twin_internal.settle_incident(text, text),
 	twin_internal.release_address(twin_internal.incident_actions), twin_internal.undo_action(twin_internal.incident_actions), twin_internal.note_user_decided() FROM PUBLIC;

@@ -16,6 +16,7 @@ CREATE TABLE twin_internal.incidents (
 	owner text,
 	resolution text,
 	steps jsonb NOT NULL,	/* of the playbook as it was then */
+	is_automatic boolean NOT NULL,	/* alerts of rules that wait for approval do not join one of those that do not */
 	alerts integer NOT NULL DEFAULT 0,
 	last_alert_at timestamptz,
 	details jsonb NOT NULL
@@ -89,7 +90,7 @@ END;
 COMMENT ON FUNCTION twin_internal.add_incident_entry(text, text, text, text, jsonb) IS 'adds to the timeline of an incident';
 
 /* The number after the day's last that nobody else is about to take: what is rolled back is given again. */
-CREATE FUNCTION twin_internal.add_incident(incident_type text, severity text, steps jsonb, details jsonb) RETURNS text
+CREATE FUNCTION twin_internal.add_incident(incident_type text, severity text, steps jsonb, is_automatic boolean, details jsonb) RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	day text := to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD');
@@ -102,14 +103,14 @@ BEGIN
 		number := number + 1;
 		CONTINUE WHEN NOT twin_internal.hold_incident_number(day::integer, number);
 		made := format('INC-%s-%s', day, lpad(number::text, greatest(4, length(number::text)), '0'));
-		INSERT INTO twin_internal.incidents (incident_id, incident_type, status, severity, steps, details)
-			VALUES (made, $1, 'open', $2, $3, $4) ON CONFLICT DO NOTHING;
+		INSERT INTO twin_internal.incidents (incident_id, incident_type, status, severity, steps, is_automatic, details)
+			VALUES (made, $1, 'open', $2, $3, $4, $5) ON CONFLICT DO NOTHING;
 		EXIT WHEN FOUND;
 	END LOOP;
 	RETURN made;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.add_incident(text, text, jsonb, jsonb) IS 'an incident with the next id of this day in UTC';
+COMMENT ON FUNCTION twin_internal.add_incident(text, text, jsonb, boolean, jsonb) IS 'an incident with the next id of this day in UTC';
 
 /* The row of an incident that somebody is about to change. */
 CREATE FUNCTION twin_internal.hold_incident(named text) RETURNS twin_internal.incidents
@@ -145,5 +146,5 @@ $$;
 COMMENT ON FUNCTION twin_internal.check_incident_text(text, text) IS 'raises 22023 for no text, and for one that is too long';
 
 REVOKE ALL ON FUNCTION twin_internal.hold_incident_number(integer, integer), twin_internal.add_incident_entry(text, text, text, text, jsonb),
-	twin_internal.add_incident(text, text, jsonb, jsonb), twin_internal.hold_incident(text), twin_internal.incident_actor(),
+	twin_internal.add_incident(text, text, jsonb, boolean, jsonb), twin_internal.hold_incident(text), twin_internal.incident_actor(),
 	twin_internal.check_incident_text(text, text) FROM PUBLIC;

@@ -2,9 +2,10 @@
  * init.c
  *		Starts the part.
  */
-#include "monitor/monitor.h"
+#include "monitor/private.h"
 
 void
 monitor_init(void)
 {
+	incident_init();
 }

@@ -5,3 +5,8 @@
 
 --@include tables.sql
 --@include alert.sql
+--@include incident.sql
+--@include playbook.sql
+--@include contain.sql
+--@include respond.sql
+--@include expire.sql
