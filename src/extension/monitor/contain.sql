@@ -129,8 +129,8 @@ DECLARE
 BEGIN
 	FOR planned IN SELECT p.* FROM twin_internal.plan_incident(steps, details) p LOOP
 		refusal := twin_internal.refusal_of(planned.action, planned.target, leaving);
-		lines := lines || concat_ws(' ', CASE WHEN refusal IS NULL THEN 'would' ELSE 'would not' END, planned.action, nullif(planned.target, ''),
-			CASE WHEN planned.argument <> '{}' THEN planned.argument::text END) || coalesce(': ' || refusal, '');
+		lines := lines || (concat_ws(' ', CASE WHEN refusal IS NULL THEN 'would' ELSE 'would not' END, planned.action, nullif(planned.target, ''),
+			(SELECT '(' || string_agg(j.key || ': ' || j.value, ', ' ORDER BY j.key) || ')' FROM jsonb_each_text(planned.argument) j)) || coalesce(': ' || refusal, ''));
 		IF planned.action = 'disable_user' AND refusal IS NULL THEN
 			leaving := leaving || (twin_internal.incident_user(planned.target)).user_id;
 		END IF;
@@ -294,11 +294,11 @@ COMMENT ON FUNCTION twin_internal.note_action(twin_internal.incident_actions, te
 CREATE FUNCTION twin_internal.settle_incident(of_incident text, made_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	is_contained boolean;
+	is_contained boolean := (SELECT bool_and(a.state IN ('done', 'already', 'undone', 'changed')) FROM twin_internal.incident_actions a WHERE a.incident_id = of_incident);
+	was_contained boolean := (SELECT i.status = 'contained' FROM twin_internal.incidents i WHERE i.incident_id = of_incident);
 BEGIN
-	SELECT bool_and(a.state IN ('done', 'already', 'changed')) INTO is_contained FROM twin_internal.incident_actions a WHERE a.incident_id = of_incident;
 	UPDATE twin_internal.incidents i SET status = CASE WHEN is_contained THEN 'contained' ELSE 'open' END WHERE i.incident_id = of_incident;
-	IF is_contained THEN
+	IF is_contained AND NOT was_contained THEN
 		PERFORM twin_internal.add_incident_entry(of_incident, 'contained', made_by, 'everything that the playbook asks for is done');
 		PERFORM twin_internal.emit_event('incident_contained', of_incident, 'contain', severity => 'medium');
 	END IF;

@@ -133,7 +133,8 @@ DECLARE
 	rule record;
 BEGIN
 	GET DIAGNOSTICS callers = PG_CONTEXT;
-	IF callers !~ 'twin_internal"?[.]"?raise_alert"?[(]' THEN
+	/* a notice about an incident is no reason for another */
+	IF callers !~ 'twin_internal"?[.]"?raise_alert"?[(]' OR NEW.rule_name = 'incident' THEN
 		RETURN NULL;
 	END IF;
 	SELECT r.playbook, r.subject, r.is_automatic INTO rule FROM twin.alert_rules r WHERE r.rule_name = NEW.rule_name AND r.playbook IS NOT NULL;
