@@ -146,7 +146,7 @@ SELECT isnt(id('a2'), id('a1'), 'one of a rule that waits for approval does not 
 SELECT is(status(id('a2')) || ': ' || actions(id('a2')), 'awaiting_approval: pending block_address 203.0.113.20', '... it waits');
 UPDATE twin.playbooks SET steps = '[{"step": "notify"}]' WHERE playbook = 'brute_force_attack';
 SELECT is(alerted('tap_slow', '203.0.113.21'), id('a2'), 'another waits with it');
-SELECT unalike(blocked(), '%203.0.113.2_%', 'nothing is blocked');
+SELECT doesnt_match(blocked(), '113[.]2[01]', 'nothing is blocked');
 SELECT lives_ok(format('SELECT twin.approve_incident(%L)', id('a2')), 'somebody approves');
 SELECT is(status(id('a2')) || ': ' || actions(id('a2')), 'contained: done block_address 203.0.113.20, done block_address 203.0.113.21', '... and what he saw is done, whatever the playbook says now');
 SELECT throws_ok(format('SELECT twin.approve_incident(%L)', id('a2')), '55000', NULL, 'nothing is left to approve');

@@ -255,22 +255,24 @@ CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, again
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
 	own twin_internal.incident_actions;
-	taken record;
-	error_state text;
+	result_state text;
+	result_note text;
+	result_kept jsonb;
 BEGIN
 	FOR own IN SELECT a.* FROM twin_internal.incident_actions a
 		WHERE a.incident_id = of_incident AND (a.state = 'pending' OR again AND a.state IN ('refused', 'failed')) ORDER BY a.step, a.target
 	LOOP
 		BEGIN
-			SELECT t.* INTO taken FROM twin_internal.take_action(own) t;
+			SELECT t.state, t.note, t.kept INTO result_state, result_note, result_kept FROM twin_internal.take_action(own) t;
 		EXCEPTION WHEN OTHERS THEN
-			GET STACKED DIAGNOSTICS error_state = RETURNED_SQLSTATE;
-			taken := ROW ('failed'::text, left(SQLERRM, 1000), NULL::jsonb);
-			IF error_state = '55P03' THEN
+			result_state := 'failed';
+			result_note := left(SQLERRM, 1000);
+			result_kept := NULL;
+			IF SQLSTATE = '55P03' THEN
 				PERFORM set_config('lock_timeout', '10ms', true);
 			END IF;
 		END;
-		PERFORM twin_internal.note_action(own, taken.state, taken.note, taken.kept, made_by);
+		PERFORM twin_internal.note_action(own, result_state, result_note, result_kept, made_by);
 	END LOOP;
 	PERFORM twin_internal.settle_incident(of_incident, made_by);
 END

@@ -112,9 +112,10 @@ INSERT INTO twin.playbooks (playbook, description, severity, steps) VALUES
 		'[{"step": "enhance_monitoring", "duration": "24 hours"}]');
 
 CREATE TABLE twin_internal.playbook_seeds (
-	playbook text COLLATE "C" PRIMARY KEY
+	playbook text COLLATE "C" PRIMARY KEY,
+	is_untouched boolean NOT NULL DEFAULT true
 );
-COMMENT ON TABLE twin_internal.playbook_seeds IS 'rows of twin.playbooks that are as CREATE EXTENSION made them';
+COMMENT ON TABLE twin_internal.playbook_seeds IS 'rows of twin.playbooks that CREATE EXTENSION made, and which of them are as it made them';
 INSERT INTO twin_internal.playbook_seeds SELECT p.playbook FROM twin.playbooks p;
 
 CREATE TABLE twin_internal.dropped_playbooks (
@@ -122,18 +123,20 @@ CREATE TABLE twin_internal.dropped_playbooks (
 );
 COMMENT ON TABLE twin_internal.dropped_playbooks IS 'seeds of twin.playbooks that were deleted, so that a restore does not bring them back';
 
-SELECT pg_catalog.pg_extension_config_dump('twin.playbooks', 'WHERE playbook NOT IN (SELECT s.playbook FROM twin_internal.playbook_seeds s)');
+SELECT pg_catalog.pg_extension_config_dump('twin.playbooks', 'WHERE playbook NOT IN (SELECT s.playbook FROM twin_internal.playbook_seeds s WHERE s.is_untouched)');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.dropped_playbooks', '');
 
 /* A row that somebody brings takes the place of an untouched seed, and one that somebody changes is none any more. */
 CREATE FUNCTION twin_internal.replace_playbook_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	DELETE FROM twin_internal.playbook_seeds s WHERE s.playbook = CASE TG_OP WHEN 'INSERT' THEN NEW.playbook ELSE OLD.playbook END;
-	IF FOUND AND TG_OP = 'INSERT' THEN
-		DELETE FROM twin.playbooks p WHERE p.playbook = NEW.playbook;
-	ELSIF FOUND AND NEW.playbook <> OLD.playbook THEN
-		INSERT INTO twin_internal.dropped_playbooks VALUES (OLD.playbook) ON CONFLICT DO NOTHING;
+	IF TG_OP = 'INSERT' THEN
+		DELETE FROM twin.playbooks p USING twin_internal.playbook_seeds s WHERE s.playbook = NEW.playbook AND s.is_untouched AND p.playbook = s.playbook;
+	ELSE
+		UPDATE twin_internal.playbook_seeds s SET is_untouched = false WHERE s.playbook = OLD.playbook;
+		IF FOUND AND NEW.playbook <> OLD.playbook THEN
+			INSERT INTO twin_internal.dropped_playbooks VALUES (OLD.playbook) ON CONFLICT DO NOTHING;
+		END IF;
 	END IF;
 	/* what is there was not dropped: a dump has each name in one of the two tables */
 	DELETE FROM twin_internal.dropped_playbooks d WHERE d.playbook = NEW.playbook;
@@ -147,7 +150,7 @@ CREATE TRIGGER replace_seed BEFORE INSERT OR UPDATE ON twin.playbooks
 CREATE FUNCTION twin_internal.note_dropped_playbook() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	DELETE FROM twin_internal.playbook_seeds s WHERE s.playbook = OLD.playbook;
+	UPDATE twin_internal.playbook_seeds s SET is_untouched = false WHERE s.playbook = OLD.playbook;
 	IF FOUND THEN
 		INSERT INTO twin_internal.dropped_playbooks VALUES (OLD.playbook) ON CONFLICT DO NOTHING;
 	END IF;
@@ -161,7 +164,7 @@ CREATE TRIGGER note_dropped AFTER DELETE ON twin.playbooks
 CREATE FUNCTION twin_internal.drop_playbook_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	DELETE FROM twin.playbooks p USING twin_internal.playbook_seeds s WHERE s.playbook = NEW.playbook AND p.playbook = s.playbook;
+	DELETE FROM twin.playbooks p USING twin_internal.playbook_seeds s WHERE s.playbook = NEW.playbook AND s.is_untouched AND p.playbook = s.playbook;
 	RETURN NULL;
 END
 $$;
