@@ -97,6 +97,7 @@ static const SiemKind kinds[] = {
 	{"configuration_change", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"rate_limit_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"rate_limit_*", "configuration", "change", SIEM_ENTITY, 3, NULL},
+	{"playbook_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"topic_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"topic_removed", "configuration", "deletion", SIEM_ENTITY, 4, NULL},
 	{"topic_*", "configuration", "change", SIEM_ENTITY, 3, NULL},
@@ -106,6 +107,8 @@ static const SiemKind kinds[] = {
 	{"extension_*", "package", "change", SIEM_APPLICATION, OTHER, NULL},
 	{"library_loaded", "library", "start", SIEM_LIBRARY, 1, NULL},
 	/* the log itself */
+	{"monitoring_enhanced", "configuration", "change", SIEM_LOG, OTHER, NULL},
+	{"monitoring_restored", "configuration", "change", SIEM_LOG, OTHER, NULL},
 	{"audit_enabled", "configuration", "change", SIEM_LOG, 9, NULL},
 	{"audit_disabled", "configuration", "change", SIEM_LOG, 10, NULL},
 	{"audit_export", "configuration", "access", SIEM_LOG, 3, NULL},
@@ -121,6 +124,15 @@ static const SiemKind kinds[] = {
 	{"alert_raised", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 	{"alert_rule_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"alert*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
+	{"incident_opened", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
+	{"incident_action", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
+	{"incident_approved", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
+	{"incident_contained", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
+	{"incident_reverted", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
+	{"incident_noted", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
+	{"incident_assigned", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
+	{"incident_closed", "intrusion_detection", "info", SIEM_FINDING, 3, NULL},
+	{"incident_failed", "intrusion_detection", "error", SIEM_FINDING, OTHER, NULL},
 	{"incident*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 };
 

@@ -5,6 +5,7 @@
 
 --@include live.sql
 --@include audited.sql
+--@include enhanced.sql
 --@include audited_view.sql
 --@include log.sql
 --@include gaps.sql

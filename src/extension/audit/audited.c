@@ -229,6 +229,8 @@ audit_reads_any(void)
 	Relation table;
 	bool found;
 
+	if (audit_reads_enhanced())
+		return true;
 	if (likely(reads_known))
 		return reads_any;
 	catalog = internal_relation("audited_tables");
@@ -264,5 +266,6 @@ void
 audited_init(void)
 {
 	base_watch_relations(forget);
+	enhanced_init();
 	audited_guard_init();
 }

@@ -38,6 +38,13 @@ extern Oid audited_catalog(void);
 /* Whether reads of any relation are to be recorded.  May read the catalog. */
 extern bool audit_reads_any(void);
 
+/* ---- enhanced.c ---- */
+
+extern void enhanced_init(void);
+
+/* Whether reads of every audited table are to be recorded at present.  May read the catalog. */
+extern bool audit_reads_enhanced(void);
+
 /* ---- audited_trigger.c ---- */
 
 /* Whether a function is what triggers of audited tables call. */

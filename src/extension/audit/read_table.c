@@ -29,6 +29,7 @@ typedef struct Place
 static MemoryContext context = NULL;
 static HTAB *places = NULL; /* NULL: nothing is known */
 static volatile bool stale = true;
+static bool all = false; /* what is known was found while every audited table's reads were recorded */
 
 static void
 note_change(Datum argument, Oid relation)
@@ -69,6 +70,7 @@ start_over(void)
 	MemoryContextReset(context);
 	control.hcxt = context;
 	places = hash_create("twin_security tables that are read", 32, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	all = audit_reads_enhanced();
 	stale = false; /* news that comes while looking makes it stale again */
 }
 
@@ -108,7 +110,7 @@ find_audited(Oid relation)
 			const AuditedTable *table = audit_table_of(lfirst_oid(cell));
 
 			(void) place_of(lfirst_oid(cell)); /* news of it concerns the answer */
-			if (table != NULL && table->reads)
+			if (table != NULL && (table->reads || all))
 				return table->audited_as;
 			seen = list_append_unique_oid(seen, lfirst_oid(cell));
 			next = list_concat_unique_oid(next, parents_of(lfirst_oid(cell)));
@@ -126,7 +128,7 @@ read_table_of(Oid relation)
 
 	if (relation < FirstNormalObjectId || !audit_reads_any())
 		return InvalidOid;
-	if (unlikely(stale || places == NULL))
+	if (unlikely(stale || places == NULL || all != audit_reads_enhanced()))
 		start_over();
 	place = hash_search(places, &relation, HASH_FIND, NULL);
 	if (place != NULL && place->is_answered)

@@ -4,6 +4,7 @@
  */
 #include "monitor/rule.h"
 #include "monitor/block.h"
+#include "monitor/private.h"
 
 void
 monitor_init(void)
@@ -11,4 +12,5 @@ monitor_init(void)
 	rule_init(); /* watches first */
 	stream_init();
 	block_init();
+	incident_init();
 }

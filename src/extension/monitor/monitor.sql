@@ -7,3 +7,8 @@
 --@include alert.sql
 --@include rule.sql
 --@include block.sql
+--@include incident.sql
+--@include playbook.sql
+--@include contain.sql
+--@include respond.sql
+--@include expire.sql

@@ -1,0 +1,391 @@
+/*
+ * contain.sql
+ *		What a playbook does: foreseen, done, undone.
+ *
+ * Each action is a row before it is done, so what somebody approves is what he saw. Doing one is a subtransaction of its own: what fails is
+ * noted, and stops neither the others nor the alert that began it. Nobody is locked out who must come in: the last administrator,
+ * break-glass accounts, addresses that are never blocked.
+ */
+
+/* ---- whom and what it concerns ---- */
+
+/* The texts of a list in details, and of its singular: {"users": ["a", "b"], "user": "c"}. */
+CREATE FUNCTION twin_internal.incident_list(details jsonb, many text, one text) RETURNS SETOF text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	listed jsonb := coalesce(details -> many, '[]');
+BEGIN
+	IF jsonb_typeof(listed) <> 'array' OR jsonb_typeof(details -> one) <> 'string'
+		OR EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(listed) WHEN 'array' THEN listed ELSE '[]' END) e
+			WHERE jsonb_typeof(e) <> 'string' OR octet_length(e #>> '{}') NOT BETWEEN 1 AND 256) THEN
+		RAISE EXCEPTION 'invalid "%" in an incident''s details', many
+			USING ERRCODE = '22023', HINT = format('Name them as {"%s": ["...", "..."]}, texts of 1 to 256 bytes.', many);
+	ELSIF jsonb_array_length(listed) > 1000 THEN
+		RAISE EXCEPTION 'too many "%" in an incident''s details', many USING ERRCODE = '54000', HINT = 'One incident has at most 1000.';
+	END IF;
+	RETURN QUERY SELECT jsonb_array_elements_text(listed) UNION SELECT details ->> one WHERE details ->> one IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.incident_list(jsonb, text, text) IS 'texts that an incident''s details name; raises 22023 for anything else';
+
+/* An address or network as it is compared and shown. */
+CREATE FUNCTION twin_internal.incident_address(given text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN abbrev(network(given::inet)::inet);
+EXCEPTION WHEN data_exception THEN
+	RAISE EXCEPTION '"%" is no address', left(given, 64) USING ERRCODE = '22023', HINT = 'Name addresses or networks, such as 192.0.2.1 or 2001:db8::/64.';
+END
+$$;
+COMMENT ON FUNCTION twin_internal.incident_address(text) IS 'an address or network in the one spelling; raises 22023';
+
+/* Details as an incident keeps them: both lists there, each in one spelling. */
+CREATE FUNCTION twin_internal.incident_details(details jsonb) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF jsonb_typeof(details) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION 'details of an incident are not an object' USING ERRCODE = '22023', HINT = 'Such as {"addresses": ["192.0.2.1"], "users": ["mallory"]}.';
+	ELSIF octet_length(details::text) > 65536 THEN
+		RAISE EXCEPTION 'details of an incident are too long' USING ERRCODE = '54000', HINT = 'At most 65536 bytes.';
+	END IF;
+	RETURN details - 'address' - 'user' || jsonb_build_object(
+		'addresses', ARRAY(SELECT DISTINCT twin_internal.incident_address(a) FROM twin_internal.incident_list(details, 'addresses', 'address') a ORDER BY 1),
+		'users', ARRAY(SELECT DISTINCT u FROM twin_internal.incident_list(details, 'users', 'user') u ORDER BY 1));
+END
+$$;
+COMMENT ON FUNCTION twin_internal.incident_details(jsonb) IS 'details of an incident with the lists addresses and users; raises 22023';
+
+/* What a playbook's steps do, one row per member of the lists that they concern. */
+CREATE FUNCTION twin_internal.plan_incident(steps jsonb, details jsonb) RETURNS TABLE (step integer, action text, target text, argument jsonb)
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT s.ordinality::integer, k.action, t.target, s.value - 'step'
+	FROM jsonb_array_elements(steps) WITH ORDINALITY s JOIN twin_internal.playbook_steps() k ON k.step = s.value ->> 'step'
+		CROSS JOIN LATERAL (SELECT '' WHERE k.list IS NULL UNION ALL
+			SELECT jsonb_array_elements_text(details -> k.list) WHERE k.list IS NOT NULL) t (target)
+	ORDER BY 1, 3;
+END;
+COMMENT ON FUNCTION twin_internal.plan_incident(jsonb, jsonb) IS 'the actions that steps of a playbook mean for an incident';
+
+/* ---- foreseen ---- */
+
+CREATE FUNCTION twin_internal.incident_user(named text) RETURNS twin_internal.users
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_user twin_internal.users;
+BEGIN
+	SELECT u.* INTO found_user FROM twin_internal.users u WHERE u.username_key = (SELECT n.username_key FROM twin_internal.account_name(named) n);
+	RETURN found_user;
+EXCEPTION WHEN invalid_parameter_value THEN	/* which no user has as his name */
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.incident_user(text) IS 'a user by name; null for none';
+
+/* Whether without these users nobody could administer: as keep_an_admin() will decide. */
+CREATE FUNCTION twin_internal.leaves_no_admin(leaving bigint[]) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH admins AS (
+		SELECT u.tenant_id, u.user_id = ANY (leaving) AS leaves
+		FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id
+		WHERE u.is_active AND (u.tenant_id IS NULL OR t.is_active) AND u.role_name IN (SELECT twin_internal.roles_including('admin'))
+	)
+	SELECT EXISTS (SELECT FROM admins l WHERE l.leaves) AND NOT EXISTS (SELECT FROM admins r WHERE NOT r.leaves
+		AND (r.tenant_id IS NULL OR NOT EXISTS (SELECT FROM admins w WHERE w.leaves AND w.tenant_id IS NULL)));
+END;
+COMMENT ON FUNCTION twin_internal.leaves_no_admin(bigint[]) IS 'whether no active user with the role admin would be left without these';
+
+/* Why an action must not be done; null when it may. leaving: users that others of the plan disable before. */
+CREATE FUNCTION twin_internal.refusal_of(action text, target text, leaving bigint[]) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_user twin_internal.users;
+BEGIN
+	IF action = 'block_address' THEN
+		RETURN twin_internal.block_exemption(target::inet);
+	ELSIF action NOT IN ('disable_user', 'end_sessions') THEN
+		RETURN NULL;
+	END IF;
+	found_user := twin_internal.incident_user(target);
+	RETURN CASE
+		WHEN found_user.user_id IS NULL THEN 'there is no such user'
+		WHEN action = 'end_sessions' THEN NULL
+		WHEN EXISTS (SELECT FROM twin_internal.roles r WHERE r.role_name = found_user.role_name AND r.is_break_glass) THEN 'a break-glass account is never disabled'
+		WHEN found_user.is_active AND twin_internal.leaves_no_admin(leaving || found_user.user_id) THEN 'no administrator would be left who can log in'
+	END;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.refusal_of(text, text, bigint[]) IS 'why a playbook''s action must not be done; null when it may';
+
+/* One line per action that would be taken. */
+CREATE FUNCTION twin_internal.preview_incident(incident_type text, severity text, steps jsonb, details jsonb) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	lines text[] := ARRAY[format('would open an incident of type %s, severity %s', incident_type, severity)];
+	leaving bigint[] := '{}';
+	planned record;
+	refusal text;
+BEGIN
+	FOR planned IN SELECT p.* FROM twin_internal.plan_incident(steps, details) p LOOP
+		refusal := twin_internal.refusal_of(planned.action, planned.target, leaving);
+		lines := lines || (concat_ws(' ', CASE WHEN refusal IS NULL THEN 'would' ELSE 'would not' END, planned.action, nullif(planned.target, ''),
+			(SELECT '(' || string_agg(j.key || ': ' || j.value, ', ' ORDER BY j.key) || ')' FROM jsonb_each_text(planned.argument) j)) || coalesce(': ' || refusal, ''));
+		IF planned.action = 'disable_user' AND refusal IS NULL THEN
+			leaving := leaving || (twin_internal.incident_user(planned.target)).user_id;
+		END IF;
+	END LOOP;
+	RETURN array_to_string(lines, E'\n');
+END
+$$;
+COMMENT ON FUNCTION twin_internal.preview_incident(text, text, jsonb, jsonb) IS 'what opening an incident would do, one line per action; changes nothing';
+
+/* ---- done ---- */
+
+/* The block that an address is under, with times that compare alike in every session. */
+CREATE FUNCTION twin_internal.block_of(address inet) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+BEGIN
+	RETURN (SELECT jsonb_build_object('address', abbrev(b.address), 'from', b.blocked_at, 'until', coalesce(b.blocked_until, 'infinity'), 'reason', b.reason)
+		FROM twin.blocked_addresses b WHERE b.address >>= block_of.address AND coalesce(b.blocked_until, 'infinity') > clock_timestamp()
+		ORDER BY masklen(b.address) DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.block_of(inet) IS 'the narrowest block that holds an address; null for none';
+
+/* Incidents that are not settled, but for one, whose action holds the same. */
+CREATE FUNCTION twin_internal.other_holder(own twin_internal.incident_actions) RETURNS text
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT min(a.incident_id) FROM twin_internal.incident_actions a JOIN twin_internal.incidents i ON i.incident_id = a.incident_id
+		WHERE a.state = 'done' AND a.action = (own).action AND a.incident_id <> (own).incident_id AND i.status NOT IN ('closed', 'reverted')
+			AND coalesce(a.kept #> '{after,address}', a.kept -> 'user_id') = coalesce((own).kept #> '{after,address}', (own).kept -> 'user_id');
+END;
+COMMENT ON FUNCTION twin_internal.other_holder(twin_internal.incident_actions) IS 'another incident that wants what an action did; null for none';
+
+/* What was before the incidents came: of a block that is theirs, what was before that. */
+CREATE FUNCTION twin_internal.block_before_incidents(now_there jsonb) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE WHEN a.action_id IS NULL THEN now_there ELSE a.kept -> 'before' END
+	FROM (SELECT) one LEFT JOIN LATERAL (SELECT i.action_id, i.kept FROM twin_internal.incident_actions i
+		WHERE i.action = 'block_address' AND i.state IN ('done', 'kept') AND i.kept -> 'after' = now_there AND i.kept -> 'before' IS DISTINCT FROM now_there
+		ORDER BY i.action_id DESC LIMIT 1) a ON true;
+END;
+COMMENT ON FUNCTION twin_internal.block_before_incidents(jsonb) IS 'the block that stood before incidents made this one; the same where somebody else did; null for none';
+
+CREATE FUNCTION twin_internal.contain_address(own twin_internal.incident_actions, OUT state text, OUT note text, OUT kept jsonb) RETURNS record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	address inet := own.target::inet;
+	duration interval := coalesce((own.argument ->> 'duration')::interval, interval '1 hour');
+	before jsonb := twin_internal.block_of(address);
+BEGIN
+	state := 'done';
+	IF (before ->> 'until')::timestamptz >= clock_timestamp() + duration THEN
+		note := format('was blocked until %s', before ->> 'until');
+	ELSE
+		PERFORM twin.block_address(address, duration, 'incident ' || own.incident_id, coalesce((own.argument -> 'end_sessions')::boolean, true));
+		note := format('blocked for %s', duration);
+	END IF;
+	kept := jsonb_build_object('before', twin_internal.block_before_incidents(before), 'after', twin_internal.block_of(address));
+END
+$$;
+COMMENT ON FUNCTION twin_internal.contain_address(twin_internal.incident_actions) IS 'blocks an address for an incident, for longer where it is blocked already';
+
+CREATE FUNCTION twin_internal.contain_user(own twin_internal.incident_actions, OUT state text, OUT note text, OUT kept jsonb) RETURNS record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	disabled twin_internal.users := twin_internal.incident_user(own.target);
+	earlier text;
+BEGIN
+	state := 'done';
+	kept := jsonb_build_object('user_id', disabled.user_id);
+	IF disabled.is_active THEN
+		PERFORM twin.disable_user(own.target);
+		note := 'disabled';
+		RETURN;
+	END IF;
+	SELECT max(a.incident_id) INTO earlier FROM twin_internal.incident_actions a
+		WHERE a.action = 'disable_user' AND a.state = 'done' AND a.kept -> 'user_id' = to_jsonb(disabled.user_id);
+	IF earlier IS NULL THEN
+		state := 'already';
+	END IF;
+	note := 'was disabled' || coalesce(' for ' || earlier, '');
+END
+$$;
+COMMENT ON FUNCTION twin_internal.contain_user(twin_internal.incident_actions) IS 'disables a user for an incident, and ends his sessions';
+
+CREATE FUNCTION twin_internal.take_action(own twin_internal.incident_actions, OUT state text, OUT note text, OUT kept jsonb) RETURNS record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	of_incident twin_internal.incidents;
+	told bigint;
+BEGIN
+	SELECT i.* INTO STRICT of_incident FROM twin_internal.incidents i WHERE i.incident_id = own.incident_id;
+	state := 'done';
+	note := twin_internal.refusal_of(own.action, own.target, '{}');
+	IF note IS NOT NULL THEN
+		state := 'refused';
+	ELSIF own.action = 'block_address' THEN
+		SELECT c.* INTO state, note, kept FROM twin_internal.contain_address(own) c;
+	ELSIF own.action = 'disable_user' THEN
+		SELECT c.* INTO state, note, kept FROM twin_internal.contain_user(own) c;
+	ELSIF own.action = 'end_sessions' THEN
+		PERFORM twin.end_sessions(own.target);
+		note := 'logged out everywhere';
+	ELSIF own.action = 'enhance_monitoring' THEN
+		note := 'every read of every audited table is recorded until '
+			|| twin_internal.enhance_reads(own.incident_id, coalesce((own.argument ->> 'duration')::interval, interval '24 hours'))::text;
+	ELSIF own.action = 'record_event' THEN
+		note := format('event %s', twin.record_event(own.argument ->> 'event_type', coalesce(own.argument ->> 'severity', of_incident.severity), action => 'playbook',
+			resource => own.incident_id, details => jsonb_build_object('incident_type', of_incident.incident_type)));
+	ELSIF own.action = 'notify' THEN
+		told := twin_internal.raise_alert('incident', of_incident.severity, NULL, 1, '{}', jsonb_build_object('incident_id', own.incident_id,
+			'incident_type', of_incident.incident_type, 'message', coalesce(own.argument ->> 'message', 'an incident was opened')));
+		UPDATE twin_internal.alerts a SET incident_id = own.incident_id WHERE a.alert_id = told;
+		note := format('alert %s', told);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.take_action(twin_internal.incident_actions) IS 'does what an action says, or says why it must not';
+
+/* The writer of events does not wait for what somebody else holds: a second, once. */
+CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, again boolean) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+	own twin_internal.incident_actions;
+	result_state text;
+	result_note text;
+	result_kept jsonb;
+BEGIN
+	FOR own IN SELECT a.* FROM twin_internal.incident_actions a
+		WHERE a.incident_id = of_incident AND (a.state = 'pending' OR again AND a.state IN ('refused', 'failed')) ORDER BY a.step, a.target
+	LOOP
+		BEGIN
+			SELECT t.state, t.note, t.kept INTO result_state, result_note, result_kept FROM twin_internal.take_action(own) t;
+		EXCEPTION WHEN OTHERS THEN
+			result_state := 'failed';
+			result_note := left(SQLERRM, 1000);
+			result_kept := NULL;
+			IF SQLSTATE = '55P03' THEN
+				PERFORM set_config('lock_timeout', '10ms', true);
+			END IF;
+		END;
+		PERFORM twin_internal.note_action(own, result_state, result_note, result_kept, made_by);
+	END LOOP;
+	PERFORM twin_internal.settle_incident(of_incident, made_by);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.take_actions(text, text, boolean) IS 'does what is planned for an incident; again: also what was refused or failed';
+
+CREATE FUNCTION twin_internal.note_action(own twin_internal.incident_actions, state text, note text, kept jsonb, made_by text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	UPDATE twin_internal.incident_actions a SET state = note_action.state, note = note_action.note, kept = coalesce(note_action.kept, a.kept), changed_at = clock_timestamp()
+		WHERE a.action_id = own.action_id;
+	PERFORM twin_internal.add_incident_entry(own.incident_id, 'action', made_by, concat_ws(' ', own.action, nullif(own.target, '')) || ': ' || note,
+		jsonb_build_object('action', own.action, 'target', nullif(own.target, ''), 'state', state));
+	PERFORM twin_internal.emit_event('incident_action', own.incident_id, own.action, jsonb_build_object('target', own.target, 'state', state, 'note', left(note, 200)),
+		CASE WHEN state IN ('refused', 'failed') THEN 'high' ELSE 'medium' END);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text) IS 'what became of an action: in its row, the timeline, and the log of events';
+
+/* Contained is an incident of whose playbook nothing is left to a person. */
+CREATE FUNCTION twin_internal.settle_incident(of_incident text, made_by text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	is_contained boolean := (SELECT bool_and(a.state IN ('done', 'already', 'undone', 'changed')) FROM twin_internal.incident_actions a WHERE a.incident_id = of_incident);
+	was_contained boolean := (SELECT i.status = 'contained' FROM twin_internal.incidents i WHERE i.incident_id = of_incident);
+BEGIN
+	UPDATE twin_internal.incidents i SET status = CASE WHEN is_contained THEN 'contained' ELSE 'open' END WHERE i.incident_id = of_incident;
+	IF is_contained AND NOT was_contained THEN
+		PERFORM twin_internal.add_incident_entry(of_incident, 'contained', made_by, 'everything that the playbook asks for is done');
+		PERFORM twin_internal.emit_event('incident_contained', of_incident, 'contain', severity => 'medium');
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.settle_incident(text, text) IS 'the status of an incident whose actions were taken';
+
+/* ---- undone ---- */
+
+CREATE FUNCTION twin_internal.release_address(own twin_internal.incident_actions, OUT state text, OUT note text) RETURNS record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	address inet := own.kept #>> '{after,address}';
+	now_there jsonb := twin_internal.block_of(address);
+	before jsonb := nullif(own.kept -> 'before', 'null');
+	is_ours boolean := EXISTS (SELECT FROM twin_internal.incident_actions a
+		WHERE a.action = 'block_address' AND a.kept -> 'after' = now_there AND a.kept -> 'before' IS DISTINCT FROM now_there);
+BEGIN
+	state := 'undone';
+	IF now_there IS NULL OR now_there -> 'address' <> own.kept #> '{after,address}' THEN
+		note := 'the block is over';
+	ELSIF now_there = before THEN
+		note := 'stays blocked, as it was before';
+	ELSIF NOT is_ours THEN
+		state := 'kept';
+		note := 'stays blocked: somebody changed the block since';
+	ELSE
+		PERFORM twin.unblock_address(address);
+		note := 'unblocked';
+		IF before -> 'address' = own.kept #> '{after,address}' AND (before ->> 'until')::timestamptz > clock_timestamp() + interval '1 second' THEN
+			PERFORM twin.block_address(address, (before ->> 'until')::timestamptz - clock_timestamp(), before ->> 'reason', false);
+			note := format('blocked until %s, as it was before', before ->> 'until');
+		END IF;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.release_address(twin_internal.incident_actions) IS 'undoes an incident''s block, and none that somebody else made before or since';
+
+CREATE FUNCTION twin_internal.undo_action(own twin_internal.incident_actions, OUT state text, OUT note text) RETURNS record
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	holder text := twin_internal.other_holder(own);
+	named text;
+BEGIN
+	state := 'kept';
+	IF holder IS NOT NULL THEN
+		note := format('left as it is for %s', holder);
+	ELSIF own.action = 'block_address' THEN
+		SELECT r.* INTO state, note FROM twin_internal.release_address(own) r;
+	ELSIF own.action = 'disable_user' THEN
+		SELECT u.username INTO named FROM twin_internal.users u WHERE u.user_id = (own.kept -> 'user_id')::bigint;
+		IF NOT FOUND THEN
+			note := 'the user is gone';
+		ELSE
+			PERFORM twin.enable_user(named);
+			state := 'undone';
+			note := 'enabled';
+		END IF;
+	ELSIF own.action = 'enhance_monitoring' THEN
+		state := 'undone';
+		note := CASE WHEN twin_internal.restore_reads(own.incident_id) THEN 'reads are recorded as they were before' ELSE 'was over' END;
+	ELSE
+		note := 'cannot be undone';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.undo_action(twin_internal.incident_actions) IS 'undoes an action, unless somebody else wants what it did';
+
+/* What somebody decides of a user counts from then on, whatever incidents did before. */
+CREATE FUNCTION twin_internal.note_user_decided() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	UPDATE twin_internal.incident_actions a SET state = 'changed', note = CASE WHEN NEW.is_active THEN 'was enabled since' ELSE 'was disabled by somebody since' END, changed_at = clock_timestamp()
+		WHERE a.action = 'disable_user' AND a.state = 'done' AND a.kept -> 'user_id' = to_jsonb(NEW.user_id);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.note_user_decided() IS 'notes where somebody enables or disables a user whom an incident disabled';
+CREATE TRIGGER note_user_decided AFTER UPDATE OF is_active ON twin_internal.users
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_user_decided();
+
+REVOKE ALL ON FUNCTION twin_internal.incident_list(jsonb, text, text), twin_internal.incident_address(text), twin_internal.incident_details(jsonb),
+	twin_internal.plan_incident(jsonb, jsonb), twin_internal.incident_user(text), twin_internal.leaves_no_admin(bigint[]), twin_internal.refusal_of(text, text, bigint[]),
+	twin_internal.preview_incident(text, text, jsonb, jsonb), twin_internal.block_of(inet), twin_internal.other_holder(twin_internal.incident_actions),
+	twin_internal.block_before_incidents(jsonb), twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
+	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, boolean),
+	twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text), twin_internal.settle_incident(text, text),
+	twin_internal.release_address(twin_internal.incident_actions), twin_internal.undo_action(twin_internal.incident_actions), twin_internal.note_user_decided() FROM PUBLIC;
