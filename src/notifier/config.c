@@ -216,8 +216,7 @@ text_of(Reading *reading, Channel *channel, const char *key, const json_t *value
 		reading->holds_secret = true;
 	if (text[0] == '\0' || strlen(text) > CONFIG_TEXT_MAX || !is_plain(text))
 	{
-		config_complain(reading, channel->name, key,
-						"%s must be UTF-8 of 1 to %d bytes without control characters",
+		config_complain(reading, channel->name, key, "%s must be UTF-8 of 1 to %d bytes without control characters",
 						variable == NULL ? "it" : variable, CONFIG_TEXT_MAX);
 		return NULL;
 	}

@@ -22,9 +22,9 @@ static const char *const tls_words[] = {"starttls", "implicit", "off", NULL};
 static const char *const transports[] = {"udp", "tcp", "tls", "unix", NULL};
 
 /* By their numbers in RFC 5424. */
-const char *const config_facilities[] = {"kern",   "user",   "mail",   "daemon", "auth",   "syslog",   "lpr",
-										 "news",   "uucp",   "cron",   "authpriv", "ftp",  "ntp",      "audit",
-										 "alert",  "clock",  "local0", "local1", "local2", "local3",   "local4",
+const char *const config_facilities[] = {"kern",   "user",   "mail",   "daemon",   "auth",   "syslog", "lpr",
+										 "news",   "uucp",   "cron",   "authpriv", "ftp",    "ntp",    "audit",
+										 "alert",  "clock",  "local0", "local1",   "local2", "local3", "local4",
 										 "local5", "local6", "local7", NULL};
 
 #define AT(name) offsetof(Channel, name)
@@ -95,8 +95,7 @@ static bool
 is_loopback(const char *host, size_t length)
 {
 	return (length == 9 && strncmp(host, "localhost", 9) == 0) || (length == 3 && strncmp(host, "::1", 3) == 0) ||
-		   (length > 4 && length < 16 && strncmp(host, "127.", 4) == 0 &&
-			strspn(host, "0123456789.") >= length);
+		   (length > 4 && length < 16 && strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= length);
 }
 
 /* local@domain as headers hold it without quotes (RFC 5322, 3.4.1: dot-atom). */
@@ -148,8 +147,9 @@ is_url(const char *url)
 static void
 check_header(Reading *reading, const Channel *channel, const char *line)
 {
-	static const char *const ours[] = {"content-",   "host:",           "transfer-encoding:", "connection:", "expect:",
-									   "user-agent:", "idempotency-key:", "webhook-",           "upgrade:"};
+	static const char *const ours[] = {
+		"content-", "host:",   "transfer-encoding:", "connection:", "expect:", "user-agent:", "idempotency-key:",
+		"webhook-", "upgrade:"};
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~";
 	size_t length = strspn(line, letters);
 

@@ -98,7 +98,8 @@ message_sign(const char *secret, const char *id, const char *timestamp, const ch
 		abort(); /* out of memory */
 	(void) snprintf(signed_text, head + 1, "%s.%s.", id, timestamp);
 	memcpy(signed_text + head, body, length);
-	good = hmac_new(raw, &key) == TSEC_OK && hmac_sha256(key, bytes_of(signed_text, head + length), digest) == TSEC_OK;
+	good =
+		hmac_new(raw, &key) == TSEC_OK && hmac_sha256(key, bytes_of(signed_text, head + length), digest) == TSEC_OK;
 	hmac_free(key);
 	free(signed_text);
 	secret_wipe(decoded, sizeof(decoded));
