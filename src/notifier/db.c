@@ -323,6 +323,8 @@ delivery_of(const PGresult *answer, int row, Config *config, Channel *channel)
 {
 	enum
 	{
+		SUBJECT = 8,
+		INCIDENT = 11,
 		COLUMNS = 13
 	};
 	Delivery *delivery = calloc(1, sizeof(Delivery));
@@ -339,7 +341,8 @@ delivery_of(const PGresult *answer, int row, Config *config, Channel *channel)
 		size_t length = (size_t) PQgetlength(answer, row, i) + 1;
 
 		memcpy(at, PQgetvalue(answer, row, i), length);
-		columns[i] = PQgetisnull(answer, row, i) ? NULL : at;
+		/* only these can be null */
+		columns[i] = PQgetisnull(answer, row, i) && (i == SUBJECT || i == INCIDENT) ? NULL : at;
 		at += length;
 	}
 	delivery->config = config;
