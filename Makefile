@@ -34,6 +34,9 @@ GATEWAY_LIBS = -lmicrohttpd -lwslay -lpq -lssl -lcrypto -ljansson -lseccomp
 # twin_verify: the auditor's program; it sees src/common, and neither server nor network
 VERIFY = $(patsubst %.c,%.o,$(wildcard src/verify/*.c))
 
+# twin_notifier: tells people of alerts; src/common, libpq and libcurl
+NOTIFIER = $(patsubst %.c,%.o,$(wildcard src/notifier/*.c))
+
 SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 
 # Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
@@ -41,7 +44,7 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
-EXTRA_CLEAN = twin_gateway twin_verify http_echo $(GATEWAY) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
+EXTRA_CLEAN = twin_gateway twin_notifier twin_verify http_echo $(GATEWAY) $(NOTIFIER) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
@@ -80,6 +83,13 @@ twin_gateway: $(GATEWAY) $(COMMON)
 http_echo: test/client/http_echo.c $(filter src/gateway/http/%,$(GATEWAY)) $(filter src/gateway/tool/%,$(GATEWAY))
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -pie -o $@ $^ -lmicrohttpd -lssl -lcrypto
 
+src/notifier/%.o: src/notifier/%.c $(wildcard src/common/*.h src/notifier/*.h) Makefile
+	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -I$(includedir) -c -o $@ $<
+
+NOTIFIER_COMMON = $(foreach name,digest encode jsonscan jsonwrite secret strictjson,src/common/$(name).o)
+twin_notifier: $(NOTIFIER) $(NOTIFIER_COMMON)
+	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -L$(libdir) -lpq -lcurl -ljansson -lcrypto
+
 src/verify/%.o: src/verify/%.c $(wildcard src/common/*.h src/verify/*.h) Makefile
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -c -o $@ $<
 
@@ -88,9 +98,9 @@ VERIFY_COMMON = $(foreach name,merkle merkle_proof note note_key leaf leaf_json 
 twin_verify: $(VERIFY) $(VERIFY_COMMON)
 	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -lcrypto -ljansson
 
-all: twin_gateway twin_verify
-install: install-gateway install-verify
-uninstall: uninstall-gateway uninstall-verify
+all: twin_gateway twin_notifier twin_verify
+install: install-gateway install-notifier install-verify
+uninstall: uninstall-gateway uninstall-notifier uninstall-verify
 
 .PHONY: install-gateway uninstall-gateway
 install-gateway: twin_gateway
@@ -98,6 +108,13 @@ install-gateway: twin_gateway
 	$(INSTALL_PROGRAM) twin_gateway '$(DESTDIR)$(bindir)/twin_gateway'
 uninstall-gateway:
 	rm -f '$(DESTDIR)$(bindir)/twin_gateway'
+
+.PHONY: install-notifier uninstall-notifier
+install-notifier: twin_notifier
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) twin_notifier '$(DESTDIR)$(bindir)/twin_notifier'
+uninstall-notifier:
+	rm -f '$(DESTDIR)$(bindir)/twin_notifier'
 
 .PHONY: install-verify uninstall-verify
 install-verify: twin_verify
@@ -108,7 +125,7 @@ uninstall-verify:
 
 .PHONY: format bench
 format:
-	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
+	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/notifier/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
 
 bench: all
 	bash bench/run

@@ -22,7 +22,7 @@ GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3;
 
 -- nothing in twin_internal is reachable by name
 SELECT r AS role, has_schema_privilege(r, 'twin_internal', 'USAGE') AS usage
-FROM unnest(ARRAY['twin_admin', 'twin_auditor', 'twin_operator', 'twin_viewer', 'twin_anonymous', 'twin_gateway', 'pg_monitor']) r;
+FROM unnest(ARRAY['twin_admin', 'twin_auditor', 'twin_operator', 'twin_viewer', 'twin_anonymous', 'twin_gateway', 'twin_notifier', 'pg_monitor']) r;
 
 -- nothing that needs a key or an identity is immutable
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace

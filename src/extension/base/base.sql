@@ -21,7 +21,7 @@ DECLARE
 	existing record;
 BEGIN
 	FOREACH wanted IN ARRAY ARRAY['twin_admin', 'twin_auditor', 'twin_operator', 'twin_viewer', 'twin_anonymous',
-								  'twin_gateway']
+								  'twin_gateway', 'twin_notifier']
 	LOOP
 		SELECT rolsuper, rolbypassrls, rolcreaterole INTO existing FROM pg_catalog.pg_roles WHERE rolname = wanted;
 		IF NOT FOUND THEN

@@ -12,3 +12,4 @@
 --@include contain.sql
 --@include respond.sql
 --@include expire.sql
+--@include delivery.sql

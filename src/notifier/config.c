@@ -1,0 +1,516 @@
+/*
+ * config.c
+ *		Reads alert_config.json into channels, by the table of keys.
+ */
+#include "notifier/config_key.h"
+
+#include "common/jsonscan.h"
+#include "common/secret.h"
+#include "common/strictjson.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEPTH_MAX 4 /* the file, channels, a channel, its list */
+#define VALUES_MAX 4000
+#define NAME_MAX_LENGTH 63
+#define COMPLAINTS_MAX 20
+#define PLACEHOLDER "env_"
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+#define DIGITS "0123456789"
+
+/* ---- memory ---- */
+
+static void *
+take(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (memory == NULL)
+		abort(); /* out of memory */
+	return memory;
+}
+
+static char *
+copy(const char *text)
+{
+	char *made = strdup(text);
+
+	if (made == NULL)
+		abort(); /* out of memory */
+	return made;
+}
+
+static void
+wipe(char *text)
+{
+	if (text != NULL)
+		secret_wipe(text, strlen(text));
+	free(text);
+}
+
+static void
+wipe_list(TextList *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		wipe(list->texts[i]);
+	free(list->texts);
+}
+
+static void *
+field(const Channel *channel, const Key *key)
+{
+	return (char *) channel + key->offset;
+}
+
+void
+config_free(Config *config)
+{
+	if (config == NULL)
+		return;
+	for (size_t i = 0; i < config->count; i++)
+	{
+		Channel *channel = &config->channels[i];
+
+		for (size_t k = 0; k < config_key_count; k++)
+		{
+			if (config_keys[k].type == KEY_TEXT)
+				wipe(*(char **) field(channel, &config_keys[k]));
+			else if (config_keys[k].type == KEY_TEXTS || config_keys[k].type == KEY_HEADERS)
+				wipe_list(field(channel, &config_keys[k]));
+		}
+		free(channel->name);
+		free(channel->absent);
+	}
+	free(config->channels);
+	free(config->notifier);
+	free(config);
+}
+
+/* ---- complaints ---- */
+
+/* A name of the file, as far as it is fit to be shown. */
+static void
+put_name(FILE *to, const char *name)
+{
+	size_t length = strnlen(name, NAME_MAX_LENGTH);
+
+	for (size_t i = 0; i < length; i++)
+		fputc(name[i] > ' ' && name[i] < 0x7f ? name[i] : '?', to);
+}
+
+void
+config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
+{
+	va_list arguments;
+
+	if (++reading->complained > COMPLAINTS_MAX)
+		return;
+	if (channel != NULL)
+	{
+		fputs("channels.", reading->complaints);
+		put_name(reading->complaints, channel);
+	}
+	if (channel != NULL && key != NULL)
+		fputc('.', reading->complaints);
+	if (key != NULL)
+		put_name(reading->complaints, key);
+	if (channel != NULL || key != NULL)
+		fputs(": ", reading->complaints);
+	va_start(arguments, format);
+	vfprintf(reading->complaints, format, arguments);
+	va_end(arguments);
+	fputc('\n', reading->complaints);
+}
+
+/* What a parser found, in words of ours: its own would show what stands there. */
+static void
+complain_of_syntax(Reading *reading, const json_error_t *error)
+{
+	const char *what;
+
+	switch (json_error_code(error))
+	{
+		case json_error_duplicate_key:
+			what = "a name stands there twice";
+			break;
+		case json_error_premature_end_of_input:
+			what = "the file ends too early";
+			break;
+		case json_error_end_of_input_expected:
+			what = "something follows the end";
+			break;
+		case json_error_invalid_utf8:
+			what = "not UTF-8";
+			break;
+		case json_error_null_character:
+		case json_error_null_byte_in_key:
+			what = "a NUL character";
+			break;
+		case json_error_numeric_overflow:
+			what = "a number is too large";
+			break;
+		default:
+			what = "not JSON";
+	}
+	config_complain(reading, NULL, NULL, "line %d, column %d: %s", error->line, error->column, what);
+}
+
+/* ---- values ---- */
+
+static bool
+is_plain(const char *text)
+{
+	for (const char *at = text; *at != '\0'; at++)
+		if ((unsigned char) *at < ' ' || *at == 0x7f)
+			return false;
+	for (size_t i = 0, length = strlen(text); i < length;)
+	{
+		size_t size = jsonscan_character((const uint8_t *) text + i, length - i);
+
+		if (size == 0)
+			return false;
+		i += size;
+	}
+	return true;
+}
+
+/* The variable that a text stands for; NULL when it is a text of its own. */
+static const char *
+placeholder(const char *text)
+{
+	const char *name = text + strlen(PLACEHOLDER);
+
+	if (strncmp(text, PLACEHOLDER, strlen(PLACEHOLDER)) != 0 || strspn(name, LETTERS) == 0 ||
+		strspn(name, LETTERS DIGITS) != strlen(name))
+		return NULL;
+	return name;
+}
+
+/*
+ * The text that a value stands for: NULL when it is none, which was complained
+ * of, or when the variable is absent, which the channel notes.
+ */
+static const char *
+text_of(Reading *reading, Channel *channel, const char *key, const json_t *value, unsigned flags)
+{
+	const char *text = json_string_value(value);
+	const char *variable;
+
+	if (text == NULL)
+	{
+		config_complain(reading, channel->name, key, "must be a text");
+		return NULL;
+	}
+	variable = placeholder(text);
+	if (variable != NULL)
+	{
+		text = reading->lookup(reading->argument, variable);
+		if (text == NULL && channel->absent == NULL)
+			channel->absent = copy(variable);
+		if (text == NULL)
+			return NULL;
+	}
+	else if (flags & KEY_SECRET)
+		reading->holds_secret = true;
+	if (text[0] == '\0' || strlen(text) > CONFIG_TEXT_MAX || !is_plain(text))
+	{
+		config_complain(reading, channel->name, key, "%s must be UTF-8 of 1 to %d bytes without control characters",
+						variable == NULL ? "it" : variable, CONFIG_TEXT_MAX);
+		return NULL;
+	}
+	return text;
+}
+
+static void
+read_number(Reading *reading, Channel *channel, const Key *key, const json_t *value)
+{
+	json_int_t number = json_integer_value(value);
+	bool good = json_is_integer(value);
+
+	/* a variable holds a number as text */
+	if (json_is_string(value) && placeholder(json_string_value(value)) != NULL)
+	{
+		const char *text = text_of(reading, channel, key->name, value, 0);
+
+		if (text == NULL)
+			return;
+		good = strlen(text) <= 9 && strspn(text, DIGITS) == strlen(text);
+		number = good ? atoi(text) : 0;
+	}
+	if (!good || number < key->least || number > key->most)
+		config_complain(reading, channel->name, key->name, "must be a whole number from %d to %d", key->least,
+						key->most);
+	else
+		*(int *) field(channel, key) = (int) number;
+}
+
+static void
+read_word(Reading *reading, Channel *channel, const Key *key, const json_t *value)
+{
+	const char *text = text_of(reading, channel, key->name, value, 0);
+
+	if (text == NULL)
+		return;
+	for (int i = 0; key->words[i] != NULL; i++)
+	{
+		if (strcmp(text, key->words[i]) == 0) /* public: words of the configuration */
+		{
+			*(int *) field(channel, key) = i;
+			return;
+		}
+	}
+	config_complain(reading, channel->name, key->name, "must be one of:");
+	/* on the line of the complaint, unless there were too many */
+	for (int i = 0; reading->complained <= COMPLAINTS_MAX && key->words[i] != NULL; i++)
+		fprintf(reading->complaints, "\t%s\n", key->words[i]);
+}
+
+static void
+append(TextList *list, char *text)
+{
+	list->texts[list->count++] = text;
+}
+
+static void
+read_texts(Reading *reading, Channel *channel, const Key *key, const json_t *value)
+{
+	TextList *list = field(channel, key);
+	size_t count = json_array_size(value);
+
+	if (!json_is_array(value) || count < 1 || count > CONFIG_TEXTS_MAX)
+	{
+		config_complain(reading, channel->name, key->name, "must be an array of 1 to %d texts", CONFIG_TEXTS_MAX);
+		return;
+	}
+	list->texts = take(count * sizeof(char *));
+	for (size_t i = 0; i < count; i++)
+	{
+		const char *text = text_of(reading, channel, key->name, json_array_get(value, i), key->flags);
+
+		if (text != NULL)
+			append(list, copy(text));
+	}
+}
+
+/* {"Name": "value"}, kept as lines */
+static void
+read_headers(Reading *reading, Channel *channel, const Key *key, json_t *value)
+{
+	TextList *list = field(channel, key);
+	const char *name;
+	json_t *member;
+
+	if (!json_is_object(value) || json_object_size(value) > CONFIG_TEXTS_MAX)
+	{
+		config_complain(reading, channel->name, key->name, "must be an object of at most %d texts", CONFIG_TEXTS_MAX);
+		return;
+	}
+	list->texts = take((json_object_size(value) + 1) * sizeof(char *));
+	json_object_foreach(value, name, member)
+	{
+		const char *text = text_of(reading, channel, key->name, member, key->flags);
+		size_t size;
+		char *line;
+
+		if (text == NULL)
+			continue;
+		size = strlen(name) + strlen(text) + 3;
+		line = take(size);
+		(void) snprintf(line, size, "%s: %s", name, text);
+		append(list, line);
+	}
+}
+
+static void
+read_key(Reading *reading, Channel *channel, const Key *key, json_t *value)
+{
+	const char *text;
+
+	switch (key->type)
+	{
+		case KEY_TEXT:
+			text = text_of(reading, channel, key->name, value, key->flags);
+			if (text != NULL)
+				*(char **) field(channel, key) = copy(text);
+			break;
+		case KEY_NUMBER:
+			read_number(reading, channel, key, value);
+			break;
+		case KEY_WORD:
+			read_word(reading, channel, key, value);
+			break;
+		case KEY_FLAG:
+			if (!json_is_boolean(value))
+				config_complain(reading, channel->name, key->name, "must be true or false");
+			*(bool *) field(channel, key) = json_is_true(value);
+			break;
+		case KEY_TEXTS:
+			read_texts(reading, channel, key, value);
+			break;
+		case KEY_HEADERS:
+			read_headers(reading, channel, key, value);
+			break;
+	}
+}
+
+/* ---- channels ---- */
+
+static const Key *
+find_key(const char *name)
+{
+	for (size_t k = 0; k < config_key_count; k++)
+		if (strcmp(name, config_keys[k].name) == 0) /* public: words of the configuration */
+			return &config_keys[k];
+	return NULL;
+}
+
+static bool
+is_name(const char *name)
+{
+	return name[0] >= 'a' && name[0] <= 'z' && strlen(name) <= NAME_MAX_LENGTH &&
+		   strspn(name, "abcdefghijklmnopqrstuvwxyz_" DIGITS) == strlen(name);
+}
+
+/* What holds where nothing is said. */
+static void
+set_standards(Channel *channel)
+{
+	channel->is_enabled = true;
+	for (size_t k = 0; k < config_key_count; k++)
+	{
+		const Key *key = &config_keys[k];
+
+		if ((key->type == KEY_NUMBER || key->type == KEY_WORD) && (key->kinds & (1u << channel->kind)) != 0)
+			*(int *) field(channel, key) = key->standard;
+	}
+}
+
+static void
+read_channel(Reading *reading, Channel *channel, json_t *from)
+{
+	const char *kind = json_string_value(json_object_get(from, "type"));
+	const char *name;
+	json_t *value;
+
+	channel->kind = -1;
+	for (int i = 0; kind != NULL && config_kinds[i] != NULL; i++)
+		if (strcmp(kind, config_kinds[i]) == 0) /* public: words of the configuration */
+			channel->kind = i;
+	if (!json_is_object(from) || channel->kind < 0)
+	{
+		config_complain(reading, channel->name, "type", "must be smtp, webhook or syslog");
+		return;
+	}
+	set_standards(channel);
+	json_object_foreach(from, name, value)
+	{
+		const Key *key = find_key(name);
+
+		if (strcmp(name, "type") == 0) /* public: words of the configuration */
+			continue;
+		if (key == NULL || (key->kinds & (1u << channel->kind)) == 0)
+			config_complain(reading, channel->name, name, "unknown for type %s", config_kinds[channel->kind]);
+		else
+			read_key(reading, channel, key, value);
+	}
+	for (size_t k = 0; k < config_key_count; k++)
+	{
+		const Key *key = &config_keys[k];
+
+		if ((key->flags & KEY_REQUIRED) && (key->kinds & (1u << channel->kind)) != 0 &&
+			json_object_get(from, key->name) == NULL)
+			config_complain(reading, channel->name, key->name, "is missing");
+	}
+	/* what is absent cannot be judged */
+	if (reading->complained == 0 && channel->absent == NULL)
+		config_check(reading, channel);
+}
+
+static void
+read_channels(Reading *reading, Config *config, json_t *from)
+{
+	const char *name;
+	json_t *member;
+
+	if (!json_is_object(from) || json_object_size(from) < 1 || json_object_size(from) > CONFIG_CHANNELS_MAX)
+	{
+		config_complain(reading, NULL, "channels", "must be an object of 1 to %d channels", CONFIG_CHANNELS_MAX);
+		return;
+	}
+	config->channels = take(json_object_size(from) * sizeof(Channel));
+	json_object_foreach(from, name, member)
+	{
+		Channel *channel = &config->channels[config->count++];
+
+		channel->name = copy(name);
+		if (!is_name(name))
+			config_complain(reading, name, NULL,
+							"a name is made of small letters, digits and _, begins with a letter, and has at most %d",
+							NAME_MAX_LENGTH);
+		else
+			read_channel(reading, channel, member);
+	}
+}
+
+static void
+read_root(Reading *reading, Config *config, json_t *root)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(root, name, value)
+	{
+		/* public: words of the configuration */
+		if (strcmp(name, "channels") == 0)
+			read_channels(reading, config, value);
+		else if (strcmp(name, "notifier") == 0) /* public: likewise */
+		{
+			if (!json_is_string(value) || !is_name(json_string_value(value)))
+				config_complain(reading, NULL, name, "must be a name of small letters, digits and _");
+			else
+			{
+				free(config->notifier);
+				config->notifier = copy(json_string_value(value));
+			}
+		}
+		else if (strcmp(name, "poll_interval") == 0) /* public: likewise */
+		{
+			if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > 3600)
+				config_complain(reading, NULL, name, "must be a whole number from 1 to 3600");
+			else
+				config->poll_interval = (int) json_integer_value(value);
+		}
+		else
+			config_complain(reading, NULL, name, "unknown");
+	}
+	if (json_object_get(root, "channels") == NULL)
+		config_complain(reading, NULL, "channels", "is missing");
+}
+
+Config *
+config_read(const char *text, size_t length, ConfigLookup lookup, void *argument, FILE *complaints)
+{
+	Reading reading = {.lookup = lookup, .argument = argument, .complaints = complaints};
+	Config *config = take(sizeof(Config));
+	json_t *root = NULL;
+	json_error_t error;
+
+	config->notifier = copy("twin_notifier");
+	config->poll_interval = 30;
+	if (length > CONFIG_SIZE_MAX || !strictjson_fits(text, length, DEPTH_MAX, VALUES_MAX))
+		config_complain(&reading, NULL, NULL, "not JSON, or larger or deeper than a configuration is");
+	else if ((root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error)) == NULL)
+		complain_of_syntax(&reading, &error);
+	else if (!json_is_object(root))
+		config_complain(&reading, NULL, NULL, "must be an object");
+	else
+		read_root(&reading, config, root);
+	json_decref(root);
+	config->holds_secret = reading.holds_secret;
+	if (reading.complained == 0)
+		return config;
+	config_free(config);
+	return NULL;
+}

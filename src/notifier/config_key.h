@@ -1,0 +1,56 @@
+/*
+ * config_key.h
+ *		Private to config*.c: the keys that a channel may have, as rows of a table,
+ *		and the state of reading.
+ */
+#ifndef NOTIFIER_CONFIG_KEY_H
+#define NOTIFIER_CONFIG_KEY_H
+
+#include "notifier/config.h"
+
+typedef enum KeyType
+{
+	KEY_TEXT,
+	KEY_NUMBER,
+	KEY_WORD, /* an int: the place in a list of words */
+	KEY_FLAG,
+	KEY_TEXTS,
+	KEY_HEADERS
+} KeyType;
+
+#define KEY_REQUIRED 1
+#define KEY_SECRET 2
+
+typedef struct Key
+{
+	const char *name;
+	unsigned kinds; /* bits: 1 << ChannelKind */
+	KeyType type;
+	size_t offset; /* in Channel */
+	unsigned flags;
+	const char *const *words;
+	int least; /* of a number */
+	int most;
+	int standard;
+} Key;
+
+extern const Key config_keys[];
+extern const size_t config_key_count;
+
+typedef struct Reading
+{
+	ConfigLookup lookup;
+	void *argument;
+	FILE *complaints;
+	int complained;
+	bool holds_secret;
+} Reading;
+
+/* Complains of a place: channel and key may be NULL. */
+extern void config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* What a channel's settings must say together. */
+extern void config_check(Reading *reading, const Channel *channel);
+
+#endif /* NOTIFIER_CONFIG_KEY_H */
