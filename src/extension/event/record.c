@@ -250,6 +250,7 @@ void
 event_init(void)
 {
 	area_init();
+	counted_init();
 	deferred_init();
 	store_init();
 	guard_init();
