@@ -291,12 +291,14 @@ serve(Gateway *gateway)
 	open_pool(gateway);
 	open_feed(gateway);
 	cache_begin(gateway);
+	scrape_begin(gateway, admin_answer_metrics);
 	(void) snprintf(port, sizeof(port), "%d", server_port(gateway->public));
 	log_event(LOG_WARN, "listening", "host", gateway->config->server_host, "port", port, NULL);
 	loop_run(gateway->loop);
 
 	if (gateway->config_timer != NULL)
 		timer_cancel(gateway->config_timer);
+	scrape_end(gateway);
 	server_close(gateway->public);
 	if (gateway->admin != NULL)
 		server_close(gateway->admin);

@@ -19,6 +19,7 @@
 typedef struct EventArea
 {
 	pg_atomic_uint64 launcher_latch;
+	pg_atomic_uint64 launcher_round;    /* when it last looked around */
 	pg_atomic_uint64 homeless;          /* events of databases without a ring */
 	pg_atomic_uint64 homeless_reported; /* how many of them stand in a log */
 	pg_atomic_uint64 homeless_rest;     /* until when the launcher is not woken for them */
@@ -45,7 +46,7 @@ static SharedArea shared;
 static Size
 ring_stride(void)
 {
-	return RING_HEAD + ring_size((uint32) setting_event_ring_size);
+	return RING_HEAD + TYPEALIGN(RING_CACHE_LINE, ring_size((uint32) setting_event_ring_size)) + counted_size();
 }
 
 bool
@@ -76,6 +77,12 @@ area_queue(EventRing *owner)
 	return ring;
 }
 
+Counted *
+area_counted(EventRing *owner)
+{
+	return (Counted *) ((char *) owner + ring_stride() - counted_size());
+}
+
 /* Forgets everything about a ring but its owner and its reader. */
 static void
 reset_counters(EventRing *ring)
@@ -98,6 +105,8 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->sealed_sum, 0);
 	pg_atomic_write_u64(&ring->last_id, 0);
 	pg_atomic_write_u64(&ring->waiting_since, 0);
+	pg_atomic_write_u64(&ring->served_at, 0);
+	counted_forget(area_counted(ring));
 }
 
 static void
@@ -105,6 +114,7 @@ initialise(void *memory)
 {
 	area = memory;
 	pg_atomic_init_u64(&area->launcher_latch, 0);
+	pg_atomic_init_u64(&area->launcher_round, 0);
 	pg_atomic_init_u64(&area->homeless, 0);
 	pg_atomic_init_u64(&area->homeless_reported, 0);
 	pg_atomic_init_u64(&area->homeless_rest, 0);
@@ -139,6 +149,8 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->sealed_sum, 0);
 		pg_atomic_init_u64(&ring->last_id, 0);
 		pg_atomic_init_u64(&ring->waiting_since, 0);
+		pg_atomic_init_u64(&ring->served_at, 0);
+		counted_begin(area_counted(ring));
 		ring_init(area_queue(ring));
 	}
 	keep_start();
@@ -291,6 +303,7 @@ push(Oid database, Bytes record, EventShare share)
 		return false;
 	}
 	pg_atomic_fetch_add_u64(&ring->emitted, 1);
+	counted_pushed(area_counted(ring), record);
 	queue = area_queue(ring);
 	taken = !is_full_for(share, queue) && ring_push(queue, record);
 	if (taken)
@@ -459,6 +472,19 @@ void
 area_wake_launcher(void)
 {
 	wake(&area->launcher_latch);
+}
+
+void
+area_note_round(void)
+{
+	pg_atomic_write_u64(&area->launcher_round, (uint64) GetCurrentTimestamp());
+}
+
+TimestampTz
+area_launcher_round(void)
+{
+	return pg_atomic_read_u64(&area->launcher_latch) == 0 ? 0
+														  : (TimestampTz) pg_atomic_read_u64(&area->launcher_round);
 }
 
 void

@@ -192,8 +192,13 @@ event_emit(const SecurityEvent *event)
 	Bytes record;
 
 	note_told(event);
-	if (!area_exists() || (event->is_anybodys && !flood_allows(event->type, capture_user(event))))
+	if (!area_exists())
 		return false;
+	if (event->is_anybodys && !flood_allows(event->type, capture_user(event)))
+	{
+		counted_withheld(event);
+		return false;
+	}
 	record = bytes_of(encoded, capture_event(event, encoded));
 	return event->of_no_database ? area_push_to_cluster(record, share) : area_push(record, share);
 }

@@ -90,6 +90,11 @@ extern void event_slow_down(void);
  */
 extern void event_emit_at_end(const SecurityEvent *event);
 
+/* ---- counted.c: events by kind, since the server started ---- */
+
+/* Counts what is worth counting and is no event; deed: a word that is written in the code. */
+extern void event_count_deed(const char *deed);
+
 /* ---- late.c: events that are told later than they are captured; safe in signal handlers ---- */
 
 /* Captures an event into EVENT_RECORD_MAX bytes; what is told may have other details and another time (event_record.h). */

@@ -117,6 +117,7 @@ event_write(const SecurityEvent *event)
 	if (!event_record_decode(bytes_of(encoded, capture_event(&numbered, encoded)), &record))
 		elog(ERROR, "twin_security: an event cannot be read back");
 	rows_write(&record, ROW_AS_IT_IS);
+	counted_record_at_end(&record);
 	return numbered.event_id;
 }
 
@@ -184,6 +185,7 @@ follow_run(EventRing *ring)
 	here = is_here(); /* what it raises leaves the time to the next writer */
 	pg_atomic_write_u64(&ring->follow_at, 0);
 	pg_atomic_write_u32(&ring->failures, 0); /* a writer did what it was started for */
+	pg_atomic_write_u64(&ring->served_at, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u64(&ring->retry_at, 0);
 	if (!here)
 		return false;

@@ -337,6 +337,7 @@ tsec_event_launcher(Datum argument)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	worker_override_settings();
+	area_note_round();
 	area_set_launcher(true);
 	turn = AllocSetContextCreate(TopMemoryContext, "twin_security event launcher", ALLOCSET_DEFAULT_SIZES);
 	while (!ShutdownRequestPending)
@@ -352,6 +353,7 @@ tsec_event_launcher(Datum argument)
 		}
 		MemoryContextSwitchTo(turn);
 		wait = serve_rings();
+		area_note_round();
 		MemoryContextReset(turn);
 		(void) pgstat_report_stat(false);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, (long) wait, PG_WAIT_EXTENSION);

@@ -37,6 +37,7 @@ typedef struct EventRing
 	pg_atomic_uint64 sealed_sum;
 	pg_atomic_uint64 last_id;       /* greatest id given; 0 while nobody knows */
 	pg_atomic_uint64 waiting_since; /* the oldest event in the ring at the latest; 0: none */
+	pg_atomic_uint64 served_at;     /* when a writer last did its work; 0: none has yet */
 } EventRing;
 
 extern void area_init(void);
@@ -44,6 +45,9 @@ extern bool area_exists(void);
 extern int area_count(void);
 extern EventRing *area_ring(int index);   /* NULL for an index that is none */
 extern Ring area_queue(EventRing *owner); /* its queue */
+
+typedef struct Counted Counted;
+extern Counted *area_counted(EventRing *owner); /* its events by kind */
 
 /* The ring of a database, claimed for it when there is none yet; NULL when none is left. */
 extern EventRing *area_ring_of(Oid database);
@@ -94,6 +98,10 @@ extern void area_release(EventRing *ring);
 extern void area_set_launcher(bool present);
 extern void area_wake_launcher(void);
 
+/* When the launcher last looked around, 0 where it is not there; notes that it does now. */
+extern TimestampTz area_launcher_round(void);
+extern void area_note_round(void);
+
 /* Where events go that belong to no database. */
 extern void area_set_cluster_database(Oid database);
 extern Oid area_cluster_database(void);
@@ -118,6 +126,19 @@ extern const uint8 *area_secret(void);
 /* Since when something has been waiting in a ring, 0 for nothing; notes that the reader took some out. */
 extern TimestampTz area_waiting_since(EventRing *ring);
 extern void area_note_taken(EventRing *ring, TimestampTz rest_waits_since);
+
+/* ---- counted.c: events by kind, of a ring's database ---- */
+
+extern void counted_init(void);
+extern Size counted_size(void);
+extern void counted_begin(Counted *counted);  /* once, in new memory */
+extern void counted_forget(Counted *counted); /* everything */
+extern void counted_pushed(Counted *counted, Bytes encoded);
+extern void counted_withheld(const SecurityEvent *event);
+
+/* Of what is written as a row: once the transaction commits. */
+extern void counted_record_at_end(const EventRecord *record);
+extern void counted_row_at_end(EventClass class, const EventRow *row);
 
 /* ---- id.c ---- */
 

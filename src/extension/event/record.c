@@ -251,6 +251,7 @@ void
 event_init(void)
 {
 	area_init();
+	counted_init();
 	deferred_init();
 	store_init();
 	guard_init();

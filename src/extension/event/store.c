@@ -31,6 +31,7 @@
 
 struct EventStore
 {
+	EventClass class;
 	Relation relation;
 	TimestampTz at;
 	EState *estate;
@@ -180,6 +181,7 @@ event_store_open(EventClass class)
 	EventStore *store = palloc0(sizeof(EventStore));
 
 	event_wake_writer_at_commit();
+	store->class = class;
 	store->at = GetCurrentTimestamp();
 	store->relation = open_place(class, store->at);
 	if (!has_our_columns(store->relation))
@@ -217,6 +219,7 @@ event_store_insert(EventStore *store, EventRow *row)
 	ResetPerTupleExprContext(store->estate);
 	ExecClearTuple(store->slot);
 	heap_freetuple(tuple);
+	counted_row_at_end(store->class, row);
 }
 
 void

@@ -65,6 +65,7 @@ report_drops(EventRing *ring, RowForm form, uint64 *sum)
 	if (!event_record_decode(bytes_of(encoded, capture_event(&event, encoded)), &record))
 		elog(ERROR, "twin_security: an event cannot be read back");
 	*sum += rows_write(&record, form);
+	counted_record_at_end(&record);
 	return dropped;
 }
 
@@ -109,6 +110,7 @@ settle(EventRing *ring, Ring queue, const Batch *batch)
 	pg_atomic_fetch_add_u64(&ring->dropped, (int64) batch->dropped);
 	area_note_taken(ring, batch->began);
 	pg_atomic_write_u32(&ring->failures, 0);
+	pg_atomic_write_u64(&ring->served_at, (uint64) GetCurrentTimestamp());
 	pg_atomic_write_u64(&ring->retry_at, 0);
 	pg_atomic_write_u64(&ring->absent_since, 0);
 }

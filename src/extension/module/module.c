@@ -11,6 +11,7 @@
 #include "keyring/keyring.h"
 #include "ledger/ledger.h"
 #include "limit/limit.h"
+#include "metrics/metrics.h"
 #include "monitor/monitor.h"
 #include "password/password.h"
 #include "request/request.h"
@@ -38,4 +39,5 @@ _PG_init(void)
 	ledger_init();
 	audit_init();
 	monitor_init();
+	metrics_init();
 }

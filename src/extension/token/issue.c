@@ -9,6 +9,7 @@
 #include "token/sign.h"
 
 #include "common/secret.h"
+#include "event/event.h"
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -221,6 +222,7 @@ token_issue(TokenType type, Jsonb *claims, int64 lifetime)
 						errmsg("a token with these claims would be longer than %d bytes", JWT_LENGTH_MAX)));
 	base_check(status);
 	judge_issued(issued.token, type);
+	event_count_deed(type == TOKEN_ACCESS ? "access_token_issued" : "refresh_token_issued");
 	return issued;
 }
 

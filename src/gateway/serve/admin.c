@@ -4,7 +4,7 @@
  *
  *		/live		200 while the loop turns
  *		/ready		200 when the schema cache is there and the database answers, else 503
- *		/metrics	OpenMetrics text; names are PostgREST's where it has them
+ *		/metrics	OpenMetrics text, the database's behind the program's own; names are PostgREST's where it has them
  *		/schema_cache	what the gateway knows of the schemas, as JSON
  *
  * It is open to whoever reaches its address and tells nothing of any request.
@@ -74,7 +74,7 @@ add_durations(Text *text, const Counts *counts)
 }
 
 static const char *
-metrics(const Gateway *gateway, Arena *arena)
+metrics(const Gateway *gateway, Arena *arena, const char *figures)
 {
 	PoolCounts pool = pool_counts(gateway->pool);
 	const Counts *counts = &gateway->counts;
@@ -104,8 +104,18 @@ metrics(const Gateway *gateway, Arena *arena)
 	add_metric(&text, "process_resident_memory_bytes", "gauge", "Resident memory.", resident());
 	add_metric(&text, "twin_gateway_websockets", "gauge", "WebSockets that are open.", feed_clients(gateway->feed));
 	add_durations(&text, counts);
-	text_put(&text, "# EOF\n");
+	add_metric(&text, "twin_gateway_database_metrics_up", "gauge",
+			   "Whether the database gave its figures, which follow.", figures != NULL);
+	text_put(&text, figures != NULL ? figures : "# EOF");
+	text_char(&text, '\n');
 	return text.data;
+}
+
+void
+admin_answer_metrics(Gateway *gateway, Exchange *exchange, const char *figures)
+{
+	answer(exchange, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8",
+		   metrics(gateway, exchange_request(exchange)->arena, figures));
 }
 
 /* It may change before it is sent. */
@@ -132,8 +142,7 @@ admin_request(void *argument, Exchange *exchange)
 	else if (strcmp(request->path, "/ready") == 0)
 		answer(exchange, is_ready(gateway) ? 200 : 503, "text/plain", "");
 	else if (strcmp(request->path, "/metrics") == 0)
-		answer(exchange, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8",
-			   metrics(gateway, request->arena));
+		scrape_ask(gateway, exchange);
 	else if (strcmp(request->path, "/schema_cache") == 0)
 		answer_schema(gateway, exchange);
 	else

@@ -51,6 +51,7 @@ typedef struct Gateway
 	Server *admin;  /* NULL when none */
 	Schema *schema; /* NULL until it has been read */
 	struct SchemaCache *cache;
+	struct Scrape *scrape;
 	Timer *config_timer; /* of a reload that the database asked for */
 	Counts counts;
 	bool is_stopping;
@@ -80,6 +81,19 @@ extern const char *cache_json(const Gateway *gateway, size_t *length);
 /* Whether the database has a time zone of that name. */
 extern bool cache_knows_timezone(const Gateway *gateway, const char *name);
 
+/* ---- scrape.c: the database's figures ---- */
+
+/* Answers a request with them; figures are good until it returns, end with "# EOF", and are NULL where there are none. */
+typedef void (*ScrapeReady)(Gateway *gateway, Exchange *exchange, const char *figures);
+
+extern void scrape_begin(Gateway *gateway, ScrapeReady ready);
+
+/* Has a request answered as soon as they are there, in two seconds at most. */
+extern void scrape_ask(Gateway *gateway, Exchange *exchange);
+
+/* Before the servers are closed: what still waits is answered. */
+extern void scrape_end(Gateway *gateway);
+
 /* ---- handle.c: requests of the public server ---- */
 
 extern void handle_request(void *argument, Exchange *exchange);
@@ -89,5 +103,6 @@ extern void handle_refusal(void *argument, int status, const char *why, const ch
 /* ---- admin.c: requests of the admin server ---- */
 
 extern void admin_request(void *argument, Exchange *exchange);
+extern void admin_answer_metrics(Gateway *gateway, Exchange *exchange, const char *figures);
 
 #endif /* GATEWAY_SERVE_H */
