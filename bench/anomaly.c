@@ -17,7 +17,7 @@
 #define BEGINS (INT64_C(1704067200)) /* a Monday, in seconds since 1970 */
 #define COOLDOWN 24                  /* hours, of alerts about a user */
 
-extern float anomaly_tune[16];
+extern float anomaly_tune[20];
 static float threshold = 6;
 
 typedef struct Day
@@ -187,13 +187,14 @@ int
 main(int argc, char **argv)
 {
 	static Trial trial;
+	(void) argc;
 	int first = atoi(argv[1]), last = atoi(argv[2]);
 	Result mean = {0};
 	double false_mean = 0, caught_mean = 0;
 
 	if (getenv("THRESHOLD"))
 		threshold = atof(getenv("THRESHOLD"));
-	for (int i = 0; i < 11; i++)
+	for (int i = 0; i < 20; i++)
 	{
 		char name[8];
 		sprintf(name, "T%d", i);

@@ -90,16 +90,18 @@ anomaly_note(AnomalyProfile *profile, const AnomalyEvent *event)
 
 /* ---- the score ---- */
 
-float anomaly_tune[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
+float anomaly_tune[20] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.5, 4, 0.1, 0.5, 1, 1};
+#include <math.h>
 static float
 raw_score(const AnomalyModel *model, const float *features)
 {
+	float bits[ANOMALY_FEATURES];
 	float sum = 0;
 
+	anomaly_surprises(model, features, bits);
 	for (int i = 0; i < ANOMALY_FEATURES; i++)
-		sum += features[i] * features[i] * anomaly_tune[i];
-	return anomaly_root(sum) + anomaly_tune[10] * anomaly_trees_rarity(model, features);
+		sum += powf(bits[i] * anomaly_tune[i], anomaly_tune[11]);
+	return powf(sum, 1 / anomaly_tune[11]) + anomaly_tune[10] * anomaly_trees_rarity(model, bits);
 }
 
 void
@@ -179,6 +181,7 @@ learn_key(AnomalyModel *model, AnomalyProfile *profile, const AnomalyKey *key)
 	}
 	known->hash = key->hash;
 	known->weight = 1;
+	known->since = day;
 	known->day = day;
 	share(model, key);
 	return true;
@@ -210,7 +213,7 @@ learn_amounts(AnomalyModel *model, AnomalyProfile *profile)
 			continue;
 		size = anomaly_amount_log(profile->window.amounts[amount]);
 		above = anomaly_above_usual(&model->usual[amount], own, size);
-		own->drift += 0.1f * ((above > CLIPPED ? CLIPPED : above < -CLIPPED ? -CLIPPED : above) - own->drift);
+		own->drift += anomaly_tune[12] * ((above > CLIPPED ? CLIPPED : above < -CLIPPED ? -CLIPPED : above) - own->drift);
 		learn_amount(own, size, above, MEMORY);
 		learn_amount(&model->usual[amount], size, 0, 100 * MEMORY);
 	}
@@ -244,7 +247,11 @@ anomaly_close(AnomalyModel *model, AnomalyProfile *profile)
 	if (window->events == 0)
 		return;
 	anomaly_features(model, profile, features);
-	anomaly_trees_learn(model, features);
+	{float bits[ANOMALY_FEATURES];
+	anomaly_surprises(model, features, bits);
+	for (int i = 0; i < ANOMALY_FEATURES; i++)
+		model->reached[i][(int) (features[i] * 8) > 63 ? 63 : (int) (features[i] * 8)]++;
+	anomaly_trees_learn(model, bits);}
 	if (profile->windows == 0)
 	{
 		profile->since = window->hour;
@@ -257,6 +264,11 @@ anomaly_close(AnomalyModel *model, AnomalyProfile *profile)
 	learn_amounts(model, profile);
 	learn_hour(profile);
 	profile->denial_rate += 0.05f * ((float) (window->denials < 100 ? window->denials : 100) - profile->denial_rate);
+	if (window->hour - profile->last > 24 * 7 && profile->windows > 0)
+	{
+		profile->returned = window->hour;
+		profile->pause = (float) (window->hour - profile->last) / 24;
+	}
 	profile->last = window->hour;
 	profile->windows++;
 	model->windows++;

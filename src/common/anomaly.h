@@ -108,7 +108,8 @@ typedef struct AnomalyKnown
 {
 	uint64_t hash;
 	float weight;
-	uint32_t day;
+	uint32_t since; /* day */
+	uint32_t day;   /* of the last use */
 } AnomalyKnown;
 
 /* Mean and variance of log2(1 + amount) in windows that have some, and how far the last ones were above the mean. */
@@ -135,6 +136,8 @@ typedef struct AnomalyProfile
 	float hour_usual;  /* how familiar the hours of his windows were */
 	float new_rate[ANOMALY_SORTS];
 	float denial_rate;
+	int64_t returned; /* hour of the end of a long pause */
+	float pause;	  /* its days */
 	float hours[ANOMALY_HOURS];
 	AnomalyUsual usual[ANOMALY_AMOUNTS];
 	AnomalyKnown known[ANOMALY_SORTS][ANOMALY_KNOWN];
@@ -147,6 +150,7 @@ typedef struct AnomalyProfile
 #define ANOMALY_TREES 32
 #define ANOMALY_DEPTH 8
 #define ANOMALY_NODES ((1 << (ANOMALY_DEPTH + 1)) - 1)
+#define ANOMALY_STEPS 64
 #define ANOMALY_SHARED 4096 /* keys of all users */
 
 typedef struct AnomalyShared
@@ -164,6 +168,7 @@ typedef struct AnomalyModel
 	AnomalyUsual usual[ANOMALY_AMOUNTS];
 	AnomalyShared shared[ANOMALY_SHARED];
 	uint32_t since_period;
+	float reached[ANOMALY_FEATURES][ANOMALY_STEPS]; /* windows whose feature lay in this step */
 	float total; /* what the trees hold */
 	float mass[ANOMALY_TREES][ANOMALY_NODES];
 	float latest[ANOMALY_TREES][ANOMALY_NODES];

@@ -5,6 +5,7 @@
  */
 #include "anomaly_form.h"
 
+extern float anomaly_tune[20];
 /* Windows whose worth of everybody's experience stands in for a user's own. */
 #define PRIOR 6.0f
 
@@ -51,6 +52,8 @@ pause_feature(const AnomalyProfile *profile)
 
 	if (profile->windows == 0)
 		return 0;
+	if (days < 7 && profile->pause > 7)
+		days = profile->pause * anomaly_halved((float) (profile->window.hour - profile->returned) / 24 / (anomaly_tune[15] + 0.001f));
 	return within(2 * anomaly_log2(at_least(days, 4) / 4));
 }
 
@@ -76,7 +79,7 @@ novelty(const AnomalyModel *model, const AnomalyProfile *profile, const AnomalyK
 	float own = anomaly_log2(1 / at_least(profile->new_rate[key->sort], 0.004f)) / 8;
 
 	if (known != NULL)
-		return 0;
+		return key->sort != ANOMALY_NETWORKS ? 0 : (0.5f + rare) * own * anomaly_halved((float)((uint32_t)(profile->window.hour / 24) - known->since) / (anomaly_tune[14] + 0.001f));
 	return (0.5f + rare) * own;
 }
 
@@ -121,9 +124,16 @@ amount_feature(const AnomalyModel *model, const AnomalyProfile *profile, Anomaly
 {
 	uint64_t size = profile->window.amounts[amount];
 
+	float above;
 	if (size == 0)
 		return 0;
-	return within(1.5f * anomaly_above_usual(&model->usual[amount], &profile->usual[amount], anomaly_amount_log(size)));
+	above = anomaly_above_usual(&model->usual[amount], &profile->usual[amount], anomaly_amount_log(size));
+	if (amount == ANOMALY_AMOUNT_VALUES && profile->window.amounts[0] > 0)
+	{
+		float rows = anomaly_above_usual(&model->usual[0], &profile->usual[0], anomaly_amount_log(profile->window.amounts[0]));
+		above -= rows > 1 ? (rows - 1) * anomaly_tune[13] : 0;
+	}
+	return within(1.5f * above);
 }
 
 /* The last windows together: small excesses that go on. */
@@ -138,7 +148,7 @@ trend_feature(const AnomalyModel *model, const AnomalyProfile *profile)
 	above = anomaly_above_usual(&model->usual[ANOMALY_AMOUNT_ROWS], usual,
 								anomaly_amount_log(profile->window.amounts[ANOMALY_AMOUNT_ROWS]));
 	above = above > 3 ? 3 : above < -3 ? -3 : above;
-	return within(4 * (usual->drift + 0.1f * (above - usual->drift)));
+	return within(4 * (usual->drift + anomaly_tune[12] * (above - usual->drift)));
 }
 
 static float

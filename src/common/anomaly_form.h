@@ -72,6 +72,7 @@ extern void anomaly_trees_learn(AnomalyModel *model, const float features[ANOMAL
 /* How thinly settled the place is: bits below the mean density of the range. */
 extern float anomaly_trees_rarity(const AnomalyModel *model, const float features[ANOMALY_FEATURES]);
 
+extern void anomaly_surprises(const AnomalyModel *model, const float features[ANOMALY_FEATURES], float bits[ANOMALY_FEATURES]);
 /* ---- anomaly_feature.c ---- */
 
 extern void anomaly_features(const AnomalyModel *model, const AnomalyProfile *profile, float features[ANOMALY_FEATURES]);

@@ -80,6 +80,34 @@ end_period(AnomalyModel *model)
 	model->since_period = 0;
 }
 
+static int
+step_of(float feature)
+{
+	int step = (int) (feature * (ANOMALY_STEPS / ANOMALY_FEATURE_MAX));
+
+	return step < ANOMALY_STEPS - 1 ? step : ANOMALY_STEPS - 1;
+}
+
+void
+anomaly_surprises(const AnomalyModel *model, const float features[ANOMALY_FEATURES], float bits[ANOMALY_FEATURES])
+{
+	for (int i = 0; i < ANOMALY_FEATURES; i++)
+	{
+		int step = step_of(features[i]);
+		float all = 0;
+		float above = 0;
+
+		for (int k = 0; k < ANOMALY_STEPS; k++)
+		{
+			all += model->reached[i][k];
+			above += k > step ? model->reached[i][k] : k == step ? model->reached[i][k] * 0.5f : 0;
+		}
+		bits[i] = features[i] <= 0 ? 0 : anomaly_log2((all + 16) / (above + 1)) * 0.5f;
+		if (bits[i] > ANOMALY_FEATURE_MAX)
+			bits[i] = ANOMALY_FEATURE_MAX;
+	}
+}
+
 void
 anomaly_trees_learn(AnomalyModel *model, const float features[ANOMALY_FEATURES])
 {
