@@ -183,7 +183,7 @@ FROM twin.audit_log WHERE event_type = 'key_test';
 SELECT count(*) AS leaks FROM twin.audit_log e WHERE e::text LIKE '%canary%';
 
 -- partitions: made where none covers, what lies in the overflow moves there, and the view stays the same
-CREATE TEMP TABLE seen AS SELECT * FROM twin.audit_log;
+CREATE TEMP TABLE seen AS SELECT to_jsonb(e) - 'leaf_index' AS event FROM twin.audit_log e;	-- they may be sealed in between
 SELECT count(*) = (SELECT count(*) FROM twin.audit_log) AS all_in_overflow FROM twin_internal.events_overflow;
 SELECT twin_internal.maintain_event_partitions() > now() AS waits, count(*) AS partitions FROM pg_partition_tree('twin_internal.events') WHERE isleaf AND level = 2;
 -- nobody edits the log but the extension; a superuser opens it, for one transaction, and that is an event
@@ -206,7 +206,7 @@ SELECT event_settled();
 SELECT severity, application_made FROM twin.audit_log WHERE event_type = 'audit_log_opened';
 SELECT count(*) AS left_over FROM twin_internal.events_overflow WHERE recorded_at < '2023-01-01';
 SELECT tableoid::regclass, count(*) FROM twin_internal.events_access WHERE recorded_at < '2022-01-01' GROUP BY 1;
-SELECT count(*) FROM seen s WHERE NOT EXISTS (SELECT FROM twin.audit_log e WHERE e IS NOT DISTINCT FROM s);
+SELECT count(*) FROM (SELECT event FROM seen EXCEPT SELECT to_jsonb(e) - 'leaf_index' FROM twin.audit_log e) lost;
 SELECT replace(replace(relid::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM'), 'THIS'), to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month', 'YYYY_MM'), 'NEXT') AS part,
 	obj_description(relid) IS NOT NULL AS comment, (SELECT count(*) FROM pg_index WHERE indrelid = relid) AS indexes
 FROM pg_partition_tree('twin_internal.events') WHERE isleaf ORDER BY 1;

@@ -41,5 +41,18 @@ my $kept = sql($node, qq{SELECT string_agg(event_type || ' ' || coalesce(action,
 is_deeply([ grep { !/^(audit|events_dropped)/ } split /\n/, $kept ], [ ('configuration_change SET session_replication_role success') x 2,
 	map { ("$_ unknown", "$_ failure") } 'user_deleted DROP ROLE nobody_of_this_name', 'grant GRANT closed', 'user_created CREATE ROLE low' ],
 	'every deed and every failure is in it, and what was told before the deed');
+
+# who records in a loop waits for the writer, as long as it makes way
+$dropped = sql($node, $counts);
+is(sql($node, q{SELECT count(twin.record_event('counted')) FROM generate_series(1, 10000)}), 10000, 'one statement records more than the ring holds');
+ok(settle(), '... and all of it is written');
+is(sql($node, q{SELECT count(*), count(DISTINCT event_id) FROM twin.audit_log WHERE event_type = 'counted'}), '10000|10000', '... each once');
+is(sql($node, $counts), $dropped, '... and nothing was dropped');
+$locker = $node->background_psql('postgres');
+lock_log($locker, 'events_overflow', 'ACCESS EXCLUSIVE');
+fails_with($node, q{SELECT count(twin.record_event('counted')) FROM generate_series(1, 10000)}, '53000', 'could not be recorded', 'where the writer does not come forward, who records is told');
+fails_with($node, q{SET statement_timeout = '100ms'; SELECT count(twin.record_event('counted')) FROM generate_series(1, 10000)}, '57014', 'timeout', '... and may stop waiting');
+$locker->quit;
+ok(settle(), 'the log goes on');
 $node->stop;
 done_testing();

@@ -341,6 +341,20 @@ area_is_crowded(void)
 	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
 }
 
+bool
+area_has_room(uint64 *taken_up_to)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+	Ring queue;
+
+	/* nobody waits for himself */
+	if (ring == NULL || pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid)
+		return true;
+	queue = area_queue(ring);
+	*taken_up_to = ring_begin(queue);
+	return ring_fill(queue) < queue.slots / 16 * 7;
+}
+
 uint64
 area_pushed(void)
 {
@@ -370,6 +384,14 @@ area_become_reader(EventRing *ring)
 		return false;
 	pg_atomic_write_u64(&ring->reader_latch, (uint64) (uintptr_t) MyLatch);
 	return true;
+}
+
+bool
+area_is_reader(void)
+{
+	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
+
+	return ring != NULL && pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid;
 }
 
 void

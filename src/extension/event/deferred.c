@@ -84,7 +84,10 @@ log_is_free(void)
 		   ConditionalLockRelationOid(overflow, RowExclusiveLock);
 }
 
-/* Many; and few where the ring is crowded: in this case it has still room for them, should the log be locked. */
+/*
+ * Many; and few where the ring is crowded: in this case it has still room for them, should the log be locked.  The
+ * ring's reader has it all in rows, for nobody empties the ring while it waits.
+ */
 static bool
 belongs_in_rows(void)
 {
@@ -92,7 +95,7 @@ belongs_in_rows(void)
 
 	if (end.number == 0 || !OidIsValid(MyDatabaseId) || IsInParallelMode() || RecoveryInProgress() || !rows_ready())
 		return false;
-	return end.number > FEW_EVENTS || (area_is_crowded() && log_is_free());
+	return end.number > FEW_EVENTS || ((area_is_crowded() || area_is_reader()) && log_is_free());
 }
 
 /* What was told before the deed is written first, if the writer comes forward: so its ids are the lower ones. */
@@ -102,7 +105,7 @@ wait_for_earlier(void)
 	EventRing *ring = area_own();
 	int64 patience = EARLIER_WAIT_MS;
 
-	if (ring != NULL)
+	if (ring != NULL && !area_is_reader())
 		(void) slow_wait(area_queue(ring), ring_end(area_queue(ring)), &patience);
 }
 
@@ -215,7 +218,7 @@ tell_one(uint8 *encoded, size_t length, bool of_no_database, DeferredEnd end, Ev
 static void
 wait_for_room(int64 *patience)
 {
-	EventRing *ring = *patience > 0 && area_is_crowded() ? area_own() : NULL;
+	EventRing *ring = *patience > 0 && area_is_crowded() && !area_is_reader() ? area_own() : NULL;
 	uint64 quarter;
 	uint64 end;
 

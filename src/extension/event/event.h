@@ -200,7 +200,7 @@ extern void event_open_log(void);
 typedef TimestampTz (*EventFollower)(void);
 
 /* Adds one, at most EVENT_FOLLOWERS; from the init function of a part above. */
-#define EVENT_FOLLOWERS 4
+#define EVENT_FOLLOWERS 8
 extern void event_add_follower(EventFollower follower);
 
 /* For a follower: begins a transaction as the owner of the extension's tables, ready for SPI; and commits it. */

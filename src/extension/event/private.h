@@ -74,9 +74,15 @@ extern bool area_push_to_cluster(Bytes record, EventShare share);
 extern bool area_is_crowded(void);
 extern uint64 area_pushed(void);
 
+/* Whether an application's event finds room, also when others come in between; if not, how far the writer has come. */
+extern bool area_has_room(uint64 *taken_up_to);
+
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);
 extern void area_end_reading(EventRing *ring);
+
+/* Whether this process reads its database's ring, and nobody else empties it. */
+extern bool area_is_reader(void);
 
 /* For the ring's reader: throws away all that was emitted so far, counted. */
 extern void area_discard(EventRing *ring);
@@ -178,6 +184,12 @@ extern void deferred_init(void);
 /* ---- slow.c ---- */
 
 extern void slow_init(void);
+
+/*
+ * Waits until an application's event finds room, as long as the writer makes way: returns when it has not for a second.
+ * Raises when the statement is cancelled.
+ */
+extern void slow_wait_for_room(void);
 
 /*
  * Waits until the writer has given back all before a position of a ring, and takes the time from a patience in

@@ -153,6 +153,7 @@ tsec_record_event(PG_FUNCTION_ARGS)
 	}
 	event.details = details_argument(fcinfo, 8);
 	keep_to_identity(&event);
+	slow_wait_for_room();
 	event.event_id = event_take_id();
 	if (!event_emit(&event))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("the security event could not be recorded"),

@@ -4,7 +4,7 @@
  *		now and then, so that none is dropped.
  *
  * The wait is short, bounded, and taken where a statement or subtransaction
- * begins, never where an event is emitted.  When the writer does not come
+ * begins, or by who calls record_event(), never where the database itself emits.  When the writer does not come
  * forward (a lock, a full disk), nobody goes on waiting for it: events are
  * dropped and counted then.
  */
@@ -61,6 +61,33 @@ event_slow_down(void)
 		}
 		pg_usleep(1000);
 	}
+}
+
+void
+slow_wait_for_room(void)
+{
+	uint64 at = 0;
+	uint64 before = 0;
+	int64 moved = milliseconds();
+
+	while (!area_has_room(&at))
+	{
+		if (given_up || IsParallelWorker() || RecoveryInProgress())
+			return;
+		CHECK_FOR_INTERRUPTS();
+		if (at != before)
+		{
+			before = at;
+			moved = milliseconds();
+		}
+		else if (milliseconds() - moved > WAIT_MS)
+		{
+			given_up = true;
+			return;
+		}
+		pg_usleep(1000);
+	}
+	given_up = false;
 }
 
 bool

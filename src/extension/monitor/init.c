@@ -2,9 +2,10 @@
  * init.c
  *		Starts the part.
  */
-#include "monitor/monitor.h"
+#include "monitor/rule.h"
 
 void
 monitor_init(void)
 {
+	stream_init();
 }

@@ -41,6 +41,19 @@ CREATE VIEW twin.alerts AS
 	FROM twin_internal.alerts a;
 COMMENT ON VIEW twin.alerts IS 'alerts: which rule, about whom, how many events and (at most sixteen of) their ids, the incident they belong to, when they were delivered';
 
+/*
+ * Not dumped: a log that a dump brings was watched where it comes from, so the first look at it begins at its end. A new
+ * log is watched from its first event on.
+ */
+CREATE TABLE twin_internal.monitor_position (
+	is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
+	next_leaf bigint NOT NULL
+);
+COMMENT ON TABLE twin_internal.monitor_position IS 'one row: the leaf of the audit log that rules look at next';
+INSERT INTO twin_internal.monitor_position (next_leaf)
+	SELECT coalesce((SELECT l.size FROM twin_internal.ledger_state l), 0) FROM twin_internal.event_state s WHERE NOT s.is_restored;
+SELECT twin_internal.guard_log_table('twin_internal.monitor_position');
+
 SELECT pg_catalog.pg_extension_config_dump('twin.alert_rules', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alerts', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alerts_alert_id_seq', '');
