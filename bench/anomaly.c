@@ -17,8 +17,7 @@
 #define BEGINS (INT64_C(1704067200)) /* a Monday, in seconds since 1970 */
 #define COOLDOWN 24                  /* hours, of alerts about a user */
 
-extern float anomaly_tune[20];
-static float threshold = 6;
+static float threshold = ANOMALY_ALERT;
 
 typedef struct Day
 {
@@ -44,7 +43,7 @@ static void
 close_window(Trial *trial, int user)
 {
 	AnomalyProfile *profile = &trial->profiles[user];
-	Day *day = &trial->days[user][(profile->window.hour - BEGINS / 3600) / 24];
+	Day *day = &trial->days[user][((int64_t) profile->window.hour - BEGINS / 3600) / 24];
 	AnomalyScore score;
 
 	anomaly_score(&trial->model, profile, false, &score);
@@ -194,13 +193,6 @@ main(int argc, char **argv)
 
 	if (getenv("THRESHOLD"))
 		threshold = atof(getenv("THRESHOLD"));
-	for (int i = 0; i < 20; i++)
-	{
-		char name[8];
-		sprintf(name, "T%d", i);
-		if (getenv(name))
-			anomaly_tune[i] = atof(getenv(name));
-	}
 	for (int seed = first; seed <= last; seed++)
 	{
 		Result result;

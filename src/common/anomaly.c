@@ -5,10 +5,20 @@
 #include "anomaly_form.h"
 
 #define HOUR 3600
-#define MEMORY 300.0f      /* windows that a mean looks back on */
-#define WEEKS_HALVE 8.0f   /* weeks after which an hour's weight has halved */
-#define SHARED_PROBES 8
-#define CLIPPED 3.0f /* deviations beyond this teach no more than this */
+#define HOURS_BACK 48 /* a clock that went back by more was wrong before */
+#define MEMORY 300.0f /* windows that a mean looks back on */
+#define SHARED_MEMORY 30000.0f
+#define WEEKS_HALVE 8       /* weeks after which an hour's weight has halved */
+#define LONG_PAUSE (7 * 24) /* hours */
+#define TREES_WEIGHT 0.5f
+#define TEACHES_MOST 3.0f /* an amount further above the mean than so many deviations teaches as if it were there */
+
+const char *const anomaly_feature_names[ANOMALY_FEATURES] = {
+	"hour",      "pause",        "network",          "object",       "action",
+	"rows_read", "rows_of_days", "values_decrypted", "rows_changed", "denials"};
+
+/* How much a feature's surprise weighs. */
+static const float weights[ANOMALY_FEATURES] = {1, 1, 1, 1, 1, 0.85f, 1.2f, 1.1f, 1, 1};
 
 void
 anomaly_profile_init(AnomalyProfile *profile)
@@ -33,37 +43,49 @@ anomaly_model_init(AnomalyModel *model, uint64_t seed)
 
 /* ---- an open window ---- */
 
-static int64_t
+/* The hour since 1970; what lies before that or thousands of centuries ahead is cut. */
+static uint32_t
 hour_of(int64_t time)
 {
-	return time >= 0 ? time / HOUR : -((-time - 1) / HOUR) - 1;
+	int64_t hour = time / HOUR;
+
+	return hour < 1 ? 1 : hour > INT32_MAX ? INT32_MAX : (uint32_t) hour;
 }
 
 bool
 anomaly_is_over(const AnomalyProfile *profile, int64_t time)
 {
-	return profile->window.events > 0 && hour_of(time) > profile->window.hour;
+	uint32_t hour = hour_of(time);
+
+	return profile->window.events > 0 && (hour > profile->window.hour || hour + HOURS_BACK < profile->window.hour);
 }
 
 static void
 add_key(AnomalyWindow *window, AnomalySort sort, uint64_t hash, bool is_denied)
 {
-	AnomalyKey *key;
-
 	if (hash == 0)
 		return;
 	for (int i = 0; i < window->key_count; i++)
-		if (window->keys[i].sort == sort && window->keys[i].hash == hash)
+	{
+		AnomalyKey *key = &window->keys[i];
+
+		if (key->sort == sort && key->hash == hash)
 		{
-			window->keys[i].is_denied = window->keys[i].is_denied && is_denied;
+			key->is_denied = key->is_denied && is_denied;
 			return;
 		}
-	if (window->key_count == ANOMALY_WINDOW_KEYS)
-		return;
-	key = &window->keys[window->key_count++];
-	key->hash = hash;
-	key->sort = (uint8_t) sort;
-	key->is_denied = is_denied;
+	}
+	if (window->key_count < ANOMALY_WINDOW_KEYS)
+		window->keys[window->key_count++] =
+			(AnomalyKey){.hash = hash, .sort = (uint8_t) sort, .is_denied = is_denied};
+}
+
+/* Adds without going round. */
+static void
+add(uint32_t *count)
+{
+	if (*count < UINT32_MAX)
+		(*count)++;
 }
 
 void
@@ -73,15 +95,14 @@ anomaly_note(AnomalyProfile *profile, const AnomalyEvent *event)
 
 	if (window->events == 0)
 		window->hour = hour_of(event->time);
-	if (window->events < UINT32_MAX)
-		window->events++;
-	if (event->deed == ANOMALY_DENIED && window->denials < UINT32_MAX)
-		window->denials++;
-	if (event->deed == ANOMALY_READ)
+	add(&window->events);
+	if (event->deed == ANOMALY_DENIED)
+		add(&window->denials);
+	else if (event->deed == ANOMALY_READ)
 		window->amounts[ANOMALY_AMOUNT_ROWS] += event->rows;
-	if (event->deed == ANOMALY_DECRYPT)
+	else if (event->deed == ANOMALY_DECRYPT)
 		window->amounts[ANOMALY_AMOUNT_VALUES] += event->rows;
-	if (event->deed == ANOMALY_CHANGE)
+	else if (event->deed == ANOMALY_CHANGE)
 		window->amounts[ANOMALY_AMOUNT_CHANGES] += event->rows;
 	add_key(window, ANOMALY_NETWORKS, event->network, false);
 	add_key(window, ANOMALY_OBJECTS, event->object, event->deed == ANOMALY_DENIED);
@@ -90,112 +111,87 @@ anomaly_note(AnomalyProfile *profile, const AnomalyEvent *event)
 
 /* ---- the score ---- */
 
-float anomaly_tune[20] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0.5, 4, 0.1, 0.5, 1, 1};
-#include <math.h>
-static float
-raw_score(const AnomalyModel *model, const float *features)
+static int
+step_of(float feature)
 {
-	float bits[ANOMALY_FEATURES];
+	int step = (int) (feature * (ANOMALY_STEPS / ANOMALY_FEATURE_MAX));
+
+	return step < ANOMALY_STEPS - 1 ? step : ANOMALY_STEPS - 1;
+}
+
+/* Half the bits of how rarely anybody's window reaches as high: what happens to everybody is no surprise. */
+static float
+surprise(const AnomalyModel *model, int feature, float value)
+{
+	int step = step_of(value);
+	float all = 16;
+	float above = 1 + model->reached[feature][step] / 2;
+
+	if (value <= 0)
+		return 0;
+	for (int i = 0; i < ANOMALY_STEPS; i++)
+		all += model->reached[feature][i];
+	for (int i = step + 1; i < ANOMALY_STEPS; i++)
+		above += model->reached[feature][i];
+	all = anomaly_log2(all / above) / 2;
+	return all > ANOMALY_FEATURE_MAX ? ANOMALY_FEATURE_MAX : all > 0 ? all : 0;
+}
+
+static void
+surprises(const AnomalyModel *model, const float features[ANOMALY_FEATURES], float bits[ANOMALY_FEATURES])
+{
+	for (int i = 0; i < ANOMALY_FEATURES; i++)
+		bits[i] = surprise(model, i, features[i]);
+}
+
+/* The fourth norm: the greatest surprise counts most, others add a little; and how rarely they are seen together. */
+static float
+score_of(const AnomalyModel *model, const float bits[ANOMALY_FEATURES])
+{
 	float sum = 0;
 
-	anomaly_surprises(model, features, bits);
 	for (int i = 0; i < ANOMALY_FEATURES; i++)
-		sum += powf(bits[i] * anomaly_tune[i], anomaly_tune[11]);
-	return powf(sum, 1 / anomaly_tune[11]) + anomaly_tune[10] * anomaly_trees_rarity(model, bits);
+	{
+		float weighed = bits[i] * weights[i];
+
+		sum += weighed * weighed * weighed * weighed;
+	}
+	return anomaly_root(anomaly_root(sum)) + TREES_WEIGHT * anomaly_trees_rarity(model, bits);
 }
 
 void
 anomaly_score(const AnomalyModel *model, const AnomalyProfile *profile, bool with_parts, AnomalyScore *score)
 {
+	float bits[ANOMALY_FEATURES];
+
 	memset(score, 0, sizeof(*score));
 	if (profile->window.events == 0)
 		return;
 	anomaly_features(model, profile, score->features);
-	score->score = raw_score(model, score->features);
+	surprises(model, score->features, bits);
+	score->score = score_of(model, bits);
 	for (int i = 0; with_parts && i < ANOMALY_FEATURES; i++)
 	{
-		float kept = score->features[i];
+		float kept = bits[i];
 
-		score->features[i] = 0;
-		score->parts[i] = score->score - raw_score(model, score->features);
-		score->features[i] = kept;
+		bits[i] = 0;
+		score->parts[i] = score->score - score_of(model, bits);
+		bits[i] = kept;
 	}
 }
 
 /* ---- learning ---- */
 
-/* The shared entry of a key; NULL when nobody uses it. */
-AnomalyShared *
-anomaly_shared(AnomalyModel *model, AnomalySort sort, uint64_t hash)
-{
-	uint64_t sorted = hash + (uint64_t) sort;
-
-	for (int i = 0; i < SHARED_PROBES; i++)
-	{
-		AnomalyShared *shared = &model->shared[(sorted + (uint64_t) i) % ANOMALY_SHARED];
-
-		if (shared->users > 0 && shared->hash == sorted)
-			return shared;
-	}
-	return NULL;
-}
-
-/* One more user knows a key; it displaces the least known of those at its place. */
 static void
-share(AnomalyModel *model, const AnomalyKey *key)
+learn_amount(AnomalyUsual *usual, float size, float above, float memory)
 {
-	AnomalyShared *shared = anomaly_shared(model, key->sort, key->hash);
-	uint64_t sorted = key->hash + key->sort;
+	float difference = size - usual->mean;
+	float rate;
 
-	if (shared == NULL)
-	{
-		shared = &model->shared[sorted % ANOMALY_SHARED];
-		for (int i = 1; i < SHARED_PROBES; i++)
-			if (model->shared[(sorted + (uint64_t) i) % ANOMALY_SHARED].users < shared->users)
-				shared = &model->shared[(sorted + (uint64_t) i) % ANOMALY_SHARED];
-		shared->hash = sorted;
-		shared->users = 0;
-	}
-	shared->users++;
-}
-
-static bool
-learn_key(AnomalyModel *model, AnomalyProfile *profile, const AnomalyKey *key)
-{
-	AnomalyKnown *known = (AnomalyKnown *) anomaly_known(profile, key->sort, key->hash);
-	uint32_t day = (uint32_t) (profile->window.hour / 24);
-
-	if (known != NULL)
-	{
-		known->weight = known->weight < 1000 ? known->weight + 1 : 1000;
-		known->day = day;
-		return false;
-	}
-	known = profile->known[key->sort];
-	for (int i = 1; i < ANOMALY_KNOWN; i++)
-	{
-		AnomalyKnown *other = &profile->known[key->sort][i];
-
-		if (other->weight <= 0 ? known->weight > 0 : known->weight > 0 && other->day < known->day)
-			known = other;
-	}
-	known->hash = key->hash;
-	known->weight = 1;
-	known->since = day;
-	known->day = day;
-	share(model, key);
-	return true;
-}
-
-static void
-learn_amount(AnomalyUsual *usual, float amount_log, float above, float memory)
-{
-	float rate = 1 / (usual->count + 1 < memory ? usual->count + 1 : memory);
-	float difference = amount_log - usual->mean;
-
-	if (above > CLIPPED && usual->count > 10)
-		difference *= CLIPPED / above;
 	usual->count = usual->count + 1 < memory ? usual->count + 1 : memory;
+	rate = 1 / usual->count;
+	if (above > TEACHES_MOST && usual->count > 10)
+		difference *= TEACHES_MOST / above;
 	usual->mean += rate * difference;
 	usual->variance = (1 - rate) * (usual->variance + rate * difference * difference);
 }
@@ -203,74 +199,103 @@ learn_amount(AnomalyUsual *usual, float amount_log, float above, float memory)
 static void
 learn_amounts(AnomalyModel *model, AnomalyProfile *profile)
 {
-	for (int amount = 0; amount < ANOMALY_AMOUNTS; amount++)
+	for (int i = 0; i < ANOMALY_AMOUNTS; i++)
 	{
-		AnomalyUsual *own = &profile->usual[amount];
+		AnomalyAmount amount = (AnomalyAmount) i;
+		float above = anomaly_above_usual(model, profile, amount);
 		float size;
-		float above;
 
 		if (profile->window.amounts[amount] == 0)
 			continue;
 		size = anomaly_amount_log(profile->window.amounts[amount]);
-		above = anomaly_above_usual(&model->usual[amount], own, size);
-		own->drift += anomaly_tune[12] * ((above > CLIPPED ? CLIPPED : above < -CLIPPED ? -CLIPPED : above) - own->drift);
-		learn_amount(own, size, above, MEMORY);
-		learn_amount(&model->usual[amount], size, 0, 100 * MEMORY);
+		profile->usual[amount].drift = anomaly_drift(model, profile, amount);
+		learn_amount(&profile->usual[amount], size, above, MEMORY);
+		learn_amount(&model->usual[amount], size, 0, SHARED_MEMORY);
 	}
 }
 
 static void
 learn_hour(AnomalyProfile *profile)
 {
-	int64_t hour = profile->window.hour;
-	int64_t weeks = hour / ANOMALY_HOURS - profile->last / ANOMALY_HOURS;
-	float rate = 1 / (float) (profile->windows + 1 < (uint32_t) MEMORY ? profile->windows + 1 : (uint32_t) MEMORY);
+	uint32_t hour = profile->window.hour;
+	uint32_t week = hour / ANOMALY_HOURS;
+	uint32_t last_week = profile->last / ANOMALY_HOURS;
+	float windows = profile->windows + 1 < (uint32_t) MEMORY ? (float) (profile->windows + 1) : MEMORY;
 
-	if (profile->windows > 0 && weeks > 0)
+	if (profile->windows > 0 && week > last_week)
 	{
-		float kept = anomaly_halved((float) (weeks < 26 ? weeks : 26) / WEEKS_HALVE);
+		uint32_t weeks = week - last_week < 26 ? week - last_week : 26; /* who comes back is not forgotten */
+		float kept = anomaly_halved((float) weeks / WEEKS_HALVE);
 
 		for (int i = 0; i < ANOMALY_HOURS; i++)
 			profile->hours[i] *= kept;
 	}
-	profile->hour_usual += rate * (anomaly_hour_known(profile, hour) - profile->hour_usual);
-	profile->hours[(hour % ANOMALY_HOURS + ANOMALY_HOURS) % ANOMALY_HOURS] += 1;
+	profile->hour_usual += (anomaly_hour_known(profile, hour) - profile->hour_usual) / windows;
+	profile->hours[hour % ANOMALY_HOURS] += 1;
+}
+
+static void
+learn_keys(AnomalyModel *model, AnomalyProfile *profile)
+{
+	bool new[ANOMALY_SORTS] = {false};
+
+	for (int i = 0; i < profile->window.key_count; i++)
+		if (anomaly_learn_key(model, profile, &profile->window.keys[i]))
+			new[profile->window.keys[i].sort] = true;
+	for (int sort = 0; sort < ANOMALY_SORTS; sort++)
+		profile->new_rate[sort] += 0.01f * ((float) new[sort] - profile->new_rate[sort]);
+}
+
+static void
+learn_presence(AnomalyModel *model, AnomalyProfile *profile)
+{
+	uint32_t hour = profile->window.hour;
+	uint32_t denials = profile->window.denials < 100 ? profile->window.denials : 100;
+
+	if (profile->windows == 0)
+	{
+		profile->since = hour;
+		model->users++;
+	}
+	else if (hour > profile->last + LONG_PAUSE)
+	{
+		profile->returned = hour;
+		profile->pause = (float) (hour - profile->last) / 24;
+	}
+	profile->denial_rate += 0.05f * ((float) denials - profile->denial_rate);
+	profile->last = hour;
+	add(&profile->windows);
 }
 
 void
 anomaly_close(AnomalyModel *model, AnomalyProfile *profile)
 {
-	AnomalyWindow *window = &profile->window;
-	float features[ANOMALY_FEATURES];
-	bool new[ANOMALY_SORTS] = {false};
+	AnomalyScore score;
+	float bits[ANOMALY_FEATURES];
 
-	if (window->events == 0)
+	if (profile->window.events == 0)
 		return;
-	anomaly_features(model, profile, features);
-	{float bits[ANOMALY_FEATURES];
-	anomaly_surprises(model, features, bits);
+	anomaly_score(model, profile, false, &score);
+	surprises(model, score.features, bits);
 	for (int i = 0; i < ANOMALY_FEATURES; i++)
-		model->reached[i][(int) (features[i] * 8) > 63 ? 63 : (int) (features[i] * 8)]++;
-	anomaly_trees_learn(model, bits);}
-	if (profile->windows == 0)
-	{
-		profile->since = window->hour;
-		model->users++;
-	}
-	for (int i = 0; i < window->key_count; i++)
-		new[window->keys[i].sort] |= learn_key(model, profile, &window->keys[i]);
-	for (int sort = 0; sort < ANOMALY_SORTS; sort++)
-		profile->new_rate[sort] += 0.01f * ((float) new[sort] - profile->new_rate[sort]);
+		model->reached[i][step_of(score.features[i])]++;
+	anomaly_trees_learn(model, bits);
+	learn_keys(model, profile);
 	learn_amounts(model, profile);
 	learn_hour(profile);
-	profile->denial_rate += 0.05f * ((float) (window->denials < 100 ? window->denials : 100) - profile->denial_rate);
-	if (window->hour - profile->last > 24 * 7 && profile->windows > 0)
-	{
-		profile->returned = window->hour;
-		profile->pause = (float) (window->hour - profile->last) / 24;
-	}
-	profile->last = window->hour;
-	profile->windows++;
-	model->windows++;
-	memset(window, 0, sizeof(*window));
+	learn_presence(model, profile);
+	profile->last_score = score.score;
+	memset(&profile->window, 0, sizeof(profile->window));
+}
+
+void
+anomaly_excuse(AnomalyProfile *profile, uint32_t hour, const float features[ANOMALY_FEATURES])
+{
+	AnomalyExcuse *oldest = profile->excuses;
+
+	for (int i = 1; i < ANOMALY_EXCUSES; i++)
+		if (profile->excuses[i].hour < oldest->hour)
+			oldest = &profile->excuses[i];
+	oldest->hour = hour > 0 ? hour : 1;
+	memcpy(oldest->features, features, sizeof(oldest->features));
 }

@@ -89,7 +89,7 @@ typedef enum AnomalyAmount
 
 typedef struct AnomalyWindow
 {
-	int64_t hour; /* since 1970 */
+	uint32_t hour; /* since 1970 */
 	uint32_t events;
 	uint32_t denials;
 	uint64_t amounts[ANOMALY_AMOUNTS];
@@ -100,48 +100,47 @@ typedef struct AnomalyWindow
 /* ---- a profile ---- */
 
 #define ANOMALY_HOURS 168
-#define ANOMALY_KNOWN 32 /* of each sort */
-#define ANOMALY_EXCUSED 4
+#define ANOMALY_KNOWN 32 /* of each sort; a new one displaces the one that was not used for longest */
+#define ANOMALY_EXCUSES 4
 
-/* A key that the user used, in so many windows; old ones count less. */
 typedef struct AnomalyKnown
 {
 	uint64_t hash;
-	float weight;
-	uint32_t since; /* day */
+	uint32_t since; /* day; 0: no key */
 	uint32_t day;   /* of the last use */
 } AnomalyKnown;
 
-/* Mean and variance of log2(1 + amount) in windows that have some, and how far the last ones were above the mean. */
+/* Of log2(1 + amount) in windows that have some. */
 typedef struct AnomalyUsual
 {
-	float count;
+	float count; /* windows, as far back as counts */
 	float mean;
 	float variance;
-	float drift;
+	float drift; /* by how many standard deviations the last windows lay above the mean */
 } AnomalyUsual;
 
-/* Features that somebody said are no reason for alarm. */
+/* Features that somebody said are no reason for an alert. */
 typedef struct AnomalyExcuse
 {
-	int64_t hour; /* of the window; 0: none */
+	uint32_t hour; /* of the window; 0: none */
 	float features[ANOMALY_FEATURES];
 } AnomalyExcuse;
 
 typedef struct AnomalyProfile
 {
-	int64_t since;     /* the first window's hour; 0: nothing is known */
-	int64_t last;      /* the last closed window's hour */
+	uint32_t since;    /* hour of the first window; 0: nothing is known */
+	uint32_t last;     /* hour of the last one closed */
 	uint32_t windows;  /* closed ones */
+	uint32_t returned; /* hour in which the last long pause ended */
+	float pause;       /* its days */
 	float hour_usual;  /* how familiar the hours of his windows were */
+	float denial_rate; /* in a window */
+	float last_score;  /* of the last window */
 	float new_rate[ANOMALY_SORTS];
-	float denial_rate;
-	int64_t returned; /* hour of the end of a long pause */
-	float pause;	  /* its days */
 	float hours[ANOMALY_HOURS];
 	AnomalyUsual usual[ANOMALY_AMOUNTS];
 	AnomalyKnown known[ANOMALY_SORTS][ANOMALY_KNOWN];
-	AnomalyExcuse excused[ANOMALY_EXCUSED];
+	AnomalyExcuse excuses[ANOMALY_EXCUSES];
 	AnomalyWindow window; /* the open one; without events there is none */
 } AnomalyProfile;
 
@@ -150,26 +149,23 @@ typedef struct AnomalyProfile
 #define ANOMALY_TREES 32
 #define ANOMALY_DEPTH 8
 #define ANOMALY_NODES ((1 << (ANOMALY_DEPTH + 1)) - 1)
-#define ANOMALY_STEPS 64
+#define ANOMALY_STEPS 64    /* into which a feature's range is cut */
 #define ANOMALY_SHARED 4096 /* keys of all users */
 
 typedef struct AnomalyShared
 {
 	uint64_t hash;
-	float users;
-	uint32_t day;
+	float users; /* how many know the key; 0: no key */
 } AnomalyShared;
 
 typedef struct AnomalyModel
 {
-	uint64_t seed; /* of the trees' halves */
-	uint64_t windows;
+	uint64_t seed; /* of the trees' halves: who knows it not cannot tell where they are */
 	float users;
 	AnomalyUsual usual[ANOMALY_AMOUNTS];
 	AnomalyShared shared[ANOMALY_SHARED];
-	uint32_t since_period;
+	uint32_t since_period;                          /* windows that the trees do not count yet */
 	float reached[ANOMALY_FEATURES][ANOMALY_STEPS]; /* windows whose feature lay in this step */
-	float total; /* what the trees hold */
 	float mass[ANOMALY_TREES][ANOMALY_NODES];
 	float latest[ANOMALY_TREES][ANOMALY_NODES];
 	/* made of the seed */
@@ -177,26 +173,58 @@ typedef struct AnomalyModel
 	float split_at[ANOMALY_TREES][ANOMALY_NODES];
 } AnomalyModel;
 
+/* From this score on a window is worth an alert: about one in 20 weeks of a user who does nothing wrong (see bench/). */
+#define ANOMALY_ALERT 5.6f
+
 typedef struct AnomalyScore
 {
-	float score; /* 0: as always; ANOMALY_ALERT and above is worth an alert */
+	float score; /* 0 or less: as always */
 	float features[ANOMALY_FEATURES];
-	float parts[ANOMALY_FEATURES]; /* how much lower the score were with this feature as always */
+	float parts[ANOMALY_FEATURES]; /* how much lower the score were if this feature were as always */
 } AnomalyScore;
 
 extern void anomaly_model_init(AnomalyModel *model, uint64_t seed);
 extern void anomaly_profile_init(AnomalyProfile *profile);
 
-/* Whether the open window ends before this time: it is to be closed first. */
+/* A word for a feature, as rows_read. */
+extern const char *const anomaly_feature_names[ANOMALY_FEATURES];
+
+/*
+ * Whether the open window is to be closed before an event of this time is noted:
+ * it is of a later hour, or so far back that the clock must have been wrong.
+ */
 extern bool anomaly_is_over(const AnomalyProfile *profile, int64_t time);
 
-/* Adds an event to the open window, or opens one.  One that is late counts in the open window. */
+/* Adds an event to the open window, or opens one.  One that is a little late counts in the open window. */
 extern void anomaly_note(AnomalyProfile *profile, const AnomalyEvent *event);
 
 /* Scores the open window; parts are left 0 unless they are asked for. */
-extern void anomaly_score(const AnomalyModel *model, const AnomalyProfile *profile, bool with_parts, AnomalyScore *score);
+extern void anomaly_score(const AnomalyModel *model, const AnomalyProfile *profile, bool with_parts,
+						  AnomalyScore *score);
 
 /* Closes the open window, of which profile and model learn; nothing without one. */
 extern void anomaly_close(AnomalyModel *model, AnomalyProfile *profile);
+
+/* From now on features no higher than these count as always; half as high after ninety days, and so on. */
+extern void anomaly_excuse(AnomalyProfile *profile, uint32_t hour, const float features[ANOMALY_FEATURES]);
+
+/* ---- kept as bytes, numbers big-endian; reading trusts nothing ---- */
+
+#define ANOMALY_PROFILE_VERSION 1
+#define ANOMALY_PROFILE_SIZE                                                                                         \
+	(1 + 8 * 4 + ANOMALY_SORTS * 4 + ANOMALY_HOURS * 4 + ANOMALY_AMOUNTS * 16 + ANOMALY_SORTS * ANOMALY_KNOWN * 16 + \
+	 ANOMALY_EXCUSES * (4 + ANOMALY_FEATURES * 4) + 3 * 4 + ANOMALY_AMOUNTS * 8 + 1 + ANOMALY_WINDOW_KEYS * 10)
+
+#define ANOMALY_MODEL_VERSION 1
+#define ANOMALY_MODEL_SIZE                                                                               \
+	(1 + 8 + 4 + ANOMALY_AMOUNTS * 16 + ANOMALY_SHARED * 12 + 4 + ANOMALY_FEATURES * ANOMALY_STEPS * 4 + \
+	 2 * ANOMALY_TREES * ANOMALY_NODES * 4)
+
+extern void anomaly_write_profile(const AnomalyProfile *profile, uint8_t to[ANOMALY_PROFILE_SIZE]);
+extern void anomaly_write_model(const AnomalyModel *model, uint8_t to[ANOMALY_MODEL_SIZE]);
+
+/* False for what no writer wrote; the result is not to be used then. */
+extern bool anomaly_read_profile(Bytes bytes, AnomalyProfile *profile);
+extern bool anomaly_read_model(Bytes bytes, AnomalyModel *model);
 
 #endif /* TSEC_ANOMALY_H */

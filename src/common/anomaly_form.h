@@ -40,7 +40,9 @@ anomaly_halved(float x)
 	for (; x >= 1; x -= 1)
 		result *= 0.5f;
 	f = -0.693147181f * x;
-	return result * (1 + f * (1 + f * (0.5f + f * (0.166666667f + f * (0.041666667f + f * (0.008333333f + f * 0.001388889f))))));
+	return result *
+		   (1 +
+			f * (1 + f * (0.5f + f * (0.166666667f + f * (0.041666667f + f * (0.008333333f + f * 0.001388889f))))));
 }
 
 static inline float
@@ -69,17 +71,38 @@ anomaly_mix(uint64_t *state)
 
 extern void anomaly_trees_grow(AnomalyModel *model);
 extern void anomaly_trees_learn(AnomalyModel *model, const float features[ANOMALY_FEATURES]);
-/* How thinly settled the place is: bits below the mean density of the range. */
+
+/* How thinly settled a place is: bits below the mean density of the whole range; negative above it. */
 extern float anomaly_trees_rarity(const AnomalyModel *model, const float features[ANOMALY_FEATURES]);
 
-extern void anomaly_surprises(const AnomalyModel *model, const float features[ANOMALY_FEATURES], float bits[ANOMALY_FEATURES]);
 /* ---- anomaly_feature.c ---- */
 
-extern void anomaly_features(const AnomalyModel *model, const AnomalyProfile *profile, float features[ANOMALY_FEATURES]);
-extern float anomaly_hour_known(const AnomalyProfile *profile, int64_t hour);
+/* The open window's features, without what was excused. */
+extern void anomaly_features(const AnomalyModel *model, const AnomalyProfile *profile,
+							 float features[ANOMALY_FEATURES]);
+
+/* How much of a profile's activity lies around an hour of the week. */
+extern float anomaly_hour_known(const AnomalyProfile *profile, uint32_t hour);
+
+/* By how many standard deviations an amount of the open window lies above what is usual. */
+extern float anomaly_above_usual(const AnomalyModel *model, const AnomalyProfile *profile, AnomalyAmount amount);
+
+static inline float
+anomaly_amount_log(uint64_t amount)
+{
+	return anomaly_log2(1 + (float) amount);
+}
+
+/* What the drift is once the open window counts. */
+extern float anomaly_drift(const AnomalyModel *model, const AnomalyProfile *profile, AnomalyAmount amount);
+
+/* ---- anomaly_key.c ---- */
+
+/* The entry of a key; NULL when the user does not know it, or nobody. */
 extern const AnomalyKnown *anomaly_known(const AnomalyProfile *profile, AnomalySort sort, uint64_t hash);
-extern float anomaly_amount_log(uint64_t amount);
-extern float anomaly_above_usual(const AnomalyUsual *shared, const AnomalyUsual *own, float amount_log);
-extern AnomalyShared *anomaly_shared(AnomalyModel *model, AnomalySort sort, uint64_t hash);
+extern const AnomalyShared *anomaly_shared(const AnomalyModel *model, AnomalySort sort, uint64_t hash);
+
+/* Learns a key of the open window; whether it was new to the user. */
+extern bool anomaly_learn_key(AnomalyModel *model, AnomalyProfile *profile, const AnomalyKey *key);
 
 #endif /* TSEC_ANOMALY_FORM_H */

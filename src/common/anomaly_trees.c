@@ -76,36 +76,7 @@ end_period(AnomalyModel *model)
 			model->mass[tree][node] = model->mass[tree][node] * KEPT + model->latest[tree][node];
 			model->latest[tree][node] = 0;
 		}
-	model->total = model->mass[0][0];
 	model->since_period = 0;
-}
-
-static int
-step_of(float feature)
-{
-	int step = (int) (feature * (ANOMALY_STEPS / ANOMALY_FEATURE_MAX));
-
-	return step < ANOMALY_STEPS - 1 ? step : ANOMALY_STEPS - 1;
-}
-
-void
-anomaly_surprises(const AnomalyModel *model, const float features[ANOMALY_FEATURES], float bits[ANOMALY_FEATURES])
-{
-	for (int i = 0; i < ANOMALY_FEATURES; i++)
-	{
-		int step = step_of(features[i]);
-		float all = 0;
-		float above = 0;
-
-		for (int k = 0; k < ANOMALY_STEPS; k++)
-		{
-			all += model->reached[i][k];
-			above += k > step ? model->reached[i][k] : k == step ? model->reached[i][k] * 0.5f : 0;
-		}
-		bits[i] = features[i] <= 0 ? 0 : anomaly_log2((all + 16) / (above + 1)) * 0.5f;
-		if (bits[i] > ANOMALY_FEATURE_MAX)
-			bits[i] = ANOMALY_FEATURE_MAX;
-	}
 }
 
 void
@@ -116,16 +87,17 @@ anomaly_trees_learn(AnomalyModel *model, const float features[ANOMALY_FEATURES])
 			model->latest[tree][node]++;
 	model->since_period++;
 	/* the first periods are short, so that there is soon something to compare with */
-	if (model->since_period >= PERIOD || (model->total < PERIOD && model->since_period >= PERIOD / 8))
+	if (model->since_period >= PERIOD || (model->mass[0][0] < PERIOD && model->since_period >= PERIOD / 8))
 		end_period(model);
 }
 
 float
 anomaly_trees_rarity(const AnomalyModel *model, const float features[ANOMALY_FEATURES])
 {
+	float total = model->mass[0][0];
 	float sum = 0;
 
-	if (!(model->total > 0))
+	if (!(total > 0))
 		return 0;
 	for (int tree = 0; tree < ANOMALY_TREES; tree++)
 	{
@@ -137,7 +109,7 @@ anomaly_trees_rarity(const AnomalyModel *model, const float features[ANOMALY_FEA
 			node = below(model, tree, node, features);
 			depth++;
 		}
-		sum += anomaly_log2((model->total + 1) / (model->mass[tree][node] + 1)) - (float) depth;
+		sum += anomaly_log2((total + 1) / (model->mass[tree][node] + 1)) - (float) depth;
 	}
 	return sum / ANOMALY_TREES;
 }
