@@ -220,7 +220,7 @@ learn_hour(AnomalyProfile *profile)
 	uint32_t hour = profile->window.hour;
 	uint32_t week = hour / ANOMALY_HOURS;
 	uint32_t last_week = profile->last / ANOMALY_HOURS;
-	float windows = profile->windows + 1 < (uint32_t) MEMORY ? (float) (profile->windows + 1) : MEMORY;
+	float windows = profile->windows < (uint32_t) MEMORY ? (float) (profile->windows + 1) : MEMORY;
 
 	if (profile->windows > 0 && week > last_week)
 	{
