@@ -1,9 +1,10 @@
 /*
  * anomaly.c
  *		How well unusual access is found in simulated years: what is judged, and how,
- *		stands in anomaly_year.h.
+ *		stands in anomaly_year.h.  Beside it what is often done: each amount's
+ *		standard score against the user's own past, the highest of which counts.
  *
- *		anomaly FIRST LAST		seeds
+ *		anomaly FIRST LAST [list]	seeds; list prints the highest days of each
  */
 #include "anomaly_year.h"
 
@@ -14,48 +15,129 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BEGINS (INT64_C(1704067200)) /* a Monday, in seconds since 1970 */
-#define COOLDOWN 24                  /* hours, of alerts about a user */
-
-static float threshold = ANOMALY_ALERT;
+#define BEGINS INT64_C(1704067200) /* a Monday, in seconds since 1970 */
+#define FIRST_HOUR (BEGINS / 3600)
+#define COOLDOWN 24 /* hours without another alert about a user */
+#define HIGHEST 50  /* of which the precision is told */
+#define DAYS (YEAR_DAYS + 1)
+#define USER_WEEKS (YEAR_USERS * YEAR_DAYS / 7.0)
 
 typedef struct Day
 {
-	float score;
-	float baseline;
+	bool is_active;
+	bool is_alerted;
 	int episode;
-	bool active;
-	bool alerted;
+	float score;
+	float standard;
 	float features[ANOMALY_FEATURES];
 } Day;
+
+/* What the standard scores look at. */
+typedef enum Amount
+{
+	AMOUNT_HOUR,
+	AMOUNT_PAUSE,
+	AMOUNT_NEW_NETWORKS,
+	AMOUNT_OBJECTS,
+	AMOUNT_ROWS,
+	AMOUNT_VALUES,
+	AMOUNT_DENIALS,
+	AMOUNTS
+} Amount;
+
+typedef struct Standard
+{
+	double count;
+	double sum[AMOUNTS];
+	double squares[AMOUNTS];
+	uint32_t last;
+	uint8_t networks[8192]; /* a bit for each hash's end */
+} Standard;
 
 typedef struct Trial
 {
 	AnomalyModel model;
 	AnomalyProfile profiles[YEAR_USERS];
+	Standard standards[YEAR_USERS];
 	int window_episode[YEAR_USERS];
-	int64_t quiet_until[YEAR_USERS];
-	Day days[YEAR_USERS][YEAR_DAYS + 1];
+	uint32_t quiet_until[YEAR_USERS];
+	Day days[YEAR_USERS][DAYS];
 	YearMisuse kinds[YEAR_EPISODES];
 } Trial;
+
+/* ---- the standard scores ---- */
+
+static void
+amounts_of(Standard *standard, const AnomalyWindow *window, double amounts[AMOUNTS])
+{
+	memset(amounts, 0, AMOUNTS * sizeof(double));
+	amounts[AMOUNT_HOUR] = window->hour % 24;
+	amounts[AMOUNT_PAUSE] = standard->last == 0 ? 0 : log2(window->hour - standard->last);
+	amounts[AMOUNT_ROWS] = log2(1 + (double) window->amounts[ANOMALY_AMOUNT_ROWS]);
+	amounts[AMOUNT_VALUES] = log2(1 + (double) window->amounts[ANOMALY_AMOUNT_VALUES]);
+	amounts[AMOUNT_DENIALS] = log2(1 + (double) window->denials);
+	for (int i = 0; i < window->key_count; i++)
+	{
+		const AnomalyKey *key = &window->keys[i];
+		uint16_t place = (uint16_t) (key->hash >> 40);
+
+		if (key->sort == ANOMALY_OBJECTS)
+			amounts[AMOUNT_OBJECTS]++;
+		if (key->sort != ANOMALY_NETWORKS || (standard->networks[place / 8] >> place % 8 & 1) != 0)
+			continue;
+		amounts[AMOUNT_NEW_NETWORKS]++;
+		standard->networks[place / 8] |= (uint8_t) (1 << place % 8);
+	}
+	standard->last = window->hour;
+}
+
+/* The highest score of a window, which then counts among the past. */
+static double
+standard_score(Standard *standard, const AnomalyWindow *window)
+{
+	double amounts[AMOUNTS];
+	double highest = 0;
+
+	amounts_of(standard, window, amounts);
+	for (int i = 0; i < AMOUNTS; i++)
+	{
+		double mean = standard->count > 0 ? standard->sum[i] / standard->count : 0;
+		double variance = standard->count > 0 ? standard->squares[i] / standard->count - mean * mean : 0;
+		double score = (amounts[i] - mean) / sqrt(variance > 0.01 ? variance : 0.01);
+
+		if (i == AMOUNT_HOUR)
+			score = fabs(score);
+		if (standard->count > 20 && score > highest)
+			highest = score;
+		standard->sum[i] += amounts[i];
+		standard->squares[i] += amounts[i] * amounts[i];
+	}
+	standard->count++;
+	return highest;
+}
+
+/* ---- a year ---- */
 
 static void
 close_window(Trial *trial, int user)
 {
 	AnomalyProfile *profile = &trial->profiles[user];
-	Day *day = &trial->days[user][((int64_t) profile->window.hour - BEGINS / 3600) / 24];
+	Day *day = &trial->days[user][(profile->window.hour - FIRST_HOUR) / 24];
+	double standard = standard_score(&trial->standards[user], &profile->window);
 	AnomalyScore score;
 
 	anomaly_score(&trial->model, profile, false, &score);
-	if (!day->active || score.score > day->score)
+	if (!day->is_active || score.score > day->score)
 	{
 		day->score = score.score;
 		memcpy(day->features, score.features, sizeof(day->features));
 	}
-	day->active = true;
-	if (score.score >= threshold && profile->window.hour >= trial->quiet_until[user])
+	if (standard > day->standard)
+		day->standard = (float) standard;
+	day->is_active = true;
+	if (score.score >= ANOMALY_ALERT && profile->window.hour >= trial->quiet_until[user])
 	{
-		day->alerted = true;
+		day->is_alerted = true;
 		trial->quiet_until[user] = profile->window.hour + COOLDOWN;
 	}
 	if (trial->window_episode[user] >= 0)
@@ -64,20 +146,28 @@ close_window(Trial *trial, int user)
 	anomaly_close(&trial->model, profile);
 }
 
+/* Numbers far apart stand for hashes. */
+static uint64_t
+hash_of(uint64_t number)
+{
+	return (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 static void
 take(void *argument, const YearEvent *event)
 {
-	static const AnomalyDeed deeds[] = {ANOMALY_OTHER, ANOMALY_DENIED, ANOMALY_READ, ANOMALY_DECRYPT, ANOMALY_CHANGE, ANOMALY_DENIED};
+	static const AnomalyDeed deeds[] = {ANOMALY_OTHER,   ANOMALY_DENIED, ANOMALY_READ,
+										ANOMALY_DECRYPT, ANOMALY_CHANGE, ANOMALY_DENIED};
 	Trial *trial = argument;
 	AnomalyProfile *profile = &trial->profiles[event->user];
 	AnomalyEvent noted = {.time = event->time + BEGINS,
 						  .deed = deeds[event->deed],
 						  .rows = (uint32_t) event->rows,
-						  .network = ((uint64_t) (event->address >> 16) + 1) * UINT64_C(0x9e3779b97f4a7c15),
-						  .action = ((uint64_t) event->deed + 1) * UINT64_C(0xbf58476d1ce4e5b9)};
+						  .network = hash_of(event->address >> 16),
+						  .action = hash_of(event->deed)};
 
 	if (event->deed >= YEAR_READ)
-		noted.object = ((uint64_t) event->table + (event->deed == YEAR_DECRYPT ? 1001 : 1)) * UINT64_C(0x94d049bb133111eb);
+		noted.object = hash_of((uint64_t) event->table + (event->deed == YEAR_DECRYPT ? 1000 : 0));
 	if (anomaly_is_over(profile, noted.time))
 		close_window(trial, event->user);
 	anomaly_note(profile, &noted);
@@ -85,13 +175,31 @@ take(void *argument, const YearEvent *event)
 		trial->window_episode[event->user] = event->episode;
 }
 
+static void
+run(Trial *trial, uint64_t seed)
+{
+	memset(trial, 0, sizeof(*trial));
+	anomaly_model_init(&trial->model, 1);
+	for (int user = 0; user < YEAR_USERS; user++)
+	{
+		anomaly_profile_init(&trial->profiles[user]);
+		trial->window_episode[user] = -1;
+		for (int day = 0; day < DAYS; day++)
+			trial->days[user][day].episode = -1;
+	}
+	year_run(seed, take, trial, trial->kinds);
+	for (int user = 0; user < YEAR_USERS; user++)
+		if (trial->profiles[user].window.events > 0)
+			close_window(trial, user);
+}
+
+/* ---- ranks ---- */
+
 typedef struct Ranked
 {
 	float score;
 	float weight; /* of misuse; 0: none */
-	int episode;
-	int user;
-	int day;
+	const Day *day;
 } Ranked;
 
 static int
@@ -103,144 +211,189 @@ higher_first(const void *a, const void *b)
 	return x > y ? -1 : x < y;
 }
 
-/* Area under the ROC curve of one kind's days, or all (-1), beside all days without misuse; ties count half. */
+static int
+rank(const Trial *trial, bool is_standard, Ranked *ranked)
+{
+	int days_of[YEAR_EPISODES] = {0};
+	int count = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (int user = 0; user < YEAR_USERS; user++)
+			for (int i = YEAR_QUIET_DAYS; i < DAYS; i++)
+			{
+				const Day *day = &trial->days[user][i];
+
+				if (!day->is_active)
+					continue;
+				if (pass == 0 && day->episode >= 0)
+					days_of[day->episode]++;
+				if (pass == 1)
+					ranked[count++] = (Ranked){.score = is_standard ? day->standard : day->score,
+											   .weight = day->episode < 0 ? 0 : 1.0f / (float) days_of[day->episode],
+											   .day = day};
+			}
+	qsort(ranked, (size_t) count, sizeof(Ranked), higher_first);
+	return count;
+}
+
+/* Area under the ROC curve of one kind of misuse, or of all (MISUSES), beside days without; ties count half. */
 static double
 area(const Trial *trial, const Ranked *ranked, int count, int kind)
 {
-	double below = 0, all = 0, normal = 0, sum = 0;
+	double below = 0;
+	double misuses = 0;
+	double sum = 0;
 
-	for (int i = count - 1; i >= 0; i--)
+	for (int i = count - 1; i >= 0;)
 	{
-		int last = i;
-		double ties = 0, misuse = 0;
+		float score = ranked[i].score;
+		double ties = 0;
+		double misuse = 0;
 
-		while (last >= 0 && ranked[last].score == ranked[i].score)
-		{
-			if (ranked[last].weight == 0)
+		for (; i >= 0 && ranked[i].score == score; i--)
+			if (ranked[i].weight == 0)
 				ties++;
-			else if (kind < 0 || (int) trial->kinds[ranked[last].episode] == kind)
-				misuse += ranked[last].weight;
-			last--;
-		}
+			else if (kind == MISUSES || (int) trial->kinds[ranked[i].day->episode] == kind)
+				misuse += ranked[i].weight;
 		sum += misuse * (below + ties / 2);
-		all += misuse;
+		misuses += misuse;
 		below += ties;
-		i = last + 1;
 	}
-	normal = below;
-	return sum / (all * normal);
+	return sum / (misuses * below);
 }
+
+/* ---- results ---- */
 
 typedef struct Result
 {
-	double auc;
+	double area[MISUSES + 1]; /* of each kind, then of all */
 	double precision;
-	double kinds[MISUSES];
+	double standard_area[MISUSES + 1];
+	double standard_precision;
+	double false_alerts; /* in a user's week */
+	double found[MISUSES + 1];
 } Result;
 
-static Result
-rank(const Trial *trial, bool baseline, bool show)
+static double
+precision(const Ranked *ranked)
 {
-	static Ranked ranked[YEAR_USERS * (YEAR_DAYS + 1)];
-	int days_of[YEAR_EPISODES] = {0};
-	int count = 0;
-	Result result = {0};
+	int misuse = 0;
+
+	for (int i = 0; i < HIGHEST; i++)
+		misuse += ranked[i].weight > 0;
+	return (double) misuse / HIGHEST;
+}
+
+static void
+count_alerts(const Trial *trial, Result *result)
+{
+	bool found[YEAR_EPISODES] = {false};
 
 	for (int user = 0; user < YEAR_USERS; user++)
-		for (int day = YEAR_QUIET_DAYS; day <= YEAR_DAYS; day++)
-			if (trial->days[user][day].active && trial->days[user][day].episode >= 0)
-				days_of[trial->days[user][day].episode]++;
-	for (int user = 0; user < YEAR_USERS; user++)
-		for (int day = YEAR_QUIET_DAYS; day <= YEAR_DAYS; day++)
+		for (int i = 0; i < DAYS; i++)
 		{
-			const Day *d = &trial->days[user][day];
+			const Day *day = &trial->days[user][i];
 
-			if (d->active)
-				ranked[count++] = (Ranked){.score = baseline ? d->baseline : d->score,
-										   .episode = d->episode,
-										   .weight = d->episode < 0 ? 0 : 1.0f / (float) days_of[d->episode],
-										   .user = user,
-										   .day = day};
+			if (day->is_alerted && day->episode >= 0)
+				found[day->episode] = true;
+			else if (day->is_alerted)
+				result->false_alerts += 1 / USER_WEEKS;
 		}
-	qsort(ranked, (size_t) count, sizeof(Ranked), higher_first);
-	for (int i = 0; i < 50; i++)
-		result.precision += ranked[i].weight > 0 ? 1.0 / 50 : 0;
-	result.auc = area(trial, ranked, count, -1);
-	for (int kind = 0; kind < MISUSES; kind++)
-		result.kinds[kind] = area(trial, ranked, count, kind);
-	if (show)
-		for (int i = 0, shown = 0; i < count && shown < 150; i++)
-			if (i < 100 || ranked[i].weight > 0)
-			{
-				shown++;
-				printf("%5d u%-3d d%-3d %6.2f %-18s", i, ranked[i].user, ranked[i].day, ranked[i].score,
-					   ranked[i].episode < 0 ? "-" : year_misuse_names[trial->kinds[ranked[i].episode]]);
-				for (int f = 0; f < ANOMALY_FEATURES; f++)
-					printf(" %4.1f", trial->days[ranked[i].user][ranked[i].day].features[f]);
-				printf("\n");
-			}
+	for (int i = 0; i < YEAR_EPISODES; i++)
+		if (found[i])
+		{
+			result->found[trial->kinds[i]]++;
+			result->found[MISUSES]++;
+		}
+}
+
+static void
+list(const Trial *trial, const Ranked *ranked)
+{
+	for (int i = 0; i < 2 * HIGHEST; i++)
+	{
+		const Day *day = ranked[i].day;
+
+		printf("%6.2f %-18s", ranked[i].score,
+			   day->episode < 0 ? "-" : year_misuse_names[trial->kinds[day->episode]]);
+		for (int k = 0; k < ANOMALY_FEATURES; k++)
+			if (day->features[k] >= 1)
+				printf(" %s %.1f", anomaly_feature_names[k], day->features[k]);
+		printf("\n");
+	}
+}
+
+static Result
+judge(const Trial *trial, bool with_list)
+{
+	static Ranked ranked[YEAR_USERS * DAYS];
+	Result result = {0};
+	int count = rank(trial, true, ranked);
+
+	for (int kind = 0; kind <= MISUSES; kind++)
+		result.standard_area[kind] = area(trial, ranked, count, kind);
+	result.standard_precision = precision(ranked);
+	count = rank(trial, false, ranked);
+	for (int kind = 0; kind <= MISUSES; kind++)
+		result.area[kind] = area(trial, ranked, count, kind);
+	result.precision = precision(ranked);
+	count_alerts(trial, &result);
+	if (with_list)
+		list(trial, ranked);
 	return result;
+}
+
+static void
+add(Result *sum, const Result *result, double share)
+{
+	for (int kind = 0; kind <= MISUSES; kind++)
+	{
+		sum->area[kind] += result->area[kind] * share;
+		sum->standard_area[kind] += result->standard_area[kind] * share;
+		sum->found[kind] += result->found[kind] * share;
+	}
+	sum->precision += result->precision * share;
+	sum->standard_precision += result->standard_precision * share;
+	sum->false_alerts += result->false_alerts * share;
+}
+
+static void
+print_mean(const Result *mean)
+{
+	printf("\nmean of the seeds       model  standard scores  found\n");
+	for (int kind = 0; kind <= MISUSES; kind++)
+		printf("ROC AUC, %-18s %.3f  %.3f  %4.1f of %d\n", kind == MISUSES ? "all" : year_misuse_names[kind],
+			   mean->area[kind], mean->standard_area[kind], mean->found[kind],
+			   kind == MISUSES ? YEAR_EPISODES : YEAR_EPISODES / MISUSES);
+	printf("precision at %d          %.3f  %.3f\n", HIGHEST, mean->precision, mean->standard_precision);
+	printf("false alerts in a user's week  %.3f\n", mean->false_alerts);
 }
 
 int
 main(int argc, char **argv)
 {
 	static Trial trial;
-	(void) argc;
-	int first = atoi(argv[1]), last = atoi(argv[2]);
+	int first = argc > 1 ? atoi(argv[1]) : 6;
+	int last = argc > 2 ? atoi(argv[2]) : 15;
 	Result mean = {0};
-	double false_mean = 0, caught_mean = 0;
 
-	if (getenv("THRESHOLD"))
-		threshold = atof(getenv("THRESHOLD"));
+	if (first < 1 || last < first)
+	{
+		fprintf(stderr, "anomaly FIRST LAST [list]\n");
+		return 2;
+	}
 	for (int seed = first; seed <= last; seed++)
 	{
 		Result result;
-		int false_alerts = 0;
-		bool caught[YEAR_EPISODES] = {false};
-		int caught_count = 0;
 
-		memset(&trial, 0, sizeof(trial));
-		anomaly_model_init(&trial.model, 1);
-		for (int i = 0; i < YEAR_USERS; i++)
-		{
-			anomaly_profile_init(&trial.profiles[i]);
-			trial.window_episode[i] = -1;
-			for (int d = 0; d <= YEAR_DAYS; d++)
-				trial.days[i][d].episode = -1;
-		}
-		year_run((uint64_t) seed, take, &trial, trial.kinds);
-		for (int i = 0; i < YEAR_USERS; i++)
-			if (trial.profiles[i].window.events > 0)
-				close_window(&trial, i);
-		result = rank(&trial, false, getenv("SHOW") != NULL);
-		for (int i = 0; i < YEAR_USERS; i++)
-			for (int d = 0; d <= YEAR_DAYS; d++)
-				if (trial.days[i][d].alerted)
-				{
-					if (trial.days[i][d].episode < 0)
-						false_alerts++;
-					else
-						caught[trial.days[i][d].episode] = true;
-				}
-		for (int i = 0; i < YEAR_EPISODES; i++)
-			caught_count += caught[i];
-		printf("seed %d auc %.4f p50 %.2f false %.4f caught %d |", seed, result.auc, result.precision,
-			   false_alerts / (YEAR_USERS * YEAR_DAYS / 7.0), caught_count);
-		for (int k = 0; k < MISUSES; k++)
-		{
-			printf(" %.3f", result.kinds[k]);
-			mean.kinds[k] += result.kinds[k] / (last - first + 1);
-		}
-		printf("\n");
-		mean.auc += result.auc / (last - first + 1);
-		mean.precision += result.precision / (last - first + 1);
-		false_mean += false_alerts / (YEAR_USERS * YEAR_DAYS / 7.0) / (last - first + 1);
-		caught_mean += caught_count / (double) (last - first + 1);
+		run(&trial, (uint64_t) seed);
+		result = judge(&trial, argc > 3);
+		add(&mean, &result, 1.0 / (last - first + 1));
+		printf("seed %2d: ROC AUC %.3f, precision at %d %.2f, %.3f false alerts in a user's week, %.0f of %d found; "
+			   "standard scores %.3f, %.2f\n",
+			   seed, result.area[MISUSES], HIGHEST, result.precision, result.false_alerts, result.found[MISUSES],
+			   YEAR_EPISODES, result.standard_area[MISUSES], result.standard_precision);
 	}
-	printf("mean auc %.4f p50 %.2f false %.4f caught %.1f |", mean.auc, mean.precision, false_mean, caught_mean);
-	for (int k = 0; k < MISUSES; k++)
-		printf(" %.3f", mean.kinds[k]);
-	printf("\n");
+	print_mean(&mean);
 	return 0;
 }

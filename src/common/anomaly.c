@@ -10,6 +10,7 @@
 #define SHARED_MEMORY 30000.0f
 #define WEEKS_HALVE 8       /* weeks after which an hour's weight has halved */
 #define LONG_PAUSE (7 * 24) /* hours */
+#define YOUNG 16.0f         /* windows after which a score counts half: of somebody who is new, much is new */
 #define TREES_WEIGHT 0.5f
 #define TEACHES_MOST 3.0f /* an amount further above the mean than so many deviations teaches as if it were there */
 
@@ -163,19 +164,21 @@ void
 anomaly_score(const AnomalyModel *model, const AnomalyProfile *profile, bool with_parts, AnomalyScore *score)
 {
 	float bits[ANOMALY_FEATURES];
+	float trust;
 
 	memset(score, 0, sizeof(*score));
 	if (profile->window.events == 0)
 		return;
 	anomaly_features(model, profile, score->features);
 	surprises(model, score->features, bits);
-	score->score = score_of(model, bits);
+	trust = (float) profile->windows / ((float) profile->windows + YOUNG);
+	score->score = score_of(model, bits) * trust;
 	for (int i = 0; with_parts && i < ANOMALY_FEATURES; i++)
 	{
 		float kept = bits[i];
 
 		bits[i] = 0;
-		score->parts[i] = score->score - score_of(model, bits);
+		score->parts[i] = score->score - score_of(model, bits) * trust;
 		bits[i] = kept;
 	}
 }

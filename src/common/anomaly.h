@@ -173,8 +173,8 @@ typedef struct AnomalyModel
 	float split_at[ANOMALY_TREES][ANOMALY_NODES];
 } AnomalyModel;
 
-/* From this score on a window is worth an alert: about one in 20 weeks of a user who does nothing wrong (see bench/). */
-#define ANOMALY_ALERT 5.6f
+/* From this score on a window is worth an alert: about one in 15 weeks of a user who does nothing wrong (see bench/). */
+#define ANOMALY_ALERT 5.2f
 
 typedef struct AnomalyScore
 {
