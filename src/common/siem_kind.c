@@ -116,6 +116,7 @@ static const SiemKind kinds[] = {
 	{"events_withheld", "database", "info", SIEM_BASE, OTHER, NULL},
 	{"system_error", "database", "error", SIEM_BASE, OTHER, NULL},
 	{"alert_raised", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
+	{"alert_rule_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"alert*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 	{"incident*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 };

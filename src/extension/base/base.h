@@ -107,6 +107,7 @@ extern int setting_login_max_lockout; /* seconds */
 extern int setting_max_concurrent_hashes;
 extern int setting_max_databases;
 extern int setting_max_subscriptions;
+extern int setting_monitor_memory;      /* kB */
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
 extern bool setting_redact;

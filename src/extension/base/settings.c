@@ -35,6 +35,7 @@ int setting_login_max_lockout;
 int setting_max_concurrent_hashes;
 int setting_max_databases;
 int setting_max_subscriptions;
+int setting_monitor_memory;
 int setting_password_min_length;
 int setting_password_min_score;
 bool setting_redact;
@@ -326,6 +327,11 @@ static const IntegerSetting integers[] = {
 	 "How many subscriptions to topics one session may hold.",
 	 "Each WebSocket client of a gateway is one; twin.subscribe() refuses more. A subscription takes as much memory "
 	 "as its token, and some 200 bytes and 40 for each topic besides. Lowering it ends none.",
+	 NULL},
+	{"twin_security.monitor_memory", &setting_monitor_memory, 16384, 1024, 4194304, PGC_POSTMASTER, GUC_UNIT_KB,
+	 "Shared memory in which rules count events.",
+	 "Of all databases. A rule takes about 400 bytes for each address or user that it counts. When it is full, those "
+	 "make room that were counted least.",
 	 NULL},
 	{"twin_security.password_min_length", &setting_password_min_length, 8, 8, 72, PGC_SUSET, 0,
 	 "Characters that a password must have at least.",

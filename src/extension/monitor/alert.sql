@@ -4,13 +4,15 @@
  *		are triggers on twin_internal.alerts.
  */
 
-CREATE FUNCTION twin_internal.raise_alert(rule_name text, severity text, subject text, count bigint, event_ids bigint[], details jsonb DEFAULT '{}') RETURNS bigint
+CREATE FUNCTION twin_internal.raise_alert(rule_name text, severity text, subject text, count bigint, event_ids bigint[], details jsonb DEFAULT '{}',
+	event_time timestamptz DEFAULT NULL) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	raised twin_internal.alerts%ROWTYPE;
 BEGIN
-	INSERT INTO twin_internal.alerts (rule_name, severity, subject, count, event_ids, details)
-		VALUES (raise_alert.rule_name, raise_alert.severity, raise_alert.subject, raise_alert.count, raise_alert.event_ids, raise_alert.details)
+	INSERT INTO twin_internal.alerts (rule_name, severity, subject, count, event_ids, details, event_time)
+		VALUES (raise_alert.rule_name, raise_alert.severity, raise_alert.subject, raise_alert.count, raise_alert.event_ids, raise_alert.details,
+			coalesce(raise_alert.event_time, clock_timestamp()))
 		RETURNING * INTO raised;
 	PERFORM twin_internal.emit_event('alert_raised', raised.rule_name, 'alert',
 		jsonb_build_object('alert_id', raised.alert_id, 'subject', raised.subject, 'count', raised.count), raised.severity);
@@ -19,6 +21,6 @@ BEGIN
 	RETURN raised.alert_id;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb) IS 'an alert: its row, the event alert_raised, NOTIFY twin_alerts';
+COMMENT ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) IS 'an alert: its row, the event alert_raised, NOTIFY twin_alerts';
 
-REVOKE ALL ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) FROM PUBLIC;

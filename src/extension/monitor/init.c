@@ -7,5 +7,6 @@
 void
 monitor_init(void)
 {
+	rule_init(); /* watches first */
 	stream_init();
 }

@@ -7,8 +7,122 @@
 
 #include "monitor/monitor.h"
 
+#include "common/network.h"
+#include "common/window.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "executor/spi.h"
+
 /* ---- stream.c ---- */
 
 extern void stream_init(void);
+
+/* Runs a statement, prepared once in this process, and raises unless the answer is this SPI code; nulls may be NULL. */
+extern void stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls,
+					   int expected);
+
+/* Does something in a subtransaction.  False: it raised, which the log says, and it is undone. */
+extern bool stream_try(void (*work)(void *argument), void *argument, const char *what);
+
+/* For who watches first: has the batch end with the event that is shown, because what it leads to takes time. */
+extern void stream_end_here(void);
+
+/* ---- windows.c: windows in shared memory, which reflect the log up to a leaf ---- */
+
+extern void windows_init(void);
+
+/*
+ * From which leaf on this database's windows do not reflect the log.  When that is before the position, because the
+ * server was started since or a batch was rolled back, the log is counted again up to there first.
+ */
+extern int64 windows_leaf(int64 position);
+
+/* A batch is about to be counted; it is committed, and they reflect the log up to this leaf. */
+extern void windows_begin(void);
+extern void windows_settle(int64 next_leaf);
+
+/* Counts an event of a subject of a rule, known by a hash that nobody can aim at.  True: often enough, and not told yet. */
+extern bool windows_count(uint64 hash, const WindowPolicy *policy, const WindowEvent *event, WindowCount *reached);
+extern uint64 windows_hash(const void *data, Size length);
+
+/* From when on a subject may be told again. */
+extern void windows_quiet(uint64 hash, int64 until);
+
+/* ---- rule_compile.c: a row of twin.alert_rules ---- */
+
+/* Columns, in the order of tables.sql. */
+enum
+{
+	RULE_NAME = 1,
+	RULE_EVENT_TYPES,
+	RULE_THRESHOLD,
+	RULE_PERIOD,
+	RULE_SUBJECT,
+	RULE_SEVERITY,
+	RULE_COOLDOWN,
+	RULE_PLAYBOOK,
+	RULE_ENABLED,
+	RULE_CONDITIONS,
+	RULE_IS_AUTOMATIC,
+	RULE_DESCRIPTION,
+	RULE_DETECTOR
+};
+
+typedef enum RuleSubject
+{
+	SUBJECT_ANY,
+	SUBJECT_ADDRESS,
+	SUBJECT_USER
+} RuleSubject;
+
+/* "login_failure", "token_*" */
+typedef struct RulePattern
+{
+	const char *text; /* without the star */
+	size_t length;
+	bool is_prefix;
+} RulePattern;
+
+typedef struct RuleCondition RuleCondition;
+
+typedef struct Rule
+{
+	const char *name;
+	const char *severity;
+	RulePattern *patterns;
+	int pattern_count;
+	RuleCondition *conditions;
+	int condition_count;
+	RuleSubject subject;
+	WindowPolicy policy;
+	int64 cooldown; /* microseconds */
+	bool counts;    /* it is enabled, and decided by counting */
+	uint64 hash;    /* of all that makes what it counts */
+} Rule;
+
+/* What is wrong with a row that the table's constraints refuse. */
+extern const char rule_incomplete[];
+
+/* Compiles a row, in the current memory context.  NULL, or what is wrong with it. */
+extern const char *rule_compile(HeapTuple row, TupleDesc shape, Rule *rule);
+
+/* Whether an event is one of those that a rule counts. */
+extern bool rule_matches(const Rule *rule, const WatchedEvent *event);
+
+/* ---- rule_condition.c: fields of events and what they must be ---- */
+
+extern const char *condition_compile(const Jsonb *json, RuleCondition **conditions, int *count);
+extern bool condition_holds(const RuleCondition *conditions, int count, const WatchedEvent *event);
+
+/* ---- rule.c ---- */
+
+extern void rule_init(void);
+
+/* A batch begins with a leaf; rules are read again when they were changed. */
+extern void rule_begin_batch(int64 leaf);
+
+/* Counts an event and raises nothing. */
+extern void rule_count_again(const WatchedEvent *event);
 
 #endif /* TSEC_MONITOR_RULE_H */

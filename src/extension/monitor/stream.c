@@ -12,7 +12,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
+#include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -54,8 +54,10 @@ typedef struct Batch
 	bool *found;
 	int *by_id; /* places, in the order of ids */
 	int count;
-	int64 next_leaf; /* after it */
 } Batch;
+
+/* Whether the batch ends with the event that is being shown. */
+static bool ends_here = false;
 
 void
 monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch)
@@ -67,16 +69,17 @@ monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch)
 
 /* ---- reading ---- */
 
-/* A statement, prepared once in this process. */
-static SPIPlanPtr
-prepare(SPIPlanPtr *kept, const char *sql, int count, Oid *types)
+void
+stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls, int expected)
 {
-	if (*kept != NULL)
-		return *kept;
-	*kept = SPI_prepare(sql, count, types);
-	if (*kept == NULL || SPI_keepplan(*kept) != 0)
-		elog(ERROR, "twin_security: a statement of the monitor cannot be planned");
-	return *kept;
+	if (*kept == NULL)
+	{
+		*kept = SPI_prepare(sql, count, types);
+		if (*kept == NULL || SPI_keepplan(*kept) != 0)
+			elog(ERROR, "twin_security: a statement of the monitor cannot be planned");
+	}
+	if (SPI_execute_plan(*kept, values, nulls, false, 0) != expected)
+		elog(ERROR, "twin_security: a statement of the monitor did something else");
 }
 
 static Datum
@@ -100,39 +103,10 @@ read_end(int64 *end)
 {
 	static SPIPlanPtr plan = NULL;
 
-	if (SPI_execute_plan(prepare(&plan, "SELECT l.size FROM twin_internal.ledger_state l", 0, NULL), NULL, NULL, true,
-						 1) != SPI_OK_SELECT)
-		elog(ERROR, "twin_security: the size of the audit log cannot be read");
+	stream_run(&plan, "SELECT l.size FROM twin_internal.ledger_state l", 0, NULL, NULL, NULL, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		return false;
 	*end = number_of(0, 1);
-	return true;
-}
-
-/* Where this database's stream is, which is the log's end when it has not begun; false: it must wait for that. */
-static bool
-read_position(int64 *position)
-{
-	static SPIPlanPtr plan = NULL;
-	static SPIPlanPtr begin_plan = NULL;
-	Oid types[] = {INT8OID};
-	Datum values[1];
-
-	if (SPI_execute_plan(prepare(&plan, "SELECT p.next_leaf FROM twin_internal.monitor_position p", 0, NULL), NULL,
-						 NULL, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "twin_security: the position in the audit log cannot be read");
-	if (SPI_processed == 1)
-	{
-		*position = number_of(0, 1);
-		return true;
-	}
-	if (!read_end(position))
-		return false;
-	values[0] = Int64GetDatum(*position);
-	if (SPI_execute_plan(
-			prepare(&begin_plan, "INSERT INTO twin_internal.monitor_position (next_leaf) VALUES ($1)", 1, types),
-			values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "twin_security: the position in the audit log cannot be written");
 	return true;
 }
 
@@ -143,9 +117,35 @@ write_position(int64 position)
 	Oid types[] = {INT8OID};
 	Datum values[] = {Int64GetDatum(position)};
 
-	if (SPI_execute_plan(prepare(&plan, "UPDATE twin_internal.monitor_position SET next_leaf = $1", 1, types), values,
-						 NULL, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "twin_security: the position in the audit log cannot be written");
+	stream_run(&plan, "UPDATE twin_internal.monitor_position SET next_leaf = $1", 1, types, values, NULL,
+			   SPI_OK_UPDATE);
+}
+
+/* Where this database's stream is: at the log's end when it has not begun, or that was cut off; false: it must wait. */
+static bool
+read_position(int64 *position)
+{
+	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr begin_plan = NULL;
+	Oid types[] = {INT8OID};
+	Datum values[1];
+	int64 end;
+
+	if (!read_end(&end))
+		return false;
+	values[0] = Int64GetDatum(end);
+	stream_run(&plan, "SELECT p.next_leaf FROM twin_internal.monitor_position p", 0, NULL, NULL, NULL, SPI_OK_SELECT);
+	if (SPI_processed == 1)
+	{
+		*position = number_of(0, 1);
+		if (*position > end)
+			write_position(*position = end);
+		return true;
+	}
+	*position = end;
+	stream_run(&begin_plan, "INSERT INTO twin_internal.monitor_position (next_leaf) VALUES ($1)", 1, types, values,
+			   NULL, SPI_OK_INSERT);
+	return true;
 }
 
 static const WatchedEvent *sorted_events; /* whose places are being sorted */
@@ -159,22 +159,19 @@ compare_places(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
-/* Takes the ledger's next rows, as far as they go. */
+/* Takes the ledger's next rows from a leaf on, and before another, as far as they go. */
 static void
-read_ledger(Batch *batch, int64 first)
+read_ledger(Batch *batch, int64 first, int64 end)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid types[] = {INT8OID, INT8OID};
-	Datum values[] = {Int64GetDatum(first), Int64GetDatum(attempts > 1 ? 1 : batch_rows)};
+	Oid types[] = {INT8OID, INT8OID, INT8OID};
+	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end), Int64GetDatum(attempts > 1 ? 1 : batch_rows)};
 
-	if (SPI_execute_plan(prepare(&plan,
-								 "SELECT s.record_id, s.first_leaf, s.leaves::bigint FROM twin_internal.sealed s "
-								 "WHERE s.first_leaf >= $1 ORDER BY s.first_leaf LIMIT $2",
-								 2, types),
-						 values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "twin_security: the ledger cannot be read");
+	stream_run(&plan,
+			   "SELECT s.record_id, s.first_leaf, s.leaves::bigint FROM twin_internal.sealed s "
+			   "WHERE s.first_leaf >= $1 AND s.first_leaf < $2 ORDER BY s.first_leaf LIMIT $3",
+			   3, types, values, NULL, SPI_OK_SELECT);
 	batch->count = (int) SPI_processed;
-	batch->next_leaf = first;
 	if (batch->count == 0)
 		return;
 	batch->events = palloc0(batch->count * sizeof(WatchedEvent));
@@ -189,7 +186,6 @@ read_ledger(Batch *batch, int64 first)
 		event->rows = (int32) Max(Min(number_of(i, 3), EVENT_ID_STEP), 1);
 		batch->by_id[i] = i;
 	}
-	batch->next_leaf = (int64) batch->events[batch->count - 1].leaf_index + batch->events[batch->count - 1].rows;
 	SPI_freetuptable(SPI_tuptable);
 	sorted_events = batch->events;
 	qsort(batch->by_id, batch->count, sizeof(int), compare_places);
@@ -278,17 +274,13 @@ read_range(Batch *batch, int64 first, int64 last)
 	Oid types[] = {INT8OID, INT8OID};
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
 
-	if (SPI_execute_plan(
-			prepare(&plan,
-					"SELECT e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, "
-					"e.application_made, e.client_address, e.details, "
-					"e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, e.username, "
-					"e.session_user_name, e.application_name "
-					"FROM (TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) "
-					"e WHERE e.event_id BETWEEN $1 AND $2",
-					2, types),
-			values, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "twin_security: events cannot be read");
+	stream_run(&plan,
+			   "SELECT e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "
+			   "e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, "
+			   "e.username, e.session_user_name, e.application_name "
+			   "FROM (TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) e "
+			   "WHERE e.event_id BETWEEN $1 AND $2",
+			   2, types, values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		take_row(batch, i);
 	SPI_freetuptable(SPI_tuptable);
@@ -311,46 +303,22 @@ read_events(Batch *batch)
 
 /* ---- showing ---- */
 
-/* Part of a batch, for one watcher. */
-typedef struct Showing
-{
-	const Watcher *watcher;
-	const Batch *batch;
-	int first;
-	int count;
-	bool ends; /* the batch does */
-} Showing;
-
+/* Logs what was raised; not what ends this process's work. */
 static void
-show(const Showing *showing)
-{
-	for (int i = showing->first; i < showing->first + showing->count; i++)
-		if (showing->batch->found[i])
-			showing->watcher->watch(&showing->batch->events[i]);
-	if (showing->ends && showing->watcher->end_of_batch != NULL)
-		showing->watcher->end_of_batch();
-}
-
-/* Logs what a watcher raised; not what ends this process's work. */
-static void
-note_failure(const Showing *showing)
+note_failure(const char *what)
 {
 	ErrorData *error = CopyErrorData();
 
 	FlushErrorState();
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		ReThrowError(error);
-	ereport(LOG, (errcode(error->sqlerrcode), errmsg("security events could not be watched: %s", error->message),
-				  errdetail("This concerns %d events from leaf " UINT64_FORMAT " on.", showing->count,
-							showing->count > 0 ? showing->batch->events[showing->first].leaf_index
-											   : (uint64) showing->batch->next_leaf),
+	ereport(LOG, (errcode(error->sqlerrcode), errmsg("%s: %s", what, error->message),
 				  error->context == NULL ? 0 : errcontext("%s", error->context)));
 	FreeErrorData(error);
 }
 
-/* Shows it in a subtransaction, which is rolled back when the watcher raises: false then. */
-static bool
-try_to_show(const Showing *showing)
+bool
+stream_try(void (*work)(void *argument), void *argument, const char *what)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -360,7 +328,7 @@ try_to_show(const Showing *showing)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		show(showing);
+		work(argument);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
@@ -368,8 +336,9 @@ try_to_show(const Showing *showing)
 	{
 		MemoryContextSwitchTo(context);
 		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		note_failure(showing);
+		note_failure(what);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -377,52 +346,124 @@ try_to_show(const Showing *showing)
 	return done;
 }
 
-/* Shows a batch to a watcher; after it raised, one event at a time. */
+/* Part of a batch, for one watcher. */
+typedef struct Showing
+{
+	const Watcher *watcher;
+	const Batch *batch;
+	int next; /* to be shown */
+	int end;
+	bool ends_batch;
+} Showing;
+
+void
+stream_end_here(void)
+{
+	ends_here = true;
+}
+
 static void
+show(void *argument)
+{
+	Showing *showing = argument;
+
+	while (showing->next < showing->end && !ends_here)
+	{
+		int place = showing->next++;
+
+		if (showing->batch->found[place])
+			showing->watcher->watch(&showing->batch->events[place]);
+	}
+	if (showing->ends_batch && showing->watcher->end_of_batch != NULL)
+		showing->watcher->end_of_batch();
+}
+
+/* Shows a batch to a watcher, after it raised one event at a time; how many it was shown. */
+static int
 show_batch(const Watcher *watcher, const Batch *batch)
 {
+	static const char what[] = "security events could not be watched";
 	Showing whole = {watcher, batch, 0, batch->count, true};
+	int shown = 0;
 
-	if (try_to_show(&whole))
-		return;
-	for (int i = 0; i < batch->count; i++)
-		(void) try_to_show(&(Showing){watcher, batch, i, 1, false});
-	(void) try_to_show(&(Showing){watcher, batch, batch->count, 0, true});
+	ends_here = false;
+	if (stream_try(show, &whole, what))
+		return whole.next;
+	while (shown < batch->count && !ends_here)
+	{
+		(void) stream_try(
+			show, &(Showing){watcher, batch, shown, shown + 1, false},
+			psprintf("security event " INT64_FORMAT " could not be watched", batch->events[shown].event_id));
+		shown++;
+	}
+	ends_here = false;
+	(void) stream_try(show, &(Showing){watcher, batch, 0, 0, true}, what);
+	return shown;
 }
 
+/* Shows a batch to all; the first may make it shorter. */
 static void
-show_events(Batch *batch)
+show_to_all(Batch *batch)
 {
-	read_events(batch);
 	for (int i = 0; i < watcher_count; i++)
-		show_batch(&watchers[i], batch);
+		batch->count = show_batch(&watchers[i], batch);
 }
 
-/* Shows the next batch; whether there may be more. */
-static bool
-show_next(void)
+/* Has rules count what they counted before. */
+static void
+show_again(Batch *batch)
 {
-	int64 position;
-	int64 end;
-	Batch batch = {0};
+	static const Watcher again = {rule_count_again, NULL};
 
-	if (!read_position(&position) || !read_end(&end))
-		return false;
-	/* a log that was cut off, and begins anew */
-	if (position > end)
-		write_position(position = end);
-	attempts = position == attempted_at ? attempts + 1 : 1;
-	attempted_at = position;
-	read_ledger(&batch, position);
+	(void) show_batch(&again, batch);
+}
+
+/* Shows a batch that begins with a leaf; the leaf after it, or -1 when there is none. */
+static int64
+show_from(int64 leaf, int64 end, void (*to)(Batch *batch))
+{
+	Batch batch = {0};
+	const WatchedEvent *last;
+
+	attempts = leaf == attempted_at ? attempts + 1 : 1;
+	attempted_at = leaf;
+	read_ledger(&batch, leaf, end);
 	if (batch.count == 0)
-		return false;
-	if (attempts > ATTEMPTS_MAX)
+		return -1;
+	if (attempts <= ATTEMPTS_MAX)
+	{
+		read_events(&batch);
+		rule_begin_batch(leaf);
+		windows_begin();
+		to(&batch);
+	}
+	else
 		ereport(LOG, (errmsg("security event " INT64_FORMAT " cannot be read, and is not watched",
 							 batch.events[0].event_id)));
-	else
-		show_events(&batch);
-	write_position(batch.next_leaf);
-	return true;
+	last = &batch.events[batch.count - 1];
+	return (int64) last->leaf_index + last->rows;
+}
+
+/* Goes on where the stream is, or where the windows are; up to which leaf these reflect the log then, -1: as before. */
+static int64
+go_on(void)
+{
+	int64 position;
+	int64 leaf;
+	int64 next;
+
+	if (!read_position(&position))
+		return -1;
+	leaf = windows_leaf(position);
+	if (leaf < position)
+	{
+		next = show_from(leaf, position, show_again);
+		return next < 0 ? position : Min(next, position);
+	}
+	next = show_from(position, PG_INT64_MAX, show_to_all);
+	if (next >= 0)
+		write_position(next);
+	return next;
 }
 
 /* The follower. */
@@ -431,12 +472,16 @@ follow_log(void)
 {
 	instr_time begin;
 	instr_time now;
-	bool goes_on;
+	int64 next;
 
 	INSTR_TIME_SET_CURRENT(begin);
 	event_begin_work("watching security events");
-	goes_on = show_next();
+	next = go_on();
+	HOLD_INTERRUPTS(); /* what is committed is counted */
 	event_end_work();
+	if (next >= 0)
+		windows_settle(next);
+	RESUME_INTERRUPTS();
 	attempts = 0;
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, begin);
@@ -444,7 +489,7 @@ follow_log(void)
 		batch_rows = Max(batch_rows / 2, ROWS_MIN);
 	else if (INSTR_TIME_GET_MILLISEC(now) < QUICK_MS)
 		batch_rows = Min(batch_rows * 2, ROWS_MAX);
-	return goes_on ? 0 : DT_NOEND;
+	return next >= 0 ? 0 : DT_NOEND;
 }
 
 void

@@ -15,7 +15,9 @@ CREATE TABLE twin.alert_rules (
 	enabled boolean NOT NULL DEFAULT true,
 	conditions jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(conditions) = 'object'),	/* field of the event -> value, or array of values */
 	is_automatic boolean NOT NULL DEFAULT false,	/* the playbook runs by itself; else an incident waits for approval */
-	description text
+	description text,
+	detector text NOT NULL DEFAULT 'threshold',	/* what decides: counting, or what was learned of somebody's access */
+	CONSTRAINT alert_rules_detector_check CHECK (detector IN ('threshold', 'learned') AND (detector = 'learned') = (rule_name = 'unusual_access_patterns'))
 );
 COMMENT ON TABLE twin.alert_rules IS 'rules over events, a table one may edit: so many events of these types about one subject within a period raise an alert, and none again before the cooldown is over';
 
@@ -30,10 +32,12 @@ CREATE TABLE twin_internal.alerts (
 	incident_id text,
 	delivered_at timestamptz,
 	details jsonb NOT NULL,
-	is_false boolean NOT NULL DEFAULT false	/* an analyst said so */
+	is_false boolean NOT NULL DEFAULT false,	/* an analyst said so */
+	event_time timestamptz	/* of the last of the events: the cooldown counts from here */
 );
 COMMENT ON TABLE twin_internal.alerts IS 'alerts that rules raised';
 COMMENT ON SEQUENCE twin_internal.alerts_alert_id_seq IS 'numbers of alerts';
+CREATE INDEX alerts_subject ON twin_internal.alerts (rule_name, subject, alert_id);
 CREATE INDEX alerts_raised_at ON twin_internal.alerts (raised_at);
 
 CREATE VIEW twin.alerts AS
@@ -54,7 +58,6 @@ INSERT INTO twin_internal.monitor_position (next_leaf)
 	SELECT coalesce((SELECT l.size FROM twin_internal.ledger_state l), 0) FROM twin_internal.event_state s WHERE NOT s.is_restored;
 SELECT twin_internal.guard_log_table('twin_internal.monitor_position');
 
-SELECT pg_catalog.pg_extension_config_dump('twin.alert_rules', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alerts', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alerts_alert_id_seq', '');
 

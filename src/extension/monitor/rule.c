@@ -1,0 +1,395 @@
+/*
+ * rule.c
+ *		twin.alert_rules, as the writer's process last read it: every event is held against every rule, and counted for
+ *		its subject.  What is too often is an alert when the batch ends.
+ *
+ * Windows are in shared memory and no part of the transaction: each leaf is counted once, whatever is rolled back of a
+ * batch, and an alert that could not be raised is due again with the next event.
+ */
+#include "monitor/rule.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(tsec_check_alert_rule);
+PG_FUNCTION_INFO_V1(tsec_alert_rules_changed);
+
+#define INT8_ARRAY_OID 1016 /* pg_type has no name for it */
+
+/* So many are looked at; the rest says so in the log. */
+#define RULES_MAX 1000
+
+/* Of a user's name only so much is counted by. */
+#define SUBJECT_MAX 512
+
+/* A batch ends with so many alerts: each takes a while. */
+#define ALERTS_OF_BATCH 16
+
+static MemoryContext context = NULL;
+static Rule *rules = NULL;
+static int rule_count = 0;
+static bool known = false;
+static uint64 generation = 1;
+static Oid relation_oid = InvalidOid;
+
+/* An alert that is due. */
+typedef struct DueAlert
+{
+	const Rule *rule;
+	uint64 hash;
+	char *subject; /* NULL: anybody */
+	const char *subject_is;
+	WindowCount reached;
+} DueAlert;
+
+/* Those of the batch; and from which leaf on it was not counted yet. */
+static List *due = NIL;
+static uint64 counted_to = 0;
+
+/* ---- reading rules ---- */
+
+static void
+note_relation_change(Datum argument, Oid relation)
+{
+	if (OidIsValid(relation) && OidIsValid(relation_oid) && relation != relation_oid)
+		return;
+	known = false;
+	relation_oid = InvalidOid;
+	generation++;
+}
+
+static void
+take_row(HeapTuple row, TupleDesc shape)
+{
+	Rule *rule = &rules[rule_count];
+	const char *wrong = rule_compile(row, shape, rule);
+
+	if (wrong != NULL)
+		ereport(LOG,
+				(errmsg("alert rule \"%s\" cannot be read, and is passed over", rule->name == NULL ? "" : rule->name),
+				 errdetail_internal("%s", wrong)));
+	else if (rule->counts)
+		rule_count++;
+}
+
+static void
+read_rows(void)
+{
+	Oid namespace = get_namespace_oid(TSEC_SCHEMA, true);
+	Relation relation;
+	SysScanDesc scan;
+	HeapTuple row;
+
+	relation_oid = OidIsValid(namespace) ? get_relname_relid("alert_rules", namespace) : InvalidOid;
+	rule_count = 0;
+	rules = palloc(RULES_MAX * sizeof(Rule));
+	if (!OidIsValid(relation_oid))
+		return;
+	relation = table_open(relation_oid, AccessShareLock);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		if (rule_count == RULES_MAX)
+		{
+			ereport(LOG, (errmsg("there are more than %d alert rules; the rest is passed over", RULES_MAX)));
+			break;
+		}
+		take_row(row, RelationGetDescr(relation));
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+}
+
+/* Reads everything when there is news. */
+static void
+refresh(void)
+{
+	MemoryContext fresh;
+	MemoryContext outer;
+	uint64 before;
+
+	if (likely(known))
+		return;
+	fresh = AllocSetContextCreate(TopMemoryContext, "twin_security alert rules", ALLOCSET_SMALL_SIZES);
+	outer = MemoryContextSwitchTo(fresh);
+	before = generation; /* opening the table may itself bring news */
+	if (context != NULL)
+		MemoryContextDelete(context);
+	context = fresh;
+	rules = NULL;
+	rule_count = 0;
+	read_rows();
+	MemoryContextSwitchTo(outer);
+	known = before == generation;
+}
+
+/* ---- subjects ---- */
+
+/* What an address counts as: IPv6 by its /64, and no address is that of a unix socket. */
+static char *
+address_subject(const WatchedEvent *event)
+{
+	char text[NETWORK_TEXT_MAX];
+	NetAddress address;
+
+	if (event->client_address == NULL ||
+		!network_address(event->client_address, strlen(event->client_address), &address))
+		return pstrdup("local");
+	if (address.family == 6)
+		memset(address.bytes + 8, 0, 8);
+	network_write(&address, text);
+	return address.family == 6 ? psprintf("%s/64", text) : pstrdup(text);
+}
+
+static char *
+clipped(const char *name)
+{
+	return pnstrdup(name, pg_mbcliplen(name, (int) strlen(name), SUBJECT_MAX));
+}
+
+/* Whom an event is about, for a rule; false: nobody. */
+static bool
+find_subject(const Rule *rule, const WatchedEvent *event, DueAlert *alert)
+{
+	alert->subject = NULL;
+	alert->subject_is = "any";
+	if (rule->subject == SUBJECT_ADDRESS)
+	{
+		alert->subject_is = "address";
+		alert->subject = address_subject(event);
+	}
+	else if (rule->subject == SUBJECT_USER)
+	{
+		const char *name = event->username != NULL ? event->username : event->session_user_name;
+
+		if (name == NULL)
+			return false;
+		/* a role of the database may have the name of somebody's account */
+		alert->subject_is = event->username != NULL ? "user" : "role";
+		alert->subject = clipped(name);
+	}
+	return true;
+}
+
+/* ---- counting ---- */
+
+static uint64
+hash_of(const DueAlert *alert)
+{
+	struct
+	{
+		uint64 rule;
+		uint64 subject;
+		uint32 database;
+		uint32 is_role;
+	} whole = {alert->rule->hash, 0, MyDatabaseId, alert->subject_is[0] == 'r'};
+
+	if (alert->subject != NULL)
+		whole.subject = windows_hash(alert->subject, strlen(alert->subject));
+	return windows_hash(&whole, sizeof(whole));
+}
+
+/* Counts an event for a rule; true: an alert is due. */
+static bool
+count_for(const Rule *rule, const WatchedEvent *event, DueAlert *alert)
+{
+	/* who says that it will be tomorrow makes nobody else wait until then */
+	WindowEvent counted = {
+		.time = Min(event->event_time, event->recorded_at), .id = event->event_id, .weight = event->rows};
+
+	alert->rule = rule;
+	if (!find_subject(rule, event, alert))
+		return false;
+	alert->hash = hash_of(alert);
+	return windows_count(alert->hash, &rule->policy, &counted, &alert->reached);
+}
+
+static void
+add_due(const DueAlert *alert)
+{
+	MemoryContext outer = MemoryContextSwitchTo(TopTransactionContext);
+	DueAlert *copy = palloc(sizeof(DueAlert));
+
+	*copy = *alert;
+	if (alert->subject != NULL)
+		copy->subject = pstrdup(alert->subject);
+	due = lappend(due, copy);
+	windows_quiet(alert->hash, PG_INT64_MAX); /* once in a batch */
+	MemoryContextSwitchTo(outer);
+}
+
+static void
+count(const WatchedEvent *event, bool raises)
+{
+	DueAlert alert;
+
+	if (event->leaf_index < counted_to)
+		return;
+	for (int i = 0; i < rule_count; i++)
+		if (rule_matches(&rules[i], event) && count_for(&rules[i], event, &alert) && raises)
+			add_due(&alert);
+	counted_to = event->leaf_index + event->rows;
+	if (list_length(due) >= ALERTS_OF_BATCH)
+		stream_end_here();
+}
+
+void
+rule_count_again(const WatchedEvent *event)
+{
+	count(event, false);
+}
+
+static void
+watch(const WatchedEvent *event)
+{
+	count(event, true);
+}
+
+void
+rule_begin_batch(int64 leaf)
+{
+	refresh();
+	due = NIL; /* its memory went with the last transaction */
+	counted_to = (uint64) leaf;
+}
+
+/* ---- raising ---- */
+
+/* Until when the rule is quiet about a subject, as the alerts say that are there. */
+static TimestampTz
+quiet_until(const DueAlert *alert)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(alert->rule->name),
+					  alert->subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->subject),
+					  CStringGetTextDatum(alert->subject_is)};
+	bool null;
+	Datum last;
+
+	stream_run(
+		&plan,
+		"SELECT max(a.event_time) FROM (SELECT l.event_time FROM twin_internal.alerts l WHERE l.rule_name = $1 "
+		"AND l.subject IS NOT DISTINCT FROM $2 AND l.details->>'subject_is' = $3 "
+		"ORDER BY l.alert_id DESC LIMIT 1) a",
+		3, types, values, alert->subject == NULL ? " n " : NULL, SPI_OK_SELECT);
+	last = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	return null ? PG_INT64_MIN : DatumGetTimestampTz(last) + alert->rule->cooldown;
+}
+
+static Datum
+ids_of(const WindowCount *reached)
+{
+	Datum ids[WINDOW_SLOTS];
+
+	for (int i = 0; i < reached->ids; i++)
+		ids[i] = Int64GetDatum(reached->id[i]);
+	return PointerGetDatum(
+		construct_array(ids, reached->ids, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static void
+insert_alert(const DueAlert *alert)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID,        INT8OID,        INT8_ARRAY_OID,
+				   TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID};
+	Datum values[] = {CStringGetTextDatum(alert->rule->name),
+					  CStringGetTextDatum(alert->rule->severity),
+					  alert->subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->subject),
+					  Int64GetDatum(alert->reached.count),
+					  ids_of(&alert->reached),
+					  CStringGetTextDatum(alert->subject_is),
+					  Int32GetDatum(alert->rule->policy.threshold),
+					  TimestampTzGetDatum(alert->reached.first),
+					  TimestampTzGetDatum(alert->reached.last),
+					  Int64GetDatum(alert->rule->policy.period)};
+
+	stream_run(
+		&plan,
+		"SELECT twin_internal.raise_alert($1, $2, $3, $4, $5, jsonb_build_object('subject_is', $6, 'threshold', "
+		"$7, 'period', ($10 * interval '1 microsecond')::text, 'first_event', $8, 'last_event', $9), $9)",
+		10, types, values, alert->subject == NULL ? "  n       " : NULL, SPI_OK_SELECT);
+}
+
+/* Raises it, unless the rule is quiet; notes until when it is. */
+static void
+raise_alert(void *argument)
+{
+	const DueAlert *alert = argument;
+	TimestampTz until = alert->rule->cooldown == 0 ? PG_INT64_MIN : quiet_until(alert);
+
+	if (alert->reached.last >= until)
+	{
+		insert_alert(alert);
+		until = alert->reached.last + alert->rule->cooldown;
+	}
+	windows_quiet(alert->hash, until);
+}
+
+static void
+raise_due(void)
+{
+	List *alerts = due;
+	ListCell *cell;
+
+	due = NIL;
+	foreach(cell, alerts)
+	{
+		DueAlert *alert = lfirst(cell);
+
+		if (!stream_try(raise_alert, alert,
+						psprintf("an alert of rule \"%s\" could not be raised", alert->rule->name)))
+			windows_quiet(alert->hash, PG_INT64_MIN); /* the next event tries again */
+	}
+}
+
+void
+rule_init(void)
+{
+	windows_init();
+	base_watch_relations(note_relation_change);
+	monitor_add_watcher(watch, raise_due);
+}
+
+/* ---- triggers of the table ---- */
+
+/* check_alert_rule(): trigger that refuses a rule that makes no sense */
+Datum
+tsec_check_alert_rule(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	HeapTuple row;
+	const char *wrong;
+	Rule rule;
+
+	base_require_trigger(fcinfo, "check_alert_rule");
+	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+	wrong = rule_compile(row, RelationGetDescr(trigger->tg_relation), &rule);
+	if (wrong != NULL && wrong != rule_incomplete) /* which constraints tell better */
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("alert rule \"%s\" makes no sense", rule.name), errdetail_internal("%s", wrong)));
+	PG_RETURN_POINTER(row);
+}
+
+/* alert_rules_changed(): trigger that has rules read again */
+Datum
+tsec_alert_rules_changed(PG_FUNCTION_ARGS)
+{
+	base_require_trigger(fcinfo, "alert_rules_changed");
+	base_tell_sessions(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
+	PG_RETURN_POINTER(NULL);
+}

@@ -1,0 +1,145 @@
+/*
+ * rule.sql
+ *		The rules that there are from the start, and what holds for every rule: it is checked when it is written, every change is an
+ *		event, and who belongs to a tenant changes none.
+ *
+ * As with twin.rate_limits, a seed travels with a dump only when it was changed, and takes the place of the new database's own then; which seeds
+ * somebody deleted travels too.
+ */
+
+CREATE FUNCTION twin_internal.check_alert_rule() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_check_alert_rule';
+COMMENT ON FUNCTION twin_internal.check_alert_rule() IS 'refuses a rule whose types, times or conditions make no sense';
+CREATE TRIGGER check_alert_rule BEFORE INSERT OR UPDATE ON twin.alert_rules
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.check_alert_rule();
+
+INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject, severity, cooldown, playbook, is_automatic, detector, description) VALUES
+	('failed_login_threshold', '{login_failure}', 5, '1 hour', 'address', 'high', '1 hour', 'brute_force_attack', true, 'threshold',
+		'Five failed logins from one address within an hour.'),
+	('permission_denied_threshold', '{permission_denied}', 10, '1 hour', 'user', 'medium', '1 hour', NULL, false, 'threshold',
+		'Somebody is refused ten times within an hour.'),
+	('admin_actions', '{grant,role_*,user_created,user_changed,user_updated,user_deleted,user_enabled,user_disabled,user_unlocked,tenant_*,permission_created,permission_granted,permission_revoked,key_*,master_key_rotated,index_key_rotated,token_only_login_added,token_only_login_removed}',
+		1, '1 hour', 'user', 'low', '1 hour', NULL, false, 'threshold',
+		'An administrator changes users, roles, permissions, tenants or keys: told once an hour.'),
+	('configuration_changes', '{configuration_change,alert_rule_changed,rate_limit_changed,rate_limit_removed,topic_changed,topic_removed,token_key_*,address_unlocked,extension_*,library_loaded}',
+		1, '1 hour', 'user', 'medium', '1 hour', NULL, false, 'threshold',
+		'Settings, limits, rules, token keys or extensions are changed: told once an hour.'),
+	('integrity_failure', '{integrity_failure,keyring_tampered,wrong_key}', 1, '1 hour', 'any', 'critical', '15 minutes', NULL, false, 'threshold',
+		'Encrypted data, the keyring or the audit log is not what it was.'),
+	('token_reuse', '{token_reuse}', 1, '1 hour', 'user', 'critical', '15 minutes', 'privilege_escalation', false, 'threshold',
+		'A refresh token came twice: somebody has a copy.'),
+	('audit_silenced', '{audit_disabled,audit_log_opened,audit_sealing_delayed,audit_epoch_requested,events_dropped}', 1, '1 hour', 'any', 'critical', '15 minutes', NULL, false, 'threshold',
+		'The audit log was switched off, opened, does not come along or lost something.'),
+	('unusual_access_patterns', '{read,decrypt,permission_denied,login_success,create,update,delete}', 1, '1 hour', 'user', 'high', '1 hour', 'data_breach', false, 'learned',
+		'Somebody''s access is unlike his own so far.');
+
+CREATE TABLE twin_internal.alert_rule_seeds (
+	rule_name text PRIMARY KEY
+);
+COMMENT ON TABLE twin_internal.alert_rule_seeds IS 'rows of twin.alert_rules that are as CREATE EXTENSION made them';
+INSERT INTO twin_internal.alert_rule_seeds SELECT r.rule_name FROM twin.alert_rules r;
+
+CREATE TABLE twin_internal.dropped_alert_rules (
+	rule_name text PRIMARY KEY
+);
+COMMENT ON TABLE twin_internal.dropped_alert_rules IS 'seeds of twin.alert_rules that were deleted, so that a restore does not bring them back';
+
+SELECT pg_catalog.pg_extension_config_dump('twin.alert_rules', 'WHERE rule_name NOT IN (SELECT s.rule_name FROM twin_internal.alert_rule_seeds s)');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.dropped_alert_rules', '');
+
+CREATE FUNCTION twin_internal.alert_rules_changed() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_alert_rules_changed';
+COMMENT ON FUNCTION twin_internal.alert_rules_changed() IS 'has twin.alert_rules read again';
+CREATE TRIGGER alert_rules_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.alert_rules
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.alert_rules_changed();
+
+CREATE TRIGGER require_warrant BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.alert_rules
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.require_warrant();
+
+/* A row that somebody brings takes the place of an untouched seed, and one that somebody changes is none any more. */
+CREATE FUNCTION twin_internal.replace_alert_rule_seed() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		DELETE FROM twin.alert_rules r USING twin_internal.alert_rule_seeds s
+			WHERE s.rule_name = NEW.rule_name AND r.rule_name = s.rule_name;
+	ELSE
+		DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = OLD.rule_name;
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.replace_alert_rule_seed() IS 'lets a rule that somebody brings take the place of the one CREATE EXTENSION made';
+CREATE TRIGGER replace_seed BEFORE INSERT OR UPDATE ON twin.alert_rules
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_alert_rule_seed();
+
+CREATE FUNCTION twin_internal.note_dropped_alert_rule() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		WITH gone AS (DELETE FROM twin_internal.alert_rule_seeds s RETURNING s.rule_name)
+			INSERT INTO twin_internal.dropped_alert_rules SELECT g.rule_name FROM gone g ON CONFLICT DO NOTHING;
+		RETURN NULL;
+	END IF;
+	DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = OLD.rule_name;
+	IF FOUND THEN
+		INSERT INTO twin_internal.dropped_alert_rules VALUES (OLD.rule_name) ON CONFLICT DO NOTHING;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.note_dropped_alert_rule() IS 'remembers that a seed of twin.alert_rules was deleted';
+CREATE TRIGGER note_dropped AFTER DELETE ON twin.alert_rules
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_dropped_alert_rule();
+CREATE TRIGGER note_emptied AFTER TRUNCATE ON twin.alert_rules
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.note_dropped_alert_rule();
+
+CREATE FUNCTION twin_internal.drop_alert_rule_seed() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	DELETE FROM twin.alert_rules r USING twin_internal.alert_rule_seeds s
+		WHERE s.rule_name = NEW.rule_name AND r.rule_name = s.rule_name;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.drop_alert_rule_seed() IS 'deletes a seed of twin.alert_rules that was deleted where a dump comes from';
+CREATE TRIGGER drop_seed AFTER INSERT ON twin_internal.dropped_alert_rules
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.drop_alert_rule_seed();
+
+CREATE FUNCTION twin_internal.tell_alert_rules() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		PERFORM twin_internal.emit_event('alert_rule_changed', '*', 'truncate', '{"all": true}', 'high');
+	ELSIF TG_OP = 'DELETE' THEN
+		PERFORM twin_internal.emit_event('alert_rule_changed', OLD.rule_name, 'delete', twin_internal.alert_rule_told(OLD), 'high');
+	ELSE
+		PERFORM twin_internal.emit_event('alert_rule_changed', NEW.rule_name, lower(TG_OP), twin_internal.alert_rule_told(NEW), CASE WHEN NEW.enabled THEN 'medium' ELSE 'high' END);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.tell_alert_rules() IS 'emits an event for each change of twin.alert_rules';
+
+/* An event's details have an end; what a rule does is told, what it is described as is not. */
+CREATE FUNCTION twin_internal.alert_rule_told(rule twin.alert_rules) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT jsonb_build_object('threshold', rule.threshold, 'period', rule.period, 'subject', rule.subject, 'severity', rule.severity, 'cooldown', rule.cooldown,
+		'playbook', left(rule.playbook, 100), 'enabled', rule.enabled, 'is_automatic', rule.is_automatic, 'event_types', left(rule.event_types::text, 1000), 'conditions', left(rule.conditions::text, 1000));
+END;
+COMMENT ON FUNCTION twin_internal.alert_rule_told(twin.alert_rules) IS 'what the event of a changed rule says of it';
+
+CREATE TRIGGER tell_alert_rules AFTER INSERT OR UPDATE OR DELETE ON twin.alert_rules
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.tell_alert_rules();
+CREATE TRIGGER tell_alert_rules_emptied AFTER TRUNCATE ON twin.alert_rules
+	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.tell_alert_rules();
+
+/* a subscription fires only these */
+ALTER TABLE twin.alert_rules ENABLE ALWAYS TRIGGER alert_rules_changed, ENABLE ALWAYS TRIGGER replace_seed,
+	ENABLE ALWAYS TRIGGER note_dropped, ENABLE ALWAYS TRIGGER note_emptied;
+ALTER TABLE twin_internal.dropped_alert_rules ENABLE ALWAYS TRIGGER drop_seed;
+
+REVOKE ALL ON FUNCTION twin_internal.check_alert_rule(), twin_internal.alert_rules_changed(), twin_internal.replace_alert_rule_seed(),
+	twin_internal.note_dropped_alert_rule(), twin_internal.drop_alert_rule_seed(), twin_internal.tell_alert_rules(),
+	twin_internal.alert_rule_told(twin.alert_rules) FROM PUBLIC;
