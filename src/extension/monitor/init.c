@@ -8,4 +8,5 @@ void
 monitor_init(void)
 {
 	stream_init();
+	console_init();
 }

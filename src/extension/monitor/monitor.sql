@@ -5,3 +5,4 @@
 
 --@include tables.sql
 --@include alert.sql
+--@include console.sql
