@@ -26,7 +26,7 @@ ifneq (,$(findstring clang,$(CC)))
 PG_CFLAGS += -Wno-ignored-attributes -Wno-ignored-optimization-argument -Wno-unknown-warning-option
 endif
 # twin_gateway: a program of its own that sees src/common and no header of the server
-GATEWAY = $(patsubst %.c,%.o,$(wildcard src/gateway/*.c src/gateway/*/*.c))
+GATEWAY = $(patsubst %.c,%.o,$(wildcard src/gateway/*.c src/gateway/*/*.c)) src/console/files.o
 GATEWAY_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	-DTWIN_VERSION='"$(EXTENSION_VERSION)"' $(COPT)
 GATEWAY_LIBS = -lmicrohttpd -lwslay -lpq -lssl -lcrypto -ljansson -lseccomp
@@ -44,7 +44,11 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
+<<<<<<< HEAD
 EXTRA_CLEAN = twin_gateway twin_notifier twin_verify http_echo $(GATEWAY) $(NOTIFIER) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
+=======
+EXTRA_CLEAN = src/console/files.c src/console/files.c.new twin_gateway twin_verify http_echo $(GATEWAY) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
+>>>>>>> 54fdd36f6564038a1fa9aafaa3ba4d6c02c7ac4e
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
@@ -75,6 +79,14 @@ $(OBJS): $(wildcard src/common/*.h src/extension/*/*.h)
 
 src/gateway/%.o: src/gateway/%.c $(wildcard src/common/*.h src/gateway/*.h src/gateway/*/*.h) Makefile
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -I$(includedir) -c -o $@ $<
+
+# the security console is part of the program: it needs no folder
+CONSOLE_FILES = $(sort $(wildcard src/console/*.html src/console/*.css src/console/*.js src/console/*.svg))
+src/console/files.c: $(CONSOLE_FILES) src/console/embed Makefile
+	src/console/embed $(CONSOLE_FILES) >$@.new
+	mv $@.new $@
+src/console/files.o: src/console/files.c src/gateway/serve/console.h
+	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -c -o $@ $<
 
 twin_gateway: $(GATEWAY) $(COMMON)
 	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -L$(libdir) $(GATEWAY_LIBS) -lcrypt

@@ -20,6 +20,7 @@
 /* Schemas of the extension. */
 #define TSEC_SCHEMA "twin"
 #define TSEC_INTERNAL_SCHEMA "twin_internal"
+#define TSEC_CONSOLE_SCHEMA "twin_console"
 
 /* Called once from _PG_init, before every other part. */
 extern void base_init(void);

@@ -29,7 +29,7 @@ BEGIN
 				CASE wanted WHEN 'twin_gateway' THEN 'NOINHERIT' ELSE 'INHERIT' END);
 			IF wanted = 'twin_gateway' THEN
 				/* what a request may act in; without a token that warrants it none of these counts: identity/warrant.c */
-				GRANT twin_anonymous, twin_viewer, twin_operator, twin_admin TO twin_gateway;
+				GRANT twin_anonymous, twin_viewer, twin_operator, twin_admin, twin_auditor TO twin_gateway;
 				/* its parameters are tokens and passwords of requests: the server's log has none of them, whatever else it logs */
 				ALTER ROLE twin_gateway SET log_parameter_max_length = 0;
 				ALTER ROLE twin_gateway SET log_parameter_max_length_on_error = 0;

@@ -50,12 +50,14 @@ INSERT INTO twin_internal.permissions (permission_name, description, seeded) VAL
 INSERT INTO twin_internal.roles (role_name, inherits, database_role, description, seeded) VALUES
 	('viewer', NULL, 'twin_viewer', 'looks on', true),
 	('operator', 'viewer', 'twin_operator', 'runs the plant', true),
-	('admin', 'operator', 'twin_admin', 'administers the twin', true);
+	('admin', 'operator', 'twin_admin', 'administers the twin', true),
+	('auditor', NULL, 'twin_auditor', 'reads what administrators see, and changes nothing', true);
 INSERT INTO twin_internal.role_permissions (role_name, permission_name, seeded) VALUES
 	('viewer', 'read_units', true),
 	('operator', 'write_units', true), ('operator', 'remote_control', true),
 	('admin', 'delete_units', true), ('admin', 'read_users', true), ('admin', 'write_users', true),
-	('admin', 'delete_users', true), ('admin', 'admin_panel', true);
+	('admin', 'delete_users', true), ('admin', 'admin_panel', true),
+	('auditor', 'admin_panel', true);
 INSERT INTO twin.token_only_logins VALUES ('twin_gateway');
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.roles', 'WHERE NOT seeded');

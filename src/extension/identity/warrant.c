@@ -107,11 +107,22 @@ nothing_to_check(void)
 	return (token_setting_value() == NULL && !identity_is_token_only()) || identity_in_anothers_name();
 }
 
+/* Whether a function is one of those that administer: of schema twin, or of the console, which only few may use. */
+static bool
+is_administrative(Oid function, bool *of_console)
+{
+	Oid schema = get_func_namespace(function);
+
+	*of_console = schema == get_namespace_oid(TSEC_CONSOLE_SCHEMA, true);
+	return *of_console || schema == get_namespace_oid(TSEC_SCHEMA, true);
+}
+
 /* Looks at every function before it is called for the first time in a statement. */
 static void
 check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *argument)
 {
 	bool is_planted;
+	bool of_console;
 
 	if (previous_hook)
 		previous_hook(access, class, object, sub, argument);
@@ -124,7 +135,7 @@ check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *ar
 	is_planted = InSecurityRestrictedOperation() && !superuser();
 	if (!is_planted && nothing_to_check())
 		return;
-	if (get_func_namespace(object) != get_namespace_oid(TSEC_SCHEMA, true) || is_for_everybody(object))
+	if (!is_administrative(object, &of_console) || is_for_everybody(object))
 		return;
 	/* in the owner's name, by whoever maintains his table, autovacuum even: nobody asks for it there */
 	if (is_planted)
@@ -139,6 +150,8 @@ check_function(ObjectAccessType access, Oid class, Oid object, int sub, void *ar
 		refuse("an administrative function of twin_security");
 	}
 	reach_check_function(object);
+	if (of_console && identity_current() != NULL)
+		identity_require_permission("admin_panel");
 }
 
 void

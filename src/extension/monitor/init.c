@@ -13,4 +13,5 @@ monitor_init(void)
 	stream_init();
 	block_init();
 	incident_init();
+	console_init();
 }

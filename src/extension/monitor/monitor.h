@@ -54,4 +54,8 @@ typedef void (*MonitorBatchEnd)(void);
 #define MONITOR_WATCHERS 4
 extern void monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch);
 
+/* ---- console.c ---- */
+
+extern void console_init(void);
+
 #endif /* TSEC_MONITOR_H */

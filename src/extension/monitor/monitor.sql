@@ -13,3 +13,4 @@
 --@include respond.sql
 --@include expire.sql
 --@include delivery.sql
+--@include console.sql

@@ -282,6 +282,18 @@ topic_publish_change(const char *topic, const char *payload, bool for_lack_of_ro
 	return collect(&message, ROOM_LEFT);
 }
 
+bool
+topic_publish_news(const char *topic, const char *payload)
+{
+	TopicMessage message = {.topic = bytes_of(topic, strlen(topic)), .payload = bytes_of(payload, strlen(payload))};
+
+	/* whoever listens has claimed the ring */
+	if (!base_is_preloaded() || RecoveryInProgress() || topic_ring_find() == NULL)
+		return false;
+	begin();
+	return collect(&message, ROOM_LEFT);
+}
+
 /* ---- the end of the transaction ---- */
 
 /* Copies all into the ring; nothing here can fail. */

@@ -13,6 +13,12 @@
 
 extern void topic_init(void);
 
+/*
+ * Publishes that something happened when the transaction commits, to all who may subscribe to the topic: payload is JSON
+ * that any of them may see.  False where nobody listens, or there is no room.  May raise out of memory.
+ */
+extern bool topic_publish_news(const char *topic, const char *payload);
+
 /* ---- changes of tables, published by a part above, seen by each subscriber with his own eyes ---- */
 
 /*

@@ -74,6 +74,7 @@ typedef struct Config
 	bool server_timing_enabled;
 	const char *server_auth_prefix;    /* "/api/auth"; while it is this, "/api/v1/auth" is answered too */
 	const char *server_websocket_path; /* "/ws" */
+	bool server_console_enabled;       /* the security console, at /console */
 	int server_max_connections;
 	int server_max_connections_per_address;
 	int server_max_head; /* bytes */

@@ -109,6 +109,19 @@ check_path(Check *check, const char *name, const char *path)
 		complain(check, "%s: must be a path as /api/auth", name);
 }
 
+/* The console's paths are its own. */
+static void
+check_console(Check *check)
+{
+	static const char root[] = "/console";
+	const char *const paths[] = {check->config->server_auth_prefix, check->config->server_websocket_path};
+
+	for (size_t i = 0; check->config->server_console_enabled && i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (paths[i] != NULL && strncmp(paths[i], root, sizeof(root) - 1) == 0 &&
+			strchr("/", paths[i][sizeof(root) - 1]) != NULL)
+			complain(check, "server-console-enabled: %s is the console's", paths[i]);
+}
+
 static void
 check_schemas(Check *check)
 {
@@ -199,6 +212,7 @@ config_check(const Config *config, FILE *errors)
 	check_proxies(&check);
 	check_path(&check, "server-auth-prefix", config->server_auth_prefix);
 	check_path(&check, "server-websocket-path", config->server_websocket_path);
+	check_console(&check);
 	if (config->db_channel_enabled && (config->db_channel == NULL || strlen(config->db_channel) > 63))
 		complain(&check, "db-channel: must be a name of at most 63 bytes");
 	if (config->db_uri == NULL)

@@ -81,6 +81,8 @@ static const Setting settings[] = {
 	 .description = "Path in front of /login, /refresh and /logout; with this one /api/v1/auth is answered too."},
 	{.name = "server-body-timeout", .kind = SETTING_DURATION, AT(server_body_timeout), RANGE(1, 24 HOURS), .standard = "60",
 	 .description = "How long the body of a request may take to arrive."},
+	{.name = "server-console-enabled", .kind = SETTING_BOOLEAN, AT(server_console_enabled), .standard = "false",
+	 .description = "Whether /console is the security console, for administrators and auditors who log in there; needs TLS, here or in front."},
 	{.name = "server-cors-allowed-origins", .variable = "CORS_ALLOWED_ORIGINS", .kind = SETTING_ORIGINS, AT(server_cors_allowed_origins), .standard = "",
 	 .description = "Origins whose pages may call, by comma: https://app.example.com. None unless listed; \"*\" is refused."},
 	{.name = "server-drain-timeout", .kind = SETTING_DURATION, AT(server_drain_timeout), RANGE(0, 1 HOURS), .standard = "30",

@@ -179,7 +179,7 @@ schema_came(void *argument, const PoolAnswer *answer)
 	}
 }
 
-/* The exposed schemas, and twin_api behind them for the routes of sessions, as an array's text. */
+/* The exposed schemas, and behind them twin_api for the routes of sessions and twin_console for the console's, as an array's text. */
 static const char *
 schema_list(Arena *arena, const Config *config)
 {
@@ -198,7 +198,7 @@ schema_list(Arena *arena, const Config *config)
 		}
 		text_put(&list, "\",");
 	}
-	text_put(&list, "twin_api}");
+	text_put(&list, "twin_api,twin_console}");
 	return list.data;
 }
 

@@ -32,6 +32,7 @@ typedef struct Call
 	const char *route;      /* of the log: the path */
 	const char *limited_as; /* the route of the limits, where it is not the path */
 	bool is_session;        /* a route of server-auth-prefix */
+	bool is_console;        /* a routine of the security console */
 	bool is_document;       /* the root: OpenAPI */
 	const char *bearer;     /* a token that came by another way than Authorization; NULL when none did */
 	const char *token;      /* of a WebSocket */
@@ -83,6 +84,15 @@ extern void transact(Call *call);
 
 /* The answer to a transaction that did not come about. */
 extern Answer *transact_refusal(Call *call, const PoolAnswer *answer);
+
+/* ---- console.c ---- */
+
+/* Whether a request is for a file of the security console; answers it, without the database. */
+extern bool console_is_file(const Call *call);
+extern void console_answer(Call *call);
+
+/* The routine of twin_console that a request names; NULL when none, or there is no console. */
+extern const char *console_routine(const Call *call);
 
 /* ---- websocket.c ---- */
 

@@ -98,6 +98,22 @@ decode_session(Call *call)
 	return false;
 }
 
+/* Routes of the console stand for functions of twin_console, whatever is exposed. */
+static bool
+decode_console(Call *call)
+{
+	const char *name = console_routine(call);
+
+	if (name == NULL)
+		return false;
+	call->is_console = true;
+	call->api.target = TARGET_ROUTINE;
+	call->api.schema = "twin_console";
+	call->api.name = name;
+	call->side.profile = NULL;
+	return true;
+}
+
 static bool
 decode_path(Call *call)
 {
@@ -227,7 +243,7 @@ bool
 call_decode(Call *call)
 {
 	int64_t began = call_clock();
-	bool good = decode_method(call) && decode_profile(call) && (decode_session(call) || decode_path(call)) &&
+	bool good = decode_method(call) && decode_profile(call) && (decode_session(call) || decode_console(call) || decode_path(call)) &&
 				decode_session_method(call) && decode_root(call) &&
 				query_read(call->arena, call->http->query, strlen(call->http->query),
 						   call->api.target == TARGET_ROUTINE && reads(call), &call->query, &call->problem) &&
@@ -248,7 +264,7 @@ call_allow(Call *call)
 		return NULL;
 	if (decode_session(call))
 		return strcmp(call->api.name, "me") == 0 ? "OPTIONS,GET,HEAD,POST" : "OPTIONS,POST";
-	if (!decode_path(call))
+	if (!decode_console(call) && !decode_path(call))
 		return NULL;
 	if (call->api.target == TARGET_ROOT)
 		return "OPTIONS,GET,HEAD";

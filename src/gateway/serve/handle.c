@@ -179,11 +179,11 @@ is_from_elsewhere(const Call *call)
 							request_header(call->http, "host"), call->http->is_tls, false);
 }
 
-/* By a route of sessions, or as a routine where twin_api is exposed. */
+/* By a route of sessions or of the console, or as a routine where twin_api is exposed. */
 static bool
 is_about_sessions(const Call *call)
 {
-	return call->is_session || (call->api.target == TARGET_ROUTINE && call->api.schema != NULL &&
+	return call->is_session || call->is_console || (call->api.target == TARGET_ROUTINE && call->api.schema != NULL &&
 								strcmp(call->api.schema, "twin_api") == 0);
 }
 
@@ -193,7 +193,9 @@ handle_request(void *argument, Exchange *exchange)
 	Gateway *gateway = argument;
 	Call *call = begin_call(gateway, exchange);
 
-	if (call->schema == NULL)
+	if (console_is_file(call))
+		console_answer(call);
+	else if (call->schema == NULL)
 	{
 		call->side.retry_after = 1;
 		refuse(call, 503, "PGRST002", "Could not query the database for the schema cache. Retrying.");

@@ -1,0 +1,183 @@
+/*
+ * console.sql
+ *		What the security console reads and does: functions that the gateway answers at /console/api, and nothing else.
+ *
+ * Whoever may use it acts as twin_admin or twin_auditor, holds admin_panel and belongs to no tenant: the calls are looked at as those of schema twin are
+ * (identity/warrant.c, reach.c). All but what says otherwise run in the caller's name, so nobody does here what he could not do by SQL. What is answered is
+ * bounded, whatever the tables hold.
+ */
+
+CREATE SCHEMA twin_console;
+COMMENT ON SCHEMA twin_console IS 'twin_security: what the security console reads and does; the gateway answers it at /console/api';
+GRANT USAGE ON SCHEMA twin_console TO twin_admin, twin_auditor;
+
+/* By leaf, so that who goes on from the last one misses none: in the owner's name, for the tree's tables are nobody's. */
+CREATE FUNCTION twin_console.events(after bigint DEFAULT NULL, before bigint DEFAULT NULL, max_rows integer DEFAULT 200)
+	RETURNS TABLE (leaf_index bigint, event_id bigint, event_time timestamptz, event_type text, severity text, outcome text, action text, resource text,
+		record_id text, username text, session_user_name text, client_address inet, application_name text, events integer, details jsonb)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY
+		SELECT s.first_leaf, e.event_id, e.event_time, e.event_type::text, e.severity::text, e.outcome::text, e.action::text, e.resource::text,
+			e.record_id::text, e.username::text, e.session_user_name::text, e.client_address, e.application_name::text, s.leaves,
+			CASE WHEN octet_length(e.details::text) <= 4096 THEN e.details ELSE jsonb_build_object('cut', left(e.details::text, 1000)) END
+		FROM (SELECT l.* FROM twin_internal.sealed l
+				WHERE (events.after IS NULL OR l.first_leaf > events.after) AND (events.before IS NULL OR l.first_leaf < events.before)
+				ORDER BY l.first_leaf DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500)) s
+			JOIN twin_internal.event_records e ON e.event_id = s.record_id
+		ORDER BY s.first_leaf DESC;
+END
+$$;
+COMMENT ON FUNCTION twin_console.events(bigint, bigint, integer) IS
+	'sealed events between two leaves, the newest first; of what one statement did to many rows one, whose events says how many; long details are cut';
+
+CREATE FUNCTION twin_console.activity(hours integer DEFAULT 24)
+	RETURNS TABLE (began_at timestamptz, logins bigint, failures bigint, denials bigint)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 48 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	width interval := make_interval(secs => least(greatest(coalesce(hours, 24), 1), 720) * 75);	/* 48 of them */
+	until timestamptz := date_bin(width, clock_timestamp(), timestamptz '2000-01-01 00:00Z') + width;
+BEGIN
+	RETURN QUERY
+		WITH counted AS MATERIALIZED (
+			SELECT date_bin(width, l.event_time, timestamptz '2000-01-01 00:00Z') AS at, l.event_type, count(*) AS times
+			FROM twin.audit_log l
+			WHERE l.event_type IN ('login_success', 'login_failure', 'permission_denied') AND l.event_time >= until - 48 * width AND l.event_time < until
+			GROUP BY 1, 2)
+		SELECT until - place * width, coalesce(sum(c.times) FILTER (WHERE c.event_type = 'login_success'), 0)::bigint,
+			coalesce(sum(c.times) FILTER (WHERE c.event_type = 'login_failure'), 0)::bigint,
+			coalesce(sum(c.times) FILTER (WHERE c.event_type = 'permission_denied'), 0)::bigint
+		FROM generate_series(48, 1, -1) place LEFT JOIN counted c ON c.at = until - place * width
+		GROUP BY place ORDER BY place DESC;
+END
+$$;
+COMMENT ON FUNCTION twin_console.activity(integer) IS 'logins, failed logins and refusals of the last hours, 1 to 720, in 48 equal steps';
+
+CREATE FUNCTION twin_console.alerts(max_rows integer DEFAULT 100)
+	RETURNS TABLE (alert_id bigint, rule_name text, raised_at timestamptz, severity text, subject text, count bigint, event_ids bigint[], incident_id text,
+		delivered_at timestamptz, is_false boolean, details jsonb)
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 100 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT a.alert_id, a.rule_name, a.raised_at, a.severity, a.subject, a.count, a.event_ids, a.incident_id, a.delivered_at, a.is_false,
+			CASE WHEN octet_length(a.details::text) <= 4096 THEN a.details ELSE jsonb_build_object('cut', left(a.details::text, 1000)) END
+		FROM twin.alerts a ORDER BY a.alert_id DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
+END;
+COMMENT ON FUNCTION twin_console.alerts(integer) IS 'the newest alerts';
+
+CREATE FUNCTION twin_console.incidents(max_rows integer DEFAULT 50)
+	RETURNS TABLE (incident_id text, incident_type text, status text, severity text, opened_at timestamptz, closed_at timestamptz, owner text, timeline jsonb,
+		details jsonb, resolution text, alerts integer, actions jsonb)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY
+		SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner, i.timeline, i.details, i.resolution, i.alerts, i.actions
+		FROM twin.incidents i ORDER BY i.closed_at IS NOT NULL, i.opened_at DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
+END
+$$;
+COMMENT ON FUNCTION twin_console.incidents(integer) IS 'incidents with their timelines: those that are open first, then the newest';
+
+CREATE FUNCTION twin_console.blocked(max_rows integer DEFAULT 200)
+	RETURNS TABLE (address inet, blocked_at timestamptz, blocked_until timestamptz, reason text, blocked_by text, refusals bigint)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY
+		SELECT b.address, b.blocked_at, b.blocked_until, b.reason, b.blocked_by, b.refusals
+		FROM twin.blocked_addresses b ORDER BY b.blocked_at DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
+END
+$$;
+COMMENT ON FUNCTION twin_console.blocked(integer) IS 'addresses that are blocked now, the newest first';
+
+CREATE FUNCTION twin_console.keys()
+	RETURNS TABLE (key_name text, version integer, state text, algorithm text, created_at timestamptz, messages bigint, opens bigint, integrity_failures bigint)
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 20 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT k.key_name, k.version, k.state, k.algorithm, k.created_at, k.messages, s.opens, s.integrity_failures
+		FROM twin.keys k LEFT JOIN twin.stat_keyring s ON s.key_name = k.key_name
+		ORDER BY k.key_name, k.version DESC LIMIT 500;
+END;
+COMMENT ON FUNCTION twin_console.keys() IS 'every version of every key, and how often the key was used since the server started';
+
+/* How the log is: what is sealed and signed, and in which steps it can be verified, each short enough for one request. */
+CREATE FUNCTION twin_console.audit() RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	told jsonb;
+BEGIN
+	SELECT jsonb_build_object('emitted', s.emitted, 'written', s.written, 'dropped', s.dropped, 'ring_fill', s.ring_fill, 'sealed', s.sealed,
+			'seal_lag', extract(epoch FROM s.seal_lag), 'checkpoint_age', extract(epoch FROM s.checkpoint_age), 'checkpoint', twin.audit_checkpoint())
+		INTO told FROM twin.stat_audit s;
+	/* a step ends with the checkpoint after so many leaves; the last has no end, and looks at the exported checkpoint as well */
+	RETURN told || jsonb_build_object('steps', (SELECT coalesce(jsonb_agg(t.at ORDER BY t.at), '[]') FROM (
+		SELECT min(c.created_at) AS at FROM twin_internal.checkpoints_of_log c GROUP BY c.size / greatest(20000, (told ->> 'sealed')::bigint / 200 + 1) OFFSET 1) t));
+END
+$$;
+COMMENT ON FUNCTION twin_console.audit() IS 'counters of the audit log, its newest checkpoint, and times between which verify() has some 20000 events to look at';
+
+CREATE FUNCTION twin_console.verify(from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL)
+	RETURNS TABLE (ok boolean, checked bigint, first_bad bigint, reason text)
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 1 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT v.ok, v.checked, v.first_bad, v.reason FROM twin.verify_audit_log(from_time, to_time) v;
+END;
+COMMENT ON FUNCTION twin_console.verify(timestamptz, timestamptz) IS 'twin.verify_audit_log()';
+
+/* ---- what administrators do: each is the function of schema twin, in the name of who asks ---- */
+
+CREATE FUNCTION twin_console.approve_incident(incident_id text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.approve_incident($1);
+END
+$$;
+COMMENT ON FUNCTION twin_console.approve_incident(text) IS 'twin.approve_incident()';
+
+CREATE FUNCTION twin_console.revert_incident(incident_id text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.revert_incident($1);
+END
+$$;
+COMMENT ON FUNCTION twin_console.revert_incident(text) IS 'twin.revert_incident()';
+
+CREATE FUNCTION twin_console.assign_incident(incident_id text, owner text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.assign_incident($1, $2);
+END
+$$;
+COMMENT ON FUNCTION twin_console.assign_incident(text, text) IS 'twin.assign_incident()';
+
+CREATE FUNCTION twin_console.note_incident(incident_id text, note text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.note_incident($1, $2);
+END
+$$;
+COMMENT ON FUNCTION twin_console.note_incident(text, text) IS 'twin.note_incident()';
+
+CREATE FUNCTION twin_console.close_incident(incident_id text, resolution text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.close_incident($1, $2);
+END
+$$;
+COMMENT ON FUNCTION twin_console.close_incident(text, text) IS 'twin.close_incident()';
+
+CREATE FUNCTION twin_console.unblock_address(address inet) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.unblock_address($1);
+END
+$$;
+COMMENT ON FUNCTION twin_console.unblock_address(inet) IS 'twin.unblock_address()';
+
+REVOKE ALL ON FUNCTION twin_console.events(bigint, bigint, integer),
+	twin_console.activity(integer), twin_console.alerts(integer), twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(),
+	twin_console.audit(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
+	twin_console.assign_incident(text, text), twin_console.note_incident(text, text), twin_console.close_incident(text, text),
+	twin_console.unblock_address(inet) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_console.events(bigint, bigint, integer), twin_console.activity(integer), twin_console.alerts(integer),
+	twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(),
+	twin_console.verify(timestamptz, timestamptz) TO twin_admin, twin_auditor;
+GRANT EXECUTE ON FUNCTION twin_console.approve_incident(text), twin_console.revert_incident(text), twin_console.assign_incident(text, text),
+	twin_console.note_incident(text, text), twin_console.close_incident(text, text), twin_console.unblock_address(inet) TO twin_admin;
