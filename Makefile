@@ -44,11 +44,8 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
-<<<<<<< HEAD
-EXTRA_CLEAN = twin_gateway twin_notifier twin_verify http_echo $(GATEWAY) $(NOTIFIER) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
-=======
-EXTRA_CLEAN = src/console/files.c src/console/files.c.new twin_gateway twin_verify http_echo $(GATEWAY) $(VERIFY) tmp_check test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
->>>>>>> 54fdd36f6564038a1fa9aafaa3ba4d6c02c7ac4e
+EXTRA_CLEAN = src/console/files.c src/console/files.c.new twin_gateway twin_notifier twin_verify http_echo $(GATEWAY) $(NOTIFIER) $(VERIFY) tmp_check \
+	test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
 override with_llvm = no
