@@ -11,7 +11,7 @@ COMMENT ON TABLE twin_internal.metric_sources IS 'who gives numbers: for each a 
 CREATE TABLE twin_internal.metric_families (
 	family text COLLATE "C" PRIMARY KEY CHECK (family ~ '^twin_security_[a-z][a-z0-9_]*$' AND family !~ '_(total|count|sum|bucket|created|info)$' OR family = 'twin_security_build_info'),
 	kind text NOT NULL CHECK (kind IN ('counter', 'gauge')),
-	unit text CHECK (family LIKE '%\_' || unit),	/* as OpenMetrics has it: the name says it, too */
+	unit text CHECK (unit IS NULL OR (family LIKE '%\_' || unit AND kind = 'gauge')),	/* as OpenMetrics has it: the name says it, too */
 	help text NOT NULL CHECK (help ~ '\.$' AND help !~ '["\\[:cntrl:]]')
 );
 COMMENT ON TABLE twin_internal.metric_families IS 'what is measured; a counter''s samples have the suffix _total';

@@ -89,9 +89,9 @@ BEGIN
 		SELECT m.family,
 			format(CASE WHEN m.kind = 'counter' AND metrics.format IS NULL THEN E'# HELP %1$s %3$s\n' ELSE E'# HELP %1$s %3$s\n# TYPE %1$s %2$s\n' END,
 				m.family || CASE WHEN m.kind = 'counter' AND metrics.format IS DISTINCT FROM 'openmetrics' THEN '_total' ELSE '' END, m.kind, m.help)
-				|| coalesce(format(E'# UNIT %s %s\n', m.family, m.unit), '') AS head,
+				|| CASE WHEN m.unit IS NULL THEN '' ELSE format(E'# UNIT %s %s\n', m.family, m.unit) END AS head,
 			string_agg(m.family || CASE m.kind WHEN 'counter' THEN '_total' ELSE '' END || twin_internal.metric_labels(m.labels) || ' ' ||
-				replace(m.value::text, 'Infinity', '+Inf') || E'\n', '' ORDER BY m.labels COLLATE "C") FILTER (WHERE m.value IS NOT NULL) AS samples
+				m.value::text || E'\n', '' ORDER BY m.labels COLLATE "C") FILTER (WHERE m.value IS NOT NULL) AS samples
 		FROM twin_internal.stat_metrics() m GROUP BY m.family, m.kind, m.unit, m.help) f) || '# EOF';
 END
 $$;

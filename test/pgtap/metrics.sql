@@ -1,0 +1,112 @@
+-- metrics.sql: who may ask, what the text is made of, and that neither a source that fails nor one that gives too much
+-- spoils it. (With the gateway and Prometheus: test/t/121_metrics.pl.)
+BEGIN;
+CREATE EXTENSION pgtap;
+CREATE EXTENSION IF NOT EXISTS twin_security;
+SELECT * FROM no_plan();
+
+-- ---- who ----
+
+CREATE ROLE metrics_monitor IN ROLE pg_monitor;
+CREATE ROLE metrics_stranger;
+SELECT function_privs_are('twin', 'metrics', ARRAY['text'], r,
+	CASE WHEN r IN ('twin_admin', 'twin_auditor', 'twin_gateway', 'metrics_monitor') THEN ARRAY['EXECUTE'] ELSE '{}' END, r || ' and metrics()')
+	FROM unnest('{twin_admin,twin_operator,twin_viewer,twin_auditor,twin_anonymous,twin_gateway,metrics_monitor,metrics_stranger}'::name[]) r;
+SELECT table_privs_are('twin', v, r, CASE WHEN r IN ('twin_admin', 'twin_auditor') THEN ARRAY['SELECT'] ELSE '{}' END, r || ' and ' || v)
+	FROM unnest('{twin_admin,twin_operator,twin_auditor,twin_anonymous,twin_gateway,metrics_monitor}'::name[]) r, unnest('{stat_metrics,stat_events,stat_workers}'::name[]) v;
+SELECT table_privs_are('twin_internal', t, r, '{}', r || ' and ' || t)
+	FROM unnest('{twin_admin,twin_auditor,twin_gateway}'::name[]) r, unnest('{metric_sources,metric_families,alert_counts}'::name[]) t;
+SET ROLE metrics_monitor;
+SELECT matches(twin.metrics(), '^# HELP .*# EOF$', 'who monitors the server asks');
+SET ROLE twin_auditor;
+SELECT isnt_empty('SELECT * FROM twin.stat_metrics', 'an auditor sees rows');
+RESET ROLE;
+
+-- a tenant's administrator is told nothing of all; one of none is
+SELECT twin.create_tenant('north');
+SELECT twin.create_user('tess', 'a long enough word 1', role_name => 'admin', tenant_id => (SELECT tenant_id FROM twin.tenants WHERE tenant_name = 'north'));
+SELECT twin.create_user('wanda', 'a long enough word 2', role_name => 'admin');
+CREATE FUNCTION token_of(username text) RETURNS text LANGUAGE sql AS $$
+	SELECT twin.issue_token(jsonb_strip_nulls(jsonb_build_object('user_id', u.user_id::text, 'role', u.role_name, 'tenant_id', u.tenant_id))) FROM twin.users u WHERE u.username = $1 $$;
+CREATE TEMP TABLE tokens AS SELECT name, token_of(name) AS token FROM unnest('{tess,wanda}'::text[]) name;
+GRANT SELECT ON tokens TO twin_admin;
+SAVEPOINT nobody;
+SELECT twin.authenticate(token) FROM tokens WHERE name = 'tess';
+SET LOCAL ROLE twin_admin;
+SELECT throws_ok('SELECT twin.metrics()', '42501', NULL, 'a tenant''s administrator');
+ROLLBACK TO nobody;
+SELECT twin.authenticate(token) FROM tokens WHERE name = 'wanda';
+SET LOCAL ROLE twin_admin;
+SELECT lives_ok('SELECT twin.metrics()', 'an administrator of the whole');
+ROLLBACK TO nobody;
+
+-- ---- the text ----
+
+CREATE FUNCTION metric(name text, wanted jsonb DEFAULT '{}') RETURNS double precision LANGUAGE sql VOLATILE AS
+	$$ SELECT m.value FROM twin.stat_metrics m WHERE m.metric = name AND m.labels @> wanted $$;
+
+SELECT throws_ok(format('SELECT twin.metrics(%L)', f), '22023', 'unknown format of metrics', 'no format: ' || f) FROM unnest('{"",OpenMetrics,json}'::text[]) f;
+SELECT is((SELECT count(*) FROM regexp_matches(twin.metrics(f), '^# EOF$', 'gn'))::int, 1, 'it ends once: ' || coalesce(f, 'both'))
+	FROM unnest('{NULL,openmetrics,prometheus}'::text[]) f;
+SELECT matches(twin.metrics(), '\n# HELP twin_security_seal_lag_seconds [^\n]+\n# TYPE twin_security_seal_lag_seconds gauge\n# UNIT twin_security_seal_lag_seconds seconds\ntwin_security_seal_lag_seconds ', 'a gauge');
+SELECT matches(twin.metrics(), '\n# HELP twin_security_logins_total [^\n]+\ntwin_security_logins_total\{outcome="failure",reporter="application"\} 0\n', 'a counter, in both formats at once');
+SELECT matches(twin.metrics('openmetrics'), '\n# HELP twin_security_logins [^\n]+\n# TYPE twin_security_logins counter\ntwin_security_logins_total\{', 'in OpenMetrics');
+SELECT matches(twin.metrics('prometheus'), '\n# HELP twin_security_logins_total [^\n]+\n# TYPE twin_security_logins_total counter\ntwin_security_logins_total\{', 'in Prometheus'' own');
+SELECT is(twin.metrics() ~ 'tess|wanda|north', false, 'nobody is named');
+SELECT is((SELECT string_agg(labels ->> 'source', ' ') FROM twin.stat_metrics WHERE metric = 'twin_security_scrape_error' AND value <> 0), NULL, 'every source can be read');
+SELECT is((SELECT count(*) FROM twin_internal.metric_sources)::int, (SELECT count(*) FROM twin.stat_metrics WHERE metric = 'twin_security_scrape_error')::int, '... and says so');
+SELECT is(metric('twin_security_scrape_dropped_series'), 0::double precision, 'nothing is left out');
+SELECT is((SELECT string_agg(DISTINCT metric, ' ') FROM twin.stat_metrics WHERE kind = 'counter' AND (metric !~ '_total$' OR value <> trunc(value) OR value < 0)), NULL, 'counters count');
+SELECT is((SELECT string_agg(f.family, ' ') FROM twin_internal.metric_families f WHERE NOT EXISTS (SELECT FROM twin_internal.stat_metrics() m WHERE m.family = f.family AND m.value IS NOT NULL)
+	AND f.family NOT IN ('twin_security_checkpoint_age_seconds', 'twin_security_events_sealed', 'twin_security_alerts')), NULL, 'every family has a value (but these: nothing is sealed in this transaction, and there may be no rules)');
+
+-- ---- what is counted ----
+
+SELECT is((SELECT count(twin.record_event('made_up_' || i)) FROM generate_series(1, 700) i)::int, 700, 'an application makes up types');
+SELECT is((SELECT events FROM twin.stat_events WHERE event_type = 'application'), 700::bigint, '... which are one');
+SELECT cmp_ok((SELECT count(*) FROM twin.stat_events)::int, '<', 60, '... and take no place');
+SELECT twin.record_event('login_failure', outcome => 'failure');
+SELECT is(metric('twin_security_logins_total', '{"outcome": "failure", "reporter": "application"}'), 1::double precision, 'what it reports of logins is its own');
+SELECT is(metric('twin_security_logins_total', '{"outcome": "failure", "reporter": "database"}'), 0::double precision, '... and not the database''s');
+SELECT is(metric('twin_security_denials_total', '{"type": "permission_denied"}'), 1::double precision, 'the tenant''s administrator was refused');
+SELECT twin.record_event('permission_denied', outcome => 'denied');
+SELECT is(metric('twin_security_denials_total', '{"type": "permission_denied"}'), 1::double precision, 'refusals of an application are not the database''s');
+SELECT is(metric('twin_security_tokens_issued_total', '{"type": "access"}'), 2::double precision, 'tokens issued, also where the transaction may come to nothing');
+SELECT is(metric('twin_security_tokens_issued_total', '{"type": "refresh"}'), 0::double precision, '... by type');
+CREATE TEMP TABLE before AS SELECT metric('twin_security_key_encryptions_total', '{"key": "main"}') AS sealed, metric('twin_security_key_decryptions_total', '{"key": "main"}') AS opened;
+CREATE TABLE sealed (v twin.encrypted_text(main));
+SELECT twin.grant_key('main', current_user::regrole, p) FROM unnest('{encrypt,decrypt}'::text[]) p;
+INSERT INTO sealed SELECT i::text FROM generate_series(1, 10) i;
+SELECT count(twin.decrypt(v)) FROM sealed;
+SELECT is(metric('twin_security_key_encryptions_total', '{"key": "main"}') - b.sealed, 10::double precision, 'values sealed, by key') FROM before b;
+SELECT is(metric('twin_security_key_decryptions_total', '{"key": "main"}') - b.opened, 10::double precision, 'values opened, by key') FROM before b;
+SELECT twin_internal.raise_alert('some_rule', s, NULL, 1, '{}') FROM unnest('{high,high,low}'::text[]) s;
+SELECT is(metric('twin_security_alerts_total', '{"rule": "some_rule", "severity": "high"}'), 2::double precision, 'alerts are counted');
+DELETE FROM twin_internal.alerts;
+SELECT is(metric('twin_security_alerts_total', '{"rule": "some_rule", "severity": "high"}'), 2::double precision, '... also when their rows are gone');
+
+-- ---- a source that fails, and one that gives too much ----
+
+INSERT INTO twin_internal.metric_families VALUES ('twin_security_test', 'gauge', NULL, 'A test.'), ('twin_security_test_many', 'gauge', NULL, 'A test.');
+INSERT INTO twin_internal.metric_sources VALUES ('broken'), ('nasty');
+CREATE FUNCTION twin_internal.metrics_of_broken() RETURNS TABLE(family text, labels text[], value double precision) LANGUAGE sql AS
+	$$ SELECT 'twin_security_test', ARRAY['label', 'broken'], 1 / (random() * 0) $$;
+CREATE FUNCTION twin_internal.metrics_of_nasty() RETURNS TABLE(family text, labels text[], value double precision) LANGUAGE sql AS $$
+	VALUES ('twin_security_test', ARRAY['label', E'a"b\\c\nd'], 1.5), ('twin_security_test', ARRAY['label', 'null'], NULL), ('twin_security_test', ARRAY['label', 'nan'], 'NaN'),
+		('twin_security_test', ARRAY['label', 'inf'], '-Infinity'), ('twin_security_test', ARRAY['label', 'huge'], 1e300), ('twin_security_test', ARRAY['label', 'twice'], 1),
+		('twin_security_test', ARRAY['label', 'twice'], 1), ('twin_security_unknown', '{}', 1), ('twin_security_test', ARRAY['label', repeat('x', 5000)], 7)
+	UNION ALL SELECT 'twin_security_test_many', ARRAY['label', i::text], 1 FROM generate_series(1, 1500) i $$;
+SET client_min_messages = error;
+SELECT is(metric('twin_security_scrape_error', '{"source": "broken"}'), 1::double precision, 'a source that fails says so');
+SELECT is(metric('twin_security_scrape_error', '{"source": "nasty"}'), 0::double precision, '... and the next is read');
+SELECT isnt(metric('twin_security_worker_up', '{"worker": "event_launcher"}'), NULL, '... as are all');
+SELECT is(metric('twin_security_scrape_dropped_series'), 502::double precision, 'what is too much, unknown or there twice is counted');
+SELECT is((SELECT count(*) FROM twin.stat_metrics WHERE metric = 'twin_security_test_many')::int, 1000, '... and left out');
+SELECT is(array_to_string(ARRAY(SELECT m[1] FROM regexp_matches(twin.metrics(), '^(twin_security_test\{.*)$', 'gn') m), ' ; '),
+	'twin_security_test{label="a\"b\\c\nd"} 1.5 ; twin_security_test{label="huge"} 1e+300 ; twin_security_test{label="inf"} -Infinity ; twin_security_test{label="nan"} NaN ; twin_security_test{label="twice"} 1 ; twin_security_test{label="'
+	|| repeat('x', 200) || '"} 7', 'labels and values as the formats want them');
+RESET client_min_messages;
+SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_security_x_total', 'counter', NULL, 'A test.') $$, '23514', NULL, 'a suffix that the formats keep');
+SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_security_x', 'gauge', 'seconds', 'A test.') $$, '23514', NULL, 'a unit that the name does not say');
+SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_security_x', 'gauge', NULL, 'A "test".') $$, '23514', NULL, 'help that would need escapes');
+SELECT * FROM finish();
