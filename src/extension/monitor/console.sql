@@ -11,6 +11,14 @@ CREATE SCHEMA twin_console;
 COMMENT ON SCHEMA twin_console IS 'twin_security: what the security console reads and does; the gateway answers it at /console/api';
 GRANT USAGE ON SCHEMA twin_console TO twin_admin, twin_auditor;
 
+CREATE FUNCTION twin_console.who() RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT jsonb_build_object('username', coalesce(twin.current_username(), session_user::text), 'role', coalesce(twin.current_claims() ->> 'role', current_user::text),
+		'may_act', pg_has_role('twin_admin', 'USAGE'), 'database', current_database());
+END;
+COMMENT ON FUNCTION twin_console.who() IS 'who is asking, and whether he may act or only read';
+
 /* By leaf, so that who goes on from the last one misses none: in the owner's name, for the tree's tables are nobody's. */
 CREATE FUNCTION twin_console.events(after bigint DEFAULT NULL, before bigint DEFAULT NULL, max_rows integer DEFAULT 200)
 	RETURNS TABLE (leaf_index bigint, event_id bigint, event_time timestamptz, event_type text, severity text, outcome text, action text, resource text,
@@ -171,12 +179,12 @@ END
 $$;
 COMMENT ON FUNCTION twin_console.unblock_address(inet) IS 'twin.unblock_address()';
 
-REVOKE ALL ON FUNCTION twin_console.events(bigint, bigint, integer),
+REVOKE ALL ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer),
 	twin_console.activity(integer), twin_console.alerts(integer), twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(),
 	twin_console.audit(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
 	twin_console.assign_incident(text, text), twin_console.note_incident(text, text), twin_console.close_incident(text, text),
 	twin_console.unblock_address(inet) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin_console.events(bigint, bigint, integer), twin_console.activity(integer), twin_console.alerts(integer),
+GRANT EXECUTE ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer), twin_console.activity(integer), twin_console.alerts(integer),
 	twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(),
 	twin_console.verify(timestamptz, timestamptz) TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_console.approve_incident(text), twin_console.revert_incident(text), twin_console.assign_incident(text, text),
