@@ -140,11 +140,36 @@ alert('tap_user', 'mallory');
 my $held = of_subject('mallory');
 cmp_ok(time - $start, '<', 4, 'an alert waits no longer than a second for a user whom somebody holds');
 is(actions($held), 'failed disable_user mallory, failed end_sessions mallory', '... what could not be done is noted');
-is(sql($node, "SELECT status FROM twin.incidents WHERE incident_id = '$held'"), 'open', '... and left to a person');
+is(sql($node, "SELECT status FROM twin.incidents WHERE incident_id = '$held'"), 'open', '... and left open');
 $one->query_safe('COMMIT');
-sql($node, "SELECT twin.approve_incident('$held')");
-is(actions($held), 'done disable_user mallory, done end_sessions mallory', '... who has it done');
+ok($node->poll_query_until('postgres', "SELECT status = 'contained' FROM twin.incidents WHERE incident_id = '$held'"), '... and is tried again by itself');
+is(actions($held), 'done disable_user mallory, done end_sessions mallory', '... until it is done');
 $_->quit foreach $one, $two;
+
+# as the writer of events raises them: in its process, on behalf of nobody
+sql($node, 'CREATE DATABASE written');
+sql($node, "CREATE EXTENSION twin_security; $stand_in", db => 'written');
+sql($node, q{
+	SELECT twin.create_user(n, 'Umbrella-Gravel-77!' || n, role_name => r) FROM (VALUES ('boss', 'admin'), ('mallory', 'viewer')) v (n, r);
+	INSERT INTO twin.playbooks (playbook, steps) VALUES ('tap_all', '[{"step": "block_addresses"}, {"step": "disable_users"}, {"step": "end_sessions"}, {"step": "enhance_monitoring"}, {"step": "record_event", "event_type": "drill"}, {"step": "notify"}]');
+	INSERT INTO twin.alert_rules (rule_name, event_types, subject, playbook, is_automatic) VALUES ('tap_all', '{none}', 'user', 'tap_all', true);
+	CREATE TABLE to_do (subject text);
+	CREATE OR REPLACE FUNCTION twin_internal.end_enhanced_monitoring() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM twin_internal.raise_alert('tap_all', 'high', d.subject, 5, '{}', '{"addresses": ["203.0.113.1", "127.0.0.1"]}') FROM to_do d; DELETE FROM to_do; RETURN NULL; END $$}, db => 'written');
+my $holder = $node->background_psql('written', on_error_stop => 0);
+$holder->query_safe(q{BEGIN; SELECT twin.set_password('mallory', 'Gravel-Umbrella-78!')});
+sql($node, q{INSERT INTO to_do VALUES ('mallory'); SELECT twin.record_event('look')}, db => 'written');
+my $state = q{SELECT string_agg(concat_ws(' ', a ->> 'state', a ->> 'action', a ->> 'target'), ', ' ORDER BY o) FROM twin.incidents i, jsonb_array_elements(i.actions) WITH ORDINALITY u(a, o)};
+ok($node->poll_query_until('written', 'SELECT count(*) = 1 FROM twin.incidents'), 'the writer of events opens an incident');
+is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, failed disable_user mallory, failed end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... and does what does not wait for others');
+ok(events_written($node, db => 'written'), '... and goes on writing');
+$holder->query_safe('COMMIT');
+$holder->quit;
+ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin_internal.incident_actions WHERE action = 'disable_user' AND state = 'done'"), '... and tries the rest again');
+is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, done disable_user mallory, done end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... but for what it must not do');
+sql($node, q{UPDATE twin.alert_rules SET playbook = 'brute_force_attack'; ALTER TABLE twin_internal.incidents ADD CHECK (incident_type <> 'brute_force_attack'); INSERT INTO to_do VALUES ('nobody'); SELECT twin.record_event('look')}, db => 'written');
+ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.alerts WHERE subject = 'nobody' AND incident_id IS NULL"), 'an alert stays, though no incident can be opened');
+ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'incident_failed' AND severity = 'high'"), '... which is told');
 
 # what did not commit did not happen; what did is there after a crash
 my $crashing = $node->background_psql('postgres', on_error_stop => 0);

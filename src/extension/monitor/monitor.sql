@@ -9,4 +9,4 @@
 --@include playbook.sql
 --@include contain.sql
 --@include respond.sql
---@include expire.sql
+--@include follow.sql
