@@ -153,12 +153,13 @@ sql($node, q{
 	SELECT twin.create_user(n, 'Umbrella-Gravel-77!' || n, role_name => r) FROM (VALUES ('boss', 'admin'), ('mallory', 'viewer')) v (n, r);
 	INSERT INTO twin.playbooks (playbook, steps) VALUES ('tap_all', '[{"step": "block_addresses"}, {"step": "disable_users"}, {"step": "end_sessions"}, {"step": "enhance_monitoring"}, {"step": "record_event", "event_type": "drill"}, {"step": "notify"}]');
 	INSERT INTO twin.alert_rules (rule_name, event_types, subject, playbook, is_automatic) VALUES ('tap_all', '{none}', 'user', 'tap_all', true);
-	CREATE TABLE to_do (subject text);
-	CREATE OR REPLACE FUNCTION twin_internal.end_enhanced_monitoring() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN
-		PERFORM twin_internal.raise_alert('tap_all', 'high', d.subject, 5, '{}', '{"addresses": ["203.0.113.1", "127.0.0.1"]}') FROM to_do d; DELETE FROM to_do; RETURN NULL; END $$}, db => 'written');
+	CREATE FUNCTION raise_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM twin_internal.raise_alert('tap_all', 'high', OLD.reason, 5, '{}', '{"addresses": ["203.0.113.1", "127.0.0.1"]}'); RETURN NULL; END $$;
+	CREATE TRIGGER raise_it AFTER DELETE ON twin_internal.enhanced_reads FOR EACH ROW WHEN (OLD.reason NOT LIKE 'INC-%') EXECUTE FUNCTION raise_it()}, db => 'written');
+sub in_writer { my ($subject) = @_; return "INSERT INTO twin_internal.enhanced_reads (reason, until) VALUES ('$subject', clock_timestamp())" }    # which it deletes
 my $holder = $node->background_psql('written', on_error_stop => 0);
 $holder->query_safe(q{BEGIN; SELECT twin.set_password('mallory', 'Gravel-Umbrella-78!')});
-sql($node, q{INSERT INTO to_do VALUES ('mallory'); SELECT twin.record_event('look')}, db => 'written');
+sql($node, in_writer('mallory'), db => 'written');
 my $state = q{SELECT string_agg(concat_ws(' ', a ->> 'state', a ->> 'action', a ->> 'target'), ', ' ORDER BY o) FROM twin.incidents i, jsonb_array_elements(i.actions) WITH ORDINALITY u(a, o)};
 ok($node->poll_query_until('written', 'SELECT count(*) = 1 FROM twin.incidents'), 'the writer of events opens an incident');
 is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, failed disable_user mallory, failed end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... and does what does not wait for others');
@@ -167,7 +168,7 @@ $holder->query_safe('COMMIT');
 $holder->quit;
 ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin_internal.incident_actions WHERE action = 'disable_user' AND state = 'done'"), '... and tries the rest again');
 is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, done disable_user mallory, done end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... but for what it must not do');
-sql($node, q{UPDATE twin.alert_rules SET playbook = 'brute_force_attack'; ALTER TABLE twin_internal.incidents ADD CHECK (incident_type <> 'brute_force_attack'); INSERT INTO to_do VALUES ('nobody'); SELECT twin.record_event('look')}, db => 'written');
+sql($node, q{UPDATE twin.alert_rules SET playbook = 'brute_force_attack'; ALTER TABLE twin_internal.incidents ADD CHECK (incident_type <> 'brute_force_attack'); } . in_writer('nobody'), db => 'written');
 ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.alerts WHERE subject = 'nobody' AND incident_id IS NULL"), 'an alert stays, though no incident can be opened');
 ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'incident_failed' AND severity = 'high'"), '... which is told');
 
@@ -204,9 +205,11 @@ fails_with($node, "SET ROLE twin_admin; $_", '42501', '', "nor a token-only logi
 
 # ---- what is told ----
 
+my $refused = sql($node, q{SELECT twin.open_incident('brute_force_attack', '{"address": "127.0.0.1"}')});
+sql($node, "SELECT twin.approve_incident('$refused'), twin.assign_incident('$refused', 'boss')");
 events_written($node);
 is(sql($node, q{SELECT string_agg(DISTINCT event_type, ' ' ORDER BY event_type) FROM twin.audit_log WHERE event_type LIKE 'incident%' AND outcome = 'success'}),
-	'incident_action incident_approved incident_closed incident_contained incident_noted incident_opened incident_reverted', 'the log has what happened');
+	'incident_action incident_approved incident_assigned incident_closed incident_contained incident_noted incident_opened incident_reverted', 'the log has what happened');
 
 # ---- dumps ----
 
