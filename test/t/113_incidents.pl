@@ -110,7 +110,7 @@ my ($id_one) = $one->query_safe(q{SELECT twin.open_incident('other')}) =~ /-(\d+
 my ($id_two) = $two->query_safe(q{SELECT twin.open_incident('other')}) =~ /-(\d+)$/;
 is(($id_one - $number) . ($id_two - $number), '12', 'two open incidents at once, and neither waits for the other');
 $one->query_safe('ROLLBACK');
-$two->query_safe('COMMIT');
+$two->query_safe('ROLLBACK');
 like(sql($node, q{SELECT twin.open_incident('other')}), qr/-0*$id_one$/, 'a number that was rolled back is given again');
 $one->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 my $newer = sql($node, q{SELECT twin.open_incident('other')});
@@ -140,11 +140,37 @@ alert('tap_user', 'mallory');
 my $held = of_subject('mallory');
 cmp_ok(time - $start, '<', 4, 'an alert waits no longer than a second for a user whom somebody holds');
 is(actions($held), 'failed disable_user mallory, failed end_sessions mallory', '... what could not be done is noted');
-is(sql($node, "SELECT status FROM twin.incidents WHERE incident_id = '$held'"), 'open', '... and left to a person');
+is(sql($node, "SELECT status FROM twin.incidents WHERE incident_id = '$held'"), 'open', '... and left open');
 $one->query_safe('COMMIT');
-sql($node, "SELECT twin.approve_incident('$held')");
-is(actions($held), 'done disable_user mallory, done end_sessions mallory', '... who has it done');
+ok($node->poll_query_until('postgres', "SELECT status = 'contained' FROM twin.incidents WHERE incident_id = '$held'"), '... and is tried again by itself');
+is(actions($held), 'done disable_user mallory, done end_sessions mallory', '... until it is done');
 $_->quit foreach $one, $two;
+
+# as the writer of events raises them: in its process, on behalf of nobody
+sql($node, 'CREATE DATABASE written');
+sql($node, "CREATE EXTENSION twin_security; $stand_in", db => 'written');
+sql($node, q{
+	SELECT twin.create_user(n, 'Umbrella-Gravel-77!' || n, role_name => r) FROM (VALUES ('boss', 'admin'), ('mallory', 'viewer')) v (n, r);
+	INSERT INTO twin.playbooks (playbook, steps) VALUES ('tap_all', '[{"step": "block_addresses"}, {"step": "disable_users"}, {"step": "end_sessions"}, {"step": "enhance_monitoring"}, {"step": "record_event", "event_type": "drill"}, {"step": "notify"}]');
+	INSERT INTO twin.alert_rules (rule_name, event_types, subject, playbook, is_automatic) VALUES ('tap_all', '{none}', 'user', 'tap_all', true);
+	CREATE FUNCTION raise_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		PERFORM twin_internal.raise_alert('tap_all', 'high', OLD.reason, 5, '{}', '{"addresses": ["203.0.113.1", "127.0.0.1"]}'); RETURN NULL; END $$;
+	CREATE TRIGGER raise_it AFTER DELETE ON twin_internal.enhanced_reads FOR EACH ROW WHEN (OLD.reason NOT LIKE 'INC-%') EXECUTE FUNCTION raise_it()}, db => 'written');
+sub in_writer { my ($subject) = @_; return "INSERT INTO twin_internal.enhanced_reads (reason, until) VALUES ('$subject', clock_timestamp())" }    # which it deletes
+my $holder = $node->background_psql('written', on_error_stop => 0);
+$holder->query_safe(q{BEGIN; SELECT twin.set_password('mallory', 'Gravel-Umbrella-78!')});
+sql($node, in_writer('mallory'), db => 'written');
+my $state = q{SELECT string_agg(concat_ws(' ', a ->> 'state', a ->> 'action', a ->> 'target'), ', ' ORDER BY o) FROM twin.incidents i, jsonb_array_elements(i.actions) WITH ORDINALITY u(a, o)};
+ok($node->poll_query_until('written', 'SELECT count(*) = 1 FROM twin.incidents'), 'the writer of events opens an incident');
+is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, failed disable_user mallory, failed end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... and does what does not wait for others');
+ok(events_written($node, db => 'written'), '... and goes on writing');
+$holder->query_safe('COMMIT');
+$holder->quit;
+ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin_internal.incident_actions WHERE action = 'disable_user' AND state = 'done'"), '... and tries the rest again');
+is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, done disable_user mallory, done end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... but for what it must not do');
+sql($node, q{UPDATE twin.alert_rules SET playbook = 'brute_force_attack'; ALTER TABLE twin_internal.incidents ADD CHECK (incident_type <> 'brute_force_attack'); } . in_writer('nobody'), db => 'written');
+ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.alerts WHERE subject = 'nobody' AND incident_id IS NULL"), 'an alert stays, though no incident can be opened');
+ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'incident_failed' AND severity = 'high'"), '... which is told');
 
 # what did not commit did not happen; what did is there after a crash
 my $crashing = $node->background_psql('postgres', on_error_stop => 0);
@@ -168,20 +194,22 @@ sub as
 {
 	my ($claims, $do) = @_;
 	my $token = sql($node, qq{SELECT twin.issue_token('$claims')});
-	return answer_of($node, "BEGIN; SELECT 1 FROM twin.authenticate('$token'); SET LOCAL ROLE twin_admin; $do; COMMIT", user => 'twin_gateway');
+	return answer_of($node, "BEGIN; SET LOCAL ROLE twin_admin; SELECT twin.authenticate('$token') \\g /dev/null\n$do; COMMIT", user => 'twin_gateway');
 }
 my $boss = sql($node, q{SELECT user_id FROM twin.users WHERE username = 'boss'});
 like(as(qq({"user_id": "$boss", "role": "admin"}), q{SELECT twin.open_incident('other')}), qr/INC-/, 'an administrator by his token');
 is(sql($node, q{SELECT timeline -> 0 ->> 'by' FROM twin.incidents ORDER BY incident_id DESC LIMIT 1}), 'boss', '... under his name');
-like(as(qq({"user_id": "900", "role": "admin", "tenant_id": $tenant}), $_), qr/^42501/, "not one of a tenant: $_")
+like(as(qq({"user_id": "900", "role": "admin", "tenant_id": $tenant}), $_), qr/^42501: .*belongs to a tenant/s, "not one of a tenant: $_")
 	foreach q{SELECT twin.open_incident('other')}, q{SELECT * FROM twin.incidents}, q{SELECT * FROM twin.alerts}, q{DELETE FROM twin.playbooks}, "SELECT twin.approve_incident('$held')", "SELECT twin.revert_incident('$held')";
 fails_with($node, "SET ROLE twin_admin; $_", '42501', '', "nor a token-only login without one: $_", user => 'twin_gateway') foreach q{SELECT twin.open_incident('other')}, q{UPDATE twin.playbooks SET steps = '[]'};
 
 # ---- what is told ----
 
+my $refused = sql($node, q{SELECT twin.open_incident('brute_force_attack', '{"address": "127.0.0.1"}')});
+sql($node, "SELECT twin.approve_incident('$refused'), twin.assign_incident('$refused', 'boss')");
 events_written($node);
 is(sql($node, q{SELECT string_agg(DISTINCT event_type, ' ' ORDER BY event_type) FROM twin.audit_log WHERE event_type LIKE 'incident%' AND outcome = 'success'}),
-	'incident_action incident_approved incident_closed incident_contained incident_noted incident_opened incident_reverted', 'the log has what happened');
+	'incident_action incident_approved incident_assigned incident_closed incident_contained incident_noted incident_opened incident_reverted', 'the log has what happened');
 
 # ---- dumps ----
 

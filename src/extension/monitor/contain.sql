@@ -251,7 +251,7 @@ $$;
 COMMENT ON FUNCTION twin_internal.take_action(twin_internal.incident_actions) IS 'does what an action says, or says why it must not';
 
 /* The writer of events does not wait for what somebody else holds: a second, once. */
-CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, again boolean) RETURNS void
+CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, states text[]) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
 	own twin_internal.incident_actions;
@@ -260,7 +260,7 @@ DECLARE
 	result_kept jsonb;
 BEGIN
 	FOR own IN SELECT a.* FROM twin_internal.incident_actions a
-		WHERE a.incident_id = of_incident AND (a.state = 'pending' OR again AND a.state IN ('refused', 'failed')) ORDER BY a.step, a.target
+		WHERE a.incident_id = of_incident AND a.state = ANY (states) ORDER BY a.step, a.target
 	LOOP
 		BEGIN
 			SELECT t.state, t.note, t.kept INTO result_state, result_note, result_kept FROM twin_internal.take_action(own) t;
@@ -277,12 +277,14 @@ BEGIN
 	PERFORM twin_internal.settle_incident(of_incident, made_by);
 END
 $$;
-COMMENT ON FUNCTION twin_internal.take_actions(text, text, boolean) IS 'does what is planned for an incident; again: also what was refused or failed';
+COMMENT ON FUNCTION twin_internal.take_actions(text, text, text[]) IS 'does those actions of an incident that are in certain states';
 
 CREATE FUNCTION twin_internal.note_action(own twin_internal.incident_actions, state text, note text, kept jsonb, made_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	UPDATE twin_internal.incident_actions a SET state = note_action.state, note = note_action.note, kept = coalesce(note_action.kept, a.kept), changed_at = clock_timestamp()
+	UPDATE twin_internal.incident_actions a SET state = note_action.state, note = note_action.note, kept = coalesce(note_action.kept, a.kept), changed_at = clock_timestamp(),
+			failures = a.failures + (note_action.state = 'failed')::integer,
+			again_at = CASE WHEN note_action.state = 'failed' AND made_by = 'twin_security' AND a.failures < 5 THEN clock_timestamp() + interval '5 seconds' * 4 ^ a.failures END
 		WHERE a.action_id = own.action_id;
 	PERFORM twin_internal.add_incident_entry(own.incident_id, 'action', made_by, concat_ws(' ', own.action, nullif(own.target, '')) || ': ' || note,
 		jsonb_build_object('action', own.action, 'target', nullif(own.target, ''), 'state', state));
@@ -307,6 +309,26 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION twin_internal.settle_incident(text, text) IS 'the status of an incident whose actions were taken';
+
+/* Five times within half an hour: what a playbook could not do by itself, because somebody was in its way. */
+CREATE FUNCTION twin_internal.take_actions_again() RETURNS timestamptz
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held record;
+BEGIN
+	FOR held IN SELECT i.incident_id, i.status FROM twin_internal.incidents i WHERE i.incident_id IN (
+		SELECT a.incident_id FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp()) FOR UPDATE SKIP LOCKED
+	LOOP
+		IF held.status IN ('closed', 'reverted') THEN
+			UPDATE twin_internal.incident_actions a SET again_at = NULL WHERE a.incident_id = held.incident_id AND a.again_at IS NOT NULL;
+		ELSE
+			PERFORM twin_internal.take_actions(held.incident_id, 'twin_security', '{failed}');
+		END IF;
+	END LOOP;
+	RETURN (SELECT min(a.again_at) FROM twin_internal.incident_actions a WHERE a.again_at IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.take_actions_again() IS 'tries again what failed by itself and is due; returns when more will be';
 
 /* ---- undone ---- */
 
@@ -386,6 +408,6 @@ REVOKE ALL ON FUNCTION twin_internal.incident_list(jsonb, text, text), twin_inte
 	twin_internal.plan_incident(jsonb, jsonb), twin_internal.incident_user(text), twin_internal.leaves_no_admin(bigint[]), twin_internal.refusal_of(text, text, bigint[]),
 	twin_internal.preview_incident(text, text, jsonb, jsonb), twin_internal.block_of(inet), twin_internal.other_holder(twin_internal.incident_actions),
 	twin_internal.block_before_incidents(jsonb), twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
-	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, boolean),
+	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, text[]), twin_internal.take_actions_again(),
 	twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text), twin_internal.settle_incident(text, text),
 	twin_internal.release_address(twin_internal.incident_actions), twin_internal.undo_action(twin_internal.incident_actions), twin_internal.note_user_decided() FROM PUBLIC;

@@ -1,14 +1,13 @@
 /*
  * incident.c
  *		Numbers of incidents, which nobody waits for; and, in the writer's process,
- *		the end of what incidents began for a time.
+ *		what becomes due for incidents by itself.
  *
  * A number is an advisory lock to the transaction's end, of a kind that SQL cannot
  * take.
  */
 #include "monitor/private.h"
 
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -33,31 +32,44 @@ tsec_hold_incident_number(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL);
 }
 
-/* Ends what is due; when the next will be. */
+/* What follow_incidents() says. */
 static TimestampTz
-end_due(void)
+run_due(void)
 {
-	TimestampTz next = DT_NOEND;
+	static SPIPlanPtr plan = NULL;
+	Datum due;
 	bool null;
 
-	event_begin_work("ending enhanced monitoring");
-	SPI_connect();
-	if (SPI_execute("SELECT twin_internal.end_enhanced_monitoring()", false, 1) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "twin_security: enhanced monitoring cannot be ended");
+	if (plan == NULL)
 	{
-		Datum due = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+		SPIPlanPtr made = SPI_prepare("SELECT twin_internal.follow_incidents()", 0, NULL);
 
-		if (!null)
-			next = Max(DatumGetTimestampTz(due), TimestampTzPlusMilliseconds(GetCurrentTimestamp(), AGAIN_MS));
+		if (made == NULL || SPI_keepplan(made) != 0)
+			elog(ERROR, "twin_security: incidents cannot be followed");
+		plan = made;
 	}
+	if (SPI_execute_plan(plan, NULL, NULL, false, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "twin_security: incidents cannot be followed");
+	due = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+	return null ? DT_NOEND : DatumGetTimestampTz(due);
+}
+
+/* Does what is due; when something will be again. */
+static TimestampTz
+follow(void)
+{
+	TimestampTz due;
+
+	event_begin_work("following incidents");
+	SPI_connect();
+	due = run_due();
 	SPI_finish();
 	event_end_work();
-	return next;
+	return Max(due, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), AGAIN_MS));
 }
 
 void
 incident_init(void)
 {
-	event_add_follower(end_due);
+	event_add_follower(follow);
 }

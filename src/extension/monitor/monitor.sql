@@ -14,3 +14,4 @@
 --@include expire.sql
 --@include delivery.sql
 --@include console.sql
+--@include follow.sql

@@ -76,6 +76,7 @@ CREATE FUNCTION twin_internal.find_incident_of(alert twin_internal.alerts, playb
 BEGIN ATOMIC
 	SELECT i.incident_id FROM twin_internal.incidents i
 	WHERE i.incident_type = playbook AND i.status IN ('open', 'awaiting_approval', 'contained') AND i.is_automatic = automatic AND i.alerts < 1000
+		AND jsonb_array_length(i.details -> 'addresses') < 1000 AND jsonb_array_length(i.details -> 'users') < 1000
 		AND i.last_alert_at > clock_timestamp() - interval '1 day'
 		AND (i.last_alert_at > clock_timestamp() - interval '1 hour' OR EXISTS (SELECT FROM twin_internal.alerts a
 			WHERE a.incident_id = i.incident_id AND a.rule_name = (alert).rule_name AND a.subject IS NOT DISTINCT FROM (alert).subject))
@@ -117,7 +118,7 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM twin_internal.incident_actions a WHERE a.incident_id = joined AND a.state = 'pending') THEN
 		RETURN;
 	ELSIF automatic THEN
-		PERFORM twin_internal.take_actions(joined, 'twin_security', false);
+		PERFORM twin_internal.take_actions(joined, 'twin_security', '{pending}');
 	ELSE
 		UPDATE twin_internal.incidents i SET status = 'awaiting_approval' WHERE i.incident_id = joined;
 	END IF;
@@ -171,7 +172,7 @@ BEGIN
 	END IF;
 	made := twin_internal.begin_incident($1, coalesce(answer.severity, 'medium'), coalesce(answer.steps, '[]'), false, named, by_whom, 'opened by hand');
 	IF answer.steps <> '[]' THEN
-		PERFORM twin_internal.take_actions(made, by_whom, false);
+		PERFORM twin_internal.take_actions(made, by_whom, '{pending}');
 	END IF;
 	RETURN made;
 END
@@ -192,7 +193,7 @@ BEGIN
 	END IF;
 	PERFORM twin_internal.add_incident_entry(held.incident_id, 'approved', by_whom, 'the playbook was approved');
 	PERFORM twin_internal.emit_event('incident_approved', held.incident_id, 'approve', severity => held.severity);
-	PERFORM twin_internal.take_actions(held.incident_id, by_whom, true);
+	PERFORM twin_internal.take_actions(held.incident_id, by_whom, '{pending,refused,failed}');
 END
 $$;
 COMMENT ON FUNCTION twin.approve_incident(text) IS 'has what an incident''s playbook asks for done: what waited for it, and again what was refused or failed';

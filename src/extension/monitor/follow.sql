@@ -1,6 +1,7 @@
 /*
- * expire.sql
- *		What incidents began for a time, and that is over: the clock ended it already, here it is told.
+ * follow.sql
+ *		What becomes due by itself, for the writer's process to call: the end of enhanced monitoring, which the clock brought already and which
+ *		is told here; and what a playbook tries again.
  */
 
 CREATE FUNCTION twin_internal.end_enhanced_monitoring() RETURNS timestamptz
@@ -23,4 +24,11 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.end_enhanced_monitoring() IS 'notes for which incidents enhanced monitoring is over; returns when the next will be';
 
-REVOKE ALL ON FUNCTION twin_internal.end_enhanced_monitoring() FROM PUBLIC;
+CREATE FUNCTION twin_internal.follow_incidents() RETURNS timestamptz
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.take_actions_again());
+END;
+COMMENT ON FUNCTION twin_internal.follow_incidents() IS 'does what is due for incidents; returns when something will be again';
+
+REVOKE ALL ON FUNCTION twin_internal.end_enhanced_monitoring(), twin_internal.follow_incidents() FROM PUBLIC;
