@@ -38,10 +38,10 @@ typedef struct AddressEntry
 {
 	AddressNetwork network;
 	uint8_t kind;
-	uint32_t owner; /* entries of two owners are two, also of one network */
-	int64_t until;  /* first moment at which it says nothing any more */
+	uint32_t owner;    /* entries of two owners are two, also of one network */
+	int64_t until;     /* first moment at which it says nothing any more */
 	uint64_t refusals; /* counted by the caller */
-	uint32_t next; /* in its chain, or of the free ones */
+	uint32_t next;     /* in its chain, or of the free ones */
 } AddressEntry;
 
 typedef struct AddressSet

@@ -104,7 +104,7 @@ limit_end_sessions(const AddressNetwork *network)
 			!address_network_make(&client->address, client->address.family == 4 ? 32 : 128, &host) ||
 			!address_network_within(&host, network) || !limit_holds_block(&client->address))
 			continue;
-		/* as pg_terminate_backend() does: the whole process group, for what the session runs */
+			/* as pg_terminate_backend() does: the whole process group, for what the session runs */
 #ifdef HAVE_SETSID
 		ended += kill(-client->pid, SIGTERM) == 0;
 #else

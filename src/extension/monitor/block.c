@@ -49,8 +49,8 @@ require_network(const inet *given)
 
 	if (!block_network(given, &network))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("invalid network: %s", TextDatumGetCString(DirectFunctionCall1(
-														 inet_abbrev, InetPGetDatum(given)))),
+						errmsg("invalid network: %s",
+							   TextDatumGetCString(DirectFunctionCall1(inet_abbrev, InetPGetDatum(given)))),
 						errdetail("Bits are set to the right of its mask."),
 						errhint("Leave out the mask for one address, or write the network's first address.")));
 	return network;

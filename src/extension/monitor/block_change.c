@@ -227,9 +227,8 @@ at_transaction_end(XactEvent event, void *argument)
 		return;
 	}
 	if (event == XACT_EVENT_PRE_PREPARE && note_count > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot PREPARE a transaction that has changed which addresses are blocked")));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot PREPARE a transaction that has changed which addresses are blocked")));
 	if (event == XACT_EVENT_COMMIT)
 	{
 		apply_notes();

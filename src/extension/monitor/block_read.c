@@ -121,9 +121,10 @@ forget_dropped(void)
 static void
 purge(void)
 {
-	if (SPI_execute("DELETE FROM twin_internal.blocks b WHERE b.ctid = ANY (ARRAY(SELECT o.ctid FROM twin_internal.blocks o "
-					"WHERE o.blocked_until < pg_catalog.now() - interval '1 hour' LIMIT " PURGE_ROWS "))",
-					false, 0) != SPI_OK_DELETE)
+	if (SPI_execute(
+			"DELETE FROM twin_internal.blocks b WHERE b.ctid = ANY (ARRAY(SELECT o.ctid FROM twin_internal.blocks o "
+			"WHERE o.blocked_until < pg_catalog.now() - interval '1 hour' LIMIT " PURGE_ROWS "))",
+			false, 0) != SPI_OK_DELETE)
 		elog(ERROR, "twin_security: blocks that are over cannot be deleted");
 }
 
