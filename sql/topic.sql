@@ -129,7 +129,7 @@ SELECT topic, payload, event FROM twin.receive('5 s');
 SELECT twin.grant_permission('operator', 'remote_control');
 UPDATE twin.topics SET enabled = false WHERE topic = 'system';
 SELECT topic, payload, event FROM twin.receive('5 s');
-SELECT published, delivered > 0 AS delivered, lost, listeners, subscriptions, ring_fill FROM twin.stat_topics;
+SELECT published > 40 AS published, delivered > 0 AS delivered, lost, listeners, subscriptions, ring_fill FROM twin.stat_topics;
 -- a pattern covers what needs more than itself; that is not handed over
 INSERT INTO twin.topics (topic, subscribe_permission, tenant_bound) VALUES ('units.secret.*', 'admin_panel', false), ('units.2', 'remote_control', false);
 SELECT twin.subscribe(:'two', '{units.*}') > 0 AS operator, twin.subscribe(:'whole', '{units.*}') > 0 AS admin;

@@ -11,7 +11,6 @@
 --@include playbook.sql
 --@include contain.sql
 --@include respond.sql
---@include expire.sql
+--@include follow.sql
 --@include delivery.sql
 --@include console.sql
---@include follow.sql
