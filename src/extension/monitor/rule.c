@@ -227,7 +227,7 @@ add_due(const DueAlert *alert)
 	if (alert->subject != NULL)
 		copy->subject = pstrdup(alert->subject);
 	due = lappend(due, copy);
-	windows_quiet(alert->hash, PG_INT64_MAX); /* once in a batch */
+	windows_quiet(alert->hash, alert->reached.last + alert->rule->cooldown);
 	MemoryContextSwitchTo(outer);
 }
 

@@ -18,15 +18,34 @@
 
 extern void stream_init(void);
 
-/* Runs a statement, prepared once in this process, and raises unless the answer is this SPI code; nulls may be NULL. */
-extern void stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls,
-					   int expected);
-
 /* Does something in a subtransaction.  False: it raised, which the log says, and it is undone. */
 extern bool stream_try(void (*work)(void *argument), void *argument, const char *what);
 
 /* For who watches first: has the batch end with the event that is shown, because what it leads to takes time. */
 extern void stream_end_here(void);
+
+/* ---- stream_read.c ---- */
+
+/* Runs a statement, prepared once in this process, and raises unless the answer is this SPI code; nulls may be NULL. */
+extern void stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls,
+					   int expected);
+
+/* A batch: rows of the ledger, in its order, and what their events say. */
+typedef struct StreamBatch
+{
+	WatchedEvent *events;
+	bool *found;
+	int *by_id; /* places, in the order of ids */
+	int count;
+} StreamBatch;
+
+/* Where this database's stream is; at the log's end when it has not begun, or that was cut off.  False: it must wait. */
+extern bool stream_read_position(int64 *position);
+extern void stream_write_position(int64 position);
+
+/* Reads so many of the ledger's rows, from a leaf on and before another; and then what their events say. */
+extern void stream_read_ledger(StreamBatch *batch, int64 first, int64 end, int rows);
+extern void stream_read_events(StreamBatch *batch);
 
 /* ---- windows.c: windows in shared memory, which reflect the log up to a leaf ---- */
 
