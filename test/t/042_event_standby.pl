@@ -38,7 +38,7 @@ is($watcher->query_safe('SELECT emitted, written, dropped, ring_fill > 0 FROM tw
 cmp_ok($before, '>=', 4, '... each of them');
 session_fails($apps[0], 'SELECT v::text FROM secret;', '42501', 'a refusal on the standby');
 sleep 1.5;
-is($watcher->query_safe("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'twin%'"), '0', 'starts no worker');
+is($watcher->query_safe("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'twin_security event%'"), '0', 'starts no worker');
 is($watcher->query_safe("SELECT emitted - $before, written, dropped FROM twin.stat_audit"), '1|0|0', 'waits as well');
 
 # refusals may have three quarters of the 64 places, or what others left of them

@@ -34,8 +34,9 @@ sub from
 {
 	my ($address, %options) = @_;
 	my ($out, $err) = ('', '');
+	my $at = $options{at} // $node;
 	local $ENV{PGPASSWORD} = $options{password} // '';
-	IPC::Run::run([ 'psql', '-XAtq', '-d', "host=$address port=" . $node->port . ' dbname=' . ($options{db} // 'postgres') . ' user=' . ($options{user} // getpwuid($<)), '-c', $options{sql} // 'SELECT 1' ],
+	IPC::Run::run([ 'psql', '-XAtq', '-d', "host=$address port=" . $at->port . ' dbname=' . ($options{db} // 'postgres') . ' user=' . ($options{user} // getpwuid($<)), '-c', $options{sql} // 'SELECT 1' ],
 		'>', \$out, '2>', \$err);
 	chomp $out;
 	return $out if $out ne '';
@@ -46,10 +47,10 @@ sub is_out { my ($address, $name, %options) = @_; return is(from($address, %opti
 sub is_in { my ($address, $name, %options) = @_; return is(from($address, %options), '1', $name) }
 sub comes_to
 {
-	my ($address, $wanted) = @_;
+	my ($address, $wanted, %options) = @_;
 	my $until = time + $PostgreSQL::Test::Utils::timeout_default;
-	sleep 0.1 while from($address) ne $wanted && time < $until;
-	return from($address) eq $wanted;
+	sleep 0.1 while from($address, %options) ne $wanted && time < $until;
+	return from($address, %options) eq $wanted;
 }
 sub over_network { my ($address) = @_; local $ENV{PGHOSTADDR} = $address; return $node->background_psql('postgres', on_error_stop => 0) }
 sub is_gone { my ($session) = @_; my $gone = !eval { $session->query_safe('SELECT 1'); 1 }; eval { $session->{run}->kill_kill }; return $gone }
@@ -234,5 +235,30 @@ is(sql($node, 'SELECT address, reason FROM twin.blocked_addresses ORDER BY addre
 sql($node, 'DROP DATABASE third WITH (FORCE)');
 ok(comes_to('10.99.0.2', '1'), 'when a database is dropped its blocks go');
 
+# ---- a standby ----
+
+sql($node, q{SELECT twin.block_address('10.99.0.1')});
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+start_with($standby, $key);
+is_out('10.99.0.1', 'what a base backup brought holds on a standby', at => $standby);
+is_in('10.99.0.2', 'where others come in', at => $standby);
+sql($node, q{SELECT twin.block_address('10.99.0.2'); SELECT twin.unblock_address('10.99.0.1')});
+ok(comes_to('10.99.0.2', $refused, at => $standby), 'what is blocked later comes there as well');
+ok(comes_to('10.99.0.1', '1', at => $standby), 'and what is lifted');
+sql($node, q{INSERT INTO twin.never_blocked VALUES ('10.99.0.2')});
+ok(comes_to('10.99.0.2', '1', at => $standby), 'and who is never blocked');
+sql($node, q{CREATE DATABASE late});
+sql($node, q{DELETE FROM twin.never_blocked; SELECT twin.block_address('10.99.0.3')});
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+ok(comes_to('10.99.0.3', $refused, at => $standby), 'again');
 $node->stop;
+$standby->restart;
+is_out('10.99.0.3', 'a standby that is restarted knows at once', at => $standby);
+$standby->promote;
+sql($standby, q{SELECT twin.block_address('10.99.0.1'); SELECT twin.unblock_address('10.99.0.3')});
+is_out('10.99.0.1', 'once promoted it blocks', at => $standby);
+is_in('10.99.0.3', 'and lets in at once', at => $standby);
+$standby->stop;
 done_testing();

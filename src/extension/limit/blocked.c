@@ -217,19 +217,22 @@ change_one(Pen *pen, Oid database, const BlockChange *change, TimestampTz now, u
 	uint32 place;
 
 	LWLockAcquire(&blocked->lock.lock, LW_EXCLUSIVE);
+	place = address_set_place(set, &change->network, change->kind, database);
 	if (change->until > now)
 	{
-		place = address_set_put(set, &change->network, change->kind, database, change->until);
-		*lost += place == ADDRESS_NONE;
+		if (place == ADDRESS_NONE || set->entries[place].until != change->until)
+		{
+			place = address_set_put(set, &change->network, change->kind, database, change->until);
+			if (place != ADDRESS_NONE)
+				write_place(pen, place);
+			*lost += place == ADDRESS_NONE;
+		}
 	}
-	else
+	else if (place != ADDRESS_NONE)
 	{
-		place = address_set_place(set, &change->network, change->kind, database);
-		if (place != ADDRESS_NONE)
-			address_set_drop(set, place);
-	}
-	if (place != ADDRESS_NONE)
+		address_set_drop(set, place);
 		write_place(pen, place);
+	}
 	LWLockRelease(&blocked->lock.lock);
 }
 

@@ -30,6 +30,7 @@ block_init(void)
 	block_change_init();
 	block_door_init();
 	block_read_init();
+	block_reader_init();
 }
 
 bool

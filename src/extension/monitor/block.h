@@ -41,4 +41,17 @@ extern void block_door_init(void);
 
 extern void block_read_init(void);
 
+/* On a standby: makes shared memory what the tables say; false when they are not there. */
+extern bool block_read_replayed(void);
+
+/* Whether a relation, or InvalidOid for any, is one of the tables that were read last. */
+extern bool block_is_table(Oid relation);
+
+/* Forgets the blocks of databases that went without our hearing of it.  In a transaction. */
+extern void block_forget_dropped(void);
+
+/* ---- block_reader.c: what a standby replays ---- */
+
+extern void block_reader_init(void);
+
 #endif /* TSEC_MONITOR_BLOCK_H */

@@ -190,7 +190,7 @@ apply_notes(void)
 {
 	for (int i = 0; i < note_count;)
 	{
-		BlockChange some[64];
+		BlockChange some[1024];
 		int reserved = 0;
 		int count = 0;
 

@@ -35,6 +35,9 @@ typedef struct Found
 	int room;
 } Found;
 
+static Oid blocks = InvalidOid;
+static Oid exempt = InvalidOid;
+
 static Oid
 table_named(const char *schema, const char *name)
 {
@@ -83,6 +86,26 @@ read_table(Found *found, Oid table, AddressKind kind)
 	table_close(relation, NoLock);
 }
 
+/* Finds the tables; false when the extension is not there. */
+static bool
+find_tables(void)
+{
+	blocks = table_named(TSEC_INTERNAL_SCHEMA, "blocks");
+	exempt = table_named(TSEC_SCHEMA, "never_blocked");
+	return OidIsValid(blocks) && OidIsValid(exempt);
+}
+
+static Found
+read_both(void)
+{
+	Found found = {.changes = NULL};
+
+	/* exemptions first: nobody who has one is blocked for a moment */
+	read_table(&found, exempt, ADDRESS_EXEMPT);
+	read_table(&found, blocks, ADDRESS_BLOCKED);
+	return found;
+}
+
 /*
  * Makes shared memory what the tables say, while nobody can change them: who changed them holds his lock until he has
  * brought that there himself.  False when somebody is at it.
@@ -90,24 +113,43 @@ read_table(Found *found, Oid table, AddressKind kind)
 static bool
 read_all(void)
 {
-	Oid blocks = table_named(TSEC_INTERNAL_SCHEMA, "blocks");
-	Oid exempt = table_named(TSEC_SCHEMA, "never_blocked");
-	Found found = {.changes = NULL};
+	Found found;
 
-	if (!OidIsValid(blocks) || !OidIsValid(exempt))
+	if (!find_tables())
 		return true;
 	if (!ConditionalLockRelationOid(blocks, ShareLock) || !ConditionalLockRelationOid(exempt, ShareLock))
 		return false;
-	/* exemptions first: nobody who has one is blocked for a moment */
-	read_table(&found, exempt, ADDRESS_EXEMPT);
-	read_table(&found, blocks, ADDRESS_BLOCKED);
+	found = read_both();
 	limit_replace_blocks(MyDatabaseId, found.changes, found.count);
 	return true;
 }
 
-/* Forgets the blocks of databases that went without our hearing of it. */
-static void
-forget_dropped(void)
+bool
+block_read_replayed(void)
+{
+	Found found = {.changes = NULL};
+	bool are_there = find_tables();
+
+	if (are_there)
+	{
+		LockRelationOid(blocks, AccessShareLock);
+		LockRelationOid(exempt, AccessShareLock);
+		found = read_both();
+	}
+	/* after promotion sessions bring their changes themselves */
+	if (RecoveryInProgress())
+		limit_replace_blocks(MyDatabaseId, found.changes, found.count);
+	return are_there;
+}
+
+bool
+block_is_table(Oid relation)
+{
+	return !OidIsValid(relation) || relation == blocks || relation == exempt;
+}
+
+void
+block_forget_dropped(void)
 {
 	Oid databases[64];
 	int count = limit_databases_with_blocks(databases, lengthof(databases));
@@ -141,7 +183,7 @@ follow(void)
 	if (!is_read)
 	{
 		is_read = read_all();
-		forget_dropped();
+		block_forget_dropped();
 	}
 	if (is_read)
 		purge();
