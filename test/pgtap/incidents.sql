@@ -44,6 +44,7 @@ SELECT is(columns, 'incident_id,incident_type,status,severity,opened_at,closed_a
 -- what cannot be opened
 SELECT throws_ok($$ SELECT twin.open_incident('flood') $$, '22023', 'unknown type of incident "flood"', 'no such type');
 SELECT throws_ok($$ SELECT twin.open_incident(NULL) $$, '22023', NULL, 'no type');
+SELECT throws_ok($$ SELECT twin.open_incident('other', dry_run => NULL) $$, '22004', NULL, 'neither a dry run nor none');
 SELECT throws_ok(format('SELECT twin.open_incident(%L, %L)', 'brute_force_attack', d), '22023', NULL, 'details are not ' || coalesce(d, 'null')) FROM unnest(ARRAY[NULL, '[]', '"x"', 'null',
 	'{"addresses": "192.0.2.1"}', '{"addresses": [1]}', '{"addresses": [null]}', '{"addresses": ["nowhere"]}', '{"addresses": ["192.0.2.1/33"]}', '{"address": "1.2.3.4; DROP"}', '{"address": 5}',
 	'{"users": [""]}', '{"users": {"a": 1}}', '{"user": ["x"]}']) d;

@@ -93,7 +93,7 @@ END;
 COMMENT ON FUNCTION twin_internal.join_lists(jsonb, jsonb) IS 'members of two arrays, each once';
 
 CREATE FUNCTION twin_internal.answer_alert(alert twin_internal.alerts, playbook text, about text, automatic boolean) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
 	named jsonb := twin_internal.details_of_alert(alert, about);
 	answer twin.playbooks;
@@ -163,6 +163,9 @@ DECLARE
 	by_whom text := twin_internal.incident_actor();
 	made text;
 BEGIN
+	IF dry_run IS NULL THEN
+		RAISE EXCEPTION 'whether this is a dry run must be said' USING ERRCODE = '22004';
+	END IF;
 	SELECT p.* INTO answer FROM twin.playbooks p WHERE p.playbook = $1;
 	IF NOT FOUND AND $1 IS DISTINCT FROM 'other' THEN
 		RAISE EXCEPTION 'unknown type of incident "%"', left(coalesce($1, ''), 64) USING ERRCODE = '22023',
