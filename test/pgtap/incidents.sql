@@ -139,7 +139,7 @@ SELECT is(timeline -> 1 ->> 'by', 'twin_security', '... and who did it') FROM tw
 SELECT is(alerted('tap_quick', '203.0.113.2', '{"addresses": ["203.0.113.3", "nonsense", 5, "127.0.0.1"]}', 'critical'), id('a1'), 'another joins it, with the addresses that can be read');
 SELECT is(actions(id('a1')), 'done block_address 203.0.113.1, refused block_address 127.0.0.1, done block_address 203.0.113.2, done block_address 203.0.113.3', '... and they are blocked');
 SELECT results_eq($$ SELECT severity, alerts, status, details -> 'addresses' FROM twin.incidents WHERE incident_id = id('a1') $$,
-	$$ VALUES ('critical', 2, 'open', '["127.0.0.1", "203.0.113.1", "203.0.113.2", "203.0.113.3"]'::jsonb) $$, '... the incident is as grave, and names them');
+	$$ VALUES ('critical', 2::bigint, 'open', '["127.0.0.1", "203.0.113.1", "203.0.113.2", "203.0.113.3"]'::jsonb) $$, '... the incident is as grave, and names them');
 SELECT is(alerted('tap_quick', 'local'), id('a1'), 'what is no address joins');
 SELECT is(actions(id('a1')), 'done block_address 203.0.113.1, refused block_address 127.0.0.1, done block_address 203.0.113.2, done block_address 203.0.113.3', '... and nothing more is done, nor tried again');
 INSERT INTO ids VALUES ('a2', alerted('tap_slow', '203.0.113.20'));

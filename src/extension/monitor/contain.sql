@@ -318,7 +318,8 @@ DECLARE
 	is_contained boolean := (SELECT bool_and(a.state IN ('done', 'already', 'undone', 'changed')) FROM twin_internal.incident_actions a WHERE a.incident_id = of_incident);
 	was_contained boolean := (SELECT i.status = 'contained' FROM twin_internal.incidents i WHERE i.incident_id = of_incident);
 BEGIN
-	UPDATE twin_internal.incidents i SET status = CASE WHEN is_contained THEN 'contained' ELSE 'open' END WHERE i.incident_id = of_incident;
+	UPDATE twin_internal.incidents i SET status = CASE WHEN is_contained THEN 'contained' ELSE 'open' END
+		WHERE i.incident_id = of_incident AND i.status <> CASE WHEN is_contained THEN 'contained' ELSE 'open' END;
 	IF is_contained AND NOT was_contained THEN
 		PERFORM twin_internal.add_incident_entry(of_incident, 'contained', made_by, 'everything that the playbook asks for is done');
 		PERFORM twin_internal.emit_event('incident_contained', of_incident, 'contain', severity => 'medium');
@@ -334,8 +335,9 @@ DECLARE
 	held record;
 BEGIN
 	/* one at a time: events are written in between */
-	FOR held IN SELECT i.incident_id, i.status FROM twin_internal.incidents i WHERE i.incident_id IN (
-		SELECT a.incident_id FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp()) LIMIT 1 FOR UPDATE SKIP LOCKED
+	FOR held IN SELECT i.incident_id, i.status FROM twin_internal.incidents i JOIN (
+			SELECT a.incident_id FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp() ORDER BY a.again_at LIMIT 100) due ON due.incident_id = i.incident_id
+		LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 	LOOP
 		IF held.status IN ('closed', 'reverted') THEN
 			UPDATE twin_internal.incident_actions a SET again_at = NULL WHERE a.incident_id = held.incident_id AND a.again_at IS NOT NULL;
