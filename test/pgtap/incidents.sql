@@ -44,6 +44,7 @@ SELECT is(columns, 'incident_id,incident_type,status,severity,opened_at,closed_a
 -- what cannot be opened
 SELECT throws_ok($$ SELECT twin.open_incident('flood') $$, '22023', 'unknown type of incident "flood"', 'no such type');
 SELECT throws_ok($$ SELECT twin.open_incident(NULL) $$, '22023', NULL, 'no type');
+SELECT throws_ok($$ SELECT twin.open_incident('other', dry_run => NULL) $$, '22004', NULL, 'neither a dry run nor none');
 SELECT throws_ok(format('SELECT twin.open_incident(%L, %L)', 'brute_force_attack', d), '22023', NULL, 'details are not ' || coalesce(d, 'null')) FROM unnest(ARRAY[NULL, '[]', '"x"', 'null',
 	'{"addresses": "192.0.2.1"}', '{"addresses": [1]}', '{"addresses": [null]}', '{"addresses": ["nowhere"]}', '{"addresses": ["192.0.2.1/33"]}', '{"address": "1.2.3.4; DROP"}', '{"address": 5}',
 	'{"users": [""]}', '{"users": {"a": 1}}', '{"user": ["x"]}']) d;
@@ -138,7 +139,7 @@ SELECT is(timeline -> 1 ->> 'by', 'twin_security', '... and who did it') FROM tw
 SELECT is(alerted('tap_quick', '203.0.113.2', '{"addresses": ["203.0.113.3", "nonsense", 5, "127.0.0.1"]}', 'critical'), id('a1'), 'another joins it, with the addresses that can be read');
 SELECT is(actions(id('a1')), 'done block_address 203.0.113.1, refused block_address 127.0.0.1, done block_address 203.0.113.2, done block_address 203.0.113.3', '... and they are blocked');
 SELECT results_eq($$ SELECT severity, alerts, status, details -> 'addresses' FROM twin.incidents WHERE incident_id = id('a1') $$,
-	$$ VALUES ('critical', 2, 'open', '["127.0.0.1", "203.0.113.1", "203.0.113.2", "203.0.113.3"]'::jsonb) $$, '... the incident is as grave, and names them');
+	$$ VALUES ('critical', 2::bigint, 'open', '["127.0.0.1", "203.0.113.1", "203.0.113.2", "203.0.113.3"]'::jsonb) $$, '... the incident is as grave, and names them');
 SELECT is(alerted('tap_quick', 'local'), id('a1'), 'what is no address joins');
 SELECT is(actions(id('a1')), 'done block_address 203.0.113.1, refused block_address 127.0.0.1, done block_address 203.0.113.2, done block_address 203.0.113.3', '... and nothing more is done, nor tried again');
 INSERT INTO ids VALUES ('a2', alerted('tap_slow', '203.0.113.20'));

@@ -153,6 +153,19 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.block_of(inet) IS 'the narrowest block that holds an address; null for none';
 
+/* Who does or undoes something waits for whoever does or undoes the same: of two that hold it, the last sees that he is. */
+CREATE FUNCTION twin_internal.lock_incident_target(target text) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_lock_incident_target';
+COMMENT ON FUNCTION twin_internal.lock_incident_target(text) IS 'keeps other transactions from doing or undoing to a user or address what incidents do, until this one ends';
+
+CREATE FUNCTION twin_internal.lock_incident_address(address inet) RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	/* of IPv6, those of a /64 are one */
+	SELECT twin_internal.lock_incident_target('address ' || text(network(set_masklen(address, least(masklen(address), CASE family(address) WHEN 4 THEN 32 ELSE 64 END)))));
+END;
+COMMENT ON FUNCTION twin_internal.lock_incident_address(inet) IS 'lock_incident_target() for an address';
+
 /* Incidents that are not settled, but for one, whose action holds the same. */
 CREATE FUNCTION twin_internal.other_holder(own twin_internal.incident_actions) RETURNS text
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
@@ -179,8 +192,10 @@ CREATE FUNCTION twin_internal.contain_address(own twin_internal.incident_actions
 DECLARE
 	address inet := own.target::inet;
 	duration interval := coalesce((own.argument ->> 'duration')::interval, interval '1 hour');
-	before jsonb := twin_internal.block_of(address);
+	before jsonb;
 BEGIN
+	PERFORM twin_internal.lock_incident_address(address);
+	before := twin_internal.block_of(address);
 	state := 'done';
 	IF (before ->> 'until')::timestamptz >= clock_timestamp() + duration THEN
 		note := format('was blocked until %s', before ->> 'until');
@@ -199,6 +214,8 @@ DECLARE
 	disabled twin_internal.users := twin_internal.incident_user(own.target);
 	earlier text;
 BEGIN
+	PERFORM twin_internal.lock_incident_target('user ' || disabled.user_id);
+	disabled := twin_internal.incident_user(own.target);
 	state := 'done';
 	kept := jsonb_build_object('user_id', disabled.user_id);
 	IF disabled.is_active THEN
@@ -250,9 +267,9 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.take_action(twin_internal.incident_actions) IS 'does what an action says, or says why it must not';
 
-/* The writer of events does not wait for what somebody else holds: a second, once. */
+/* Who calls this in the writer of events has lock_timeout set: it waits for what somebody else holds once, and no longer. */
 CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, states text[]) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	own twin_internal.incident_actions;
 	result_state text;
@@ -268,7 +285,7 @@ BEGIN
 			result_state := 'failed';
 			result_note := left(SQLERRM, 1000);
 			result_kept := NULL;
-			IF SQLSTATE = '55P03' THEN
+			IF SQLSTATE = '55P03' AND made_by = 'twin_security' THEN
 				PERFORM set_config('lock_timeout', '10ms', true);
 			END IF;
 		END;
@@ -301,7 +318,8 @@ DECLARE
 	is_contained boolean := (SELECT bool_and(a.state IN ('done', 'already', 'undone', 'changed')) FROM twin_internal.incident_actions a WHERE a.incident_id = of_incident);
 	was_contained boolean := (SELECT i.status = 'contained' FROM twin_internal.incidents i WHERE i.incident_id = of_incident);
 BEGIN
-	UPDATE twin_internal.incidents i SET status = CASE WHEN is_contained THEN 'contained' ELSE 'open' END WHERE i.incident_id = of_incident;
+	UPDATE twin_internal.incidents i SET status = CASE WHEN is_contained THEN 'contained' ELSE 'open' END
+		WHERE i.incident_id = of_incident AND i.status <> CASE WHEN is_contained THEN 'contained' ELSE 'open' END;
 	IF is_contained AND NOT was_contained THEN
 		PERFORM twin_internal.add_incident_entry(of_incident, 'contained', made_by, 'everything that the playbook asks for is done');
 		PERFORM twin_internal.emit_event('incident_contained', of_incident, 'contain', severity => 'medium');
@@ -312,12 +330,14 @@ COMMENT ON FUNCTION twin_internal.settle_incident(text, text) IS 'the status of 
 
 /* Five times within half an hour: what a playbook could not do by itself, because somebody was in its way. */
 CREATE FUNCTION twin_internal.take_actions_again() RETURNS timestamptz
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
 	held record;
 BEGIN
-	FOR held IN SELECT i.incident_id, i.status FROM twin_internal.incidents i WHERE i.incident_id IN (
-		SELECT a.incident_id FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp()) FOR UPDATE SKIP LOCKED
+	/* one at a time: events are written in between */
+	FOR held IN SELECT i.incident_id, i.status FROM twin_internal.incidents i JOIN (
+			SELECT a.incident_id FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp() ORDER BY a.again_at LIMIT 100) due ON due.incident_id = i.incident_id
+		LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 	LOOP
 		IF held.status IN ('closed', 'reverted') THEN
 			UPDATE twin_internal.incident_actions a SET again_at = NULL WHERE a.incident_id = held.incident_id AND a.again_at IS NOT NULL;
@@ -364,9 +384,11 @@ COMMENT ON FUNCTION twin_internal.release_address(twin_internal.incident_actions
 CREATE FUNCTION twin_internal.undo_action(own twin_internal.incident_actions, OUT state text, OUT note text) RETURNS record
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	holder text := twin_internal.other_holder(own);
+	holder text;
 	named text;
 BEGIN
+	PERFORM twin_internal.lock_incident_address((own.kept #>> '{after,address}')::inet), twin_internal.lock_incident_target('user ' || (own.kept ->> 'user_id'));
+	holder := twin_internal.other_holder(own);
 	state := 'kept';
 	IF holder IS NOT NULL THEN
 		note := format('left as it is for %s', holder);
@@ -406,7 +428,7 @@ CREATE TRIGGER note_user_decided AFTER UPDATE OF is_active ON twin_internal.user
 
 REVOKE ALL ON FUNCTION twin_internal.incident_list(jsonb, text, text), twin_internal.incident_address(text), twin_internal.incident_details(jsonb),
 	twin_internal.plan_incident(jsonb, jsonb), twin_internal.incident_user(text), twin_internal.leaves_no_admin(bigint[]), twin_internal.refusal_of(text, text, bigint[]),
-	twin_internal.preview_incident(text, text, jsonb, jsonb), twin_internal.block_of(inet), twin_internal.other_holder(twin_internal.incident_actions),
+	twin_internal.preview_incident(text, text, jsonb, jsonb), twin_internal.block_of(inet), twin_internal.lock_incident_target(text), twin_internal.lock_incident_address(inet), twin_internal.other_holder(twin_internal.incident_actions),
 	twin_internal.block_before_incidents(jsonb), twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
 	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, text[]), twin_internal.take_actions_again(),
 	twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text), twin_internal.settle_incident(text, text),

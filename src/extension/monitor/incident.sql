@@ -17,9 +17,8 @@ CREATE TABLE twin_internal.incidents (
 	resolution text,
 	steps jsonb NOT NULL,	/* of the playbook as it was then */
 	is_automatic boolean NOT NULL,	/* alerts of rules that wait for approval do not join one of those that do not */
-	alerts integer NOT NULL DEFAULT 0,
-	last_alert_at timestamptz,
-	details jsonb NOT NULL
+	last_alert_at timestamptz,	/* to a minute: an attack does not write this row over and over */
+	details jsonb NOT NULL	/* as it was opened; what alerts add is in their entries */
 );
 COMMENT ON TABLE twin_internal.incidents IS 'incidents, and the steps that each began with';
 CREATE INDEX incidents_unsettled ON twin_internal.incidents (incident_type, last_alert_at) WHERE status IN ('open', 'awaiting_approval', 'contained');
@@ -69,17 +68,33 @@ SELECT pg_catalog.pg_extension_config_dump('twin_internal.incident_entries_entry
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.incident_actions', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.incident_actions_action_id_seq', '');
 
+/* Members of an array, and of arrays in another, each once. */
+CREATE FUNCTION twin_internal.join_lists(list jsonb, lists jsonb) RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_agg(u.e ORDER BY u.e), '[]') FROM (SELECT jsonb_array_elements(list)
+		UNION SELECT jsonb_array_elements(l) FROM jsonb_array_elements(lists) l WHERE jsonb_typeof(l) = 'array') u (e);
+END;
+COMMENT ON FUNCTION twin_internal.join_lists(jsonb, jsonb) IS 'members of an array, and of the arrays in another, each once';
+
 CREATE VIEW twin.incidents AS
 	SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner,
 		(SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('at', e.made_at, 'entry', e.kind, 'by', e.made_by, 'note', e.note,
 			'details', e.details)) ORDER BY e.entry_id), '[]') FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id) AS timeline,
-		i.details, i.resolution, i.alerts,
+		i.details || l.lists AS details, i.resolution, l.alerts,
 		(SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('action', a.action, 'target', nullif(a.target, ''), 'state', a.state, 'note', a.note,
 			'at', a.changed_at)) ORDER BY a.step, a.action_id), '[]') FROM twin_internal.incident_actions a WHERE a.incident_id = i.incident_id) AS actions
-	FROM twin_internal.incidents i;
+	FROM twin_internal.incidents i CROSS JOIN LATERAL (
+		SELECT count(*) FILTER (WHERE e.kind = 'alert') AS alerts,
+			jsonb_build_object('addresses', twin_internal.join_lists(i.details -> 'addresses', jsonb_agg(e.details -> 'addresses')),
+				'users', twin_internal.join_lists(i.details -> 'users', jsonb_agg(e.details -> 'users'))) AS lists
+		FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id) l;
 COMMENT ON VIEW twin.incidents IS
 	'incidents: status open, awaiting_approval, contained, reverted or closed; timeline tells what happened, and actions what was done, and what would be if somebody approved';
 GRANT SELECT ON twin.incidents TO twin_admin, twin_auditor;
+/* what a view calls is asked of who reads it */
+REVOKE ALL ON FUNCTION twin_internal.join_lists(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_internal.join_lists(jsonb, jsonb) TO twin_admin, twin_auditor;
 
 CREATE FUNCTION twin_internal.hold_incident_number(day integer, number integer) RETURNS boolean
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_hold_incident_number';

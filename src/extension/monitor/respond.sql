@@ -75,25 +75,18 @@ CREATE FUNCTION twin_internal.find_incident_of(alert twin_internal.alerts, playb
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT i.incident_id FROM twin_internal.incidents i
-	WHERE i.incident_type = playbook AND i.status IN ('open', 'awaiting_approval', 'contained') AND i.is_automatic = automatic AND i.alerts < 1000
-		AND jsonb_array_length(i.details -> 'addresses') < 1000 AND jsonb_array_length(i.details -> 'users') < 1000
+	WHERE i.incident_type = playbook AND i.status IN ('open', 'awaiting_approval', 'contained') AND i.is_automatic = automatic
 		AND i.last_alert_at > clock_timestamp() - interval '1 day'
 		AND (i.last_alert_at > clock_timestamp() - interval '1 hour' OR EXISTS (SELECT FROM twin_internal.alerts a
 			WHERE a.incident_id = i.incident_id AND a.rule_name = (alert).rule_name AND a.subject IS NOT DISTINCT FROM (alert).subject))
+		AND (SELECT count(*) FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id AND e.kind = 'alert') < 1000
+		AND (SELECT count(*) FROM twin_internal.incident_actions a WHERE a.incident_id = i.incident_id) < 1000
 	ORDER BY i.last_alert_at DESC LIMIT 1 FOR UPDATE SKIP LOCKED;
 END;
 COMMENT ON FUNCTION twin_internal.find_incident_of(twin_internal.alerts, text, boolean) IS 'the incident that an alert joins, locked; null for none';
 
-/* One list and another, without what is there twice. */
-CREATE FUNCTION twin_internal.join_lists(one jsonb, other jsonb) RETURNS jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT coalesce(jsonb_agg(u.e ORDER BY u.e), '[]') FROM (SELECT jsonb_array_elements(one) UNION SELECT jsonb_array_elements(other)) u (e);
-END;
-COMMENT ON FUNCTION twin_internal.join_lists(jsonb, jsonb) IS 'members of two arrays, each once';
-
 CREATE FUNCTION twin_internal.answer_alert(alert twin_internal.alerts, playbook text, about text, automatic boolean) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
 	named jsonb := twin_internal.details_of_alert(alert, about);
 	answer twin.playbooks;
@@ -105,16 +98,13 @@ BEGIN
 			named || jsonb_build_object('rule_name', alert.rule_name), 'twin_security',
 			'opened by an alert' || CASE WHEN answer.playbook IS NULL THEN '; there is no such playbook' ELSE '' END);
 	ELSE
-		UPDATE twin_internal.incidents i SET severity = twin_internal.graver(i.severity, alert.severity),
-				details = i.details || jsonb_build_object('addresses', twin_internal.join_lists(i.details -> 'addresses', named -> 'addresses'),
-					'users', twin_internal.join_lists(i.details -> 'users', named -> 'users'))
-			WHERE i.incident_id = joined;
 		PERFORM twin_internal.plan_actions(joined, named);
 	END IF;
-	UPDATE twin_internal.incidents i SET alerts = i.alerts + 1, last_alert_at = clock_timestamp() WHERE i.incident_id = joined;
+	UPDATE twin_internal.incidents i SET severity = twin_internal.graver(i.severity, alert.severity), last_alert_at = clock_timestamp()
+		WHERE i.incident_id = joined AND (i.severity <> twin_internal.graver(i.severity, alert.severity) OR (i.last_alert_at > clock_timestamp() - interval '1 minute') IS NOT TRUE);
 	UPDATE twin_internal.alerts a SET incident_id = joined WHERE a.alert_id = alert.alert_id;
 	PERFORM twin_internal.add_incident_entry(joined, 'alert', 'twin_security', concat_ws(' ', alert.rule_name, alert.subject),
-		jsonb_build_object('alert_id', alert.alert_id, 'rule_name', alert.rule_name, 'subject', alert.subject, 'count', alert.count));
+		named || jsonb_build_object('alert_id', alert.alert_id, 'rule_name', alert.rule_name, 'subject', alert.subject, 'count', alert.count));
 	IF NOT EXISTS (SELECT FROM twin_internal.incident_actions a WHERE a.incident_id = joined AND a.state = 'pending') THEN
 		RETURN;
 	ELSIF automatic THEN
@@ -163,6 +153,9 @@ DECLARE
 	by_whom text := twin_internal.incident_actor();
 	made text;
 BEGIN
+	IF dry_run IS NULL THEN
+		RAISE EXCEPTION 'whether this is a dry run must be said' USING ERRCODE = '22004';
+	END IF;
 	SELECT p.* INTO answer FROM twin.playbooks p WHERE p.playbook = $1;
 	IF NOT FOUND AND $1 IS DISTINCT FROM 'other' THEN
 		RAISE EXCEPTION 'unknown type of incident "%"', left(coalesce($1, ''), 64) USING ERRCODE = '22023',
@@ -278,7 +271,7 @@ COMMENT ON FUNCTION twin.assign_incident(text, text) IS 'gives an incident to a 
 
 REVOKE ALL ON FUNCTION twin_internal.begin_incident(text, text, jsonb, boolean, jsonb, text, text), twin_internal.plan_actions(text, jsonb), twin_internal.graver(text, text),
 	twin_internal.is_address(text), twin_internal.details_of_alert(twin_internal.alerts, text), twin_internal.find_incident_of(twin_internal.alerts, text, boolean),
-	twin_internal.join_lists(jsonb, jsonb), twin_internal.answer_alert(twin_internal.alerts, text, text, boolean), twin_internal.incident_of_alert(),
+	twin_internal.answer_alert(twin_internal.alerts, text, text, boolean), twin_internal.incident_of_alert(),
 	twin_internal.cancel_actions(text), twin.open_incident(text, jsonb, boolean), twin.approve_incident(text), twin.revert_incident(text),
 	twin.close_incident(text, text), twin.note_incident(text, text), twin.assign_incident(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.open_incident(text, jsonb, boolean), twin.approve_incident(text), twin.revert_incident(text),
