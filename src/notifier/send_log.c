@@ -105,7 +105,9 @@ send_log_stream(Sending *sending)
 	(void) snprintf(url, sizeof(url), form, scheme, channel->host, alert_config_port(channel));
 	(void) curl_easy_setopt(sending->easy, CURLOPT_PROTOCOLS_STR, scheme);
 	(void) curl_easy_setopt(sending->easy, CURLOPT_URL, url);
+	/* the connection is ours until the handle goes */
 	(void) curl_easy_setopt(sending->easy, CURLOPT_CONNECT_ONLY, 1L);
+	(void) curl_easy_setopt(sending->easy, CURLOPT_FORBID_REUSE, 0L);
 	(void) curl_easy_setopt(sending->easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
 	return true;
 }
