@@ -84,6 +84,7 @@ message_sign(const char *secret, const char *id, const char *timestamp, const ch
 	char *signed_text;
 	bool good;
 
+	/* public: only whether it has the prefix */
 	if (strncmp(secret, SECRET_PREFIX, strlen(SECRET_PREFIX)) == 0)
 	{
 		const char *text = secret + strlen(SECRET_PREFIX);

@@ -34,7 +34,8 @@ check_config(const char *text, size_t length, char *value)
 			const Channel *channel = &config->channels[i];
 
 			MUST(channel->timeout >= 1 && channel->first_delay <= channel->last_delay);
-			MUST(!alert_config_is_on(channel) || channel->kind != CHANNEL_WEBHOOK || strncmp(channel->url, "http", 4) == 0);
+			MUST(!alert_config_is_on(channel) || channel->kind != CHANNEL_WEBHOOK ||
+				 strncmp(channel->url, "http", 4) == 0);
 		}
 		alert_config_print(config, complaints);
 	}
@@ -66,8 +67,16 @@ check_messages(const char *text)
 {
 	static char *to[] = {"d@e.f"};
 	const Channel channel = {.from = "a@b.c", .to = {to, 1}};
-	const Alert alert = {.key = "k", .alert_id = "1", .rule_name = text, .raised_at = text, .severity = text, .subject = text,
-						 .count = "1", .event_ids = text, .incident_id = text, .details = text};
+	const Alert alert = {.key = "k",
+						 .alert_id = "1",
+						 .rule_name = text,
+						 .raised_at = text,
+						 .severity = text,
+						 .subject = text,
+						 .count = "1",
+						 .event_ids = text,
+						 .incident_id = text,
+						 .details = text};
 	char signature[MESSAGE_SIGNATURE_SIZE];
 	size_t length;
 	char *made = message_mail(&alert, &channel, 0, &length);
