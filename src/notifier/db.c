@@ -288,9 +288,9 @@ described(const Channel *channel)
 	for (size_t i = 0; i < channel->rules.count; i++)
 		(void) json_array_append_new(rules, json_string(channel->rules.texts[i]));
 	(void) snprintf(max_age, sizeof(max_age), "%d seconds", channel->max_age);
-	one = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o*}", "channel", channel->name, "kind", config_kinds[channel->kind],
-					"min_severity", config_severities[channel->min_severity], "max_age", max_age, "is_on",
-					config_is_on(channel) ? 1 : 0, "rules", rules);
+	one = json_pack("{s:s, s:s, s:s, s:s, s:b, s:o*}", "channel", channel->name, "kind",
+					alert_config_kinds[channel->kind], "min_severity", alert_config_severities[channel->min_severity],
+					"max_age", max_age, "is_on", alert_config_is_on(channel) ? 1 : 0, "rules", rules);
 	if (one == NULL)
 		abort(); /* out of memory */
 	return one;

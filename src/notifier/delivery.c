@@ -22,7 +22,7 @@ void
 delivery_free(Delivery *delivery)
 {
 	if (--delivery->config->users == 0)
-		config_free(delivery->config);
+		alert_config_free(delivery->config);
 	free(delivery->texts);
 	free(delivery);
 }

@@ -4,7 +4,7 @@
  */
 #include "notifier/environment.h"
 
-#include "notifier/config.h"
+#include "notifier/alert_config.h"
 
 #include "common/secret.h"
 

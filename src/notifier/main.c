@@ -6,7 +6,7 @@
  * what is due, sends, and settles.  SIGHUP reads the configuration again,
  * SIGTERM and SIGINT stop it.  Its role in the database can do nothing else.
  */
-#include "notifier/config_file.h"
+#include "notifier/alert_config_file.h"
 #include "notifier/db.h"
 #include "notifier/environment.h"
 #include "notifier/notifier.h"
@@ -111,10 +111,10 @@ work(const Wishes *wishes, Config *config)
 	if (!wishes->check && wishes->test == NULL)
 		return notifier_run(wishes->file, config, wishes->conninfo, wishes->once);
 	if (wishes->check)
-		config_print(config, stdout);
+		alert_config_print(config, stdout);
 	else
 		code = codes[trial_send(config, wishes->test)];
-	config_forget(config);
+	alert_config_forget(config);
 	return code;
 }
 
@@ -144,7 +144,7 @@ main(int argc, char **argv)
 	/* what the environment and we ourselves hold is not for others of our user to read */
 	secret_forbid_dumps();
 	(void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	config = config_load(wishes.file, say_to_people);
+	config = alert_config_load(wishes.file, say_to_people);
 	code = config == NULL ? EXIT_CONFIG : work(&wishes, config);
 	environment_forget();
 	return code;

@@ -84,6 +84,7 @@ message_sign(const char *secret, const char *id, const char *timestamp, const ch
 	char *signed_text;
 	bool good;
 
+	/* public: only whether it has the prefix */
 	if (strncmp(secret, SECRET_PREFIX, strlen(SECRET_PREFIX)) == 0)
 	{
 		const char *text = secret + strlen(SECRET_PREFIX);
@@ -174,8 +175,8 @@ message_syslog(const Alert *alert, int facility, const char *host, long pid, siz
 
 	if (to == NULL)
 		abort(); /* out of memory */
-	for (int i = 0; config_severities[i] != NULL; i++)
-		if (strcmp(alert->severity, config_severities[i]) == 0) /* public: words of the database */
+	for (int i = 0; alert_config_severities[i] != NULL; i++)
+		if (strcmp(alert->severity, alert_config_severities[i]) == 0) /* public: words of the database */
 			severity = i;
 	fprintf(to, "<%d>1 ", facility * 8 + severities[severity]);
 	put_field(to, alert->raised_at, 32);

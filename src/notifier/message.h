@@ -6,7 +6,7 @@
 #ifndef NOTIFIER_MESSAGE_H
 #define NOTIFIER_MESSAGE_H
 
-#include "notifier/config.h"
+#include "notifier/alert_config.h"
 
 #include <time.h>
 

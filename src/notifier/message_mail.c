@@ -15,7 +15,7 @@
 
 #define SUBJECT_MAX 200 /* bytes of the alert's subject in the mail's */
 #define TEXT_MAX 1024   /* ... and of each line of the body but details */
-#define WORD_BYTES 42   /* in an encoded word: 56 characters of base64, 68 in all of 75 */
+#define WORD_BYTES 36   /* in an encoded word: 60 characters in all, behind "Subject: " in a line of 76 */
 #define LINE_MAX 76     /* of quoted-printable */
 
 static FILE *

@@ -4,7 +4,7 @@
  */
 #include "notifier/notifier.h"
 
-#include "notifier/config_file.h"
+#include "notifier/alert_config_file.h"
 #include "notifier/db.h"
 #include "notifier/log.h"
 
@@ -33,6 +33,8 @@ typedef struct Notifier
 	int signals;
 	Delivery *unsettled; /* the database was not there */
 	unsigned registered; /* in which connection */
+	bool is_up;
+	int64_t register_at;
 	int64_t began_at;
 	int64_t looked_at;
 	int64_t look_at;            /* when to look for what is due */
@@ -75,14 +77,14 @@ tell_channels(const Config *config)
 static void
 reload(Notifier *notifier)
 {
-	Config *fresh = config_load(notifier->file, say_to_log);
+	Config *fresh = alert_config_load(notifier->file, say_to_log);
 
 	if (fresh == NULL)
 	{
 		log_error("config_refused", "effect", "the one before stays in force", NULL);
 		return;
 	}
-	config_forget(notifier->config);
+	alert_config_forget(notifier->config);
 	notifier->config = fresh;
 	notifier->registered = 0;
 	log_note("config_reloaded", NULL);
@@ -239,40 +241,56 @@ look(Notifier *notifier)
 	}
 	notifier->has_more = false;
 	for (size_t i = 0; i < notifier->config->count && db_step(notifier->db); i++)
-		if (config_is_on(&notifier->config->channels[i]))
+		if (alert_config_is_on(&notifier->config->channels[i]))
 			claim_from(notifier, &notifier->config->channels[i]);
 }
 
 static void
 turn(Notifier *notifier)
 {
-	bool is_up = db_step(notifier->db);
+	bool heard;
 
-	settle_all(notifier, is_up);
-	if (!is_up || notifier->stop_at != 0)
+	notifier->is_up = db_step(notifier->db);
+	heard = db_heard(notifier->db);
+	settle_all(notifier, notifier->is_up);
+	if (!notifier->is_up || notifier->stop_at != 0)
 		return;
 	if (notifier->registered != db_connections(notifier->db))
 	{
+		if (now() < notifier->register_at)
+			return;
 		if (!db_register(notifier->db, notifier->config))
 		{
-			look_within(notifier, UNSETTLED_TURN);
+			notifier->register_at = now() + UNSETTLED_TURN;
 			return;
 		}
 		notifier->registered = db_connections(notifier->db);
 		notifier->look_at = 0;
 	}
-	if (db_heard(notifier->db))
+	if (heard)
 		look_within(notifier, notifier->looked_at + REST - now());
 	if (now() >= notifier->look_at)
 		look(notifier);
+}
+
+/* When there is something to do that nobody tells us of. */
+static int64_t
+next_turn(const Notifier *notifier)
+{
+	if (notifier->stop_at != 0)
+		return notifier->stop_at;
+	if (!notifier->is_up)
+		return now() + UNSETTLED_TURN;
+	if (notifier->registered != db_connections(notifier->db))
+		return notifier->register_at;
+	return notifier->look_at;
 }
 
 static void
 wait_for_more(Notifier *notifier)
 {
 	struct curl_waitfd watches[2] = {{.fd = notifier->signals, .events = CURL_WAIT_POLLIN}};
-	int64_t until = notifier->stop_at != 0 ? notifier->stop_at : notifier->look_at;
-	int64_t left = until - now();
+	int64_t left = next_turn(notifier) - now();
 	int milliseconds = left < 0 ? 0 : left > 3600000 ? 3600000 : (int) left;
 	unsigned count = 1;
 
@@ -347,7 +365,7 @@ notifier_run(const char *file, Config *config, const char *conninfo, bool once)
 
 	if (!open_signals(&notifier))
 	{
-		config_forget(config);
+		alert_config_forget(config);
 		return EXIT_FAILURE;
 	}
 	tell_channels(config);
@@ -356,7 +374,7 @@ notifier_run(const char *file, Config *config, const char *conninfo, bool once)
 	run(&notifier);
 	db_free(notifier.db);
 	sender_free(notifier.sender);
-	config_forget(notifier.config);
+	alert_config_forget(notifier.config);
 	(void) close(notifier.signals);
 	log_note("stopped", NULL);
 	return once && (notifier.failed || notifier.registered == 0) ? EXIT_FAILURE : EXIT_SUCCESS;

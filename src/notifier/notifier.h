@@ -5,7 +5,7 @@
 #ifndef NOTIFIER_NOTIFIER_H
 #define NOTIFIER_NOTIFIER_H
 
-#include "notifier/config.h"
+#include "notifier/alert_config.h"
 
 /*
  * Tells people of alerts until it is stopped (SIGTERM, SIGINT), or once what is due; reads the file again on SIGHUP.

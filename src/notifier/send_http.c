@@ -131,7 +131,7 @@ send_mail(Sending *sending)
 	char url[300];
 
 	sending->text = message_mail(&delivery->alert, channel, time(NULL), &sending->length);
-	(void) snprintf(url, sizeof(url), form, scheme, channel->host, config_port(channel));
+	(void) snprintf(url, sizeof(url), form, scheme, channel->host, alert_config_port(channel));
 	for (size_t i = 0; i < channel->to.count; i++)
 		add(sending, channel->to.texts[i]);
 	(void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");

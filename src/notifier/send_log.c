@@ -43,7 +43,7 @@ typedef union Address
 static socklen_t
 address_of(const Channel *channel, Address *address)
 {
-	in_port_t port = htons((uint16_t) config_port(channel));
+	in_port_t port = htons((uint16_t) alert_config_port(channel));
 
 	*address = (Address){0};
 	if (channel->transport == SYSLOG_UNIX)
@@ -102,10 +102,12 @@ send_log_stream(Sending *sending)
 		abort(); /* out of memory */
 	sending->length = strlen(sending->text);
 	free(line);
-	(void) snprintf(url, sizeof(url), form, scheme, channel->host, config_port(channel));
+	(void) snprintf(url, sizeof(url), form, scheme, channel->host, alert_config_port(channel));
 	(void) curl_easy_setopt(sending->easy, CURLOPT_PROTOCOLS_STR, scheme);
 	(void) curl_easy_setopt(sending->easy, CURLOPT_URL, url);
+	/* the connection is ours until the handle goes */
 	(void) curl_easy_setopt(sending->easy, CURLOPT_CONNECT_ONLY, 1L);
+	(void) curl_easy_setopt(sending->easy, CURLOPT_FORBID_REUSE, 0L);
 	(void) curl_easy_setopt(sending->easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
 	return true;
 }

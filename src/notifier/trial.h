@@ -5,7 +5,7 @@
 #ifndef NOTIFIER_TRIAL_H
 #define NOTIFIER_TRIAL_H
 
-#include "notifier/config.h"
+#include "notifier/alert_config.h"
 
 typedef enum TrialResult
 {

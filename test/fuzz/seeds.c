@@ -151,6 +151,14 @@ static const char *const keys[] = {
 	"JzKnqDKgw\"}",
 };
 
+static const char *const notifiers[] = {
+	"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"https://h/\", \"headers\": {\"X\": \"env_X\"}, "
+	"\"secret\": \"s\"}}}",
+	"{\"channels\": {\"a\": {\"type\": \"smtp\", \"host\": \"h\", \"from\": \"a@b\", \"to\": [\"c@d\"], \"port\": "
+	"\"env_NO\"}}}",
+	"{\"poll_interval\": 5, \"notifier\": \"n\", \"channels\": {\"a\": {\"type\": \"syslog\", \"transport\": "
+	"\"unix\", \"path\": \"/l\"}}}",
+};
 static const char *const configs[] = {
 	"# comment\ndb-uri = \"host=h user=u\" # more\nserver-port = 3000\ndb-plan-enabled = true\n",
 	"server-cors-allowed-origins = \"https://a.example, http://[::1]:8080\"\napp.settings.x = \"\\u00e9\\n\"\n",
@@ -417,6 +425,8 @@ main(int count, char **arguments)
 		write_seed("jwk", i, keys[i], strlen(keys[i]));
 	for (unsigned i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
 		write_seed("config", i, configs[i], strlen(configs[i]));
+	for (unsigned i = 0; i < sizeof(notifiers) / sizeof(notifiers[0]); i++)
+		write_seed("notifier", i, notifiers[i], strlen(notifiers[i]));
 	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		write_seed("error", i, errors[i], strlen(errors[i]));
 	for (unsigned i = 0; i < sizeof(responses) / sizeof(responses[0]); i++)

@@ -103,6 +103,7 @@ SELECT is((SELECT count(*)::int FROM claims c JOIN twin_internal.alert_deliverie
 -- ---- trying again ----
 
 SET SESSION AUTHORIZATION boss;
+SELECT throws_ok('SELECT twin.retry_delivery(NULL)', '22004', NULL, 'no delivery at all');
 SELECT throws_ok('SELECT twin.retry_delivery(-1)', '42704', NULL, 'no such delivery');
 SELECT throws_ok(format('SELECT twin.retry_delivery(%s)', nth(0)), '55000', NULL, 'what is delivered is not delivered again');
 SELECT throws_ok(format('SELECT twin.retry_delivery(%s)', nth(1)), '55000', NULL, 'nor what is being tried');

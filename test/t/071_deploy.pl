@@ -7,6 +7,7 @@ use File::Temp;
 use IO::Socket::INET;
 use Test::More;
 use PostgreSQL::Test::Utils;
+use TwinNotifier;
 
 my $deploy = "$ENV{TWIN_SOURCE}/deploy";
 my $place = File::Temp->newdir('/tmp/twin_deploy.XXXXXX');
@@ -127,19 +128,31 @@ SKIP:
 {
 	my $analyze = found('systemd-analyze');
 	skip 'systemd is not installed', 1 unless $analyze;
-	my $program = write_to("$place/twin_gateway", "#!/bin/sh\n");
-	chmod 0755, $program;
-	my $path = write_to("$place/twin_gateway.service", $unit =~ s{/usr/lib/postgresql/15/bin/twin_gateway}{$program}gr);
-	my ($out, $err) = run_command([ $analyze, 'verify', '--man=no', $path ]);
+	foreach my $name ('twin_gateway', 'twin_notifier')
+	{
+		my $program = write_to("$place/$name", "#!/bin/sh\n");
+		chmod 0755, $program;
+		my $path = write_to("$place/$name.service", text_of("$name.service") =~ s{/usr/lib/postgresql/15/bin/$name}{$program}gr);
+		my ($out, $err) = run_command([ $analyze, 'verify', '--man=no', $path ]);
 
-	is(join('', grep { /twin_gateway/ } map { "$_\n" } split /\n/, "$out\n$err"), '', 'systemd takes the unit without a word');
-	($out, $err) = run_command([ $analyze, 'security', '--offline=yes', '--no-pager', $path ]);
-	my ($exposure) = $out =~ /exposure level for .*: ([\d.]+)/;
-	ok(defined $exposure, 'and judges it') or diag("$out\n$err");
-	cmp_ok($exposure // 10, '<', 2, 'as hardly exposed');
+		is(join('', grep { /$name/ } map { "$_\n" } split /\n/, "$out\n$err"), '', "systemd takes the unit of $name without a word");
+		($out, $err) = run_command([ $analyze, 'security', '--offline=yes', '--no-pager', $path ]);
+		my ($exposure) = $out =~ /exposure level for .*: ([\d.]+)/;
+		ok(defined $exposure, 'and judges it') or diag("$out\n$err");
+		cmp_ok($exposure // 10, '<', 2, 'as hardly exposed');
+	}
 }
 foreach my $line ('NoNewPrivileges=yes', 'ProtectSystem=strict', 'PrivateTmp=yes', 'CapabilityBoundingSet=', 'SystemCallFilter=@system-service', 'User=twin_gateway', 'Restart=on-failure')
 {
 	like($unit, qr/^\Q$line\E$/m, $line);
+	like(text_of('twin_notifier.service'), qr/^${\quotemeta($line =~ s{twin_gateway}{twin_notifier}r)}$/m, "$line, of the notifier");
+}
+
+# ---- the notifier's configuration ----
+
+{
+	my ($out, $err) = run_command([ notifier_program(), '--check', "--config=$deploy/alert_config.json" ]);
+	is($err, '', 'the notifier takes its configuration without a word');
+	like($out, qr/^operators: smtp, off \(the variable ALERT_SMTP_USER.*^chat: webhook, off \(the variable ALERT_WEBHOOK_URL.*^siem: syslog, on/ms, '... and says what is on');
 }
 done_testing();

@@ -231,10 +231,13 @@ COMMENT ON FUNCTION twin.settle_delivery(bigint, uuid, text, text, interval) IS
 /* ---- what administrators call ---- */
 
 CREATE FUNCTION twin.retry_delivery(delivery_id bigint) RETURNS void
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	found_delivery twin_internal.alert_deliveries;
 BEGIN
+	IF delivery_id IS NULL THEN
+		RAISE EXCEPTION 'delivery must not be null' USING ERRCODE = '22004';
+	END IF;
 	SELECT d.* INTO found_delivery FROM twin_internal.alert_deliveries d WHERE d.delivery_id = retry_delivery.delivery_id FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'delivery % does not exist', delivery_id USING ERRCODE = '42704';

@@ -1,8 +1,8 @@
 /*
- * config_file.c
+ * alert_config_file.c
  *		Reads the file of the configuration, and says what is wrong with it.
  */
-#include "notifier/config_file.h"
+#include "notifier/alert_config_file.h"
 
 #include "notifier/environment.h"
 
@@ -59,7 +59,7 @@ load(const char *file, FILE *complaints)
 
 	if (text == NULL)
 		return NULL;
-	config = config_read(text, length, environment_value, NULL, complaints);
+	config = alert_config_read(text, length, environment_value, NULL, complaints);
 	secret_wipe(text, length);
 	free(text);
 	if (config != NULL && config->holds_secret && is_open)
@@ -67,7 +67,7 @@ load(const char *file, FILE *complaints)
 		fputs("it holds a secret, and everybody on this machine may read it: take the permission away, or say "
 			  "env_NAME\n",
 			  complaints);
-		config_free(config);
+		alert_config_free(config);
 		return NULL;
 	}
 	if (config != NULL)
@@ -76,7 +76,7 @@ load(const char *file, FILE *complaints)
 }
 
 Config *
-config_load(const char *file, void (*say)(const char *file, const char *line))
+alert_config_load(const char *file, void (*say)(const char *file, const char *line))
 {
 	char *text;
 	size_t length;
@@ -96,8 +96,8 @@ config_load(const char *file, void (*say)(const char *file, const char *line))
 }
 
 void
-config_forget(Config *config)
+alert_config_forget(Config *config)
 {
 	if (--config->users == 0)
-		config_free(config);
+		alert_config_free(config);
 }

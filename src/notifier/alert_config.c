@@ -1,8 +1,8 @@
 /*
- * config.c
+ * alert_config.c
  *		Reads alert_config.json into channels, by the table of keys.
  */
-#include "notifier/config_key.h"
+#include "notifier/alert_config_key.h"
 
 #include "common/jsonscan.h"
 #include "common/secret.h"
@@ -65,7 +65,7 @@ field(const Channel *channel, const Key *key)
 }
 
 void
-config_free(Config *config)
+alert_config_free(Config *config)
 {
 	if (config == NULL)
 		return;
@@ -73,12 +73,12 @@ config_free(Config *config)
 	{
 		Channel *channel = &config->channels[i];
 
-		for (size_t k = 0; k < config_key_count; k++)
+		for (size_t k = 0; k < alert_config_key_count; k++)
 		{
-			if (config_keys[k].type == KEY_TEXT)
-				wipe(*(char **) field(channel, &config_keys[k]));
-			else if (config_keys[k].type == KEY_TEXTS || config_keys[k].type == KEY_HEADERS)
-				wipe_list(field(channel, &config_keys[k]));
+			if (alert_config_keys[k].type == KEY_TEXT)
+				wipe(*(char **) field(channel, &alert_config_keys[k]));
+			else if (alert_config_keys[k].type == KEY_TEXTS || alert_config_keys[k].type == KEY_HEADERS)
+				wipe_list(field(channel, &alert_config_keys[k]));
 		}
 		free(channel->name);
 		free(channel->absent);
@@ -101,7 +101,7 @@ put_name(FILE *to, const char *name)
 }
 
 void
-config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
+alert_config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
 {
 	va_list arguments;
 
@@ -154,7 +154,7 @@ complain_of_syntax(Reading *reading, const json_error_t *error)
 		default:
 			what = "not JSON";
 	}
-	config_complain(reading, NULL, NULL, "line %d, column %d: %s", error->line, error->column, what);
+	alert_config_complain(reading, NULL, NULL, "line %d, column %d: %s", error->line, error->column, what);
 }
 
 /* ---- values ---- */
@@ -200,7 +200,7 @@ text_of(Reading *reading, Channel *channel, const char *key, const json_t *value
 
 	if (text == NULL)
 	{
-		config_complain(reading, channel->name, key, "must be a text");
+		alert_config_complain(reading, channel->name, key, "must be a text");
 		return NULL;
 	}
 	variable = placeholder(text);
@@ -216,8 +216,9 @@ text_of(Reading *reading, Channel *channel, const char *key, const json_t *value
 		reading->holds_secret = true;
 	if (text[0] == '\0' || strlen(text) > CONFIG_TEXT_MAX || !is_plain(text))
 	{
-		config_complain(reading, channel->name, key, "%s must be UTF-8 of 1 to %d bytes without control characters",
-						variable == NULL ? "it" : variable, CONFIG_TEXT_MAX);
+		alert_config_complain(reading, channel->name, key,
+							  "%s must be UTF-8 of 1 to %d bytes without control characters",
+							  variable == NULL ? "it" : variable, CONFIG_TEXT_MAX);
 		return NULL;
 	}
 	return text;
@@ -240,8 +241,8 @@ read_number(Reading *reading, Channel *channel, const Key *key, const json_t *va
 		number = good ? atoi(text) : 0;
 	}
 	if (!good || number < key->least || number > key->most)
-		config_complain(reading, channel->name, key->name, "must be a whole number from %d to %d", key->least,
-						key->most);
+		alert_config_complain(reading, channel->name, key->name, "must be a whole number from %d to %d", key->least,
+							  key->most);
 	else
 		*(int *) field(channel, key) = (int) number;
 }
@@ -261,7 +262,7 @@ read_word(Reading *reading, Channel *channel, const Key *key, const json_t *valu
 			return;
 		}
 	}
-	config_complain(reading, channel->name, key->name, "must be one of:");
+	alert_config_complain(reading, channel->name, key->name, "must be one of:");
 	/* on the line of the complaint, unless there were too many */
 	for (int i = 0; reading->complained <= COMPLAINTS_MAX && key->words[i] != NULL; i++)
 		fprintf(reading->complaints, "\t%s\n", key->words[i]);
@@ -281,7 +282,8 @@ read_texts(Reading *reading, Channel *channel, const Key *key, const json_t *val
 
 	if (!json_is_array(value) || count < 1 || count > CONFIG_TEXTS_MAX)
 	{
-		config_complain(reading, channel->name, key->name, "must be an array of 1 to %d texts", CONFIG_TEXTS_MAX);
+		alert_config_complain(reading, channel->name, key->name, "must be an array of 1 to %d texts",
+							  CONFIG_TEXTS_MAX);
 		return;
 	}
 	list->texts = take(count * sizeof(char *));
@@ -304,7 +306,8 @@ read_headers(Reading *reading, Channel *channel, const Key *key, json_t *value)
 
 	if (!json_is_object(value) || json_object_size(value) > CONFIG_TEXTS_MAX)
 	{
-		config_complain(reading, channel->name, key->name, "must be an object of at most %d texts", CONFIG_TEXTS_MAX);
+		alert_config_complain(reading, channel->name, key->name, "must be an object of at most %d texts",
+							  CONFIG_TEXTS_MAX);
 		return;
 	}
 	list->texts = take((json_object_size(value) + 1) * sizeof(char *));
@@ -343,7 +346,7 @@ read_key(Reading *reading, Channel *channel, const Key *key, json_t *value)
 			break;
 		case KEY_FLAG:
 			if (!json_is_boolean(value))
-				config_complain(reading, channel->name, key->name, "must be true or false");
+				alert_config_complain(reading, channel->name, key->name, "must be true or false");
 			*(bool *) field(channel, key) = json_is_true(value);
 			break;
 		case KEY_TEXTS:
@@ -360,9 +363,9 @@ read_key(Reading *reading, Channel *channel, const Key *key, json_t *value)
 static const Key *
 find_key(const char *name)
 {
-	for (size_t k = 0; k < config_key_count; k++)
-		if (strcmp(name, config_keys[k].name) == 0) /* public: words of the configuration */
-			return &config_keys[k];
+	for (size_t k = 0; k < alert_config_key_count; k++)
+		if (strcmp(name, alert_config_keys[k].name) == 0) /* public: words of the configuration */
+			return &alert_config_keys[k];
 	return NULL;
 }
 
@@ -378,9 +381,9 @@ static void
 set_standards(Channel *channel)
 {
 	channel->is_enabled = true;
-	for (size_t k = 0; k < config_key_count; k++)
+	for (size_t k = 0; k < alert_config_key_count; k++)
 	{
-		const Key *key = &config_keys[k];
+		const Key *key = &alert_config_keys[k];
 
 		if ((key->type == KEY_NUMBER || key->type == KEY_WORD) && (key->kinds & (1u << channel->kind)) != 0)
 			*(int *) field(channel, key) = key->standard;
@@ -395,12 +398,12 @@ read_channel(Reading *reading, Channel *channel, json_t *from)
 	json_t *value;
 
 	channel->kind = -1;
-	for (int i = 0; kind != NULL && config_kinds[i] != NULL; i++)
-		if (strcmp(kind, config_kinds[i]) == 0) /* public: words of the configuration */
+	for (int i = 0; kind != NULL && alert_config_kinds[i] != NULL; i++)
+		if (strcmp(kind, alert_config_kinds[i]) == 0) /* public: words of the configuration */
 			channel->kind = i;
 	if (!json_is_object(from) || channel->kind < 0)
 	{
-		config_complain(reading, channel->name, "type", "must be smtp, webhook or syslog");
+		alert_config_complain(reading, channel->name, "type", "must be smtp, webhook or syslog");
 		return;
 	}
 	set_standards(channel);
@@ -411,21 +414,22 @@ read_channel(Reading *reading, Channel *channel, json_t *from)
 		if (strcmp(name, "type") == 0) /* public: words of the configuration */
 			continue;
 		if (key == NULL || (key->kinds & (1u << channel->kind)) == 0)
-			config_complain(reading, channel->name, name, "unknown for type %s", config_kinds[channel->kind]);
+			alert_config_complain(reading, channel->name, name, "unknown for type %s",
+								  alert_config_kinds[channel->kind]);
 		else
 			read_key(reading, channel, key, value);
 	}
-	for (size_t k = 0; k < config_key_count; k++)
+	for (size_t k = 0; k < alert_config_key_count; k++)
 	{
-		const Key *key = &config_keys[k];
+		const Key *key = &alert_config_keys[k];
 
 		if ((key->flags & KEY_REQUIRED) && (key->kinds & (1u << channel->kind)) != 0 &&
 			json_object_get(from, key->name) == NULL)
-			config_complain(reading, channel->name, key->name, "is missing");
+			alert_config_complain(reading, channel->name, key->name, "is missing");
 	}
 	/* what is absent cannot be judged */
 	if (reading->complained == 0 && channel->absent == NULL)
-		config_check(reading, channel);
+		alert_config_check(reading, channel);
 }
 
 static void
@@ -436,7 +440,8 @@ read_channels(Reading *reading, Config *config, json_t *from)
 
 	if (!json_is_object(from) || json_object_size(from) < 1 || json_object_size(from) > CONFIG_CHANNELS_MAX)
 	{
-		config_complain(reading, NULL, "channels", "must be an object of 1 to %d channels", CONFIG_CHANNELS_MAX);
+		alert_config_complain(reading, NULL, "channels", "must be an object of 1 to %d channels",
+							  CONFIG_CHANNELS_MAX);
 		return;
 	}
 	config->channels = take(json_object_size(from) * sizeof(Channel));
@@ -446,9 +451,10 @@ read_channels(Reading *reading, Config *config, json_t *from)
 
 		channel->name = copy(name);
 		if (!is_name(name))
-			config_complain(reading, name, NULL,
-							"a name is made of small letters, digits and _, begins with a letter, and has at most %d",
-							NAME_MAX_LENGTH);
+			alert_config_complain(
+				reading, name, NULL,
+				"a name is made of small letters, digits and _, begins with a letter, and has at most %d",
+				NAME_MAX_LENGTH);
 		else
 			read_channel(reading, channel, member);
 	}
@@ -468,7 +474,7 @@ read_root(Reading *reading, Config *config, json_t *root)
 		else if (strcmp(name, "notifier") == 0) /* public: likewise */
 		{
 			if (!json_is_string(value) || !is_name(json_string_value(value)))
-				config_complain(reading, NULL, name, "must be a name of small letters, digits and _");
+				alert_config_complain(reading, NULL, name, "must be a name of small letters, digits and _");
 			else
 			{
 				free(config->notifier);
@@ -478,19 +484,19 @@ read_root(Reading *reading, Config *config, json_t *root)
 		else if (strcmp(name, "poll_interval") == 0) /* public: likewise */
 		{
 			if (!json_is_integer(value) || json_integer_value(value) < 1 || json_integer_value(value) > 3600)
-				config_complain(reading, NULL, name, "must be a whole number from 1 to 3600");
+				alert_config_complain(reading, NULL, name, "must be a whole number from 1 to 3600");
 			else
 				config->poll_interval = (int) json_integer_value(value);
 		}
 		else
-			config_complain(reading, NULL, name, "unknown");
+			alert_config_complain(reading, NULL, name, "unknown");
 	}
 	if (json_object_get(root, "channels") == NULL)
-		config_complain(reading, NULL, "channels", "is missing");
+		alert_config_complain(reading, NULL, "channels", "is missing");
 }
 
 Config *
-config_read(const char *text, size_t length, ConfigLookup lookup, void *argument, FILE *complaints)
+alert_config_read(const char *text, size_t length, ConfigLookup lookup, void *argument, FILE *complaints)
 {
 	Reading reading = {.lookup = lookup, .argument = argument, .complaints = complaints};
 	Config *config = take(sizeof(Config));
@@ -500,17 +506,17 @@ config_read(const char *text, size_t length, ConfigLookup lookup, void *argument
 	config->notifier = copy("twin_notifier");
 	config->poll_interval = 30;
 	if (length > CONFIG_SIZE_MAX || !strictjson_fits(text, length, DEPTH_MAX, VALUES_MAX))
-		config_complain(&reading, NULL, NULL, "not JSON, or larger or deeper than a configuration is");
+		alert_config_complain(&reading, NULL, NULL, "not JSON, or larger or deeper than a configuration is");
 	else if ((root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error)) == NULL)
 		complain_of_syntax(&reading, &error);
 	else if (!json_is_object(root))
-		config_complain(&reading, NULL, NULL, "must be an object");
+		alert_config_complain(&reading, NULL, NULL, "must be an object");
 	else
 		read_root(&reading, config, root);
 	json_decref(root);
 	config->holds_secret = reading.holds_secret;
 	if (reading.complained == 0)
 		return config;
-	config_free(config);
+	alert_config_free(config);
 	return NULL;
 }

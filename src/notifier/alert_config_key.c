@@ -1,8 +1,8 @@
 /*
- * config_key.c
+ * alert_config_key.c
  *		The keys of a channel, what they must say together, and how they are shown.
  */
-#include "notifier/config_key.h"
+#include "notifier/alert_config_key.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -16,22 +16,22 @@
 #define MAIL_ADDRESS_MAX 254 /* RFC 5321, 4.5.3.1.3 */
 #define UNIX_PATH_MAX 107    /* sun_path of Linux */
 
-const char *const config_kinds[] = {"smtp", "webhook", "syslog", NULL};
-const char *const config_severities[] = {"info", "low", "medium", "high", "critical", NULL};
+const char *const alert_config_kinds[] = {"smtp", "webhook", "syslog", NULL};
+const char *const alert_config_severities[] = {"info", "low", "medium", "high", "critical", NULL};
 static const char *const tls_words[] = {"starttls", "implicit", "off", NULL};
 static const char *const transports[] = {"udp", "tcp", "tls", "unix", NULL};
 
 /* By their numbers in RFC 5424. */
-const char *const config_facilities[] = {"kern",   "user",   "mail",   "daemon",   "auth",   "syslog", "lpr",
-										 "news",   "uucp",   "cron",   "authpriv", "ftp",    "ntp",    "audit",
-										 "alert",  "clock",  "local0", "local1",   "local2", "local3", "local4",
-										 "local5", "local6", "local7", NULL};
+const char *const alert_config_facilities[] = {"kern",   "user",   "mail",   "daemon",   "auth",   "syslog", "lpr",
+											   "news",   "uucp",   "cron",   "authpriv", "ftp",    "ntp",    "audit",
+											   "alert",  "clock",  "local0", "local1",   "local2", "local3", "local4",
+											   "local5", "local6", "local7", NULL};
 
 #define AT(name) offsetof(Channel, name)
 
-const Key config_keys[] = {
+const Key alert_config_keys[] = {
 	{"enabled", ALL, KEY_FLAG, AT(is_enabled), 0, NULL, 0, 0, 0},
-	{"min_severity", ALL, KEY_WORD, AT(min_severity), 0, config_severities, 0, 0, 0},
+	{"min_severity", ALL, KEY_WORD, AT(min_severity), 0, alert_config_severities, 0, 0, 0},
 	{"rules", ALL, KEY_TEXTS, AT(rules), 0, NULL, 0, 0, 0},
 	{"timeout", ALL, KEY_NUMBER, AT(timeout), 0, NULL, 1, 120, 15},
 	{"max_attempts", ALL, KEY_NUMBER, AT(max_attempts), 0, NULL, 1, 100, 10},
@@ -51,12 +51,12 @@ const Key config_keys[] = {
 	{"headers", WEBHOOK, KEY_HEADERS, AT(headers), KEY_SECRET, NULL, 0, 0, 0},
 	{"transport", SYSLOG, KEY_WORD, AT(transport), KEY_REQUIRED, transports, 0, 0, 0},
 	{"path", SYSLOG, KEY_TEXT, AT(path), 0, NULL, 0, 0, 0},
-	{"facility", SYSLOG, KEY_WORD, AT(facility), 0, config_facilities, 0, 0, 13},
+	{"facility", SYSLOG, KEY_WORD, AT(facility), 0, alert_config_facilities, 0, 0, 13},
 };
-const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+const size_t alert_config_key_count = sizeof(alert_config_keys) / sizeof(alert_config_keys[0]);
 
 int
-config_port(const Channel *channel)
+alert_config_port(const Channel *channel)
 {
 	if (channel->port != 0)
 		return channel->port;
@@ -66,7 +66,7 @@ config_port(const Channel *channel)
 }
 
 bool
-config_is_on(const Channel *channel)
+alert_config_is_on(const Channel *channel)
 {
 	return channel->is_enabled && channel->absent == NULL;
 }
@@ -114,18 +114,18 @@ static void
 check_smtp(Reading *reading, const Channel *channel)
 {
 	if (channel->host == NULL || !is_host(channel->host))
-		config_complain(reading, channel->name, "host",
-						channel->host == NULL ? "is missing" : "must be a name or a numeric address");
+		alert_config_complain(reading, channel->name, "host",
+							  channel->host == NULL ? "is missing" : "must be a name or a numeric address");
 	else if (channel->password != NULL && channel->tls == SMTP_PLAIN &&
 			 !is_loopback(channel->host, strlen(channel->host)))
-		config_complain(reading, channel->name, "tls", "a password crosses no network without TLS");
+		alert_config_complain(reading, channel->name, "tls", "a password crosses no network without TLS");
 	if ((channel->username == NULL) != (channel->password == NULL))
-		config_complain(reading, channel->name, "username", "username and password need each other");
+		alert_config_complain(reading, channel->name, "username", "username and password need each other");
 	if (!is_mail_address(channel->from))
-		config_complain(reading, channel->name, "from", "must be an address as alerts@example.org");
+		alert_config_complain(reading, channel->name, "from", "must be an address as alerts@example.org");
 	for (size_t i = 0; i < channel->to.count; i++)
 		if (!is_mail_address(channel->to.texts[i]))
-			config_complain(reading, channel->name, "to", "number %zu is no address", i + 1);
+			alert_config_complain(reading, channel->name, "to", "number %zu is no address", i + 1);
 }
 
 /* https://host[:port]/path, or http; a name and password in it would be taken for a host by people. */
@@ -154,18 +154,19 @@ check_header(Reading *reading, const Channel *channel, const char *line)
 	size_t length = strspn(line, letters);
 
 	if (length == 0 || line[length] != ':')
-		config_complain(reading, channel->name, "headers", "one has a name that no header can have");
+		alert_config_complain(reading, channel->name, "headers", "one has a name that no header can have");
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (strncasecmp(line, ours[i], strlen(ours[i])) == 0)
-			config_complain(reading, channel->name, "headers", "%s is not for the configuration to say", ours[i]);
+			alert_config_complain(reading, channel->name, "headers", "%s is not for the configuration to say",
+								  ours[i]);
 }
 
 static void
 check_webhook(Reading *reading, const Channel *channel)
 {
 	if (!is_url(channel->url))
-		config_complain(reading, channel->name, "url",
-						"must be https:// or http://, without user, password, fragment and blanks");
+		alert_config_complain(reading, channel->name, "url",
+							  "must be https:// or http://, without user, password, fragment and blanks");
 	for (size_t i = 0; i < channel->headers.count; i++)
 		check_header(reading, channel, channel->headers.texts[i]);
 }
@@ -176,27 +177,27 @@ check_syslog(Reading *reading, const Channel *channel)
 	if (channel->transport == SYSLOG_UNIX)
 	{
 		if (channel->path == NULL || channel->path[0] != '/' || strlen(channel->path) > UNIX_PATH_MAX)
-			config_complain(reading, channel->name, "path", "must be that of a socket, of at most %d bytes",
-							UNIX_PATH_MAX);
+			alert_config_complain(reading, channel->name, "path", "must be that of a socket, of at most %d bytes",
+								  UNIX_PATH_MAX);
 	}
 	else if (channel->host == NULL || !is_host(channel->host))
-		config_complain(reading, channel->name, "host",
-						channel->host == NULL ? "is missing" : "must be a name or a numeric address");
+		alert_config_complain(reading, channel->name, "host",
+							  channel->host == NULL ? "is missing" : "must be a name or a numeric address");
 	/* asking for a name would keep the other channels waiting */
 	else if (channel->transport == SYSLOG_UDP && !is_numeric(channel->host))
-		config_complain(reading, channel->name, "host", "must be a numeric address for udp");
+		alert_config_complain(reading, channel->name, "host", "must be a numeric address for udp");
 }
 
 void
-config_check(Reading *reading, const Channel *channel)
+alert_config_check(Reading *reading, const Channel *channel)
 {
 	static void (*const checks[])(Reading *, const Channel *) = {check_smtp, check_webhook, check_syslog};
 
 	if (channel->last_delay < channel->first_delay)
-		config_complain(reading, channel->name, "last_delay", "must not be below first_delay");
+		alert_config_complain(reading, channel->name, "last_delay", "must not be below first_delay");
 	for (size_t i = 0; i < channel->rules.count; i++)
 		if (strlen(channel->rules.texts[i]) > 63)
-			config_complain(reading, channel->name, "rules", "a rule's name has at most 63 bytes");
+			alert_config_complain(reading, channel->name, "rules", "a rule's name has at most 63 bytes");
 	checks[channel->kind](reading, channel);
 }
 
@@ -233,22 +234,22 @@ print_key(const Channel *channel, const Key *key, FILE *to)
 }
 
 void
-config_print(const Config *config, FILE *to)
+alert_config_print(const Config *config, FILE *to)
 {
 	fprintf(to, "notifier %s, poll_interval %d\n", config->notifier, config->poll_interval);
 	for (size_t i = 0; i < config->count; i++)
 	{
 		const Channel *channel = &config->channels[i];
 
-		fprintf(to, "%s: %s, ", channel->name, config_kinds[channel->kind]);
+		fprintf(to, "%s: %s, ", channel->name, alert_config_kinds[channel->kind]);
 		if (channel->absent != NULL)
 			fprintf(to, "off (the variable %s is absent or empty)", channel->absent);
 		else
 			fputs(channel->is_enabled ? "on" : "off (enabled is false)", to);
 		fputc(',', to);
-		for (size_t k = 0; k < config_key_count; k++)
-			if ((config_keys[k].kinds & (1u << channel->kind)) != 0)
-				print_key(channel, &config_keys[k], to);
+		for (size_t k = 0; k < alert_config_key_count; k++)
+			if ((alert_config_keys[k].kinds & (1u << channel->kind)) != 0)
+				print_key(channel, &alert_config_keys[k], to);
 		fputc('\n', to);
 	}
 }

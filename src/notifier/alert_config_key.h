@@ -1,12 +1,12 @@
 /*
- * config_key.h
- *		Private to config*.c: the keys that a channel may have, as rows of a table,
+ * alert_config_key.h
+ *		Private to alert_config*.c: the keys that a channel may have, as rows of a table,
  *		and the state of reading.
  */
-#ifndef NOTIFIER_CONFIG_KEY_H
-#define NOTIFIER_CONFIG_KEY_H
+#ifndef NOTIFIER_ALERT_CONFIG_KEY_H
+#define NOTIFIER_ALERT_CONFIG_KEY_H
 
-#include "notifier/config.h"
+#include "notifier/alert_config.h"
 
 typedef enum KeyType
 {
@@ -34,8 +34,8 @@ typedef struct Key
 	int standard;
 } Key;
 
-extern const Key config_keys[];
-extern const size_t config_key_count;
+extern const Key alert_config_keys[];
+extern const size_t alert_config_key_count;
 
 typedef struct Reading
 {
@@ -47,10 +47,10 @@ typedef struct Reading
 } Reading;
 
 /* Complains of a place: channel and key may be NULL. */
-extern void config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
+extern void alert_config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* What a channel's settings must say together. */
-extern void config_check(Reading *reading, const Channel *channel);
+extern void alert_config_check(Reading *reading, const Channel *channel);
 
-#endif /* NOTIFIER_CONFIG_KEY_H */
+#endif /* NOTIFIER_ALERT_CONFIG_KEY_H */

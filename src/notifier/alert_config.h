@@ -1,5 +1,5 @@
 /*
- * config.h
+ * alert_config.h
  *		What alert_config.json says: whom to tell of alerts, and how.
  *
  * A text "env_NAME" anywhere stands for the variable of that name.  A channel
@@ -7,8 +7,8 @@
  * others are not concerned.  Anything else that is wrong is complained of by
  * its place in the file, never by its value, and nothing of the file counts.
  */
-#ifndef NOTIFIER_CONFIG_H
-#define NOTIFIER_CONFIG_H
+#ifndef NOTIFIER_ALERT_CONFIG_H
+#define NOTIFIER_ALERT_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,7 +55,7 @@ typedef struct Channel
 	bool is_enabled;
 
 	/* what it is told, and how patiently; seconds */
-	int min_severity; /* of config_severities */
+	int min_severity; /* of alert_config_severities */
 	TextList rules;   /* none: all */
 	int timeout;
 	int max_attempts;
@@ -64,7 +64,7 @@ typedef struct Channel
 	int max_age;
 
 	char *host;
-	int port;      /* 0: config_port() knows */
+	int port;      /* 0: alert_config_port() knows */
 	char *ca_file; /* NULL: the system's */
 
 	int tls; /* SmtpTls */
@@ -79,7 +79,7 @@ typedef struct Channel
 
 	int transport; /* SyslogTransport */
 	char *path;    /* of the unix socket */
-	int facility;  /* of config_facilities */
+	int facility;  /* of alert_config_facilities */
 } Channel;
 
 typedef struct Config
@@ -92,26 +92,27 @@ typedef struct Config
 	int users;         /* who counts how long it is needed */
 } Config;
 
-extern const char *const config_kinds[];
-extern const char *const config_severities[];
-extern const char *const config_facilities[];
+extern const char *const alert_config_kinds[];
+extern const char *const alert_config_severities[];
+extern const char *const alert_config_facilities[];
 
 /* The value of a variable, NULL when it is absent or empty; it stays where it is. */
 typedef const char *(*ConfigLookup)(void *argument, const char *name);
 
 /* Reads a file's text; NULL after complaints, each a line. */
-extern Config *config_read(const char *text, size_t length, ConfigLookup lookup, void *argument, FILE *complaints);
+extern Config *alert_config_read(const char *text, size_t length, ConfigLookup lookup, void *argument,
+								 FILE *complaints);
 
 /* Wipes what it holds. */
-extern void config_free(Config *config);
+extern void alert_config_free(Config *config);
 
 /* Prints what is in force, a line for each channel; secrets are not told. */
-extern void config_print(const Config *config, FILE *to);
+extern void alert_config_print(const Config *config, FILE *to);
 
 /* The port, said or usual: 587 and 465 of mail, 514 and 6514 of logs. */
-extern int config_port(const Channel *channel);
+extern int alert_config_port(const Channel *channel);
 
 /* Whether a channel takes part: it is enabled, and nothing is absent. */
-extern bool config_is_on(const Channel *channel);
+extern bool alert_config_is_on(const Channel *channel);
 
-#endif /* NOTIFIER_CONFIG_H */
+#endif /* NOTIFIER_ALERT_CONFIG_H */
