@@ -17,7 +17,7 @@ WHERE n.nspname LIKE 'twin%' AND a.grantee NOT IN (0, p.proowner) GROUP BY 1 ORD
 SELECT n.nspname AS schema, regexp_replace(p.proname::text COLLATE "C", 'encrypted_[a-z0-9]+(_eq)?', 'TYPE') AS name, p.provolatile AS volatile, p.proleakproof AS leakproof,
 	count(*)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname LIKE 'twin%' AND has_function_privilege('pg_monitor', p.oid, 'EXECUTE')
+WHERE n.nspname LIKE 'twin%' AND has_function_privilege('pg_signal_backend', p.oid, 'EXECUTE')
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3;
 
 -- nothing in twin_internal is reachable by name
