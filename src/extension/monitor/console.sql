@@ -101,7 +101,7 @@ CREATE FUNCTION twin_console.keys()
 BEGIN ATOMIC
 	SELECT k.key_name, k.version, k.state, k.algorithm, k.created_at, k.messages, s.opens, s.integrity_failures
 		FROM twin.keys k LEFT JOIN twin.stat_keyring s ON s.key_name = k.key_name
-		ORDER BY k.key_name, k.version DESC LIMIT 500;
+		ORDER BY k.key_name LIKE 'index.%', k.key_name, k.version DESC LIMIT 500;
 END;
 COMMENT ON FUNCTION twin_console.keys() IS 'every version of every key, and how often the key was used since the server started';
 
