@@ -120,14 +120,15 @@ is($gateway->status('POST', '/console/api/note_incident', %note, headers => [ 'X
 # ---- what is answered is bounded, and goes on from a leaf ----
 
 ok(events_written($node), 'events are written');
-sql($node, q{DO $$ BEGIN FOR i IN 1 .. 700 LOOP PERFORM twin.record_event('many_things', details => jsonb_build_object('long', repeat('x', 6000))); END LOOP; END $$});
+sql($node, q{DO $$ BEGIN FOR i IN 1 .. 700 LOOP PERFORM twin.record_event('many_things', details => jsonb_build_object('long', repeat('x', 3000))); END LOOP; END $$});
 ok(events_written($node), '... many');
 ok($node->poll_query_until('postgres', q{SELECT count(*) >= 700 FROM twin_internal.sealed}), '... and sealed');
 my $events = $gateway->get('/console/api/events?max_rows=1000000', token => $token{ada})->json;
 is(scalar(@$events), 500, 'at most 500 events at once');
 is(scalar(@{ $gateway->get('/console/api/events?max_rows=-5', token => $token{ada})->json }), 1, '... and one at least');
-is(join(' ', sort keys %{ $events->[0]{details} }), 'cut', 'long details are cut');
-cmp_ok(length $events->[0]{details}{cut}, '<=', 1000, '... short');
+my ($long) = grep { $_->{event_type} eq 'many_things' } @$events;
+is(join(' ', sort keys %{ $long->{details} }), 'cut', 'long details are cut');
+cmp_ok(length $long->{details}{cut}, '<=', 1000, '... short');
 my @leaves = map { $_->{leaf_index} } @$events;
 is("@leaves", join(' ', reverse $leaves[-1] .. $leaves[0]), 'the newest first, and none is missing');
 is_deeply([ map { $_->{leaf_index} } @{ $gateway->get("/console/api/events?after=$leaves[2]", token => $token{ada})->json } ], [ @leaves[ 0, 1 ] ], 'those after one');

@@ -243,8 +243,9 @@ bool
 call_decode(Call *call)
 {
 	int64_t began = call_clock();
-	bool good = decode_method(call) && decode_profile(call) && (decode_session(call) || decode_console(call) || decode_path(call)) &&
-				decode_session_method(call) && decode_root(call) &&
+	bool good = decode_method(call) && decode_profile(call) &&
+				(decode_session(call) || decode_console(call) || decode_path(call)) && decode_session_method(call) &&
+				decode_root(call) &&
 				query_read(call->arena, call->http->query, strlen(call->http->query),
 						   call->api.target == TARGET_ROUTINE && reads(call), &call->query, &call->problem) &&
 				decode_preferences(call) && decode_range(call) && decode_body(call);

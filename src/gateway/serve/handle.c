@@ -183,8 +183,9 @@ is_from_elsewhere(const Call *call)
 static bool
 is_about_sessions(const Call *call)
 {
-	return call->is_session || call->is_console || (call->api.target == TARGET_ROUTINE && call->api.schema != NULL &&
-								strcmp(call->api.schema, "twin_api") == 0);
+	return call->is_session || call->is_console ||
+		   (call->api.target == TARGET_ROUTINE && call->api.schema != NULL &&
+			strcmp(call->api.schema, "twin_api") == 0);
 }
 
 void
