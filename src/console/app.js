@@ -25,7 +25,8 @@ let leave = () => {};
 // ---- light and dark: as the system says, unless somebody chose ----
 
 const system = matchMedia('(prefers-color-scheme: dark)');
-const themes = { auto: 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' };
+const themes = { auto: 'system', light: 'light', dark: 'dark' };
+const themeName = () => [h('span', { class: 'wide' }, 'Theme: '), themes[theme]];
 
 function storedTheme() {
 	try {
@@ -51,9 +52,9 @@ function themeButton() {
 			// it holds for this page
 		}
 		applyTheme();
-		fill(button, themes[theme]);
-		say(themes[theme]);
-	} }, themes[theme]);
+		fill(button, themeName());
+		say(`Theme: ${themes[theme]}`);
+	} }, themeName());
 	return button;
 }
 
@@ -79,7 +80,7 @@ function showLogin(message) {
 		try {
 			await session.login(username.value, password.value);
 			password.value = '';
-			await enter();
+			await enter(true);
 		} catch (refusal) {
 			complaint.hidden = false;
 			fill(complaint, refusal.message);
@@ -101,7 +102,7 @@ function showLogin(message) {
 	username.focus();
 }
 
-async function enter() {
+async function enter(focus) {
 	try {
 		person = await session.read('who');
 	} catch (refusal) {
@@ -111,7 +112,7 @@ async function enter() {
 		}
 		throw refusal;
 	}
-	showFrame();
+	showFrame(focus);
 	await live.start().catch(() => null);
 }
 
@@ -172,11 +173,11 @@ function route(focus) {
 		main.querySelector('h1').focus();
 }
 
-function showFrame() {
-	const line = h('span', { class: 'live', 'data-state': 'wait', id: 'line' }, 'connecting');
+function showFrame(focus) {
+	const line = h('span', { class: 'live', 'data-state': 'wait', id: 'line' }, h('span', null, 'connecting'));
 	const showLine = () => {
 		line.dataset.state = live.lineState();
-		fill(line, live.lineState() === 'on' ? 'live' : 'not live');
+		fill(line, h('span', null, live.lineState() === 'on' ? 'live' : 'not live'));
 	};
 	let newest = 0;
 	const out = h('button', { class: 'small', type: 'button', id: 'logout', onclick: async () => {
@@ -197,7 +198,7 @@ function showFrame() {
 			say(`${fresh.length} new events${serious.length > 0 ? `, ${serious.length} of them of severity high or critical` : ''}`);
 		newest = Math.max(newest, fresh[0]?.leaf_index ?? 0);
 	});
-	route(true);
+	route(focus);
 }
 
 document.getElementById('skip').addEventListener('click', (event) => {
@@ -210,11 +211,11 @@ session.onEnd(() => person !== null && showLogin('Your session has ended. Log in
 
 try {
 	await session.begin();
-	try {
-		await enter();
-	} catch {
+	/* who has no session asks for nothing: it would be a refusal in the log */
+	if (session.mayBe())
+		await enter(false).catch(() => showLogin());
+	else
 		showLogin();
-	}
 } catch (refusal) {
 	fill(page, h('p', { class: 'empty' }, `The gateway cannot be reached: ${refusal.message}`));
 }

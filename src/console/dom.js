@@ -17,12 +17,16 @@ export function h(tag, attributes, ...children) {
 	return element;
 }
 
+// What is not seen, or turns what follows around, is named: nobody hides anything in a user's name.
+const visible = (text) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+	(sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`);
+
 // Adds children; texts and numbers as texts, nothing for what is not there.
 export function put(element, ...children) {
 	for (const child of children.flat(Infinity)) {
 		if (child === null || child === undefined || child === false)
 			continue;
-		element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+		element.append(child instanceof Node ? child : document.createTextNode(visible(String(child))));
 	}
 	return element;
 }
@@ -106,8 +110,16 @@ export function table(caption, columns, rows, { rowClass } = {}) {
 		h('tbody', null, rows.map((row) => h('tr', { class: rowClass?.(row) }, cells(columns, row))))));
 }
 
-export const cells = (columns, row) => columns.map((column) =>
-	column.head ? h('th', { scope: 'row', class: column.class }, column.of(row)) : h('td', { class: column.class, 'data-name': column.name }, column.of(row)));
+const none = '–';
+
+function cell(column, row) {
+	const shown = column.of(row);
+	if (column.head)
+		return h('th', { scope: 'row', class: column.class }, shown);
+	return h('td', { class: [column.class, shown === none && 'none'].filter(Boolean).join(' ') || null, 'data-name': column.name }, shown);
+}
+
+export const cells = (columns, row) => columns.map((column) => cell(column, row));
 
 export const facts = (pairs) => h('dl', { class: 'facts' }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '')
 	.map(([name, value]) => [h('dt', null, name), h('dd', null, value)]));

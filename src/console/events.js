@@ -13,7 +13,7 @@ export const eventColumns = [
 	{ name: 'Time', of: (row) => moment(row.event_time) },
 	{ name: 'Event', head: true, of: (row) => [row.event_type, row.events > 1 && h('span', { class: 'badge' }, `× ${number(row.events)}`)] },
 	{ name: 'Severity', of: (row) => severity(row.severity) },
-	{ name: 'Outcome', of: (row) => row.outcome },
+	{ name: 'Outcome', class: 'nowrap', of: (row) => row.outcome },
 	{ name: 'User', of: who },
 	{ name: 'What', class: 'wide', of: what },
 	{ name: 'Address', class: 'nowrap', of: (row) => row.client_address ?? '–' },

@@ -27,6 +27,9 @@ export async function begin() {
 
 const csrf = () => document.cookie.split('; ').find((cookie) => cookie.startsWith('__Host-twin_csrf='))?.slice('__Host-twin_csrf='.length) ?? '';
 
+// Whether somebody seems to be logged in.
+export const mayBe = () => csrf() !== '';
+
 async function send(path, body) {
 	const options = { headers: { Accept: 'application/json' }, cache: 'no-store', redirect: 'error' };
 	if (body !== undefined) {
@@ -64,7 +67,7 @@ export async function logout() {
 
 // Whether there are new tokens.
 export function refresh() {
-	refreshing ??= (csrf() === '' ? Promise.resolve(false) : send(`${settings.sessions}/refresh`, {}).then((response) => response.ok))
+	refreshing ??= (!mayBe() ? Promise.resolve(false) : send(`${settings.sessions}/refresh`, {}).then((response) => response.ok))
 		.finally(() => { refreshing = null; });
 	return refreshing;
 }

@@ -42,6 +42,6 @@ REVOKE ALL ON FUNCTION twin_api.login(text, text, boolean), twin_api.refresh(tex
 	twin_api.logout_all(), twin_api.me() FROM PUBLIC;
 GRANT USAGE ON SCHEMA twin_api TO twin_anonymous, twin_gateway, twin_viewer, twin_operator, twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_api.login(text, text, boolean), twin_api.refresh(text)
-	TO twin_anonymous, twin_gateway, twin_viewer, twin_operator, twin_admin, twin_auditor;
+	TO twin_anonymous, twin_gateway, twin_viewer, twin_operator, twin_admin;
 GRANT EXECUTE ON FUNCTION twin_api.change_password(text, text), twin_api.logout(), twin_api.logout_all(), twin_api.me()
 	TO twin_viewer, twin_operator, twin_admin, twin_auditor;

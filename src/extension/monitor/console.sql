@@ -28,7 +28,7 @@ BEGIN
 	RETURN QUERY
 		SELECT s.first_leaf, e.event_id, e.event_time, e.event_type::text, e.severity::text, e.outcome::text, e.action::text, e.resource::text,
 			e.record_id::text, e.username::text, e.session_user_name::text, e.client_address, e.application_name::text, s.leaves,
-			CASE WHEN octet_length(e.details::text) <= 4096 THEN e.details ELSE jsonb_build_object('cut', left(e.details::text, 1000)) END
+			CASE WHEN octet_length(e.details::text) <= 2048 THEN e.details ELSE jsonb_build_object('cut', left(e.details::text, 1000)) END
 		FROM (SELECT l.* FROM twin_internal.sealed l
 				WHERE (events.after IS NULL OR l.first_leaf > events.after) AND (events.before IS NULL OR l.first_leaf < events.before)
 				ORDER BY l.first_leaf DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500)) s
@@ -67,7 +67,7 @@ CREATE FUNCTION twin_console.alerts(max_rows integer DEFAULT 100)
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 100 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT a.alert_id, a.rule_name, a.raised_at, a.severity, a.subject, a.count, a.event_ids, a.incident_id, a.delivered_at, a.is_false,
-			CASE WHEN octet_length(a.details::text) <= 4096 THEN a.details ELSE jsonb_build_object('cut', left(a.details::text, 1000)) END
+			CASE WHEN octet_length(a.details::text) <= 2048 THEN a.details ELSE jsonb_build_object('cut', left(a.details::text, 1000)) END
 		FROM twin.alerts a ORDER BY a.alert_id DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
 END;
 COMMENT ON FUNCTION twin_console.alerts(integer) IS 'the newest alerts';
@@ -101,7 +101,7 @@ CREATE FUNCTION twin_console.keys()
 BEGIN ATOMIC
 	SELECT k.key_name, k.version, k.state, k.algorithm, k.created_at, k.messages, s.opens, s.integrity_failures
 		FROM twin.keys k LEFT JOIN twin.stat_keyring s ON s.key_name = k.key_name
-		ORDER BY k.key_name, k.version DESC LIMIT 500;
+		ORDER BY k.key_name LIKE 'index.%', k.key_name, k.version DESC LIMIT 500;
 END;
 COMMENT ON FUNCTION twin_console.keys() IS 'every version of every key, and how often the key was used since the server started';
 

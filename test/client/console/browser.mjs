@@ -129,7 +129,7 @@ export class Browser {
 	}
 
 	async scheme(scheme) {
-		await this.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
+		await this.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }] });
 	}
 
 	async screenshot(file) {
