@@ -117,6 +117,7 @@ static const SiemKind kinds[] = {
 	{"system_error", "database", "error", SIEM_BASE, OTHER, NULL},
 	{"alert_raised", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 	{"alert_rule_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
+	{"alert_marked_false", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
 	{"alert*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 	{"incident*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 };

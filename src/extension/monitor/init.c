@@ -2,11 +2,12 @@
  * init.c
  *		Starts the part.
  */
-#include "monitor/rule.h"
+#include "monitor/unusual.h"
 
 void
 monitor_init(void)
 {
 	rule_init(); /* watches first */
+	unusual_init();
 	stream_init();
 }

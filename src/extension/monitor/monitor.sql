@@ -6,3 +6,4 @@
 --@include tables.sql
 --@include alert.sql
 --@include rule.sql
+--@include unusual.sql
