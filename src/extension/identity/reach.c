@@ -31,7 +31,7 @@ static const char *const harmless[] = {
 };
 
 /* Views that show people of every tenant. */
-static const char *const of_all_tenants[] = {"alert_rules", "alerts", "audit_log", "revocations"};
+static const char *const of_all_tenants[] = {"access_profiles", "alert_rules", "alerts", "audit_log", "revocations"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;
