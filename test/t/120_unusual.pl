@@ -26,8 +26,8 @@ sub watched
 sub work
 {
 	my ($user, $time, $address, $rows, $values) = @_;
-	return qq{SELECT twin.record_event('read', resource => 'api.units', username => '$user', client_address => '$address', event_time => $time, details => '{"rows": $rows}'),
-		twin.record_event('decrypt', resource => 'main', username => '$user', client_address => '$address', event_time => $time, details => '{"values": $values}');};
+	return qq{SELECT twin.record_event('app_read', resource => 'api.units', username => '$user', client_address => '$address', event_time => $time, details => '{"rows": $rows}'),
+		twin.record_event('app_decrypt', resource => 'main', username => '$user', client_address => '$address', event_time => $time, details => '{"values": $values}');};
 }
 my $alerts = q{SELECT count(*) FROM twin.alerts WHERE rule_name = 'unusual_access_patterns'};
 sub alerts_about { my ($user) = @_; return sql($node, qq{$alerts AND subject = '$user'}) }
@@ -35,9 +35,9 @@ sub alerts_about { my ($user) = @_; return sql($node, qq{$alerts AND subject = '
 # ---- six weeks of ten people ----
 
 sql($node, q{
-	SELECT count(twin.record_event(what, resource => CASE what WHEN 'read' THEN 'api.units' ELSE 'main' END, username => 'user' || u, client_address => ('10.1.0.' || u)::inet,
-		event_time => t, details => jsonb_build_object(CASE what WHEN 'read' THEN 'rows' ELSE 'values' END, CASE what WHEN 'read' THEN 20 + (u * 7 + extract(hour FROM t) * 3)::int % 30 ELSE 5 + u % 4 END)))
-	FROM generate_series('2026-01-05 09:00+00'::timestamptz, '2026-02-15 16:00+00', '1 hour') t, generate_series(1, 10) u, unnest('{read,decrypt}'::text[]) what
+	SELECT count(twin.record_event(what, resource => CASE what WHEN 'app_read' THEN 'api.units' ELSE 'main' END, username => 'user' || u, client_address => ('10.1.0.' || u)::inet,
+		event_time => t, details => jsonb_build_object(CASE what WHEN 'app_read' THEN 'rows' ELSE 'values' END, CASE what WHEN 'app_read' THEN 20 + (u * 7 + extract(hour FROM t) * 3)::int % 30 ELSE 5 + u % 4 END)))
+	FROM generate_series('2026-01-05 09:00+00'::timestamptz, '2026-02-15 16:00+00', '1 hour') t, generate_series(1, 10) u, unnest('{app_read,app_decrypt}'::text[]) what
 	WHERE extract(isodow FROM t) < 6 AND extract(hour FROM t AT TIME ZONE 'UTC') BETWEEN 9 AND 16});
 ok(watched(), 'six weeks of ten people are watched');
 is(sql($node, $alerts), 0, '... and raise nothing');
@@ -64,7 +64,7 @@ is(sql($node, q{SELECT (SELECT event_ids FROM twin.alerts WHERE subject = 'user3
 
 # ---- what others do in somebody's name ----
 
-sql($node, q{SELECT twin.record_event('login_failure', outcome => 'failure', username => 'nobody' || i, client_address => '203.0.113.9', event_time => '2026-02-16 10:00+00') FROM generate_series(1, 20) i},);
+sql($node, q{SELECT twin.record_event('login_failure', outcome => 'failure', username => 'nobody' || i, client_address => '203.0.113.9', event_time => '2026-02-16 10:00+00') FROM generate_series(1, 20) i});
 ok(watched() && sql($node, q{SELECT count(*) FROM twin.access_profiles WHERE username LIKE 'nobody%'}) == 0, 'failed logins make no profile');
 sql($node, q{SELECT twin.record_event('login_failure', outcome => 'failure', username => 'user4', client_address => '203.0.113.9', event_time => '2026-02-16 10:00+00')});
 sql($node, work('user4', q{'2026-02-16 11:30+00'}, '203.0.113.9', 30, 7));
@@ -72,6 +72,19 @@ ok(watched() && alerts_about('user4') == 1, '... and no network known: an accoun
 like(sql($node, q{SELECT details->>'because' FROM twin.alerts WHERE subject = 'user4'}), qr/a network that is new to the user/, '... as what it is');
 sql($node, work('user5', q{now() + interval '1000 years'}, '10.1.0.5', 30, 6));
 ok(watched() && sql($node, q{SELECT last_active <= now() FROM twin.access_profiles WHERE username = 'user5'}) eq 't', 'nobody is active in the future');
+
+# ---- what the database itself says ----
+
+sql($node, q{
+	CREATE TABLE units (id int, v text);
+	INSERT INTO units SELECT i, 'unit' FROM generate_series(1, 60000) i;
+	SELECT twin.audit_table('units', reads => true);
+	CREATE ROLE reader LOGIN IN ROLE twin_viewer;
+	GRANT SELECT ON units TO reader});
+sql($node, q{SELECT count(twin.record_event('app_read', resource => 'units', event_time => now() - d * interval '1 day', details => '{"rows": 20}')) FROM generate_series(60, 1, -1) d}, user => 'reader');
+sql($node, q{SELECT count(v) FROM units}, user => 'reader');
+ok(watched(), 'a table is read');
+is(sql($node, q{SELECT details->>'subject_is', details->>'rows_read' FROM twin.alerts WHERE subject = 'reader'}), 'role|60000', '... by a role, more of it than ever');
 
 # ---- restart ----
 

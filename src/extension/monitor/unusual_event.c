@@ -138,6 +138,20 @@ network_of(const WatchedEvent *event, uint64 seed)
 	return hash_of(seed, "network", text);
 }
 
+/* What an application records counts by the members of its details: it cannot claim the types that say more. */
+static void
+take_application(const WatchedEvent *event, uint64 seed, AnomalyEvent *noted)
+{
+	uint32 values = amount_of(event, "values");
+	uint32 rows = amount_of(event, "rows");
+
+	if (values > 0 || rows > 0)
+		noted->deed = values > 0 ? ANOMALY_DECRYPT : ANOMALY_READ;
+	noted->rows = values > 0 ? values : rows;
+	if (event->resource != NULL)
+		noted->object = hash_of(seed, "application", event->resource);
+}
+
 AnomalyEvent
 unusual_event(const WatchedEvent *event, uint64 seed)
 {
@@ -149,11 +163,14 @@ unusual_event(const WatchedEvent *event, uint64 seed)
 		.network = network_of(event, seed),
 	};
 
-	if (row >= 0 && event->resource != NULL)
-		noted.object = hash_of(seed, noted.deed == ANOMALY_DECRYPT ? "key" : "table", event->resource);
-	if (row >= 0)
-		noted.rows = amount_of(event, deeds[row].amount);
 	snprintf(action, sizeof(action), "%s %s", event->type, event->action == NULL ? "" : event->action);
 	noted.action = hash_of(seed, "action", action);
+	if (row < 0 && event->application_made)
+		take_application(event, seed, &noted);
+	if (row < 0)
+		return noted;
+	noted.rows = amount_of(event, deeds[row].amount);
+	if (event->resource != NULL)
+		noted.object = hash_of(seed, noted.deed == ANOMALY_DECRYPT ? "key" : "table", event->resource);
 	return noted;
 }
