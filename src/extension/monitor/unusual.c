@@ -59,7 +59,6 @@ find_profile(const UnusualUser *user)
 		PG_TRY();
 		{
 			unusual_load(kept);
-			kept->last_active = 0;
 		}
 		PG_CATCH();
 		{

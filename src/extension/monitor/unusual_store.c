@@ -164,15 +164,17 @@ unusual_load(UnusualProfile *kept)
 
 	kept->is_stored = false;
 	kept->event_count = 0;
+	kept->last_active = PG_INT64_MIN;
 	anomaly_profile_init(&kept->profile);
-	stream_run(
-		&plan,
-		"SELECT p.profile, p.window_events FROM twin_internal.access_profiles p WHERE p.username = $1 AND p.is_role "
-		"= $2 FOR UPDATE",
-		2, types, values, NULL, SPI_OK_SELECT);
+	stream_run(&plan,
+			   "SELECT p.profile, p.window_events, p.last_active FROM twin_internal.access_profiles p WHERE "
+			   "p.username = $1 AND p.is_role "
+			   "= $2 FOR UPDATE",
+			   2, types, values, NULL, SPI_OK_SELECT);
 	if (SPI_processed != 1)
 		return;
 	kept->is_stored = true;
+	kept->last_active = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &null));
 	if (!anomaly_read_profile(bytes_of_column(1, &null), &kept->profile))
 	{
 		ereport(LOG, (errmsg("what was learned of somebody's access cannot be read, and is learned anew"),
@@ -244,11 +246,10 @@ unusual_store(UnusualProfile *kept)
 	anomaly_write_profile(&kept->profile, (uint8 *) VARDATA(bytes));
 	if (kept->is_stored)
 	{
-		stream_run(
-			&update_plan,
-			"UPDATE twin_internal.access_profiles SET profile = $3, window_events = $4, windows = $5, last_active = "
-			"greatest(last_active, $6), last_score = $7 WHERE username = $1 AND is_role = $2",
-			7, types, values, NULL, SPI_OK_UPDATE);
+		stream_run(&update_plan,
+				   "UPDATE twin_internal.access_profiles SET profile = $3, window_events = $4, windows = $5, "
+				   "last_active = $6, last_score = $7 WHERE username = $1 AND is_role = $2",
+				   7, types, values, NULL, SPI_OK_UPDATE);
 		return;
 	}
 	make_room();
