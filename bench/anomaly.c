@@ -156,7 +156,7 @@ hash_of(uint64_t number)
 static void
 take(void *argument, const YearEvent *event)
 {
-	static const AnomalyDeed deeds[] = {ANOMALY_OTHER,   ANOMALY_DENIED, ANOMALY_READ,
+	static const AnomalyDeed deeds[] = {ANOMALY_OTHER,   ANOMALY_OTHER,  ANOMALY_READ,
 										ANOMALY_DECRYPT, ANOMALY_CHANGE, ANOMALY_DENIED};
 	Trial *trial = argument;
 	AnomalyProfile *profile = &trial->profiles[event->user];
@@ -166,6 +166,9 @@ take(void *argument, const YearEvent *event)
 						  .network = hash_of(event->address >> 16),
 						  .action = hash_of(event->deed)};
 
+	/* anybody can cause one in another's name: these are for rules that count */
+	if (event->deed == YEAR_LOGIN_FAILED)
+		return;
 	if (event->deed >= YEAR_READ)
 		noted.object = hash_of((uint64_t) event->table + (event->deed == YEAR_DECRYPT ? 1000 : 0));
 	if (anomaly_is_over(profile, noted.time))

@@ -126,6 +126,7 @@ static const SiemKind kinds[] = {
 	{"alert_channel_changed", "configuration", "change", SIEM_ENTITY, 3, NULL},
 	{"alert_delivery_failed", "configuration", "error", SIEM_BASE, OTHER, NULL},
 	{"alert_delivery_retried", "configuration", "change", SIEM_ENTITY, 3, NULL},
+	{"alert_marked_false", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},
 	{"alert*", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 	{"incident_opened", "intrusion_detection", "info", SIEM_FINDING, 1, NULL},
 	{"incident_action", "intrusion_detection", "info", SIEM_FINDING, 2, NULL},

@@ -31,8 +31,9 @@ static const char *const harmless[] = {
 };
 
 /* Views that show people of every tenant. */
-static const char *const of_all_tenants[] = {"alert_channels", "alert_deliveries",  "alert_rules", "alerts",
-											 "audit_log",      "blocked_addresses", "incidents",   "revocations"};
+static const char *const of_all_tenants[] = {"access_profiles",   "alert_channels", "alert_deliveries",
+											 "alert_rules",       "alerts",         "audit_log",
+											 "blocked_addresses", "incidents",      "revocations"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;

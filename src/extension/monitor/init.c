@@ -5,11 +5,13 @@
 #include "monitor/rule.h"
 #include "monitor/block.h"
 #include "monitor/private.h"
+#include "monitor/unusual.h"
 
 void
 monitor_init(void)
 {
 	rule_init(); /* watches first */
+	unusual_init();
 	stream_init();
 	block_init();
 	incident_init();

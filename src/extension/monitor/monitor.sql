@@ -14,3 +14,4 @@
 --@include follow.sql
 --@include delivery.sql
 --@include console.sql
+--@include unusual.sql

@@ -1,0 +1,195 @@
+/*
+ * unusual.c
+ *		Learns from the log of events what is usual for whom, and has an alert raised
+ *		of what is not.
+ *
+ * The log's events come in batches.  Profiles of the batch's users are read when
+ * they are needed, judged and written at its end: nothing is kept from one batch
+ * to the next but the model, so what was rolled back is forgotten by itself, and
+ * an analyst's word (mark_alert_false()) counts from the next batch on.
+ */
+#include "monitor/unusual.h"
+
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(tsec_excuse_access);
+
+/* The batch's profiles, and from which leaf on it was not noted yet. */
+static MemoryContext batch_context = NULL;
+static HTAB *batch = NULL;
+static uint64 noted_to = 0;
+static int windows_closed = 0;
+static bool is_ending = false; /* or did end with an error */
+
+static void
+forget_batch(void)
+{
+	if (batch_context != NULL)
+		MemoryContextReset(batch_context);
+	batch = NULL;
+	windows_closed = 0;
+	is_ending = false;
+}
+
+static void
+begin_batch(void)
+{
+	HASHCTL how = {.keysize = sizeof(UnusualUser), .entrysize = sizeof(UnusualProfile)};
+
+	if (batch_context == NULL)
+		batch_context =
+			AllocSetContextCreate(TopMemoryContext, "twin_security access profiles", ALLOCSET_DEFAULT_SIZES);
+	how.hcxt = batch_context;
+	batch = hash_create("twin_security access profiles", 64, &how, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static UnusualProfile *
+find_profile(const UnusualUser *user)
+{
+	bool found;
+	UnusualProfile *kept;
+
+	if (batch == NULL)
+		begin_batch();
+	kept = hash_search(batch, user, HASH_ENTER, &found);
+	if (!found)
+	{
+		PG_TRY();
+		{
+			unusual_load(kept);
+		}
+		PG_CATCH();
+		{
+			(void) hash_search(batch, user, HASH_REMOVE, NULL);
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+	}
+	return kept;
+}
+
+static void
+raise_alert(void *kept)
+{
+	unusual_alert(kept, unusual_model());
+}
+
+/* Raises an alert when the open window is worth one; what that raises itself costs no more than the alert. */
+static void
+judge(UnusualProfile *kept)
+{
+	AnomalyScore score;
+
+	anomaly_score(unusual_model(), &kept->profile, false, &score);
+	if (score.score >= ANOMALY_ALERT)
+		(void) stream_try(raise_alert, kept, "an alert of unusual access could not be raised");
+}
+
+static void
+close_window(UnusualProfile *kept)
+{
+	judge(kept);
+	anomaly_close(unusual_model(), &kept->profile);
+	kept->event_count = 0;
+	windows_closed++;
+}
+
+static void
+note_id(UnusualProfile *kept, int64 id)
+{
+	if (kept->event_count == UNUSUAL_EVENTS)
+		memmove(&kept->events[0], &kept->events[1], (UNUSUAL_EVENTS - 1) * sizeof(int64));
+	else
+		kept->event_count++;
+	kept->events[kept->event_count - 1] = id;
+}
+
+static void
+watch(const WatchedEvent *event)
+{
+	UnusualUser user;
+	UnusualProfile *kept;
+	AnomalyEvent noted;
+
+	/* the batch comes again, because it was rolled back */
+	if (is_ending || event->leaf_index < noted_to)
+		forget_batch();
+	noted_to = event->leaf_index + event->rows;
+	if (!unusual_concerns(event, &user))
+		return;
+	noted = unusual_event(event, unusual_model()->seed);
+	kept = find_profile(&user);
+	if (anomaly_is_over(&kept->profile, noted.time))
+		close_window(kept);
+	anomaly_note(&kept->profile, &noted);
+	note_id(kept, event->event_id);
+	kept->last_active = Max(kept->last_active, unusual_time(event));
+}
+
+static void
+end_batch(void)
+{
+	HASH_SEQ_STATUS all;
+	UnusualProfile *kept;
+
+	if (is_ending || batch == NULL)
+	{
+		forget_batch();
+		return;
+	}
+	is_ending = true;
+	hash_seq_init(&all, batch);
+	while ((kept = hash_seq_search(&all)) != NULL)
+	{
+		judge(kept);
+		unusual_store(kept);
+	}
+	unusual_keep_model(windows_closed);
+	forget_batch();
+}
+
+void
+unusual_init(void)
+{
+	monitor_add_watcher(watch, end_batch);
+}
+
+/* ---- mark_alert_false() ---- */
+
+/* The features that an alert's details name; one that they do not name is as always. */
+static void
+take_features(const Jsonb *details, float features[ANOMALY_FEATURES])
+{
+	JsonbValue space;
+	JsonbValue *all = !JB_ROOT_IS_OBJECT(details)
+						  ? NULL
+						  : getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &details->root), "features",
+														 strlen("features"), &space);
+
+	if (all == NULL || all->type != jbvBinary || !JsonContainerIsObject(all->val.binary.data))
+		ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("an alert of unusual access names no features")));
+	for (int i = 0; i < ANOMALY_FEATURES; i++)
+		features[i] =
+			(float) Min(unusual_number(all->val.binary.data, anomaly_feature_names[i]), (double) ANOMALY_FEATURE_MAX);
+}
+
+/* excuse_access(profile bytea, details jsonb) -> bytea: the profile, to which an alert's features are as always from its hour on */
+Datum
+tsec_excuse_access(PG_FUNCTION_ARGS)
+{
+	bytea *bytes = PG_GETARG_BYTEA_PP(0);
+	Jsonb *details = PG_GETARG_JSONB_P(1);
+	bytea *result = palloc(VARHDRSZ + ANOMALY_PROFILE_SIZE);
+	float features[ANOMALY_FEATURES];
+	AnomalyProfile profile;
+
+	take_features(details, features);
+	if (!anomaly_read_profile(bytes_of(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)), &profile))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a profile of somebody's access is damaged")));
+	anomaly_excuse(&profile, (uint32) Min(unusual_number(&details->root, "window_hour"), PG_INT32_MAX), features);
+	SET_VARSIZE(result, VARHDRSZ + ANOMALY_PROFILE_SIZE);
+	anomaly_write_profile(&profile, (uint8 *) VARDATA(result));
+	PG_RETURN_BYTEA_P(result);
+}
