@@ -55,7 +55,7 @@ FROM twin.audit_log a WHERE recorded_at >= '$DAY' AND event_type IN ('create', '
 hostile_day() {
 	part 2 'A hostile one'
 	note 'Passwords are guessed, a viewer tries to delete and swallows the error, somebody asks without a right, a superuser switches settings:'
-	for _ in 1 2 3; do psql_as demo_app -A -t <<<"SELECT twin_api.login('oleg', 'letmein')" >>"$LOG" 2>&1; done
+	for _ in 1 2; do psql_as demo_app -A -t <<<"SELECT twin_api.login('oleg', 'letmein')" >>"$LOG" 2>&1; done
 	prompt 'demo_app, vera' "DO \$\$ BEGIN DELETE FROM thermacore.units; EXCEPTION WHEN insufficient_privilege THEN NULL; END \$\$;"
 	as vera "DO \$\$ BEGIN DELETE FROM thermacore.units; EXCEPTION WHEN insufficient_privilege THEN NULL; END \$\$;" >>"$LOG" || die 'vera was to swallow the error'
 	psql_as demo_viewer <<<'SELECT * FROM thermacore.setpoints' >>"$LOG" 2>&1 && die 'demo_viewer was to be refused'

@@ -75,7 +75,7 @@ allow_roles() {
 	local role
 	for role in postgres "${DEMO_ROLES[@]}"; do
 		printf 'demo root %s\ndemo postgres %s\n' "$role" "$role"
-	done | cat - <(echo 'demo nobody twin_gateway') | as_postgres tee "$DATA_DIR/pg_ident.conf" >/dev/null
+	done | cat - <(printf 'demo nobody %s\n' twin_gateway twin_notifier) | as_postgres tee "$DATA_DIR/pg_ident.conf" >/dev/null
 }
 
 make_cluster() {

@@ -52,6 +52,10 @@ start_gateway() {
 	port=$(cat "$HOME_DIR/http_port" 2>/dev/null) && ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || port=$(free_http_port) ||
 		give_up "no port is free from $FIRST_HTTP_PORT on"
 	echo "$port" >"$HOME_DIR/http_port"
+	FIRST_HTTP_PORT=$((port + 1))
+	ADMIN_PORT=$(cat "$HOME_DIR/admin_port" 2>/dev/null) && ! (: <"/dev/tcp/127.0.0.1/$ADMIN_PORT") 2>/dev/null || ADMIN_PORT=$(free_http_port) ||
+		give_up "no port is free from $FIRST_HTTP_PORT on"
+	echo "$ADMIN_PORT" >"$HOME_DIR/admin_port"
 	cat >"$GATEWAY_CONF" <<-CONF
 		# written by the quickstart of twin_security
 		db-uri = "postgresql:///$DATABASE?host=$SOCKET_DIR&port=$(cat "$HOME_DIR/port")&user=twin_gateway"
@@ -60,6 +64,9 @@ start_gateway() {
 		server-host = "127.0.0.1"
 		server-port = $port
 		server-user = "$GATEWAY_USER"
+		server-trusted-proxies = "127.0.0.1"
+		server-console-enabled = true
+		admin-server-port = $ADMIN_PORT
 	CONF
 	logged "$PG_BIN/twin_gateway" --check "$GATEWAY_CONF" || die 'the configuration of the gateway is not good'
 	setsid "$PG_BIN/twin_gateway" "$GATEWAY_CONF" >>"$GATEWAY_LOG" 2>&1 </dev/null 9>&- &
