@@ -29,6 +29,11 @@ UPDATE twin.alert_rules SET event_types = '{"a b"}' WHERE rule_name = 'token_reu
 INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '[1]');
 INSERT INTO twin.alert_rules (rule_name, event_types, conditions) SELECT 'bad', '{x}', jsonb_object_agg('details.' || i, i) FROM generate_series(1, 33) i;
 
+-- an application does not say what the monitor says
+SELECT twin.record_event('alert_raised');
+SELECT twin.record_event('incident_opened');
+SELECT twin.record_event('address_blocked');
+
 -- nor is anybody's word taken who has none
 CREATE ROLE monitor_stranger;
 GRANT twin_auditor TO monitor_stranger;
@@ -73,7 +78,7 @@ BEGIN
 	END LOOP;
 END $$;
 INSERT INTO twin.alert_rules (rule_name, event_types, threshold, subject, conditions, cooldown) VALUES
-	('t_any', '{t_one,t_two*}', 3, 'any', '{}', '1 hour'),
+	('t_any', '{t_one,t-two.*}', 3, 'any', '{}', '1 hour'),
 	('t_address', '{t_address}', 2, 'address', '{}', '1 hour'),
 	('t_user', '{t_user}', 2, 'user', '{}', '1 hour'),
 	('t_detail', '{t_*}', 1, 'any', '{"details.kind": ["a", 5, true], "outcome": "denied"}', '0'),

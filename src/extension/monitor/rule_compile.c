@@ -28,7 +28,7 @@ const char rule_incomplete[] = "a value is missing or out of its range";
 static bool
 is_pattern(const char *text)
 {
-	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
 
 	if (strcmp(text, "*") == 0) /* public: a pattern */
 		return true;
