@@ -8,6 +8,7 @@
  *
  *		seeds FOLDER
  */
+#include "common/address_set.h"
 #include "common/change.h"
 #include "common/encode.h"
 #include "common/envelope.h"
@@ -74,6 +75,23 @@ static const char *const networks[] = {
 	"192.0.2.1:99",
 	"unknown, 10.1.1.1",
 };
+
+/* Records of blocked networks. */
+static void
+write_blocks(void)
+{
+	AddressEntry entries[] = {
+		{.network = {4, 8, {10}}, .kind = ADDRESS_BLOCKED, .owner = 1, .until = INT64_MAX},
+		{.network = {6, 64, {0x20, 0x01, 0x0d, 0xb8}}, .kind = ADDRESS_EXEMPT, .owner = UINT32_MAX, .until = -1},
+	};
+	uint8_t record[ADDRESS_RECORD_SIZE];
+
+	for (unsigned i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+	{
+		address_record_write(&entries[i], record);
+		write_seed("address_set", i, record, sizeof(record));
+	}
+}
 
 static const char *const routes[] = {"/rpc/login", "//rpc/%6cogin/", "/%00%2f%", "/units"};
 
@@ -375,6 +393,7 @@ main(int count, char **arguments)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)
 		write_seed("network", i, networks[i], strlen(networks[i]));
+	write_blocks();
 	for (unsigned i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++)
 		write_seed("filled", i, fillings[i].data, fillings[i].length);
 	for (unsigned i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)

@@ -71,13 +71,15 @@ is_out('10.99.0.2', 'a right password is answered', user => 'typist', password =
 is_out('10.99.0.2', 'like a wrong one', user => 'typist', password => 'wrong');
 is_in($_, "not so from $_") foreach qw(10.99.0.1 10.99.0.3 127.0.0.1 fd00:99::1);
 is(sql($node, 'SELECT address, refusals FROM twin.blocked_addresses'), '10.99.0.2|5', 'the block is shown, and how many it turned away');
+sql($node, q{SELECT twin.block_address('10.99.0.2', '2 hours')});
+is(sql($node, 'SELECT refusals FROM twin.blocked_addresses'), '5', 'blocked for longer it is the same block');
 from('10.99.0.2') foreach 1 .. 6;
 ok(events_written($node), 'what is recorded');
 is(sql($node, q{SELECT count(*), min(outcome), min(client_address) FROM twin.audit_log WHERE event_type = 'address_refused'}), '5|denied|10.99.0.2',
 	'of refusals one by one is bounded, whichever database they were for');
 is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'login_failure' AND client_address = '10.99.0.2'}), '0', 'and they are no failed logins');
 is(sql($node, q{SELECT string_agg(event_type || ' ' || outcome, ', ' ORDER BY event_id) FROM twin.audit_log WHERE resource IN ('10.99.0.1/32', '10.99.0.2/32')}),
-	'address_blocked failure, address_blocked failure, address_blocked success', 'and so is what was blocked, or came to nothing');
+	'address_blocked failure, address_blocked failure, address_blocked success, address_blocked success', 'and so is what was blocked, or came to nothing');
 fails_with($node, q{SELECT twin.unblock_address('10.99.0.2')}, '42704', 'not blocked', 'a database lifts its own blocks only', db => 'other');
 sql($node, q{SELECT twin.block_address('10.99.0.2')}, db => 'other');
 sql($node, q{SELECT twin.unblock_address('10.99.0.2')});

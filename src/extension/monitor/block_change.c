@@ -107,23 +107,36 @@ wait_for_writer(HeapTuple row)
 		XactLockTableWait(writer, NULL, NULL, XLTW_None);
 }
 
-/* Notes one version of a row: the old one is taken out, the new one put in. */
-static void
-note_row(TupleDesc shape, HeapTuple row, AddressKind kind, bool is_old)
+/* What a version of a row says; false when that is nothing, or was over already. */
+static bool
+read_row(TupleDesc shape, HeapTuple row, BlockChange *change)
 {
-	AddressNetwork network;
-	TimestampTz until = DT_NOEND;
 	bool null;
 	Datum value = heap_getattr(row, 1, shape, &null);
 
-	if (null || !block_network(DatumGetInetPP(value), &network))
-		return;
-	if (kind == ADDRESS_BLOCKED)
-		until = DatumGetTimestampTz(heap_getattr(row, BLOCKS_UNTIL, shape, &null));
-	/* what is over is nowhere, or will be; a row of it may go long after another was made */
-	if (is_old && until <= GetCurrentTimestamp())
-		return;
-	note_change(&network, kind, is_old || until <= GetCurrentTimestamp() ? 0 : until);
+	if (null || !block_network(DatumGetInetPP(value), &change->network))
+		return false;
+	change->until = DT_NOEND;
+	if (change->kind == ADDRESS_BLOCKED)
+		change->until = DatumGetTimestampTz(heap_getattr(row, BLOCKS_UNTIL, shape, &null));
+	return change->until > GetCurrentTimestamp();
+}
+
+/* Notes what becomes of a row, of which either version may be missing. */
+static void
+note_row(TupleDesc shape, HeapTuple old, HeapTuple new, AddressKind kind)
+{
+	BlockChange before = {.kind = kind};
+	BlockChange after = {.kind = kind};
+	bool was_there = old != NULL && read_row(shape, old, &before);
+	bool is_there = new != NULL &&read_row(shape, new, &after);
+	bool is_same = memcmp(&before.network, &after.network, sizeof(AddressNetwork)) == 0; /* public: networks */
+
+	/* what was over is nowhere; one that stays is not let in between */
+	if (was_there && !(is_there && is_same))
+		note_change(&before.network, kind, 0);
+	if (is_there)
+		note_change(&after.network, kind, after.until);
 }
 
 /* blocks_changed(kind): trigger of both tables */
@@ -142,13 +155,12 @@ tsec_blocks_changed(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		add_note(&(BlockChange){.kind = kind}, false, false);
 	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		note_row(shape, trigger->tg_trigtuple, kind, false);
+		note_row(shape, NULL, trigger->tg_trigtuple, kind);
 	else
 	{
 		wait_for_writer(trigger->tg_trigtuple);
-		note_row(shape, trigger->tg_trigtuple, kind, true);
-		if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-			note_row(shape, trigger->tg_newtuple, kind, false);
+		note_row(shape, trigger->tg_trigtuple,
+				 TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : NULL, kind);
 	}
 	/* a standby's reader listens */
 	base_tell_sessions(RelationGetRelid(trigger->tg_relation));
@@ -181,7 +193,8 @@ cut_notes(int from)
 	for (int i = from; i < note_count; i++)
 		reserved += notes[i].is_reserved;
 	note_count = from;
-	limit_change_blocks(MyDatabaseId, NULL, 0, reserved);
+	if (reserved > 0)
+		limit_change_blocks(MyDatabaseId, NULL, 0, reserved);
 }
 
 /* Brings the notes to shared memory, in their order; then nobody new comes in, and who is in goes. */
