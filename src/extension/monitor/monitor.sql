@@ -7,6 +7,7 @@
 --@include alert.sql
 --@include incident.sql
 --@include playbook.sql
+--@include plan.sql
 --@include contain.sql
 --@include respond.sql
 --@include follow.sql
