@@ -19,6 +19,20 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.block_of(inet) IS 'the narrowest block that holds an address; null for none';
 
+/* Whether what an action is for is so, whoever brought it about. */
+CREATE FUNCTION twin_internal.action_holds(own twin_internal.incident_actions) RETURNS boolean
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN CASE
+		WHEN own.action = 'block_address' THEN twin_internal.block_of(own.target::inet) IS NOT NULL
+		WHEN own.action IN ('disable_user', 'end_sessions') THEN (twin_internal.incident_user(own.target)).is_active IS NOT TRUE
+		WHEN own.action = 'enhance_monitoring' THEN EXISTS (SELECT FROM twin_internal.enhanced_reads e WHERE e.reason = own.incident_id AND e.until > clock_timestamp())
+		ELSE true
+	END;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.action_holds(twin_internal.incident_actions) IS 'whether an action need not be repeated for another alert';
+
 /* Who does or undoes something waits for whoever does or undoes the same: of two that hold it, the last sees that he is. */
 CREATE FUNCTION twin_internal.lock_incident_target(target text) RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_lock_incident_target';
@@ -292,7 +306,7 @@ COMMENT ON FUNCTION twin_internal.note_user_decided() IS 'notes where somebody e
 CREATE TRIGGER note_user_decided AFTER UPDATE OF is_active ON twin_internal.users
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_user_decided();
 
-REVOKE ALL ON FUNCTION twin_internal.block_of(inet), twin_internal.lock_incident_target(text), twin_internal.lock_incident_address(inet),
+REVOKE ALL ON FUNCTION twin_internal.action_holds(twin_internal.incident_actions), twin_internal.block_of(inet), twin_internal.lock_incident_target(text), twin_internal.lock_incident_address(inet),
 	twin_internal.other_holder(twin_internal.incident_actions), twin_internal.block_before_incidents(jsonb),
 	twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
 	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, text[]), twin_internal.take_actions_again(),
