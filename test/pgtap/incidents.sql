@@ -154,7 +154,10 @@ SELECT throws_ok(format('SELECT twin.approve_incident(%L)', id('a2')), '55000', 
 SELECT is(alerted('tap_slow', '203.0.113.22'), id('a2'), 'one more joins');
 SELECT is(status(id('a2')) || ': ' || actions(id('a2')), 'awaiting_approval: done block_address 203.0.113.20, done block_address 203.0.113.21, pending block_address 203.0.113.22', '... and waits again');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '2 hours' WHERE incident_id = id('a1');
+SELECT twin.unblock_address('203.0.113.1');
 SELECT is(alerted('tap_quick', '203.0.113.1'), id('a1'), 'hours later, the same subject joins');
+SELECT matches(blocked(), '203[.]0[.]113[.]1 ', '... and is blocked again, as it was not any more');
+SELECT is((SELECT count(*) FROM twin.incidents i, jsonb_array_elements(i.timeline) e WHERE i.incident_id = id('a1') AND e ->> 'note' LIKE 'block_address 203.0.113.%'), 4::bigint, '... and only that one');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '2 hours' WHERE incident_id = id('a1');
 INSERT INTO ids VALUES ('a3', alerted('tap_quick', '203.0.113.50'));
 SELECT isnt(id('a3'), id('a1'), '... and another does not');
@@ -170,6 +173,10 @@ SELECT alike(alerted('tap_odd', NULL), 'INC-%', 'a rule whose playbook is not th
 SELECT is(status || (timeline -> 0 ->> 'note'), 'openopened by an alert; there is no such playbook', '... which says so') FROM twin.incidents WHERE incident_type = 'no_such_playbook';
 INSERT INTO ids VALUES ('u1', alerted('tap_user', 'mallory', '{"users": "not a list", "addresses": {"a": 1}}'));
 SELECT is(actions(id('u1')), 'pending disable_user mallory, pending end_sessions mallory', 'an alert about a user is about that user');
+SELECT twin.enable_user('mallory'), twin.approve_incident(id('u1')), twin.enable_user('mallory');
+SELECT is(actions(id('u1')), 'changed disable_user mallory, done end_sessions mallory', 'who was disabled and enabled again');
+SELECT is(alerted('tap_user', 'mallory'), id('u1'), '... and does it again');
+SELECT is(status(id('u1')) || ': ' || actions(id('u1')), 'awaiting_approval: pending disable_user mallory, pending end_sessions mallory', '... is met as at first');
 ALTER TABLE twin_internal.incidents RENAME COLUMN last_alert_at TO elsewhere;
 SELECT is(alerted('tap_quick', '203.0.113.1'), NULL, 'where no incident can be opened the alert stays');
 ALTER TABLE twin_internal.incidents RENAME COLUMN elsewhere TO last_alert_at;

@@ -1,144 +1,10 @@
 /*
  * contain.sql
- *		What a playbook does: foreseen, done, undone.
+ *		What playbooks do, and how it is undone.
  *
  * Each action is a row before it is done, so what somebody approves is what he saw. Doing one is a subtransaction of its own: what fails is
- * noted, and stops neither the others nor the alert that began it. Nobody is locked out who must come in: the last administrator,
- * break-glass accounts, addresses that are never blocked.
+ * noted, and stops neither the others nor the alert that began it.
  */
-
-/* ---- whom and what it concerns ---- */
-
-/* The texts of a list in details, and of its singular: {"users": ["a", "b"], "user": "c"}. */
-CREATE FUNCTION twin_internal.incident_list(details jsonb, many text, one text) RETURNS SETOF text
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	listed jsonb := coalesce(details -> many, '[]');
-BEGIN
-	IF jsonb_typeof(listed) <> 'array' OR jsonb_typeof(details -> one) <> 'string'
-		OR EXISTS (SELECT FROM jsonb_array_elements(CASE jsonb_typeof(listed) WHEN 'array' THEN listed ELSE '[]' END) e
-			WHERE jsonb_typeof(e) <> 'string' OR octet_length(e #>> '{}') NOT BETWEEN 1 AND 256) THEN
-		RAISE EXCEPTION 'invalid "%" in an incident''s details', many
-			USING ERRCODE = '22023', HINT = format('Name them as {"%s": ["...", "..."]}, texts of 1 to 256 bytes.', many);
-	ELSIF jsonb_array_length(listed) > 1000 THEN
-		RAISE EXCEPTION 'too many "%" in an incident''s details', many USING ERRCODE = '54000', HINT = 'One incident has at most 1000.';
-	END IF;
-	RETURN QUERY SELECT jsonb_array_elements_text(listed) UNION SELECT details ->> one WHERE details ->> one IS NOT NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.incident_list(jsonb, text, text) IS 'texts that an incident''s details name; raises 22023 for anything else';
-
-/* An address or network as it is compared and shown. */
-CREATE FUNCTION twin_internal.incident_address(given text) RETURNS text
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN abbrev(network(given::inet)::inet);
-EXCEPTION WHEN data_exception THEN
-	RAISE EXCEPTION '"%" is no address', left(given, 64) USING ERRCODE = '22023', HINT = 'Name addresses or networks, such as 192.0.2.1 or 2001:db8::/64.';
-END
-$$;
-COMMENT ON FUNCTION twin_internal.incident_address(text) IS 'an address or network in the one spelling; raises 22023';
-
-/* Details as an incident keeps them: both lists there, each in one spelling. */
-CREATE FUNCTION twin_internal.incident_details(details jsonb) RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF jsonb_typeof(details) IS DISTINCT FROM 'object' THEN
-		RAISE EXCEPTION 'details of an incident are not an object' USING ERRCODE = '22023', HINT = 'Such as {"addresses": ["192.0.2.1"], "users": ["mallory"]}.';
-	ELSIF octet_length(details::text) > 65536 THEN
-		RAISE EXCEPTION 'details of an incident are too long' USING ERRCODE = '54000', HINT = 'At most 65536 bytes.';
-	END IF;
-	RETURN details - 'address' - 'user' || jsonb_build_object(
-		'addresses', ARRAY(SELECT DISTINCT twin_internal.incident_address(a) FROM twin_internal.incident_list(details, 'addresses', 'address') a ORDER BY 1),
-		'users', ARRAY(SELECT DISTINCT u FROM twin_internal.incident_list(details, 'users', 'user') u ORDER BY 1));
-END
-$$;
-COMMENT ON FUNCTION twin_internal.incident_details(jsonb) IS 'details of an incident with the lists addresses and users; raises 22023';
-
-/* What a playbook's steps do, one row per member of the lists that they concern. */
-CREATE FUNCTION twin_internal.plan_incident(steps jsonb, details jsonb) RETURNS TABLE (step integer, action text, target text, argument jsonb)
-	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT s.ordinality::integer, k.action, t.target, s.value - 'step'
-	FROM jsonb_array_elements(steps) WITH ORDINALITY s JOIN twin_internal.playbook_steps() k ON k.step = s.value ->> 'step'
-		CROSS JOIN LATERAL (SELECT '' WHERE k.list IS NULL UNION ALL
-			SELECT jsonb_array_elements_text(details -> k.list) WHERE k.list IS NOT NULL) t (target)
-	ORDER BY 1, 3;
-END;
-COMMENT ON FUNCTION twin_internal.plan_incident(jsonb, jsonb) IS 'the actions that steps of a playbook mean for an incident';
-
-/* ---- foreseen ---- */
-
-CREATE FUNCTION twin_internal.incident_user(named text) RETURNS twin_internal.users
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	found_user twin_internal.users;
-BEGIN
-	SELECT u.* INTO found_user FROM twin_internal.users u WHERE u.username_key = (SELECT n.username_key FROM twin_internal.account_name(named) n);
-	RETURN found_user;
-EXCEPTION WHEN invalid_parameter_value THEN	/* which no user has as his name */
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.incident_user(text) IS 'a user by name; null for none';
-
-/* Whether without these users nobody could administer: as keep_an_admin() will decide. */
-CREATE FUNCTION twin_internal.leaves_no_admin(leaving bigint[]) RETURNS boolean
-	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	WITH admins AS (
-		SELECT u.tenant_id, u.user_id = ANY (leaving) AS leaves
-		FROM twin_internal.users u LEFT JOIN twin_internal.tenants t ON t.tenant_id = u.tenant_id
-		WHERE u.is_active AND (u.tenant_id IS NULL OR t.is_active) AND u.role_name IN (SELECT twin_internal.roles_including('admin'))
-	)
-	SELECT EXISTS (SELECT FROM admins l WHERE l.leaves) AND NOT EXISTS (SELECT FROM admins r WHERE NOT r.leaves
-		AND (r.tenant_id IS NULL OR NOT EXISTS (SELECT FROM admins w WHERE w.leaves AND w.tenant_id IS NULL)));
-END;
-COMMENT ON FUNCTION twin_internal.leaves_no_admin(bigint[]) IS 'whether no active user with the role admin would be left without these';
-
-/* Why an action must not be done; null when it may. leaving: users that others of the plan disable before. */
-CREATE FUNCTION twin_internal.refusal_of(action text, target text, leaving bigint[]) RETURNS text
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	found_user twin_internal.users;
-BEGIN
-	IF action = 'block_address' THEN
-		RETURN twin_internal.block_exemption(target::inet);
-	ELSIF action NOT IN ('disable_user', 'end_sessions') THEN
-		RETURN NULL;
-	END IF;
-	found_user := twin_internal.incident_user(target);
-	RETURN CASE
-		WHEN found_user.user_id IS NULL THEN 'there is no such user'
-		WHEN action = 'end_sessions' THEN NULL
-		WHEN EXISTS (SELECT FROM twin_internal.roles r WHERE r.role_name = found_user.role_name AND r.is_break_glass) THEN 'a break-glass account is never disabled'
-		WHEN found_user.is_active AND twin_internal.leaves_no_admin(leaving || found_user.user_id) THEN 'no administrator would be left who can log in'
-	END;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.refusal_of(text, text, bigint[]) IS 'why a playbook''s action must not be done; null when it may';
-
-/* One line per action that would be taken. */
-CREATE FUNCTION twin_internal.preview_incident(incident_type text, severity text, steps jsonb, details jsonb) RETURNS text
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	lines text[] := ARRAY[format('would open an incident of type %s, severity %s', incident_type, severity)];
-	leaving bigint[] := '{}';
-	planned record;
-	refusal text;
-BEGIN
-	FOR planned IN SELECT p.* FROM twin_internal.plan_incident(steps, details) p LOOP
-		refusal := twin_internal.refusal_of(planned.action, planned.target, leaving);
-		lines := lines || (concat_ws(' ', CASE WHEN refusal IS NULL THEN 'would' ELSE 'would not' END, planned.action, nullif(planned.target, ''),
-			(SELECT '(' || string_agg(j.key || ': ' || j.value, ', ' ORDER BY j.key) || ')' FROM jsonb_each_text(planned.argument) j)) || coalesce(': ' || refusal, ''));
-		IF planned.action = 'disable_user' AND refusal IS NULL THEN
-			leaving := leaving || (twin_internal.incident_user(planned.target)).user_id;
-		END IF;
-	END LOOP;
-	RETURN array_to_string(lines, E'\n');
-END
-$$;
-COMMENT ON FUNCTION twin_internal.preview_incident(text, text, jsonb, jsonb) IS 'what opening an incident would do, one line per action; changes nothing';
 
 /* ---- done ---- */
 
@@ -152,6 +18,20 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION twin_internal.block_of(inet) IS 'the narrowest block that holds an address; null for none';
+
+/* Whether what an action is for is so, whoever brought it about. */
+CREATE FUNCTION twin_internal.action_holds(own twin_internal.incident_actions) RETURNS boolean
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN CASE
+		WHEN own.action = 'block_address' THEN twin_internal.block_of(own.target::inet) IS NOT NULL
+		WHEN own.action IN ('disable_user', 'end_sessions') THEN (twin_internal.incident_user(own.target)).is_active IS NOT TRUE
+		WHEN own.action = 'enhance_monitoring' THEN EXISTS (SELECT FROM twin_internal.enhanced_reads e WHERE e.reason = own.incident_id AND e.until > clock_timestamp())
+		ELSE true
+	END;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.action_holds(twin_internal.incident_actions) IS 'whether an action need not be repeated for another alert';
 
 /* Who does or undoes something waits for whoever does or undoes the same: of two that hold it, the last sees that he is. */
 CREATE FUNCTION twin_internal.lock_incident_target(target text) RETURNS void
@@ -426,10 +306,9 @@ COMMENT ON FUNCTION twin_internal.note_user_decided() IS 'notes where somebody e
 CREATE TRIGGER note_user_decided AFTER UPDATE OF is_active ON twin_internal.users
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_user_decided();
 
-REVOKE ALL ON FUNCTION twin_internal.incident_list(jsonb, text, text), twin_internal.incident_address(text), twin_internal.incident_details(jsonb),
-	twin_internal.plan_incident(jsonb, jsonb), twin_internal.incident_user(text), twin_internal.leaves_no_admin(bigint[]), twin_internal.refusal_of(text, text, bigint[]),
-	twin_internal.preview_incident(text, text, jsonb, jsonb), twin_internal.block_of(inet), twin_internal.lock_incident_target(text), twin_internal.lock_incident_address(inet), twin_internal.other_holder(twin_internal.incident_actions),
-	twin_internal.block_before_incidents(jsonb), twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
+REVOKE ALL ON FUNCTION twin_internal.action_holds(twin_internal.incident_actions), twin_internal.block_of(inet), twin_internal.lock_incident_target(text), twin_internal.lock_incident_address(inet),
+	twin_internal.other_holder(twin_internal.incident_actions), twin_internal.block_before_incidents(jsonb),
+	twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
 	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, text[]), twin_internal.take_actions_again(),
 	twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text), twin_internal.settle_incident(text, text),
 	twin_internal.release_address(twin_internal.incident_actions), twin_internal.undo_action(twin_internal.incident_actions), twin_internal.note_user_decided() FROM PUBLIC;

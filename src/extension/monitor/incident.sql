@@ -148,9 +148,9 @@ COMMENT ON FUNCTION twin_internal.hold_incident(text) IS 'an incident by its id,
 CREATE FUNCTION twin_internal.incident_actor() RETURNS text
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT coalesce(twin.current_username(), session_user::text);
+	SELECT coalesce(nullif(twin.current_username(), 'twin_security'), nullif(session_user::text, 'twin_security'), '"twin_security"');
 END;
-COMMENT ON FUNCTION twin_internal.incident_actor() IS 'who is asking, by the name of the user, else of the login';
+COMMENT ON FUNCTION twin_internal.incident_actor() IS 'who is asking, by the name of the user, else of the login; nobody passes for the extension itself';
 
 /* What somebody wrote: something, and not endless. */
 CREATE FUNCTION twin_internal.check_incident_text(what text, given text) RETURNS void

@@ -9,6 +9,7 @@
 --@include block.sql
 --@include incident.sql
 --@include playbook.sql
+--@include plan.sql
 --@include contain.sql
 --@include respond.sql
 --@include follow.sql

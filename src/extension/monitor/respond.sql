@@ -16,20 +16,18 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.begin_incident(text, text, jsonb, boolean, jsonb, text, text) IS 'an incident, its first entry, and its actions as they are planned';
 
-CREATE FUNCTION twin_internal.plan_actions(of_incident text, details jsonb) RETURNS bigint
+/* Who comes back when a block is over, or when somebody let him in again, is met as he was at first. */
+CREATE FUNCTION twin_internal.plan_actions(of_incident text, details jsonb) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	planned bigint;
 BEGIN
 	INSERT INTO twin_internal.incident_actions AS a (incident_id, step, action, target, argument)
 		SELECT i.incident_id, p.step, p.action, p.target, p.argument
 		FROM twin_internal.incidents i CROSS JOIN LATERAL twin_internal.plan_incident(i.steps, plan_actions.details) p WHERE i.incident_id = of_incident
-		ON CONFLICT (incident_id, step, target) DO NOTHING;
-	GET DIAGNOSTICS planned = ROW_COUNT;
-	RETURN planned;
+		ON CONFLICT (incident_id, step, target) DO UPDATE SET state = 'pending', changed_at = clock_timestamp()
+			WHERE a.state NOT IN ('pending', 'refused', 'failed') AND NOT twin_internal.action_holds(a);
 END
 $$;
-COMMENT ON FUNCTION twin_internal.plan_actions(text, jsonb) IS 'adds to an incident''s actions those that details ask for and that are not there yet; returns how many';
+COMMENT ON FUNCTION twin_internal.plan_actions(text, jsonb) IS 'adds to an incident''s actions those that details ask for and that are not there yet, or hold no longer';
 
 /* ---- alerts ---- */
 
