@@ -73,6 +73,7 @@ is(scalar(() = $hook->told), 1, '... but not to whom it is too small for');
 # ---- what strangers typed ----
 
 my $wild = "=?x?= <b>\r\nBcc: all\@example.org\r\n.\r\n\x{1b}[31m \xe2\x80\xae\xc3\xa9\xf0\x9f\x94\xa5 \"]\\";
+$post->told_after(2);
 $post->forget; $hook->forget; $log->forget;
 raise_alert('wild', 'critical', $wild . 'y' x 3000);
 ($mail) = $post->told_after(1);
@@ -103,6 +104,7 @@ is(scalar(keys %{ { map { $_->{headers}{'idempotency-key'} => 1 } $hook->told_af
 
 # ---- answers ----
 
+wait_for(sub { deliveries('chat') !~ /pending/ });
 foreach my $case ([ 503, '', 'delivered:2' ], [ 429, 'Retry-After: 2', 'delivered:2' ], [ 503, 'DATE', 'delivered:2' ], [ 408, '', 'delivered:2' ], [ 500, 'Retry-After: 999999999', 'pending:1' ], [ 404, '', 'dead:1' ], [ 301, "Location: http://127.0.0.1:$hook->{port}/else", 'dead:1' ], [ 'raw nonsense', '', 'delivered:2' ], [ 'flood', '', 'delivered:1' ])
 {
 	my ($status, $header, $wanted) = @$case;
@@ -143,6 +145,7 @@ $hook->answer('ok');
 
 # ---- mail servers ----
 
+wait_for(sub { deliveries('mail') !~ /pending/ });
 $post->forget;
 $post->answer('refuse bob');
 my $some = raise_alert('some', 'low', undef);
