@@ -21,7 +21,7 @@
 #define UNSETTLED_TURN 1000
 #define AT_ONCE_DATAGRAMS 64 /* ... which are gone when they are sent */
 #define REST 100             /* between two looks that notices cause: anybody may send them */
-#define ONCE_TIME 30000      /* that --once has to reach the database */
+#define ONCE_TIME 10000      /* that --once has to reach the database */
 #define AGENDA_MAX 64
 
 typedef struct Notifier

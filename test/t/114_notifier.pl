@@ -5,6 +5,7 @@ use Digest::SHA qw(hmac_sha256_base64);
 use JSON::PP;
 use MIME::QuotedPrint;
 use MIME::Base64;
+use POSIX ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -72,6 +73,7 @@ is(scalar(() = $hook->told), 1, '... but not to whom it is too small for');
 # ---- what strangers typed ----
 
 my $wild = "=?x?= <b>\r\nBcc: all\@example.org\r\n.\r\n\x{1b}[31m \xe2\x80\xae\xc3\xa9\xf0\x9f\x94\xa5 \"]\\";
+$post->told_after(2);
 $post->forget; $hook->forget; $log->forget;
 raise_alert('wild', 'critical', $wild . 'y' x 3000);
 ($mail) = $post->told_after(1);
@@ -102,16 +104,18 @@ is(scalar(keys %{ { map { $_->{headers}{'idempotency-key'} => 1 } $hook->told_af
 
 # ---- answers ----
 
-foreach my $case ([ 503, '', 'delivered:2' ], [ 429, 'Retry-After: 2', 'delivered:2' ], [ 408, '', 'delivered:2' ], [ 500, 'Retry-After: 999999999', 'pending:1' ], [ 404, '', 'dead:1' ], [ 301, "Location: http://127.0.0.1:$hook->{port}/else", 'dead:1' ], [ 'raw nonsense', '', 'delivered:2' ], [ 'flood', '', 'delivered:1' ])
+wait_for(sub { deliveries('chat') !~ /pending/ });
+foreach my $case ([ 503, '', 'delivered:2' ], [ 429, 'Retry-After: 2', 'delivered:2' ], [ 503, 'DATE', 'delivered:2' ], [ 408, '', 'delivered:2' ], [ 500, 'Retry-After: 999999999', 'pending:1' ], [ 404, '', 'dead:1' ], [ 301, "Location: http://127.0.0.1:$hook->{port}/else", 'dead:1' ], [ 'raw nonsense', '', 'delivered:2' ], [ 'flood', '', 'delivered:1' ])
 {
 	my ($status, $header, $wanted) = @$case;
+	$header =~ s/^DATE/'Retry-After: ' . POSIX::strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + 4))/e;
 	$hook->forget;
 	$hook->answer("$status $header");
 	my $alert = raise_alert('answered', 'high', undef);
 	my ($once) = $hook->told_after(1);
 	$hook->answer('ok') if $wanted =~ /2/;
 	becomes('chat', qr/$alert:$wanted/, "$status $header: $wanted");
-	cmp_ok(($hook->told)[1]{at} - $once->{at}, '>=', 1.9, '... not sooner than it was asked for') if $status eq '429';
+	cmp_ok(($hook->told)[1]{at} - $once->{at}, '>=', 1.9, '... not sooner than it was asked for') if $header =~ /^Retry-After: (?:2|\w{3},)/;
 	is(scalar(() = $hook->told), 1, '... and nobody followed') if $status eq '301';
 	wait_for(sub { sql($node, "SELECT last_error FROM twin.alert_deliveries WHERE alert_id = $alert AND channel = 'chat'") ne '' }, 10) if $status eq '500';
 	like(sql($node, "SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) BETWEEN 86000 AND 86400 FROM twin.alert_deliveries WHERE alert_id = $alert AND channel = 'chat'"), qr/^t$/, '... but in a day at most') if $status eq '500';
@@ -141,6 +145,7 @@ $hook->answer('ok');
 
 # ---- mail servers ----
 
+wait_for(sub { deliveries('mail') !~ /pending/ });
 $post->forget;
 $post->answer('refuse bob');
 my $some = raise_alert('some', 'low', undef);
@@ -173,7 +178,14 @@ $notifier->begin;
 wait_for(sub { deliveries('chat') !~ /pending:[0-2](?= |$)/ || sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending' AND next_attempt_at < clock_timestamp() + interval '1 hour'}) eq '0' }, 30);
 is(sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending' AND next_attempt_at < clock_timestamp() + interval '1 hour'}), '0', '... which the next one sends');
 
+$hook->forget;
+$hook->answer('slow 3');
+my $unsettled = raise_alert('unsettled', 'high', undef);
+$hook->told_after(1);
 restart_with($node, @keys);
+becomes('chat', qr/$unsettled:delivered:1/, 'what was sent while the server was away is settled when it is back');
+is(scalar(() = $hook->told), 1, '... and not sent again');
+$hook->answer('ok');
 $log->forget;
 raise_alert('after', 'high', undef);
 like(($log->told_after(1, 30))[0]{line}, qr/ rule_name="after" /, 'it comes back when the server does');

@@ -131,7 +131,7 @@ $hook->answer('ok');
 # ---- reloads ----
 
 $notifier->begin;
-ok($notifier->logged(qr/"connected"/), 'it runs');
+ok(wait_for(sub { sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending'}) eq '0' }), 'it runs, and tells what waits');
 my $good = file_bytes($notifier->{file});
 TwinNotifier::write_file($notifier->{file}, '{"channels": }');
 kill 'HUP', $notifier->{pid};
@@ -181,6 +181,7 @@ my $lost = new_notifier($node, { hook => \%hook }, no_begin => 1, env => { PGPOR
 $lost->begin;
 ok($lost->logged(qr/"database_unreachable"/), 'a database that is not there');
 is($lost->end('INT'), 0, '... keeps nobody from ending');
+is((run_notifier([ '--once', '--config', $lost->{file} ], $lost->environment))[0], 1, '... and one run does not wait for it for ever');
 
 # ---- dumps ----
 

@@ -205,14 +205,15 @@ BEGIN
 	IF outcome = 'retry' AND (retry_in IS NULL OR retry_in NOT BETWEEN interval '0' AND interval '1 day') THEN
 		RAISE EXCEPTION 'the next attempt must be within a day' USING ERRCODE = '22023';
 	END IF;
-	/* that it is told stays true, whoever has claimed it since */
+	/* that it is told stays true, whatever became of the claim since */
 	UPDATE twin_internal.alert_deliveries d SET claim = NULL,
 			state = CASE outcome WHEN 'delivered' THEN 'delivered' WHEN 'dead' THEN 'dead' ELSE 'pending' END,
 			attempts = CASE outcome WHEN 'released' THEN d.attempts - 1 ELSE d.attempts END,
 			next_attempt_at = CASE outcome WHEN 'retry' THEN clock_timestamp() + retry_in ELSE clock_timestamp() END,
 			delivered_at = CASE outcome WHEN 'delivered' THEN clock_timestamp() END,
 			last_error = CASE outcome WHEN 'delivered' THEN NULL WHEN 'released' THEN d.last_error ELSE said END
-		WHERE d.delivery_id = settle_delivery.delivery_id AND d.claim IS NOT NULL AND (d.claim = settle_delivery.claim OR outcome = 'delivered')
+		WHERE d.delivery_id = settle_delivery.delivery_id AND d.state <> 'delivered'
+			AND (outcome = 'delivered' OR (d.state = 'pending' AND d.claim = settle_delivery.claim))
 		RETURNING d.* INTO settled;
 	IF NOT FOUND THEN
 		RETURN false;
@@ -236,7 +237,7 @@ DECLARE
 	found_delivery twin_internal.alert_deliveries;
 BEGIN
 	IF delivery_id IS NULL THEN
-		RAISE EXCEPTION 'delivery must not be null' USING ERRCODE = '22004';
+		RAISE EXCEPTION 'a delivery is retried by its number' USING ERRCODE = '22004';
 	END IF;
 	SELECT d.* INTO found_delivery FROM twin_internal.alert_deliveries d WHERE d.delivery_id = retry_delivery.delivery_id FOR UPDATE;
 	IF NOT FOUND THEN

@@ -186,6 +186,7 @@ sub serve_http
 	my $mode = $self->mode;
 	if ($mode =~ /^kill (\d+)/) { kill 'KILL', $1; $self->answer('ok'); sleep 1; return }
 	if ($mode =~ /^hang/) { sleep 60; return }
+	sleep $1 if $mode =~ /^slow (\d+)/;
 	if ($mode =~ /^raw (.*)/s) { print $client $1; return }
 	if ($mode =~ /^flood/) { print $client "HTTP/1.1 200 OK\r\n\r\n"; print $client 'x' x 65536 or last foreach 1 .. 2000; return }
 	my ($status, $more) = $mode =~ /^(\d{3}) ?(.*)/ ? ($1, $2) : (204, '');
