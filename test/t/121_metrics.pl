@@ -12,7 +12,7 @@ use Time::HiRes qw(time sleep);
 use TwinTest;
 use TwinGateway;
 
-my ($node, $password) = new_twin('metrics', conf => "max_prepared_transactions = 5\n");
+my ($node, $password) = new_twin('metrics', conf => "max_prepared_transactions = 5\nwal_level = replica\nmax_wal_senders = 4\n");
 my $gateway = new_gateway($node, conf => { 'db-pool' => 3 });
 
 # ---- a strict reader of OpenMetrics: (family => [kind, samples], ...); dies of what it does not allow ----
