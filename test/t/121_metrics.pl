@@ -12,7 +12,7 @@ use Time::HiRes qw(time sleep);
 use TwinTest;
 use TwinGateway;
 
-my ($node, $password) = new_twin('metrics', conf => "twin_security.checkpoint_interval = 1s\n");
+my ($node, $password) = new_twin('metrics', conf => "max_prepared_transactions = 5\nwal_level = replica\nmax_wal_senders = 4\n");
 my $gateway = new_gateway($node, conf => { 'db-pool' => 3 });
 
 # ---- a strict reader of OpenMetrics: (family => [kind, samples], ...); dies of what it does not allow ----
@@ -99,11 +99,30 @@ $from = $creates->();
 sql($node, 'DO $$ BEGIN FOR i IN 1 .. 200 LOOP BEGIN INSERT INTO watched VALUES (i); IF i % 2 = 0 THEN RAISE EXCEPTION division_by_zero; END IF; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END $$');
 is($creates->() - $from, 100, '... in many subtransactions');
 
+$from = $creates->();
+sql($node, q{BEGIN; INSERT INTO watched VALUES (6); PREPARE TRANSACTION 'later'});
+is($creates->() - $from, 1, '... of a prepared transaction when it is prepared');
+sql($node, q{COMMIT PREPARED 'later'});
+is($creates->() - $from, 1, '... and not again');
+my $failures = sql($node, q{SELECT coalesce(sum(failures), -1) FROM twin.stat_workers});
+is($failures, 0, 'no worker fails');
+
 sql($node, 'CREATE DATABASE other');
 $node->safe_psql('other', q{CREATE EXTENSION twin_security; SELECT twin.record_event('of_the_other')});
 is($node->safe_psql('other', q{SELECT events FROM twin.stat_events WHERE event_type = 'application'}), 1, 'another database counts its own');
 like($node->safe_psql('other', 'SELECT twin.metrics()'), qr/^twin_security_build_info\{version="[^"]+",database="other"\} 1$/m, '... and says which it is');
 is(sql($node, q{SELECT count(*) FROM twin.stat_events WHERE event_type = 'application'}), 0, '... and this one does not');
+
+# ---- on a standby ----
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby_of_metrics');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+start_with($standby, @{ $node->{twin_keys} });
+my %standby = is_strict(sql($standby, 'SELECT twin.metrics()'), 'a standby tells its own figures');
+is(join(' ', map { $_->[1] } grep { $_->[2] ne '0' } @{ $standby{twin_security_scrape_error}{samples} }), '', '... all of them');
+is(join(' ', map { $_->[2] } @{ $standby{twin_security_worker_up}{samples} }), '1 1', '... and no worker is missed where there is nothing to write');
+$standby->stop('immediate');
 
 # ---- behind the gateway ----
 

@@ -3,10 +3,12 @@
  *		Whether the processes that write events do their work.
  *
  * The launcher is there as long as the server is; it looks around every 15 seconds at least.  A writer comes and goes with
- * its work: what is wrong is one that does not come, or that comes again and again and gets nothing done.
+ * its work: what is wrong is one that does not come, or that comes again and again and gets nothing done.  On a standby there
+ * is nothing for either to do.
  */
 #include "event/private.h"
 
+#include "access/xlog.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -39,7 +41,7 @@ is_served(EventRing *ring)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	return pg_atomic_read_u32(&ring->reader) != 0 ||
+	return pg_atomic_read_u32(&ring->reader) != 0 || RecoveryInProgress() ||
 		   !(is_overdue(area_waiting_since(ring), now) ||
 			 is_overdue((TimestampTz) pg_atomic_read_u64(&ring->follow_at), now));
 }
@@ -57,7 +59,7 @@ tsec_stat_workers(PG_FUNCTION_ARGS)
 	if (!area_exists())
 		return (Datum) 0;
 	round = area_launcher_round();
-	put_worker(result, "event launcher", round != 0, round, 0);
+	put_worker(result, "event launcher", round != 0 || RecoveryInProgress(), round, 0);
 	ring = area_find(MyDatabaseId);
 	if (ring == NULL)
 		put_worker(result, "event writer", true, 0, 0);

@@ -40,7 +40,7 @@ COMMENT ON FUNCTION twin_internal.metric_samples() IS 'every number of every sou
 
 /* Each series is kept by whoever collects them, for ever: a family that grows without bound is cut, and that is a number too. */
 CREATE FUNCTION twin_internal.stat_metrics() RETURNS TABLE(family text, kind text, unit text, help text, labels text[], value double precision)
-	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 BEGIN ATOMIC
 	WITH samples AS MATERIALIZED (
 		SELECT s.family, s.labels, s.value, row_number() OVER (PARTITION BY s.family ORDER BY s.labels) AS number,
