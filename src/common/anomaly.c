@@ -11,6 +11,7 @@
 #define WEEKS_HALVE 8       /* weeks after which an hour's weight has halved */
 #define LONG_PAUSE (7 * 24) /* hours */
 #define YOUNG 16.0f         /* windows after which a score counts half: of somebody who is new, much is new */
+#define EXPECTED 256.0f     /* windows' worth of what is expected before anything was seen */
 #define TREES_WEIGHT 0.5f
 #define TEACHES_MOST 3.0f /* an amount further above the mean than so many deviations teaches as if it were there */
 
@@ -120,13 +121,17 @@ step_of(float feature)
 	return step < ANOMALY_STEPS - 1 ? step : ANOMALY_STEPS - 1;
 }
 
-/* Half the bits of how rarely anybody's window reaches as high: what happens to everybody is no surprise. */
+/*
+ * Half the bits of how rarely anybody's window reaches as high: what happens to everybody is no surprise.  Where little
+ * was seen yet, each unit of a feature is expected a quarter as often as the one before.
+ */
 static float
 surprise(const AnomalyModel *model, int feature, float value)
 {
 	int step = step_of(value);
-	float all = 16;
-	float above = 1 + model->reached[feature][step] / 2;
+	float all = EXPECTED;
+	float above = EXPECTED * anomaly_halved(2 * value) + model->reached[feature][step] / 2;
+	float bits;
 
 	if (value <= 0)
 		return 0;
@@ -134,8 +139,8 @@ surprise(const AnomalyModel *model, int feature, float value)
 		all += model->reached[feature][i];
 	for (int i = step + 1; i < ANOMALY_STEPS; i++)
 		above += model->reached[feature][i];
-	all = anomaly_log2(all / above) / 2;
-	return all > ANOMALY_FEATURE_MAX ? ANOMALY_FEATURE_MAX : all > 0 ? all : 0;
+	bits = anomaly_log2(all / above) / 2;
+	return bits > ANOMALY_FEATURE_MAX ? ANOMALY_FEATURE_MAX : bits > 0 ? bits : 0;
 }
 
 static void

@@ -87,10 +87,12 @@ judge(UnusualProfile *kept)
 		(void) stream_try(raise_alert, kept, "an alert of unusual access could not be raised");
 }
 
+/* A window that this batch added nothing to was judged with the batch that did. */
 static void
 close_window(UnusualProfile *kept)
 {
-	judge(kept);
+	if (kept->is_fresh)
+		judge(kept);
 	anomaly_close(unusual_model(), &kept->profile);
 	kept->event_count = 0;
 	windows_closed++;
@@ -124,6 +126,7 @@ watch(const WatchedEvent *event)
 	if (anomaly_is_over(&kept->profile, noted.time))
 		close_window(kept);
 	anomaly_note(&kept->profile, &noted);
+	kept->is_fresh = true;
 	note_id(kept, event->event_id);
 	kept->last_active = Max(kept->last_active, unusual_time(event));
 }

@@ -26,6 +26,7 @@ typedef struct UnusualProfile
 	UnusualUser user; /* first: the hash table's key */
 	AnomalyProfile profile;
 	bool is_stored;
+	bool is_fresh;                /* the batch added something */
 	int64 events[UNUSUAL_EVENTS]; /* the last ones of the open window */
 	int event_count;
 	TimestampTz last_active;

@@ -162,7 +162,7 @@ unusual_load(UnusualProfile *kept)
 	bool null;
 	Datum events;
 
-	kept->is_stored = false;
+	kept->is_stored = kept->is_fresh = false;
 	kept->event_count = 0;
 	kept->last_active = PG_INT64_MIN;
 	anomaly_profile_init(&kept->profile);
