@@ -61,6 +61,8 @@ SELECT count(*) FROM twin.alerts;
 ROLLBACK TO s;
 SELECT count(*) FROM twin.alert_rules;
 ROLLBACK TO s;
+SELECT count(*) FROM twin.test_rule('token_reuse', now(), now());
+ROLLBACK TO s;
 UPDATE twin.alert_rules SET enabled = false;
 ROLLBACK;
 
@@ -121,6 +123,18 @@ ROLLBACK;
 SELECT twin.record_event('t_last') IS NOT NULL AS last;
 SELECT pg_temp.wait_for(14);
 SELECT count(*) FROM twin.alerts WHERE rule_name = 't_undone';
+
+-- a dry run
+SELECT subject, count, cardinality(event_ids) AS ids FROM twin.test_rule('t_user', now() - interval '1 hour', now() + interval '1 hour');
+SELECT subject, count FROM twin.test_rule('t_address', now() - interval '1 hour', now() + interval '1 hour') ORDER BY 1;
+SELECT count(*) FROM twin.test_rule('t_user', now() + interval '1 hour', now() - interval '1 hour');
+SELECT count(*) FROM twin.test_rule('nobodys', now(), now());
+SELECT count(*) FROM twin.test_rule('unusual_access_patterns', now(), now());
+
+-- how far rules are is not for anybody to say
+UPDATE twin_internal.monitor_position SET next_leaf = next_leaf + 1000;
+DELETE FROM twin_internal.monitor_position;
+SELECT rules > 0 AS rules, watched > 0 AS watched, waiting >= 0 AS waiting, subjects > 0 AS subjects, room > 10000 AS room, displaced FROM twin.stat_rules;
 
 -- every change of a rule is an event
 DELETE FROM twin.alert_rules WHERE rule_name LIKE 't\_%';

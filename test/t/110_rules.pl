@@ -77,6 +77,8 @@ is(sql($node, q{SELECT bool_and(a.count >= 5 AND cardinality(a.event_ids) = a.co
 	FROM twin.alerts a, LATERAL (SELECT bool_and(l.client_address = a.subject::inet) AND count(*) = a.count AND max(l.event_time) - min(l.event_time) < '1 hour' AS fits
 		FROM twin.audit_log l WHERE l.event_id = ANY (a.event_ids)) x WHERE a.rule_name = 'failed_login_threshold'}, db => 'other'), 't', '... each with the events that made it');
 is(sql($node, q{SELECT count(*) FROM twin.alerts WHERE rule_name = 'failed_login_threshold'}), '0', 'nothing of it is in another database');
+is(sql($node, q{SELECT subject || ' ' || extract(epoch FROM event_time)::bigint FROM twin.test_rule('failed_login_threshold', '2017-01-01', '2018-01-01') ORDER BY 1}, db => 'other'),
+	$wanted, 'a dry run over the log says the same');
 is(sql($node, q{SELECT (SELECT count(*) FROM twin.audit_log WHERE event_type = 'alert_raised' AND leaf_index IS NOT NULL) = (SELECT count(*) FROM twin.alerts)}, db => 'other'), 't', 'every alert is an event itself');
 cmp_ok(sql($node, q{SELECT extract(epoch FROM max(a.raised_at - l.recorded_at)) FROM twin.alerts a, twin.audit_log l WHERE l.event_id = a.event_ids[cardinality(a.event_ids)]}, db => 'other'),
 	'<', $ENV{TWIN_SLOW} // 4, 'an alert comes soon after its event');
@@ -119,6 +121,8 @@ sql($node, q{SELECT count(twin.record_event('login_failure', client_address => '
 sql($node, q{SELECT twin.record_event('login_failure', client_address => '198.51.100.7')});
 ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE subject = '198.51.100.7'}), 'a hundred thousand addresses do not displace the one that is counted');
 is(sql($node, q{SELECT dropped, (SELECT count(*) FROM twin.alerts WHERE subject LIKE '10.%') FROM twin.stat_audit}), '0|0', '... and no event is lost, nor any of them told');
+
+is(sql($node, q{SELECT subjects <= room AND room < 3000 AND displaced > 90000 FROM twin.stat_rules}), 't', '... in as much memory as there is');
 
 # ---- in one statement, with every rule on ----
 

@@ -43,6 +43,16 @@ typedef struct StreamBatch
 extern bool stream_read_position(int64 *position);
 extern void stream_write_position(int64 position);
 
+/* Columns of a row "e" for stream_row_event(), and where such rows lie. */
+#define STREAM_COLUMNS                                                                         \
+	"e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "    \
+	"e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, " \
+	"e.record_id, e.username, e.session_user_name, e.application_name, coalesce(e.row_count, 1)::bigint"
+#define STREAM_ROWS "(TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) e"
+
+/* What a row of SPI_tuptable says, in copies; the leaf is left as it is. */
+extern void stream_row_event(uint64 row, WatchedEvent *event);
+
 /* Reads so many of the ledger's rows, from a leaf on and before another; and then what their events say. */
 extern void stream_read_ledger(StreamBatch *batch, int64 first, int64 end, int rows);
 extern void stream_read_events(StreamBatch *batch);
@@ -116,8 +126,9 @@ typedef struct Rule
 	RuleSubject subject;
 	WindowPolicy policy;
 	int64 cooldown; /* microseconds */
-	bool counts;    /* it is enabled, and decided by counting */
-	uint64 hash;    /* of all that makes what it counts */
+	bool is_enabled;
+	bool is_threshold; /* decided by counting */
+	uint64 hash;       /* of all that makes what it counts */
 } Rule;
 
 /* What is wrong with a row that the table's constraints refuse. */
@@ -133,6 +144,20 @@ extern bool rule_matches(const Rule *rule, const WatchedEvent *event);
 
 extern const char *condition_compile(const Jsonb *json, RuleCondition **conditions, int *count);
 extern bool condition_holds(const RuleCondition *conditions, int count, const WatchedEvent *event);
+
+/* ---- rule_subject.c ---- */
+
+typedef struct RuleSubjectOf
+{
+	char *subject;          /* NULL: anybody */
+	const char *subject_is; /* any, address, user (of the product) or role (of the database) */
+} RuleSubjectOf;
+
+/* Whom an event is about, for a rule, in the current memory context; false: nobody. */
+extern bool rule_find_subject(const Rule *rule, const WatchedEvent *event, RuleSubjectOf *about);
+
+/* An event as it counts in a window. */
+extern WindowEvent rule_window_event(const WatchedEvent *event);
 
 /* ---- rule.c ---- */
 

@@ -147,7 +147,8 @@ enum
 	ROW_APPLICATION_MADE,
 	ROW_CLIENT_ADDRESS,
 	ROW_DETAILS,
-	ROW_FIRST_TEXT
+	ROW_FIRST_TEXT,
+	ROW_ROW_COUNT = ROW_FIRST_TEXT + 9
 };
 
 /* An address without its netmask: an application may name a network. */
@@ -173,35 +174,18 @@ take_texts(WatchedEvent *event, uint64 row)
 	}
 }
 
-/* Takes a row into the event of its id, unless that has one, or is none of the batch's. */
-static void
-take_row(StreamBatch *batch, uint64 row)
+void
+stream_row_event(uint64 row, WatchedEvent *event)
 {
-	WatchedEvent wanted = {.event_id = number_of(row, ROW_EVENT_ID)};
-	int low = 0;
-	int high = batch->count;
-	WatchedEvent *event;
 	Datum value;
 	bool null;
 
-	while (low < high)
-	{
-		int middle = (low + high) / 2;
-
-		if (batch->events[batch->by_id[middle]].event_id < wanted.event_id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == batch->count || batch->events[batch->by_id[low]].event_id != wanted.event_id ||
-		batch->found[batch->by_id[low]])
-		return;
-	event = &batch->events[batch->by_id[low]];
-	batch->found[batch->by_id[low]] = true;
+	event->event_id = number_of(row, ROW_EVENT_ID);
 	event->event_time = number_of(row, ROW_EVENT_TIME);
 	event->recorded_at = number_of(row, ROW_RECORDED_AT);
 	event->user_id = number_of(row, ROW_USER_ID);
 	event->tenant_id = number_of(row, ROW_TENANT_ID);
+	event->rows = (int32) Max(Min(number_of(row, ROW_ROW_COUNT), EVENT_ID_STEP), 1);
 	value = value_of(row, ROW_APPLICATION_MADE, &null);
 	event->application_made = !null && DatumGetBool(value);
 	value = value_of(row, ROW_CLIENT_ADDRESS, &null);
@@ -209,6 +193,34 @@ take_row(StreamBatch *batch, uint64 row)
 	value = value_of(row, ROW_DETAILS, &null);
 	event->details = null ? NULL : DatumGetJsonbPCopy(value);
 	take_texts(event, row);
+}
+
+/* Takes a row into the event of its id, unless that has one, or is none of the batch's. */
+static void
+take_row(StreamBatch *batch, uint64 row)
+{
+	int64 id = number_of(row, ROW_EVENT_ID);
+	int low = 0;
+	int high = batch->count;
+	WatchedEvent *event;
+	int32 leaves;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (batch->events[batch->by_id[middle]].event_id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == batch->count || batch->events[batch->by_id[low]].event_id != id || batch->found[batch->by_id[low]])
+		return;
+	event = &batch->events[batch->by_id[low]];
+	batch->found[batch->by_id[low]] = true;
+	leaves = event->rows; /* as it was sealed */
+	stream_row_event(row, event);
+	event->rows = leaves;
 }
 
 /* Reads the rows of events whose ids lie in a range. */
@@ -219,13 +231,8 @@ read_range(StreamBatch *batch, int64 first, int64 last)
 	Oid types[] = {INT8OID, INT8OID};
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
 
-	stream_run(&plan,
-			   "SELECT e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "
-			   "e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, "
-			   "e.username, e.session_user_name, e.application_name "
-			   "FROM (TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) e "
-			   "WHERE e.event_id BETWEEN $1 AND $2",
-			   2, types, values, NULL, SPI_OK_SELECT);
+	stream_run(&plan, "SELECT " STREAM_COLUMNS " FROM " STREAM_ROWS " WHERE e.event_id BETWEEN $1 AND $2", 2, types,
+			   values, NULL, SPI_OK_SELECT);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		take_row(batch, i);
 	SPI_freetuptable(SPI_tuptable);
