@@ -1,5 +1,6 @@
 -- block_report.sql: medians of the rounds of bench_block; the first warms up.
 \set ON_ERROR_STOP on
+CALL bench.block_none();
 CALL bench.block_many();
 SELECT count(*) AS blocked FROM twin.blocked_addresses;
 CALL bench.block_none();

@@ -12,7 +12,9 @@ BEGIN
 		exec @unshare, $^X, map({ "-I$_" } @INC), $0 or die "unshare: $!";
 	}
 }
+use IO::Socket::INET;
 use IPC::Run;
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
@@ -23,7 +25,7 @@ system("ip link set lo up && for i in 1 2 3; do ip addr add 10.99.0.\$i/32 dev l
 
 my $key = new_key();
 my $node = new_node('blocks', allows_streaming => 1, conf => "listen_addresses = '127.0.0.1,10.99.0.1,10.99.0.2,10.99.0.3,fd00:99::1'\nrestart_after_crash = on\n"
-	  . "max_prepared_transactions = 5\ntwin_security.max_blocks = 1024\nmax_connections = 40\n");
+	  . "twin_security.trusted_proxies = 'local'\nmax_prepared_transactions = 5\ntwin_security.max_blocks = 1024\nmax_connections = 40\n");
 append_to_file($node->data_dir . '/pg_hba.conf', "host all typist 10.99.0.0/16 scram-sha-256\nhost all all 10.99.0.0/16 trust\nhost all all fd00:99::/64 trust\nhost all all 127.0.0.1/32 trust\n");
 start_with($node, $key, undef, JWT_SECRET_KEY => 'a secret key of our own, long enough');
 sql($node, "CREATE EXTENSION twin_security; CREATE DATABASE other; CREATE DATABASE bare; CREATE ROLE typist LOGIN PASSWORD 'right'; CREATE ROLE gateway LOGIN IN ROLE twin_gateway");
@@ -127,6 +129,34 @@ sql($node, $begin->('203.0.112.1'), user => 'gateway');
 fails_with($node, $begin->($_), 'TW804', 'requests from this address are refused', "no request from $_", user => 'gateway') foreach qw(203.0.113.9 ::ffff:203.0.113.9 2001:db8:5::77);
 sql($node, q{SELECT twin.block_address('203.0.113.7')}, db => 'other');
 fails_with($node, $begin->('203.0.113.7'), 'TW804', 'refused', 'whichever database blocks it', user => 'gateway');
+my $pre = sub { return qq(BEGIN; SELECT set_config('request.headers', '{"x-forwarded-for": "$_[0]"}', true); SELECT 'lives' FROM (SELECT twin.pre_request()) p) };
+like(sql($node, $pre->('203.0.112.1'), user => 'gateway'), qr/lives/, 'others may through PostgREST');
+like(answer_of($node, $pre->('203.0.113.9'), user => 'gateway'), qr/^PT403: forbidden$/m, 'the blocked may not');
+
+sql($node, 'ALTER ROLE twin_gateway LOGIN; GRANT twin_anonymous TO twin_gateway; CREATE SCHEMA api; CREATE TABLE api.notices AS SELECT 1 AS notice_id; GRANT USAGE ON SCHEMA api TO twin_anonymous; GRANT SELECT ON api.notices TO twin_anonymous');
+my $port = PostgreSQL::Test::Cluster::get_free_port();
+my $gateway_conf = PostgreSQL::Test::Utils::tempdir() . '/gateway.conf';
+append_to_file($gateway_conf, join("\n", sprintf('db-uri = "postgresql:///postgres?host=%s&port=%s&user=twin_gateway"', $node->host, $node->port), 'db-schemas = "api"',
+	'db-anon-role = "twin_anonymous"', 'server-host = "127.0.0.1"', "server-port = $port", 'server-trusted-proxies = "127.0.0.1"', ''));
+chomp(my $directory = `@{[ $ENV{PG_CONFIG} // 'pg_config' ]} --bindir`);
+my $gateway = IPC::Run::start([ $ENV{GATEWAY_PROGRAM} // "$directory/twin_gateway", $gateway_conf ], '2>', \my $gateway_log);
+END { $gateway->kill_kill if $gateway }
+sub notices
+{
+	my ($client) = @_;
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or return '';
+	print $socket "GET /notices HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: $client\r\nConnection: close\r\n\r\n";
+	$socket->flush;
+	local $/;
+	return <$socket> // '';
+}
+for (1 .. 300) { last if notices('203.0.112.1') =~ /^HTTP\/1.1 200/; sleep 0.1 }
+like(notices('203.0.112.1'), qr/^HTTP\/1.1 200.*notice_id/s, 'a request through the gateway');
+like(notices('203.0.113.9'), qr/^HTTP\/1.1 403 .*TW804(?!.*203\.0)/s, 'from a blocked address is forbidden');
+sql($node, q{SELECT twin.unblock_address('203.0.113.0/24')});
+like(notices('203.0.113.9'), qr/^HTTP\/1.1 200/, 'until it is not any more');
+$gateway->kill_kill;
+undef $gateway;
 my $session = over_network('10.99.0.1');
 my $login = q{SELECT a->>'error', a ? 'access_token', current_setting('response.status', true) FROM (SELECT twin_api.login('joe', 'correct horse battery') a) l;};
 is($session->query_safe("BEGIN; $login COMMIT"), '|t|', 'a login');

@@ -42,6 +42,9 @@ static Note *notes = NULL;
 static int note_count = 0;
 static int note_room = 0;
 
+/* The tables that this transaction changes, of which a standby's reader is to hear. */
+static Oid changed[ADDRESS_KINDS];
+
 /* The database that this transaction drops. */
 static Oid dropped_database = InvalidOid;
 
@@ -162,8 +165,7 @@ tsec_blocks_changed(PG_FUNCTION_ARGS)
 		note_row(shape, trigger->tg_trigtuple,
 				 TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : NULL, kind);
 	}
-	/* a standby's reader listens */
-	base_tell_sessions(RelationGetRelid(trigger->tg_relation));
+	changed[kind] = RelationGetRelid(trigger->tg_relation);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -228,6 +230,15 @@ forget_notes(void)
 	notes = NULL;
 	note_count = note_room = 0;
 	dropped_database = InvalidOid;
+	memset(changed, 0, sizeof(changed));
+}
+
+/* Once, at the end: after each command it would have every statement planned anew. */
+static void
+tell_readers(void)
+{
+	for (int kind = 0; kind < ADDRESS_KINDS; kind++)
+		base_tell_sessions(changed[kind]);
 }
 
 static void
@@ -242,7 +253,9 @@ at_transaction_end(XactEvent event, void *argument)
 	if (event == XACT_EVENT_PRE_PREPARE && note_count > 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("cannot PREPARE a transaction that has changed which addresses are blocked")));
-	if (event == XACT_EVENT_COMMIT)
+	if (event == XACT_EVENT_PRE_COMMIT)
+		tell_readers();
+	else if (event == XACT_EVENT_COMMIT)
 	{
 		apply_notes();
 		if (OidIsValid(dropped_database))
