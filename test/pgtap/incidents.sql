@@ -109,6 +109,7 @@ SELECT is(active(), 'boss glass mallory second', 'the last that holds him lets h
 SELECT opened('p3', 'privilege_escalation', '{"users": ["trent", "mallory"]}');
 SELECT is(actions(id('p3')), 'done disable_user mallory, already disable_user trent, done end_sessions mallory, done end_sessions trent', 'whom a person had disabled is no incident''s');
 SELECT is(status(id('p3')), 'contained', '... and nothing is left to do');
+SELECT is(twin.open_incident('privilege_escalation', '{"user": "trent"}', true), E'would open an incident of type privilege_escalation, severity critical\nwould not disable_user trent: is disabled already\nwould end_sessions trent', '... as a dry run foresees');
 SELECT twin.enable_user('mallory'), twin.disable_user('mallory'), twin.disable_user('mallory');
 SELECT twin.revert_incident(id('p3'));
 SELECT is(active(), 'boss glass second', 'none of them is enabled');

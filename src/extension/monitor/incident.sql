@@ -77,18 +77,19 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.join_lists(jsonb, jsonb) IS 'members of an array, and of the arrays in another, each once';
 
+/* What a query does not ask for is not gathered. */
 CREATE VIEW twin.incidents AS
 	SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner,
 		(SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('at', e.made_at, 'entry', e.kind, 'by', e.made_by, 'note', e.note,
 			'details', e.details)) ORDER BY e.entry_id), '[]') FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id) AS timeline,
-		i.details || l.lists AS details, i.resolution, l.alerts,
+		i.details || (SELECT jsonb_build_object('addresses', twin_internal.join_lists(i.details -> 'addresses', jsonb_agg(e.details -> 'addresses')),
+			'users', twin_internal.join_lists(i.details -> 'users', jsonb_agg(e.details -> 'users')))
+			FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id AND e.kind = 'alert') AS details,
+		i.resolution,
+		(SELECT count(*) FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id AND e.kind = 'alert') AS alerts,
 		(SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('action', a.action, 'target', nullif(a.target, ''), 'state', a.state, 'note', a.note,
 			'at', a.changed_at)) ORDER BY a.step, a.action_id), '[]') FROM twin_internal.incident_actions a WHERE a.incident_id = i.incident_id) AS actions
-	FROM twin_internal.incidents i CROSS JOIN LATERAL (
-		SELECT count(*) FILTER (WHERE e.kind = 'alert') AS alerts,
-			jsonb_build_object('addresses', twin_internal.join_lists(i.details -> 'addresses', jsonb_agg(e.details -> 'addresses')),
-				'users', twin_internal.join_lists(i.details -> 'users', jsonb_agg(e.details -> 'users'))) AS lists
-		FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id) l;
+	FROM twin_internal.incidents i;
 COMMENT ON VIEW twin.incidents IS
 	'incidents: status open, awaiting_approval, contained, reverted or closed; timeline tells what happened, and actions what was done, and what would be if somebody approved';
 GRANT SELECT ON twin.incidents TO twin_admin, twin_auditor;

@@ -102,6 +102,8 @@ DECLARE
 BEGIN
 	IF action = 'block_address' THEN
 		RETURN twin_internal.block_exemption(target::inet);
+	ELSIF action = 'enhance_monitoring' THEN
+		RETURN CASE WHEN NOT twin_internal.is_preloaded() THEN 'reads are not recorded without preloading' END;
 	ELSIF action NOT IN ('disable_user', 'end_sessions') THEN
 		RETURN NULL;
 	END IF;
@@ -126,7 +128,8 @@ DECLARE
 	refusal text;
 BEGIN
 	FOR planned IN SELECT p.* FROM twin_internal.plan_incident(steps, details) p LOOP
-		refusal := twin_internal.refusal_of(planned.action, planned.target, leaving);
+		refusal := coalesce(twin_internal.refusal_of(planned.action, planned.target, leaving),
+			CASE WHEN planned.action = 'disable_user' AND NOT (twin_internal.incident_user(planned.target)).is_active THEN 'is disabled already' END);
 		lines := lines || (concat_ws(' ', CASE WHEN refusal IS NULL THEN 'would' ELSE 'would not' END, planned.action, nullif(planned.target, ''),
 			(SELECT '(' || string_agg(j.key || ': ' || j.value, ', ' ORDER BY j.key) || ')' FROM jsonb_each_text(planned.argument) j)) || coalesce(': ' || refusal, ''));
 		IF planned.action = 'disable_user' AND refusal IS NULL THEN
