@@ -39,6 +39,7 @@ typedef struct Notifier
 	int signals;
 	Delivery *unsettled; /* the database was not there */
 	unsigned registered; /* in which connection */
+	bool is_known;       /* in any */
 	bool is_up;
 	int64_t register_at;
 	int64_t register_rest; /* the database may say no for long */
@@ -253,6 +254,29 @@ look(Notifier *notifier)
 			claim_from(notifier, &notifier->config->channels[i]);
 }
 
+/* Tells the database which channels there are: in each connection, as they may have been removed meanwhile. */
+static void
+register_channels(Notifier *notifier)
+{
+	if (db_register(notifier->db, notifier->config))
+	{
+		notifier->registered = db_connections(notifier->db);
+		notifier->register_rest = REGISTER_LEAST;
+		notifier->is_known = true;
+		notifier->look_at = 0;
+		return;
+	}
+	notifier->register_rest =
+		notifier->register_rest * 2 > REGISTER_MOST ? REGISTER_MOST : notifier->register_rest * 2;
+	notifier->register_at = now() + notifier->register_rest;
+}
+
+static bool
+is_registered(const Notifier *notifier)
+{
+	return notifier->registered == db_connections(notifier->db);
+}
+
 static void
 turn(Notifier *notifier)
 {
@@ -263,21 +287,11 @@ turn(Notifier *notifier)
 	settle_all(notifier, notifier->is_up);
 	if (!notifier->is_up || notifier->stop_at != 0)
 		return;
-	if (notifier->registered != db_connections(notifier->db))
-	{
-		if (now() < notifier->register_at)
-			return;
-		if (!db_register(notifier->db, notifier->config))
-		{
-			notifier->register_rest =
-				notifier->register_rest * 2 > REGISTER_MOST ? REGISTER_MOST : notifier->register_rest * 2;
-			notifier->register_at = now() + notifier->register_rest;
-			return;
-		}
-		notifier->register_rest = REGISTER_LEAST;
-		notifier->registered = db_connections(notifier->db);
-		notifier->look_at = 0;
-	}
+	if (!is_registered(notifier) && now() >= notifier->register_at)
+		register_channels(notifier);
+	/* a change that cannot be made yet keeps nobody from being told who was told before */
+	if (!notifier->is_known)
+		return;
 	if (heard)
 		look_within(notifier, notifier->looked_at + REST - now());
 	if (now() >= notifier->look_at)
@@ -292,7 +306,7 @@ next_turn(const Notifier *notifier)
 		return notifier->stop_at;
 	if (!notifier->is_up)
 		return now() + UNSETTLED_TURN;
-	if (notifier->registered != db_connections(notifier->db))
+	if (!notifier->is_known || (!is_registered(notifier) && notifier->register_at < notifier->look_at))
 		return notifier->register_at;
 	return notifier->look_at;
 }
