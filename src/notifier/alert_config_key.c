@@ -167,6 +167,9 @@ check_webhook(Reading *reading, const Channel *channel)
 	if (!is_url(channel->url))
 		alert_config_complain(reading, channel->name, "url",
 							  "must be https:// or http://, without user, password, fragment and blanks");
+	else if (channel->headers.count > 0 && strncmp(channel->url, "http://", 7) == 0 &&
+			 !is_loopback(channel->url + 7, strcspn(channel->url + 7, ":/?")))
+		alert_config_complain(reading, channel->name, "headers", "they cross no network without TLS");
 	for (size_t i = 0; i < channel->headers.count; i++)
 		check_header(reading, channel, channel->headers.texts[i]);
 }

@@ -130,21 +130,25 @@ ask(Db *db, const char *question, int count, const char *const *values)
 	while (good && (unsent = PQflush(db->connection)) > 0)
 		good = wait_for(db, CURL_WAIT_POLLIN | CURL_WAIT_POLLOUT, deadline) && PQconsumeInput(db->connection) == 1;
 	good = good && unsent == 0;
-	while (good && PQisBusy(db->connection))
-		good = wait_for(db, CURL_WAIT_POLLIN, deadline) && PQconsumeInput(db->connection) == 1;
+	while (good)
+	{
+		while (good && PQisBusy(db->connection))
+			good = wait_for(db, CURL_WAIT_POLLIN, deadline) && PQconsumeInput(db->connection) == 1;
+		next = good ? PQgetResult(db->connection) : NULL;
+		if (next == NULL)
+			break;
+		PQclear(answer);
+		answer = next;
+	}
 	if (!good)
 	{
+		PQclear(answer);
 		log_error("database_lost", "why",
 				  PQstatus(db->connection) == CONNECTION_OK ? "it did not answer in time"
 															: PQerrorMessage(db->connection),
 				  NULL);
 		hang_up(db);
 		return NULL;
-	}
-	while ((next = PQgetResult(db->connection)) != NULL)
-	{
-		PQclear(answer);
-		answer = next;
 	}
 	take_notices(db);
 	if (PQresultStatus(answer) == PGRES_TUPLES_OK || PQresultStatus(answer) == PGRES_COMMAND_OK)

@@ -16,12 +16,18 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define AT_ONCE 4      /* deliveries of a channel on their way */
-#define STOP_TIME 5000 /* milliseconds that what is on its way has when we stop */
-#define UNSETTLED_TURN 1000
-#define AT_ONCE_DATAGRAMS 64 /* ... which are gone when they are sent */
-#define REST 100             /* between two looks that notices cause: anybody may send them */
-#define ONCE_TIME 10000      /* that --once has to reach the database */
+/* Deliveries of a channel on their way; datagrams are gone when they are sent. */
+#define AT_ONCE 4
+#define AT_ONCE_DATAGRAMS 64
+
+/* Milliseconds. */
+#define STOP_TIME 5000      /* that what is on its way has when we stop */
+#define UNSETTLED_TURN 1000 /* until what could not be settled is tried again */
+#define REGISTER_LEAST 500  /* half of what is waited for after the first refusal */
+#define REGISTER_MOST 30000
+#define REST 100        /* between two looks that notices cause: anybody may send them */
+#define ONCE_TIME 10000 /* that --once has to reach the database */
+
 #define AGENDA_MAX 64
 
 typedef struct Notifier
@@ -33,8 +39,10 @@ typedef struct Notifier
 	int signals;
 	Delivery *unsettled; /* the database was not there */
 	unsigned registered; /* in which connection */
+	bool is_known;       /* in any */
 	bool is_up;
 	int64_t register_at;
+	int64_t register_rest; /* the database may say no for long */
 	int64_t began_at;
 	int64_t looked_at;
 	int64_t look_at;            /* when to look for what is due */
@@ -87,6 +95,7 @@ reload(Notifier *notifier)
 	alert_config_forget(notifier->config);
 	notifier->config = fresh;
 	notifier->registered = 0;
+	notifier->register_at = 0;
 	log_note("config_reloaded", NULL);
 	tell_channels(fresh);
 }
@@ -245,6 +254,29 @@ look(Notifier *notifier)
 			claim_from(notifier, &notifier->config->channels[i]);
 }
 
+/* Tells the database which channels there are: in each connection, as they may have been removed meanwhile. */
+static void
+register_channels(Notifier *notifier)
+{
+	if (db_register(notifier->db, notifier->config))
+	{
+		notifier->registered = db_connections(notifier->db);
+		notifier->register_rest = REGISTER_LEAST;
+		notifier->is_known = true;
+		notifier->look_at = 0;
+		return;
+	}
+	notifier->register_rest =
+		notifier->register_rest * 2 > REGISTER_MOST ? REGISTER_MOST : notifier->register_rest * 2;
+	notifier->register_at = now() + notifier->register_rest;
+}
+
+static bool
+is_registered(const Notifier *notifier)
+{
+	return notifier->registered == db_connections(notifier->db);
+}
+
 static void
 turn(Notifier *notifier)
 {
@@ -255,18 +287,11 @@ turn(Notifier *notifier)
 	settle_all(notifier, notifier->is_up);
 	if (!notifier->is_up || notifier->stop_at != 0)
 		return;
-	if (notifier->registered != db_connections(notifier->db))
-	{
-		if (now() < notifier->register_at)
-			return;
-		if (!db_register(notifier->db, notifier->config))
-		{
-			notifier->register_at = now() + UNSETTLED_TURN;
-			return;
-		}
-		notifier->registered = db_connections(notifier->db);
-		notifier->look_at = 0;
-	}
+	if (!is_registered(notifier) && now() >= notifier->register_at)
+		register_channels(notifier);
+	/* a change that cannot be made yet keeps nobody from being told who was told before */
+	if (!notifier->is_known)
+		return;
 	if (heard)
 		look_within(notifier, notifier->looked_at + REST - now());
 	if (now() >= notifier->look_at)
@@ -281,7 +306,7 @@ next_turn(const Notifier *notifier)
 		return notifier->stop_at;
 	if (!notifier->is_up)
 		return now() + UNSETTLED_TURN;
-	if (notifier->registered != db_connections(notifier->db))
+	if (!notifier->is_known || (!is_registered(notifier) && notifier->register_at < notifier->look_at))
 		return notifier->register_at;
 	return notifier->look_at;
 }
@@ -361,7 +386,8 @@ open_signals(Notifier *notifier)
 int
 notifier_run(const char *file, Config *config, const char *conninfo, bool once)
 {
-	Notifier notifier = {.file = file, .config = config, .began_at = now(), .once = once};
+	Notifier notifier = {
+		.file = file, .config = config, .began_at = now(), .register_rest = REGISTER_LEAST, .once = once};
 
 	if (!open_signals(&notifier))
 	{

@@ -156,16 +156,19 @@ bad_configurations(void)
 		 "channels.a.rules: must be an array"},
 		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"http://h/\", \"rules\": [1]}}}",
 		 "channels.a.rules: must be a text"},
-		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"http://h/\", \"headers\": []}}}",
+		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"https://h/\", \"headers\": []}}}",
 		 "channels.a.headers: must be an object"},
-		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"http://h/\", \"headers\": {\"a b\": \"x\"}}}}",
+		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"https://h/\", \"headers\": {\"a b\": \"x\"}}}}",
 		 "channels.a.headers: one has a name"},
-		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"http://h/\", \"headers\": {\"X\": \"a\\r\\nY: "
+		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"https://h/\", \"headers\": {\"X\": \"a\\r\\nY: "
 		 "b\"}}}}",
 		 "channels.a.headers: it must be"},
-		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"http://h/\", \"headers\": {\"content-LENGTH\": "
+		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"https://h/\", \"headers\": {\"content-LENGTH\": "
 		 "\"1\"}}}}",
 		 "channels.a.headers: content-"},
+		{"{\"channels\": {\"a\": {\"type\": \"webhook\", \"url\": \"http://127.0.0.1.x.org/\", \"headers\": {\"X\": "
+		 "\"canary\"}}}}",
+		 "channels.a.headers: they cross no network"},
 		{"{\"channels\": {\"a\": {" SMTP ", \"password\": \"canary\"}}}",
 		 "channels.a.username: username and password"},
 		{"{\"channels\": {\"a\": {" SMTP ", \"username\": \"u\", \"password\": \"canary\", \"tls\": \"off\"}}}",
