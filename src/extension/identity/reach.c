@@ -30,8 +30,8 @@ static const char *const harmless[] = {
 	"password_needs_rehash",   "record_event",      "verify_password",
 };
 
-/* Views that show people of every tenant. */
-static const char *const of_all_tenants[] = {"audit_log", "revocations"};
+/* Views that show people of every tenant, or how many of them did something. */
+static const char *const of_all_tenants[] = {"audit_log", "revocations", "stat_events", "stat_metrics"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;
