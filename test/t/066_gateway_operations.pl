@@ -131,7 +131,7 @@ is($gateway->admin($_)->{status}, 404, "not there: $_") foreach '/', '/units';
 cmp_ok($gateway->metric('pgrst_db_pool_max'), '==', 3, 'the pool is counted');
 cmp_ok($gateway->metric('twin_gateway_requests_total{status="2xx"}'), '>', 20, 'so are requests');
 cmp_ok($gateway->metric('pgrst_schema_cache_loads_total{status="SUCCESS"}'), '>=', 1, 'so are readings of the schema');
-like($gateway->admin('/metrics')->{body}, qr/\n# EOF\n\z/, 'in the form of OpenMetrics');
+like($gateway->admin('/metrics')->{body}, qr/\n# EOF\n\z/, 'whole to its end');
 unlike($gateway->admin('/metrics')->{body}, qr/oleg|units|127\.0/, '... that tells of nobody');
 
 # ---- the configuration, again ----

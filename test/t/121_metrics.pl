@@ -61,6 +61,7 @@ ok(!eval { read_metrics($_->[0]); 1 }, "the reader is strict: $_->[1]") foreach 
 sub found { my ($name) = @_; foreach (split(/:/, $ENV{PATH}), '/usr/sbin') { return "$_/$name" if -x "$_/$name" } return; }
 my $promtool = found('promtool');
 my $prometheus = found('prometheus');
+sub write_to { my ($path, $text) = @_; open my $file, '>', $path or die "$path: $!"; print $file $text; close $file or die $!; return $path; }
 sub run_tool { my ($in, @command) = @_; my ($out, $err) = ('', ''); IPC::Run::run([@command], '<', \$in, '>', \$out, '2>', \$err); return ($? >> 8, "$out$err"); }
 
 my $both = sql($node, 'SELECT twin.metrics()');
@@ -110,6 +111,11 @@ is($failures, 0, 'no worker fails');
 sql($node, 'CREATE DATABASE other');
 $node->safe_psql('other', q{CREATE EXTENSION twin_security; SELECT twin.record_event('of_the_other')});
 is($node->safe_psql('other', q{SELECT events FROM twin.stat_events WHERE event_type = 'application'}), 1, 'another database counts its own');
+PostgreSQL::Test::Utils::run_log([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', 100, '-f', write_to(PostgreSQL::Test::Utils::tempdir('bench') . '/one', "SELECT twin.record_event('login_failure', outcome => 'failure');\n"), $node->connstr('other') ]);
+is($node->safe_psql('other', q{SELECT events FROM twin.stat_events WHERE event_type = 'login_failure'}), 800, '... of sessions that come at once, every one');
+$node->safe_psql('other', q{BEGIN; SELECT count(twin_internal.emit_event('kind_' || i, 'x')) FROM generate_series(1, 900) i; COMMIT});
+is($node->safe_psql('other', q{SELECT sum(events), count(*) < 530, max(events) FILTER (WHERE event_type = 'other') > 300 FROM twin.stat_events WHERE event_type ~ '^(kind_|other$)'}), '900|t|t',
+	'... and kinds that find no place together');
 like($node->safe_psql('other', 'SELECT twin.metrics()'), qr/^twin_security_build_info\{version="[^"]+",database="other"\} 1$/m, '... and says which it is');
 is(sql($node, q{SELECT count(*) FROM twin.stat_events WHERE event_type = 'application'}), 0, '... and this one does not');
 
@@ -126,10 +132,26 @@ $standby->stop('immediate');
 
 # ---- behind the gateway ----
 
-my $answer = $gateway->admin('/metrics');
-like($answer->header('Content-Type'), qr{^application/openmetrics-text; version=1\.0\.0}, 'the gateway\'s answer');
-my %all = is_strict($answer->{body}, '... is OpenMetrics as a whole');
-ok($all{twin_gateway_requests} && $all{twin_security_logins}, '... with its own figures and the database\'s');
+sub scrape
+{
+	my ($accept) = @_;
+	my $socket = $gateway->connect_to($gateway->{admin_port});
+	print $socket "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: $accept\r\nConnection: close\r\n\r\n";
+	return TwinGateway::finish($socket, 20);
+}
+my $accept = 'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
+my $answer = scrape($accept);
+like($answer->header('Content-Type'), qr{^application/openmetrics-text; version=1\.0\.0}, 'whoever wants OpenMetrics');
+my %all = is_strict($answer->{body}, '... is given it, as a whole');
+ok($all{twin_gateway_requests} && $all{twin_security_logins}, '... with the gateway\'s own figures and the database\'s');
+$answer = scrape('*/*');
+like($answer->header('Content-Type'), qr{^text/plain; version=0\.0\.4}, 'anybody else is given Prometheus\' own format');
+like($answer->{body}, qr/^# TYPE $_ counter$/m, "... of which families have the name of their samples: $_") foreach qw(twin_gateway_requests_total twin_security_logins_total);
+SKIP:
+{
+	skip 'promtool is not installed', 1 unless $promtool;
+	is((run_tool($answer->{body}, $promtool, 'check', 'metrics'))[1], '', '... and promtool has no complaint');
+}
 is($gateway->metric('twin_gateway_database_metrics_up'), 1, '... and says so');
 unlike($answer->{body}, qr/oleg|ada|vera|127\.0\.0\.1|\Q$password\E/, '... that tell of nobody');
 my $client = sub { my @answer = $node->psql('postgres', $_[0], extra_params => [ '-U', 'twin_gateway' ]); return $answer[0] == 0 ? 'allowed' : $answer[2] };
@@ -164,7 +186,7 @@ $answer = $gateway->admin('/metrics');
 is($answer->{status}, 200, 'without the database');
 cmp_ok(time - $begin, '<', 4, '... at once');
 like($answer->{body}, qr/^twin_gateway_database_metrics_up 0$/m, '... it is said');
-is_strict($answer->{body}, '... in OpenMetrics');
+is_strict(scrape($accept)->{body}, '... in OpenMetrics too');
 like($gateway->log_text, qr/"database_metrics_failed"/, '... and logged');
 start_again($node);
 ok(wait_until(30, sub { sleep 0.5; ($gateway->metric('twin_gateway_database_metrics_up') // 0) == 1 }), 'it comes again');
@@ -192,7 +214,7 @@ my %present = map { my @f = split /\|/; my ($name, @rest) = @f; ($name => join '
 my %elsewhere = map { $_ => 1 } file_bytes("$ENV{TWIN_SOURCE}/src/extension/metrics/watching.sql") =~ /^\t\('(twin_security_\w+)'/mg;
 my $is_here = sub { my ($name) = @_; return !$elsewhere{$name} || exists $present{$name} };
 is_deeply({ map { ($_ => $documented{$_}) } grep { $is_here->($_) } keys %documented }, \%present, 'docs/metrics.md says what is there: names, types, units, meanings');
-%all = read_metrics($gateway->admin('/metrics')->{body});
+%all = read_metrics(scrape($accept)->{body});
 foreach my $family (sort grep { /^twin_security_/ } keys %all)
 {
 	foreach my $sample (@{ $all{$family}{samples} // [] })
@@ -208,7 +230,6 @@ my $place = PostgreSQL::Test::Utils::tempdir('prometheus');
 my $pid;
 END { my $status = $?; if ($pid) { kill TERM => $pid; waitpid $pid, 0 } $? = $status }
 
-sub write_to { my ($path, $text) = @_; open my $file, '>', $path or die "$path: $!"; print $file $text; close $file or die $!; return $path; }
 
 # The names in an expression that are metrics: what is no function, word or label.
 sub metrics_of { my ($expression) = @_; $expression =~ s/"[^"]*"//g; return $expression =~ /\b((?:twin_security|twin_gateway|pgrst)_\w+|up)\b(?=[\s{\[),\/]|$)/g }

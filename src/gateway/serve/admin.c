@@ -4,7 +4,8 @@
  *
  *		/live		200 while the loop turns
  *		/ready		200 when the schema cache is there and the database answers, else 503
- *		/metrics	OpenMetrics text, the database's behind the program's own; names are PostgREST's where it has them
+ *		/metrics	figures, the database's behind the program's own, as OpenMetrics or for Prometheus; names are
+ *					PostgREST's where it has them
  *		/schema_cache	what the gateway knows of the schemas, as JSON
  *
  * It is open to whoever reaches its address and tells nothing of any request.
@@ -30,11 +31,20 @@ is_ready(const Gateway *gateway)
 	return gateway->schema != NULL && !pool_counts(gateway->pool).is_down && !gateway->is_stopping;
 }
 
+/* What is said of a family in front of its samples. */
 static void
-add_metric(Text *text, const char *name, const char *type, const char *help, double value)
+begin_family(Text *text, MetricsFormat format, const char *name, const char *type, const char *help)
 {
-	text_format(text, "# TYPE %s %s\n# HELP %s %s\n%s%s %.15g\n", name, type, name, help, name,
-				strcmp(type, "counter") == 0 ? "_total" : "", value);
+	const char *suffix = format == METRICS_PROMETHEUS && strcmp(type, "counter") == 0 ? "_total" : "";
+
+	text_format(text, "# TYPE %s%s %s\n# HELP %s%s %s\n", name, suffix, type, name, suffix, help);
+}
+
+static void
+add_metric(Text *text, MetricsFormat format, const char *name, const char *type, const char *help, double value)
+{
+	begin_family(text, format, name, type, help);
+	text_format(text, "%s%s %.15g\n", name, strcmp(type, "counter") == 0 ? "_total" : "", value);
 }
 
 /* Resident memory in bytes; 0 when the kernel does not say. */
@@ -74,37 +84,36 @@ add_durations(Text *text, const Counts *counts)
 }
 
 static const char *
-metrics(const Gateway *gateway, Arena *arena, const char *figures)
+metrics(const Gateway *gateway, Arena *arena, MetricsFormat format, const char *figures)
 {
 	PoolCounts pool = pool_counts(gateway->pool);
 	const Counts *counts = &gateway->counts;
 	Text text;
 
 	text_begin(&text, arena);
-	add_metric(&text, "pgrst_db_pool_max", "gauge", "Connections the pool may have.", pool.size);
-	add_metric(&text, "pgrst_db_pool_available", "gauge", "Connections that wait for work.", pool.open - pool.busy);
-	add_metric(&text, "pgrst_db_pool_waiting", "gauge", "Requests that wait for a connection.", pool.waiting);
-	add_metric(&text, "pgrst_db_pool_timeouts", "counter", "Requests that waited too long for one.",
+	add_metric(&text, format, "pgrst_db_pool_max", "gauge", "Connections the pool may have.", pool.size);
+	add_metric(&text, format, "pgrst_db_pool_available", "gauge", "Connections that wait for work.",
+			   pool.open - pool.busy);
+	add_metric(&text, format, "pgrst_db_pool_waiting", "gauge", "Requests that wait for a connection.", pool.waiting);
+	add_metric(&text, format, "pgrst_db_pool_timeouts", "counter", "Requests that waited too long for one.",
 			   (double) pool.timeouts);
-	add_metric(&text, "pgrst_schema_cache_query_time_seconds", "gauge", "The last reading of the schema cache.",
-			   (double) counts->schema_load_time / 1e6);
-	text_put(
-		&text,
-		"# TYPE pgrst_schema_cache_loads counter\n# HELP pgrst_schema_cache_loads Readings of the schema cache.\n");
+	add_metric(&text, format, "pgrst_schema_cache_query_time_seconds", "gauge",
+			   "The last reading of the schema cache.", (double) counts->schema_load_time / 1e6);
+	begin_family(&text, format, "pgrst_schema_cache_loads", "counter", "Readings of the schema cache.");
 	text_format(&text, "pgrst_schema_cache_loads_total{status=\"SUCCESS\"} %" PRIu64 "\n", counts->schema_loads);
 	text_format(&text, "pgrst_schema_cache_loads_total{status=\"FAIL\"} %" PRIu64 "\n", counts->schema_failures);
-	text_put(&text, "# TYPE twin_gateway_requests counter\n# HELP twin_gateway_requests Requests answered, by class "
-					"of status.\n");
+	begin_family(&text, format, "twin_gateway_requests", "counter", "Requests answered, by class of status.");
 	for (int i = 1; i < 6; i++)
 		text_format(&text, "twin_gateway_requests_total{status=\"%dxx\"} %" PRIu64 "\n", i, counts->requests[i]);
-	add_metric(&text, "twin_gateway_refused", "counter", "Requests that were refused before they were read whole.",
-			   (double) counts->refused);
-	add_metric(&text, "twin_gateway_connections", "gauge", "Connections of clients.",
+	add_metric(&text, format, "twin_gateway_refused", "counter",
+			   "Requests that were refused before they were read whole.", (double) counts->refused);
+	add_metric(&text, format, "twin_gateway_connections", "gauge", "Connections of clients.",
 			   server_connections(gateway->public));
-	add_metric(&text, "process_resident_memory_bytes", "gauge", "Resident memory.", resident());
-	add_metric(&text, "twin_gateway_websockets", "gauge", "WebSockets that are open.", feed_clients(gateway->feed));
+	add_metric(&text, format, "process_resident_memory_bytes", "gauge", "Resident memory.", resident());
+	add_metric(&text, format, "twin_gateway_websockets", "gauge", "WebSockets that are open.",
+			   feed_clients(gateway->feed));
 	add_durations(&text, counts);
-	add_metric(&text, "twin_gateway_database_metrics_up", "gauge",
+	add_metric(&text, format, "twin_gateway_database_metrics_up", "gauge",
 			   "Whether the database gave its figures, which follow.", figures != NULL);
 	text_put(&text, figures != NULL ? figures : "# EOF");
 	text_char(&text, '\n');
@@ -112,10 +121,23 @@ metrics(const Gateway *gateway, Arena *arena, const char *figures)
 }
 
 void
-admin_answer_metrics(Gateway *gateway, Exchange *exchange, const char *figures)
+admin_answer_metrics(Gateway *gateway, Exchange *exchange, MetricsFormat format, const char *figures)
 {
-	answer(exchange, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8",
-		   metrics(gateway, exchange_request(exchange)->arena, figures));
+	static const char *const types[METRICS_FORMATS] = {
+		[METRICS_PROMETHEUS] = "text/plain; version=0.0.4; charset=utf-8",
+		[METRICS_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8"};
+
+	answer(exchange, 200, types[format], metrics(gateway, exchange_request(exchange)->arena, format, figures));
+}
+
+/* OpenMetrics is for who asks for it, as Prometheus does. */
+static MetricsFormat
+metrics_format(const Request *request)
+{
+	const char *accept = request_header(request, "accept");
+
+	return accept != NULL && strstr(accept, "application/openmetrics-text") != NULL ? METRICS_OPENMETRICS
+																					: METRICS_PROMETHEUS;
 }
 
 /* It may change before it is sent. */
@@ -142,7 +164,7 @@ admin_request(void *argument, Exchange *exchange)
 	else if (strcmp(request->path, "/ready") == 0)
 		answer(exchange, is_ready(gateway) ? 200 : 503, "text/plain", "");
 	else if (strcmp(request->path, "/metrics") == 0)
-		scrape_ask(gateway, exchange);
+		scrape_ask(gateway, exchange, metrics_format(request));
 	else if (strcmp(request->path, "/schema_cache") == 0)
 		answer_schema(gateway, exchange);
 	else

@@ -51,8 +51,8 @@ typedef struct Gateway
 	Server *admin;  /* NULL when none */
 	Schema *schema; /* NULL until it has been read */
 	struct SchemaCache *cache;
-	struct Scrape *scrape;
-	Timer *config_timer; /* of a reload that the database asked for */
+	struct Scrape *scrapes; /* one for each format */
+	Timer *config_timer;    /* of a reload that the database asked for */
 	Counts counts;
 	bool is_stopping;
 } Gateway;
@@ -83,13 +83,21 @@ extern bool cache_knows_timezone(const Gateway *gateway, const char *name);
 
 /* ---- scrape.c: the database's figures ---- */
 
+/* What /metrics is written in.  Both end with "# EOF", a comment in the first; they name families of counters differently. */
+typedef enum MetricsFormat
+{
+	METRICS_PROMETHEUS, /* its text format, 0.0.4 */
+	METRICS_OPENMETRICS,
+	METRICS_FORMATS
+} MetricsFormat;
+
 /* Answers a request with them; figures are good until it returns, end with "# EOF", and are NULL where there are none. */
-typedef void (*ScrapeReady)(Gateway *gateway, Exchange *exchange, const char *figures);
+typedef void (*ScrapeReady)(Gateway *gateway, Exchange *exchange, MetricsFormat format, const char *figures);
 
 extern void scrape_begin(Gateway *gateway, ScrapeReady ready);
 
 /* Has a request answered as soon as they are there, in two seconds at most. */
-extern void scrape_ask(Gateway *gateway, Exchange *exchange);
+extern void scrape_ask(Gateway *gateway, Exchange *exchange, MetricsFormat format);
 
 /* Before the servers are closed: what still waits is answered. */
 extern void scrape_end(Gateway *gateway);
@@ -103,6 +111,6 @@ extern void handle_refusal(void *argument, int status, const char *why, const ch
 /* ---- admin.c: requests of the admin server ---- */
 
 extern void admin_request(void *argument, Exchange *exchange);
-extern void admin_answer_metrics(Gateway *gateway, Exchange *exchange, const char *figures);
+extern void admin_answer_metrics(Gateway *gateway, Exchange *exchange, MetricsFormat format, const char *figures);
 
 #endif /* GATEWAY_SERVE_H */

@@ -3,7 +3,7 @@
  *		The database's own figures, for the admin server's /metrics.
  *
  * They are asked for when somebody wants them, once for all who ask meanwhile, and are good for a second: whoever asks
- * in a loop costs the database nothing more.  What does not come in time, or at all, is left out: the program's own
+ * in a loop, in either format, costs the database nothing more.  What does not come in time, or at all, is left out: the program's own
  * figures never wait longer than that.
  */
 #include "gateway/serve/gateway.h"
@@ -29,6 +29,7 @@ typedef struct Scrape
 {
 	Gateway *gateway;
 	ScrapeReady ready;
+	MetricsFormat format;
 	Job *job;
 	Timer *timer;
 	PoolStatement statement; /* as long as the job */
@@ -49,7 +50,7 @@ answer_all(Scrape *scrape)
 	{
 		Waiting *next = waiting->next;
 
-		scrape->ready(scrape->gateway, waiting->exchange, scrape->figures);
+		scrape->ready(scrape->gateway, waiting->exchange, scrape->format, scrape->figures);
 		free(waiting);
 		waiting = next;
 	}
@@ -120,10 +121,13 @@ patience_ends(void *argument)
 static void
 ask_database(Scrape *scrape)
 {
+	static const char *const questions[METRICS_FORMATS] = {[METRICS_PROMETHEUS] = "SELECT twin.metrics('prometheus')",
+														   [METRICS_OPENMETRICS] =
+															   "SELECT twin.metrics('openmetrics')"};
 	Gateway *gateway = scrape->gateway;
 
 	scrape->timer = loop_after(gateway->loop, PATIENCE, patience_ends, scrape);
-	scrape->statement = (PoolStatement){.sql = "SELECT twin.metrics('openmetrics')"};
+	scrape->statement = (PoolStatement){.sql = questions[scrape->format]};
 	scrape->job = pool_run(gateway->pool, &(PoolRequest){.begin = "BEGIN READ ONLY",
 														 .statements = &scrape->statement,
 														 .count = 1,
@@ -132,14 +136,14 @@ ask_database(Scrape *scrape)
 }
 
 void
-scrape_ask(Gateway *gateway, Exchange *exchange)
+scrape_ask(Gateway *gateway, Exchange *exchange, MetricsFormat format)
 {
-	Scrape *scrape = gateway->scrape;
+	Scrape *scrape = &gateway->scrapes[format];
 	Waiting *waiting;
 
 	if ((scrape->has_come && loop_now(gateway->loop) - scrape->came_at < FRESH) || gateway->is_stopping)
 	{
-		scrape->ready(gateway, exchange, scrape->figures);
+		scrape->ready(gateway, exchange, format, scrape->figures);
 		return;
 	}
 	waiting = malloc(sizeof(Waiting));
@@ -154,26 +158,33 @@ scrape_ask(Gateway *gateway, Exchange *exchange)
 void
 scrape_begin(Gateway *gateway, ScrapeReady ready)
 {
-	Scrape *scrape = calloc(1, sizeof(Scrape));
-
-	if (scrape == NULL)
+	gateway->scrapes = calloc(METRICS_FORMATS, sizeof(Scrape));
+	if (gateway->scrapes == NULL)
 		abort(); /* out of memory */
-	scrape->gateway = gateway;
-	scrape->ready = ready;
-	gateway->scrape = scrape;
+	for (int i = 0; i < METRICS_FORMATS; i++)
+	{
+		gateway->scrapes[i].gateway = gateway;
+		gateway->scrapes[i].ready = ready;
+		gateway->scrapes[i].format = (MetricsFormat) i;
+	}
 }
 
-void
-scrape_end(Gateway *gateway)
+static void
+end_one(Scrape *scrape)
 {
-	Scrape *scrape = gateway->scrape;
-
 	if (scrape->timer != NULL)
 		timer_cancel(scrape->timer);
 	if (scrape->job != NULL)
 		pool_cancel(scrape->job);
 	answer_all(scrape);
 	free(scrape->figures);
-	free(scrape);
-	gateway->scrape = NULL;
+}
+
+void
+scrape_end(Gateway *gateway)
+{
+	for (int i = 0; i < METRICS_FORMATS; i++)
+		end_one(&gateway->scrapes[i]);
+	free(gateway->scrapes);
+	gateway->scrapes = NULL;
 }
