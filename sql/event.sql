@@ -2,7 +2,7 @@
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 -- what the test does not ask for: its own commands and sessions are recorded, too
-\set asked_for 'event_type !~ ''^(login_success|audit_enabled|audit_epoch|heartbeat|decrypt|user_|role_|grant|ddl|configuration|extension_)'' AND NOT (event_type = ''permission_denied'' AND details ? ''sqlstate'')'
+\set asked_for 'event_type !~ ''^(login_success|audit_enabled|audit_epoch|heartbeat|decrypt|user_|role_|grant|ddl|configuration|extension_|alert_)'' AND NOT (event_type = ''permission_denied'' AND details ? ''sqlstate'')'
 CREATE ROLE event_app LOGIN IN ROLE twin_operator;
 GRANT event_app TO CURRENT_USER;	-- a superuser who acts as a role he is no member of reads nothing
 CREATE ROLE event_reader LOGIN IN ROLE twin_auditor;

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-/* How much a slot holds. */
-static int64_t
+/* With how much a slot is full: one event in the newest and all others full are the threshold. */
+static int32_t
 slot_size(const WindowPolicy *policy)
 {
-	return ((int64_t) policy->threshold + WINDOW_SLOTS - 1) / WINDOW_SLOTS;
+	return policy->threshold <= 1 ? 1 : (policy->threshold - 2) / (WINDOW_SLOTS - 1) + 1;
 }
 
 /* Whether two times lie within one period; they are so far apart at most that the difference is a number. */
@@ -30,14 +30,14 @@ window_sum(const Window *window)
 	return sum;
 }
 
-/* What lies in the period that ends with a slot. */
+/* What lies in the period that ends with a time in a slot. */
 static int64_t
-count_until(const Window *window, int end, int64_t period, int *first)
+count_until(const Window *window, int end, int64_t time, int64_t period, int *first)
 {
 	int64_t count = 0;
 
 	*first = end;
-	for (int i = end; i >= 0 && is_within(window->time[i], window->time[end], period); i--)
+	for (int i = end; i >= 0 && is_within(window->time[i], time, period); i--)
 	{
 		count += window->weight[i];
 		*first = i;
@@ -49,20 +49,24 @@ count_until(const Window *window, int end, int64_t period, int *first)
 static void
 count_around(const Window *window, int place, const WindowPolicy *policy, WindowCount *fullest)
 {
-	/* of large slots it is known only when they began: a period ends with the newest */
-	int end = slot_size(policy) == 1 ? place : window->slots - 1;
+	/* of large slots it is known only when they began: a period ends with the newest event */
+	bool is_large = slot_size(policy) > 1;
 
 	memset(fullest, 0, sizeof(*fullest));
-	for (; end < window->slots && is_within(window->time[place], window->time[end], policy->period); end++)
+	for (int end = is_large ? window->slots - 1 : place; end < window->slots; end++)
 	{
+		int64_t time = is_large ? window->newest : window->time[end];
 		int first;
-		int64_t count = count_until(window, end, policy->period, &first);
+		int64_t count;
 
+		if (!is_within(window->time[place], time, policy->period))
+			break;
+		count = count_until(window, end, time, policy->period, &first);
 		if (count <= fullest->count)
 			continue;
 		fullest->count = count;
 		fullest->first = window->time[first];
-		fullest->last = window->time[end];
+		fullest->last = time;
 		fullest->ids = end - first + 1;
 		memcpy(fullest->id, &window->id[first], (size_t) fullest->ids * sizeof(int64_t));
 	}
@@ -91,31 +95,33 @@ insert_slot(Window *window, int place, const WindowEvent *event)
 	window->weight[place] = event->weight;
 }
 
+/* Adds an event to a slot, if there is one and it is not full. */
 static bool
-has_room(const Window *window, int place, int64_t size, const WindowEvent *event)
+add_to(Window *window, int place, int32_t size, const WindowEvent *event)
 {
-	return place >= 0 && place < window->slots && (int64_t) window->weight[place] + event->weight <= size;
+	int64_t sum;
+
+	if (place < 0 || place >= window->slots || window->weight[place] >= size)
+		return false;
+	sum = (int64_t) window->weight[place] + event->weight;
+	window->weight[place] = sum > INT32_MAX ? INT32_MAX : (int32_t) sum;
+	if (event->time < window->time[place])
+		window->time[place] = event->time;
+	return true;
 }
 
 /* Puts an event where it belongs; its slot, or -1 when there is none for it. */
 static int
-put(Window *window, int64_t size, const WindowEvent *event)
+put(Window *window, int32_t size, const WindowEvent *event)
 {
 	int place = window->slots; /* the first slot that begins later */
 
 	while (place > 0 && window->time[place - 1] > event->time)
 		place--;
-	if (has_room(window, place - 1, size, event))
-	{
-		window->weight[--place] += event->weight;
+	if (add_to(window, place - 1, size, event))
+		return place - 1;
+	if (add_to(window, place, size, event))
 		return place;
-	}
-	if (has_room(window, place, size, event))
-	{
-		window->weight[place] += event->weight;
-		window->time[place] = event->time;
-		return place;
-	}
 	if (window->slots == WINDOW_SLOTS)
 	{
 		if (place == 0)
@@ -135,6 +141,8 @@ window_add(Window *window, const WindowPolicy *policy, const WindowEvent *event,
 	for (int i = 0; i < window->slots; i++)
 		if (window->id[i] == event->id)
 			return false;
+	if (window->slots == 0 || event->time > window->newest)
+		window->newest = event->time;
 	place = put(window, slot_size(policy), event);
 	if (place < 0)
 		return false;

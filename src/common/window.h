@@ -3,10 +3,10 @@
  *		How often something happened within a period, about one subject: a window that slides over the times of events,
  *		in a record of fixed size; and a table of such records for subjects that strangers choose.
  *
- * A window has sixteen slots, in the order of time, each of which holds up to a sixteenth of the threshold.  So up to a
- * threshold of sixteen every event has a slot of its own and counting is exact; above that a slot counts as happened when
- * its earliest event did, and the threshold is noticed at most a sixteenth of it too late, never too early.  Events may
- * come out of order.  Times are microseconds of any clock.
+ * A window has sixteen slots, in the order of time.  Up to a threshold of sixteen every event has a slot of its own and
+ * counting is exact; above that a slot takes events until it has a fifteenth of the threshold, and counts as happened when
+ * its earliest event did: so the threshold is noticed at most a fifteenth of it too late, never too early.  Events may come
+ * out of order.  Times are microseconds of any clock.
  */
 #ifndef TSEC_WINDOW_H
 #define TSEC_WINDOW_H
@@ -22,7 +22,8 @@ typedef struct Window
 	int64_t time[WINDOW_SLOTS]; /* of each slot's earliest event */
 	int64_t id[WINDOW_SLOTS];   /* of the event that began it */
 	int32_t weight[WINDOW_SLOTS];
-	int32_t slots; /* taken */
+	int32_t slots;  /* taken */
+	int64_t newest; /* event */
 } Window;
 
 /* What counts as too often. */

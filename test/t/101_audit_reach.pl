@@ -37,7 +37,7 @@ sub left
 	$latest = sql($node, 'SELECT coalesce(max(event_id), 0) FROM twin.audit_log');
 	$node->psql($options{db} // 'postgres', $sql, on_error_stop => 0, extra_params => [ $options{user} ? ('-U', $options{user}) : () ]);
 	settle();
-	return sql($node, "SELECT $expression FROM twin.audit_log WHERE event_id > $latest AND event_type NOT IN ('login_success', 'heartbeat', 'read') ORDER BY event_time");
+	return sql($node, "SELECT $expression FROM twin.audit_log WHERE event_id > $latest AND event_type NOT IN ('login_success', 'heartbeat', 'alert_raised', 'read') ORDER BY event_time");
 }
 sub leaves
 {

@@ -11,6 +11,8 @@
 #include "event/private.h"
 
 static const char *const reserved_types[] = {
+	"address_blocked",
+	"address_unblocked",
 	"configuration_change",
 	"create",
 	"ddl",
@@ -33,7 +35,8 @@ static const char *const reserved_types[] = {
 	"wrong_key",
 };
 
-static const char *const reserved_beginnings[] = {"audit_", "extension_", "key_", "keyring_", "token_key_"};
+static const char *const reserved_beginnings[] = {"alert_", "audit_",   "extension_", "incident_",
+												  "key_",   "keyring_", "token_key_"};
 
 bool
 words_valid_type(const char *type, size_t length)

@@ -14,7 +14,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -32,9 +31,6 @@ PG_FUNCTION_INFO_V1(tsec_alert_rules_changed);
 /* So many are looked at; the rest says so in the log. */
 #define RULES_MAX 1000
 
-/* Of a user's name only so much is counted by. */
-#define SUBJECT_MAX 512
-
 /* A batch ends with so many alerts: each takes a while. */
 #define ALERTS_OF_BATCH 16
 
@@ -49,9 +45,8 @@ static Oid relation_oid = InvalidOid;
 typedef struct DueAlert
 {
 	const Rule *rule;
+	RuleSubjectOf about;
 	uint64 hash;
-	char *subject; /* NULL: anybody */
-	const char *subject_is;
 	WindowCount reached;
 } DueAlert;
 
@@ -81,7 +76,7 @@ take_row(HeapTuple row, TupleDesc shape)
 		ereport(LOG,
 				(errmsg("alert rule \"%s\" cannot be read, and is passed over", rule->name == NULL ? "" : rule->name),
 				 errdetail_internal("%s", wrong)));
-	else if (rule->counts)
+	else if (rule->is_enabled && rule->is_threshold)
 		rule_count++;
 }
 
@@ -136,56 +131,9 @@ refresh(void)
 	known = before == generation;
 }
 
-/* ---- subjects ---- */
-
-/* What an address counts as: IPv6 by its /64, and no address is that of a unix socket. */
-static char *
-address_subject(const WatchedEvent *event)
-{
-	char text[NETWORK_TEXT_MAX];
-	NetAddress address;
-
-	if (event->client_address == NULL ||
-		!network_address(event->client_address, strlen(event->client_address), &address))
-		return pstrdup("local");
-	if (address.family == 6)
-		memset(address.bytes + 8, 0, 8);
-	network_write(&address, text);
-	return address.family == 6 ? psprintf("%s/64", text) : pstrdup(text);
-}
-
-static char *
-clipped(const char *name)
-{
-	return pnstrdup(name, pg_mbcliplen(name, (int) strlen(name), SUBJECT_MAX));
-}
-
-/* Whom an event is about, for a rule; false: nobody. */
-static bool
-find_subject(const Rule *rule, const WatchedEvent *event, DueAlert *alert)
-{
-	alert->subject = NULL;
-	alert->subject_is = "any";
-	if (rule->subject == SUBJECT_ADDRESS)
-	{
-		alert->subject_is = "address";
-		alert->subject = address_subject(event);
-	}
-	else if (rule->subject == SUBJECT_USER)
-	{
-		const char *name = event->username != NULL ? event->username : event->session_user_name;
-
-		if (name == NULL)
-			return false;
-		/* a role of the database may have the name of somebody's account */
-		alert->subject_is = event->username != NULL ? "user" : "role";
-		alert->subject = clipped(name);
-	}
-	return true;
-}
-
 /* ---- counting ---- */
 
+/* Which window: no rule, subject or database shares one. */
 static uint64
 hash_of(const DueAlert *alert)
 {
@@ -195,10 +143,10 @@ hash_of(const DueAlert *alert)
 		uint64 subject;
 		uint32 database;
 		uint32 is_role;
-	} whole = {alert->rule->hash, 0, MyDatabaseId, alert->subject_is[0] == 'r'};
+	} whole = {alert->rule->hash, 0, MyDatabaseId, alert->about.subject_is[0] == 'r'};
 
-	if (alert->subject != NULL)
-		whole.subject = windows_hash(alert->subject, strlen(alert->subject));
+	if (alert->about.subject != NULL)
+		whole.subject = windows_hash(alert->about.subject, strlen(alert->about.subject));
 	return windows_hash(&whole, sizeof(whole));
 }
 
@@ -206,12 +154,10 @@ hash_of(const DueAlert *alert)
 static bool
 count_for(const Rule *rule, const WatchedEvent *event, DueAlert *alert)
 {
-	/* who says that it will be tomorrow makes nobody else wait until then */
-	WindowEvent counted = {
-		.time = Min(event->event_time, event->recorded_at), .id = event->event_id, .weight = event->rows};
+	WindowEvent counted = rule_window_event(event);
 
 	alert->rule = rule;
-	if (!find_subject(rule, event, alert))
+	if (!rule_find_subject(rule, event, &alert->about))
 		return false;
 	alert->hash = hash_of(alert);
 	return windows_count(alert->hash, &rule->policy, &counted, &alert->reached);
@@ -224,10 +170,10 @@ add_due(const DueAlert *alert)
 	DueAlert *copy = palloc(sizeof(DueAlert));
 
 	*copy = *alert;
-	if (alert->subject != NULL)
-		copy->subject = pstrdup(alert->subject);
+	if (alert->about.subject != NULL)
+		copy->about.subject = pstrdup(alert->about.subject);
 	due = lappend(due, copy);
-	windows_quiet(alert->hash, PG_INT64_MAX); /* once in a batch */
+	windows_quiet(alert->hash, alert->reached.last + alert->rule->cooldown);
 	MemoryContextSwitchTo(outer);
 }
 
@@ -275,8 +221,8 @@ quiet_until(const DueAlert *alert)
 	static SPIPlanPtr plan = NULL;
 	Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
 	Datum values[] = {CStringGetTextDatum(alert->rule->name),
-					  alert->subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->subject),
-					  CStringGetTextDatum(alert->subject_is)};
+					  alert->about.subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->about.subject),
+					  CStringGetTextDatum(alert->about.subject_is)};
 	bool null;
 	Datum last;
 
@@ -285,7 +231,7 @@ quiet_until(const DueAlert *alert)
 		"SELECT max(a.event_time) FROM (SELECT l.event_time FROM twin_internal.alerts l WHERE l.rule_name = $1 "
 		"AND l.subject IS NOT DISTINCT FROM $2 AND l.details->>'subject_is' = $3 "
 		"ORDER BY l.alert_id DESC LIMIT 1) a",
-		3, types, values, alert->subject == NULL ? " n " : NULL, SPI_OK_SELECT);
+		3, types, values, alert->about.subject == NULL ? " n " : NULL, SPI_OK_SELECT);
 	last = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	return null ? PG_INT64_MIN : DatumGetTimestampTz(last) + alert->rule->cooldown;
 }
@@ -309,10 +255,10 @@ insert_alert(const DueAlert *alert)
 				   TEXTOID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID};
 	Datum values[] = {CStringGetTextDatum(alert->rule->name),
 					  CStringGetTextDatum(alert->rule->severity),
-					  alert->subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->subject),
+					  alert->about.subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->about.subject),
 					  Int64GetDatum(alert->reached.count),
 					  ids_of(&alert->reached),
-					  CStringGetTextDatum(alert->subject_is),
+					  CStringGetTextDatum(alert->about.subject_is),
 					  Int32GetDatum(alert->rule->policy.threshold),
 					  TimestampTzGetDatum(alert->reached.first),
 					  TimestampTzGetDatum(alert->reached.last),
@@ -322,7 +268,7 @@ insert_alert(const DueAlert *alert)
 		&plan,
 		"SELECT twin_internal.raise_alert($1, $2, $3, $4, $5, jsonb_build_object('subject_is', $6, 'threshold', "
 		"$7, 'period', ($10 * interval '1 microsecond')::text, 'first_event', $8, 'last_event', $9), $9)",
-		10, types, values, alert->subject == NULL ? "  n       " : NULL, SPI_OK_SELECT);
+		10, types, values, alert->about.subject == NULL ? "  n       " : NULL, SPI_OK_SELECT);
 }
 
 /* Raises it, unless the rule is quiet; notes until when it is. */

@@ -18,15 +18,44 @@
 
 extern void stream_init(void);
 
-/* Runs a statement, prepared once in this process, and raises unless the answer is this SPI code; nulls may be NULL. */
-extern void stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls,
-					   int expected);
-
 /* Does something in a subtransaction.  False: it raised, which the log says, and it is undone. */
 extern bool stream_try(void (*work)(void *argument), void *argument, const char *what);
 
 /* For who watches first: has the batch end with the event that is shown, because what it leads to takes time. */
 extern void stream_end_here(void);
+
+/* ---- stream_read.c ---- */
+
+/* Runs a statement, prepared once in this process, and raises unless the answer is this SPI code; nulls may be NULL. */
+extern void stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls,
+					   int expected);
+
+/* A batch: rows of the ledger, in its order, and what their events say. */
+typedef struct StreamBatch
+{
+	WatchedEvent *events;
+	bool *found;
+	int *by_id; /* places, in the order of ids */
+	int count;
+} StreamBatch;
+
+/* Where this database's stream is; at the log's end when it has not begun, or that was cut off.  False: it must wait. */
+extern bool stream_read_position(int64 *position);
+extern void stream_write_position(int64 position);
+
+/* Columns of a row "e" for stream_row_event(), and where such rows lie. */
+#define STREAM_COLUMNS                                                                         \
+	"e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "    \
+	"e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, " \
+	"e.record_id, e.username, e.session_user_name, e.application_name, coalesce(e.row_count, 1)::bigint"
+#define STREAM_ROWS "(TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) e"
+
+/* What a row of SPI_tuptable says, in copies; the leaf is left as it is. */
+extern void stream_row_event(uint64 row, WatchedEvent *event);
+
+/* Reads so many of the ledger's rows, from a leaf on and before another; and then what their events say. */
+extern void stream_read_ledger(StreamBatch *batch, int64 first, int64 end, int rows);
+extern void stream_read_events(StreamBatch *batch);
 
 /* ---- windows.c: windows in shared memory, which reflect the log up to a leaf ---- */
 
@@ -97,8 +126,9 @@ typedef struct Rule
 	RuleSubject subject;
 	WindowPolicy policy;
 	int64 cooldown; /* microseconds */
-	bool counts;    /* it is enabled, and decided by counting */
-	uint64 hash;    /* of all that makes what it counts */
+	bool is_enabled;
+	bool is_threshold; /* decided by counting */
+	uint64 hash;       /* of all that makes what it counts */
 } Rule;
 
 /* What is wrong with a row that the table's constraints refuse. */
@@ -114,6 +144,20 @@ extern bool rule_matches(const Rule *rule, const WatchedEvent *event);
 
 extern const char *condition_compile(const Jsonb *json, RuleCondition **conditions, int *count);
 extern bool condition_holds(const RuleCondition *conditions, int count, const WatchedEvent *event);
+
+/* ---- rule_subject.c ---- */
+
+typedef struct RuleSubjectOf
+{
+	char *subject;          /* NULL: anybody */
+	const char *subject_is; /* any, address, user (of the product) or role (of the database) */
+} RuleSubjectOf;
+
+/* Whom an event is about, for a rule, in the current memory context; false: nobody. */
+extern bool rule_find_subject(const Rule *rule, const WatchedEvent *event, RuleSubjectOf *about);
+
+/* An event as it counts in a window. */
+extern WindowEvent rule_window_event(const WatchedEvent *event);
 
 /* ---- rule.c ---- */
 

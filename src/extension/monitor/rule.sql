@@ -140,6 +140,13 @@ ALTER TABLE twin.alert_rules ENABLE ALWAYS TRIGGER alert_rules_changed, ENABLE A
 	ENABLE ALWAYS TRIGGER note_dropped, ENABLE ALWAYS TRIGGER note_emptied;
 ALTER TABLE twin_internal.dropped_alert_rules ENABLE ALWAYS TRIGGER drop_seed;
 
+CREATE FUNCTION twin.test_rule(rule_name text, from_time timestamptz, to_time timestamptz) RETURNS TABLE(subject text, event_time timestamptz, count bigint, event_ids bigint[])
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 100
+	SET search_path = pg_catalog, pg_temp SET jit = off AS 'MODULE_PATHNAME', 'tsec_test_rule';
+COMMENT ON FUNCTION twin.test_rule(text, timestamptz, timestamptz) IS 'which alerts a rule, enabled or not, would have raised of the events of a time, counted from its beginning on; raises none';
+
+REVOKE ALL ON FUNCTION twin.test_rule(text, timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin.test_rule(text, timestamptz, timestamptz) TO twin_admin, twin_auditor;
 REVOKE ALL ON FUNCTION twin_internal.check_alert_rule(), twin_internal.alert_rules_changed(), twin_internal.replace_alert_rule_seed(),
 	twin_internal.note_dropped_alert_rule(), twin_internal.drop_alert_rule_seed(), twin_internal.tell_alert_rules(),
 	twin_internal.alert_rule_told(twin.alert_rules) FROM PUBLIC;

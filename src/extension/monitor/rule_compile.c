@@ -28,7 +28,7 @@ const char rule_incomplete[] = "a value is missing or out of its range";
 static bool
 is_pattern(const char *text)
 {
-	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
 
 	if (strcmp(text, "*") == 0) /* public: a pattern */
 		return true;
@@ -164,8 +164,9 @@ rule_compile(HeapTuple row, TupleDesc shape, Rule *rule)
 	rule->policy.threshold = DatumGetInt32(values[RULE_THRESHOLD]);
 	rule->policy.period = microseconds_of(values[RULE_PERIOD]);
 	rule->cooldown = microseconds_of(values[RULE_COOLDOWN]);
-	rule->counts = DatumGetBool(values[RULE_ENABLED]) &&
-				   strcmp(TextDatumGetCString(values[RULE_DETECTOR]), "threshold") == 0; /* public: a word */
+	rule->is_enabled = DatumGetBool(values[RULE_ENABLED]);
+	rule->is_threshold =
+		strcmp(TextDatumGetCString(values[RULE_DETECTOR]), "threshold") == 0; /* public: a word of the table */
 	if (rule->policy.threshold < 1 || rule->policy.period < 1 || rule->cooldown < 0)
 		return rule_incomplete;
 	conditions = DatumGetJsonbP(values[RULE_CONDITIONS]);

@@ -59,6 +59,8 @@ struct RuleCondition
 
 /* ---- compiling ---- */
 
+static const char not_a_value[] = "a condition is a value, or an array of values";
+
 /* A scalar as text, NULL for null; false for what is none. */
 static bool
 scalar_text(const JsonbValue *value, const char **text)
@@ -92,7 +94,7 @@ add_value(RuleCondition *condition, const JsonbValue *json)
 	if (condition->value_count == VALUES_MAX)
 		return psprintf("a condition has more than %d values", VALUES_MAX);
 	if (!scalar_text(json, &text))
-		return "a condition is a value, or an array of values";
+		return not_a_value;
 	if (condition->detail == NULL && condition->field->kind == FIELD_ADDRESS && text != NULL &&
 		(*text == '\0' || !network_list_valid(text)))
 		return psprintf("\"%.100s\" in a condition is neither an address nor a network", text);
@@ -104,6 +106,7 @@ add_value(RuleCondition *condition, const JsonbValue *json)
 static bool
 find_field(const char *key, RuleCondition *condition)
 {
+	/* public: names of columns */
 	if (strncmp(key, DETAILS, strlen(DETAILS)) == 0 && key[strlen(DETAILS)] != '\0')
 	{
 		condition->detail = key + strlen(DETAILS);
@@ -123,6 +126,7 @@ condition_compile(const Jsonb *json, RuleCondition **conditions, int *count)
 	JsonbValue value;
 	RuleCondition *condition = NULL;
 	const char *wrong = NULL;
+	bool in_array = false;
 
 	*count = 0;
 	*conditions = NULL;
@@ -146,8 +150,13 @@ condition_compile(const Jsonb *json, RuleCondition **conditions, int *count)
 				wrong = add_value(condition, &value);
 				break;
 			case WJB_BEGIN_OBJECT:
-				if (condition != NULL)
-					wrong = "a condition is a value, or an array of values";
+			case WJB_BEGIN_ARRAY:
+				if (in_array || (condition != NULL && token == WJB_BEGIN_OBJECT))
+					wrong = not_a_value;
+				in_array = token == WJB_BEGIN_ARRAY;
+				break;
+			case WJB_END_ARRAY:
+				in_array = false;
 				break;
 			default:
 				break;

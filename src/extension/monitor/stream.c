@@ -11,12 +11,8 @@
 #include "monitor/rule.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/inet.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
@@ -27,9 +23,6 @@
 #define ROWS_MAX 1024
 #define QUICK_MS 10
 #define SLOW_MS 40
-
-/* Ids that are closer together than this are read in one go. */
-#define RANGE_GAP (8 * (int64) EVENT_ID_STEP)
 
 typedef struct Watcher
 {
@@ -42,19 +35,10 @@ static int watcher_count = 0;
 
 static int batch_rows = ROWS_FIRST;
 
-/* Calls that failed at one place; then its rows are tried one by one, and at last passed over. */
+/* How often reading failed at one place: then its rows are read one by one, and the one at fault is passed over at last. */
 #define ATTEMPTS_MAX 5
 static int64 attempted_at = -1;
 static int attempts = 0;
-
-/* A batch: rows of the ledger, in its order, and what their events say. */
-typedef struct Batch
-{
-	WatchedEvent *events;
-	bool *found;
-	int *by_id; /* places, in the order of ids */
-	int count;
-} Batch;
 
 /* Whether the batch ends with the event that is being shown. */
 static bool ends_here = false;
@@ -65,240 +49,6 @@ monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch)
 	if (watcher_count == MONITOR_WATCHERS)
 		elog(ERROR, "twin_security: too many watch the log of events");
 	watchers[watcher_count++] = (Watcher){watch, end_of_batch};
-}
-
-/* ---- reading ---- */
-
-void
-stream_run(SPIPlanPtr *kept, const char *sql, int count, Oid *types, Datum *values, const char *nulls, int expected)
-{
-	if (*kept == NULL)
-	{
-		*kept = SPI_prepare(sql, count, types);
-		if (*kept == NULL || SPI_keepplan(*kept) != 0)
-			elog(ERROR, "twin_security: a statement of the monitor cannot be planned");
-	}
-	if (SPI_execute_plan(*kept, values, nulls, false, 0) != expected)
-		elog(ERROR, "twin_security: a statement of the monitor did something else");
-}
-
-static Datum
-value_of(uint64 row, int column, bool *null)
-{
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
-}
-
-static int64
-number_of(uint64 row, int column)
-{
-	bool null;
-	Datum value = value_of(row, column, &null);
-
-	return null ? 0 : DatumGetInt64(value);
-}
-
-/* How large the tree is; false where it has not begun, because a dump is being restored. */
-static bool
-read_end(int64 *end)
-{
-	static SPIPlanPtr plan = NULL;
-
-	stream_run(&plan, "SELECT l.size FROM twin_internal.ledger_state l", 0, NULL, NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed != 1)
-		return false;
-	*end = number_of(0, 1);
-	return true;
-}
-
-static void
-write_position(int64 position)
-{
-	static SPIPlanPtr plan = NULL;
-	Oid types[] = {INT8OID};
-	Datum values[] = {Int64GetDatum(position)};
-
-	stream_run(&plan, "UPDATE twin_internal.monitor_position SET next_leaf = $1", 1, types, values, NULL,
-			   SPI_OK_UPDATE);
-}
-
-/* Where this database's stream is: at the log's end when it has not begun, or that was cut off; false: it must wait. */
-static bool
-read_position(int64 *position)
-{
-	static SPIPlanPtr plan = NULL;
-	static SPIPlanPtr begin_plan = NULL;
-	Oid types[] = {INT8OID};
-	Datum values[1];
-	int64 end;
-
-	if (!read_end(&end))
-		return false;
-	values[0] = Int64GetDatum(end);
-	stream_run(&plan, "SELECT p.next_leaf FROM twin_internal.monitor_position p", 0, NULL, NULL, NULL, SPI_OK_SELECT);
-	if (SPI_processed == 1)
-	{
-		*position = number_of(0, 1);
-		if (*position > end)
-			write_position(*position = end);
-		return true;
-	}
-	*position = end;
-	stream_run(&begin_plan, "INSERT INTO twin_internal.monitor_position (next_leaf) VALUES ($1)", 1, types, values,
-			   NULL, SPI_OK_INSERT);
-	return true;
-}
-
-static const WatchedEvent *sorted_events; /* whose places are being sorted */
-
-static int
-compare_places(const void *a, const void *b)
-{
-	int64 one = sorted_events[*(const int *) a].event_id;
-	int64 other = sorted_events[*(const int *) b].event_id;
-
-	return one < other ? -1 : one > other;
-}
-
-/* Takes the ledger's next rows from a leaf on, and before another, as far as they go. */
-static void
-read_ledger(Batch *batch, int64 first, int64 end)
-{
-	static SPIPlanPtr plan = NULL;
-	Oid types[] = {INT8OID, INT8OID, INT8OID};
-	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end), Int64GetDatum(attempts > 1 ? 1 : batch_rows)};
-
-	stream_run(&plan,
-			   "SELECT s.record_id, s.first_leaf, s.leaves::bigint FROM twin_internal.sealed s "
-			   "WHERE s.first_leaf >= $1 AND s.first_leaf < $2 ORDER BY s.first_leaf LIMIT $3",
-			   3, types, values, NULL, SPI_OK_SELECT);
-	batch->count = (int) SPI_processed;
-	if (batch->count == 0)
-		return;
-	batch->events = palloc0(batch->count * sizeof(WatchedEvent));
-	batch->found = palloc0(batch->count * sizeof(bool));
-	batch->by_id = palloc(batch->count * sizeof(int));
-	for (int i = 0; i < batch->count; i++)
-	{
-		WatchedEvent *event = &batch->events[i];
-
-		event->event_id = number_of(i, 1);
-		event->leaf_index = (uint64) number_of(i, 2);
-		event->rows = (int32) Max(Min(number_of(i, 3), EVENT_ID_STEP), 1);
-		batch->by_id[i] = i;
-	}
-	SPI_freetuptable(SPI_tuptable);
-	sorted_events = batch->events;
-	qsort(batch->by_id, batch->count, sizeof(int), compare_places);
-}
-
-/* Columns of a row, in the order of its statement. */
-enum
-{
-	ROW_EVENT_ID = 1,
-	ROW_EVENT_TIME,
-	ROW_RECORDED_AT,
-	ROW_USER_ID,
-	ROW_TENANT_ID,
-	ROW_APPLICATION_MADE,
-	ROW_CLIENT_ADDRESS,
-	ROW_DETAILS,
-	ROW_FIRST_TEXT
-};
-
-/* An address without its netmask: an application may name a network. */
-static const char *
-address_of(Datum value)
-{
-	return text_to_cstring(DatumGetTextPP(DirectFunctionCall1(network_host, value)));
-}
-
-static void
-take_texts(WatchedEvent *event, uint64 row)
-{
-	const char **const texts[] = {&event->type,     &event->severity,          &event->outcome,
-								  &event->action,   &event->resource,          &event->record_id,
-								  &event->username, &event->session_user_name, &event->application_name};
-
-	for (int i = 0; i < (int) lengthof(texts); i++)
-	{
-		bool null;
-		Datum value = value_of(row, ROW_FIRST_TEXT + i, &null);
-
-		*texts[i] = null ? NULL : TextDatumGetCString(value);
-	}
-}
-
-/* Takes a row into the event of its id, unless that has one, or is none of the batch's. */
-static void
-take_row(Batch *batch, uint64 row)
-{
-	WatchedEvent wanted = {.event_id = number_of(row, ROW_EVENT_ID)};
-	int low = 0;
-	int high = batch->count;
-	WatchedEvent *event;
-	Datum value;
-	bool null;
-
-	while (low < high)
-	{
-		int middle = (low + high) / 2;
-
-		if (batch->events[batch->by_id[middle]].event_id < wanted.event_id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == batch->count || batch->events[batch->by_id[low]].event_id != wanted.event_id ||
-		batch->found[batch->by_id[low]])
-		return;
-	event = &batch->events[batch->by_id[low]];
-	batch->found[batch->by_id[low]] = true;
-	event->event_time = number_of(row, ROW_EVENT_TIME);
-	event->recorded_at = number_of(row, ROW_RECORDED_AT);
-	event->user_id = number_of(row, ROW_USER_ID);
-	event->tenant_id = number_of(row, ROW_TENANT_ID);
-	value = value_of(row, ROW_APPLICATION_MADE, &null);
-	event->application_made = !null && DatumGetBool(value);
-	value = value_of(row, ROW_CLIENT_ADDRESS, &null);
-	event->client_address = null ? NULL : address_of(value);
-	value = value_of(row, ROW_DETAILS, &null);
-	event->details = null ? NULL : DatumGetJsonbPCopy(value);
-	take_texts(event, row);
-}
-
-/* Reads the rows of events whose ids lie in a range. */
-static void
-read_range(Batch *batch, int64 first, int64 last)
-{
-	static SPIPlanPtr plan = NULL;
-	Oid types[] = {INT8OID, INT8OID};
-	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
-
-	stream_run(&plan,
-			   "SELECT e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "
-			   "e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, e.record_id, "
-			   "e.username, e.session_user_name, e.application_name "
-			   "FROM (TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) e "
-			   "WHERE e.event_id BETWEEN $1 AND $2",
-			   2, types, values, NULL, SPI_OK_SELECT);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		take_row(batch, i);
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/* Reads what the batch's rows say, all ranges of their ids. */
-static void
-read_events(Batch *batch)
-{
-	for (int i = 0, first = 0; i < batch->count; i++)
-	{
-		int64 id = batch->events[batch->by_id[i]].event_id;
-
-		if (i + 1 < batch->count && batch->events[batch->by_id[i + 1]].event_id - id <= RANGE_GAP)
-			continue;
-		read_range(batch, batch->events[batch->by_id[first]].event_id, id);
-		first = i + 1;
-	}
 }
 
 /* ---- showing ---- */
@@ -350,7 +100,7 @@ stream_try(void (*work)(void *argument), void *argument, const char *what)
 typedef struct Showing
 {
 	const Watcher *watcher;
-	const Batch *batch;
+	const StreamBatch *batch;
 	int next; /* to be shown */
 	int end;
 	bool ends_batch;
@@ -380,7 +130,7 @@ show(void *argument)
 
 /* Shows a batch to a watcher, after it raised one event at a time; how many it was shown. */
 static int
-show_batch(const Watcher *watcher, const Batch *batch)
+show_batch(const Watcher *watcher, const StreamBatch *batch)
 {
 	static const char what[] = "security events could not be watched";
 	Showing whole = {watcher, batch, 0, batch->count, true};
@@ -403,7 +153,7 @@ show_batch(const Watcher *watcher, const Batch *batch)
 
 /* Shows a batch to all; the first may make it shorter. */
 static void
-show_to_all(Batch *batch)
+show_to_all(StreamBatch *batch)
 {
 	for (int i = 0; i < watcher_count; i++)
 		batch->count = show_batch(&watchers[i], batch);
@@ -411,7 +161,7 @@ show_to_all(Batch *batch)
 
 /* Has rules count what they counted before. */
 static void
-show_again(Batch *batch)
+show_again(StreamBatch *batch)
 {
 	static const Watcher again = {rule_count_again, NULL};
 
@@ -420,19 +170,22 @@ show_again(Batch *batch)
 
 /* Shows a batch that begins with a leaf; the leaf after it, or -1 when there is none. */
 static int64
-show_from(int64 leaf, int64 end, void (*to)(Batch *batch))
+show_from(int64 leaf, int64 end, void (*to)(StreamBatch *batch))
 {
-	Batch batch = {0};
+	StreamBatch batch = {0};
 	const WatchedEvent *last;
 
-	attempts = leaf == attempted_at ? attempts + 1 : 1;
+	if (leaf != attempted_at)
+		attempts = 0;
 	attempted_at = leaf;
-	read_ledger(&batch, leaf, end);
+	stream_read_ledger(&batch, leaf, end, attempts > 0 ? 1 : batch_rows);
 	if (batch.count == 0)
 		return -1;
-	if (attempts <= ATTEMPTS_MAX)
+	if (attempts < ATTEMPTS_MAX)
 	{
-		read_events(&batch);
+		attempts++;
+		stream_read_events(&batch);
+		attempts = 0;
 		rule_begin_batch(leaf);
 		windows_begin();
 		to(&batch);
@@ -452,7 +205,7 @@ go_on(void)
 	int64 leaf;
 	int64 next;
 
-	if (!read_position(&position))
+	if (!stream_read_position(&position))
 		return -1;
 	leaf = windows_leaf(position);
 	if (leaf < position)
@@ -462,7 +215,7 @@ go_on(void)
 	}
 	next = show_from(position, PG_INT64_MAX, show_to_all);
 	if (next >= 0)
-		write_position(next);
+		stream_write_position(next);
 	return next;
 }
 
@@ -482,7 +235,6 @@ follow_log(void)
 	if (next >= 0)
 		windows_settle(next);
 	RESUME_INTERRUPTS();
-	attempts = 0;
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, begin);
 	if (INSTR_TIME_GET_MILLISEC(now) > SLOW_MS)

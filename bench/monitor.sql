@@ -1,0 +1,78 @@
+-- monitor.sql: what rules cost on the way of an event into the log, how soon an alert comes, and a million subjects in the memory that there is.
+\set ON_ERROR_STOP on
+CREATE PROCEDURE bench.await_watch() LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1..600000 LOOP
+		EXIT WHEN (SELECT s.ring_fill = 0 AND s.emitted = s.written + s.dropped AND s.seal_lag = '0' AND p.next_leaf = l.size
+			FROM twin.stat_audit s, twin_internal.monitor_position p, twin_internal.ledger_state l);
+		COMMIT;
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+END $$;
+-- events of many addresses, one in ten a failed login, from the first call to the moment when the last is written
+CREATE TABLE bench.paths (round integer, rules boolean, written double precision, watched double precision);
+CREATE PROCEDURE bench.pass(round integer, rules boolean, events integer) LANGUAGE plpgsql AS $$
+DECLARE
+	began timestamptz;
+	in_log timestamptz;
+BEGIN
+	UPDATE twin.alert_rules SET enabled = rules WHERE detector = 'threshold';
+	COMMIT;
+	CALL bench.await_watch();
+	began := clock_timestamp();
+	PERFORM twin.record_event(CASE WHEN i % 10 = 0 THEN 'login_failure' ELSE 'bench' END, client_address => '10.0.0.0'::inet + i % 50000, username => 'u' || i % 1000) FROM generate_series(1, events) i;
+	FOR i IN 1..600000 LOOP
+		EXIT WHEN (SELECT s.ring_fill = 0 FROM twin.stat_audit s);
+		COMMIT;
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+	in_log := clock_timestamp();
+	CALL bench.await_watch();
+	INSERT INTO bench.paths VALUES (round, rules, extract(epoch FROM in_log - began), extract(epoch FROM clock_timestamp() - began));
+	COMMIT;
+END $$;
+CALL bench.pass(0, true, 20000);
+CALL bench.pass(1, true, 50000); CALL bench.pass(1, false, 50000);
+CALL bench.pass(2, false, 50000); CALL bench.pass(2, true, 50000);
+CALL bench.pass(3, true, 50000); CALL bench.pass(3, false, 50000);
+CALL bench.pass(4, false, 50000); CALL bench.pass(4, true, 50000);
+CALL bench.pass(5, true, 50000); CALL bench.pass(5, false, 50000);
+CREATE FUNCTION bench.path_ratio() RETURNS double precision LANGUAGE sql STABLE AS $$
+	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w.written / o.written) FROM bench.paths w JOIN bench.paths o USING (round) WHERE w.rules AND NOT o.rules AND round > 0
+$$;
+CREATE FUNCTION bench.watch_ratio() RETURNS double precision LANGUAGE sql STABLE AS $$
+	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w.watched / o.watched) FROM bench.paths w JOIN bench.paths o USING (round) WHERE w.rules AND NOT o.rules AND round > 0
+$$;
+CALL bench.report('events into the log, all rules on / off (time)', bench.path_ratio(), 1.1);
+CALL bench.report('events until they are watched, all rules on / off (time)', bench.watch_ratio(), 1.1);
+
+-- from the fifth failure to the moment when another session sees the alert
+UPDATE twin.alert_rules SET enabled = true WHERE NOT enabled;
+CREATE TABLE bench.latencies (ms double precision);
+CREATE PROCEDURE bench.alert(round integer) LANGUAGE plpgsql AS $$
+DECLARE
+	began timestamptz;
+BEGIN
+	PERFORM pg_sleep(random() * 1.5);
+	PERFORM twin.record_event('login_failure', client_address => '192.0.2.0'::inet + round) FROM generate_series(1, 5);
+	began := clock_timestamp();
+	FOR i IN 1..60000 LOOP
+		COMMIT;
+		EXIT WHEN EXISTS (SELECT FROM twin.alerts a WHERE a.subject = host('192.0.2.0'::inet + round));
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+	INSERT INTO bench.latencies VALUES (1000 * extract(epoch FROM clock_timestamp() - began));
+	COMMIT;
+END $$;
+DO $$ BEGIN FOR i IN 1..30 LOOP CALL bench.alert(i); END LOOP; END $$;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) AS alert_ms, max(ms) AS alert_ms_max FROM bench.latencies \gset
+CALL bench.report('an alert after its event, milliseconds', :alert_ms, NULL);
+CALL bench.report('... at most, of thirty', :alert_ms_max, 2000);
+
+-- so many addresses as rows, each once, around one that is counted
+SELECT count(twin.record_event('login_failure', client_address => '198.51.100.7')) FROM generate_series(1, 4);
+SELECT count(twin.record_event('login_failure', client_address => '10.0.0.0'::inet + i)) AS addresses FROM generate_series(1, :rows) i;
+SELECT twin.record_event('login_failure', client_address => '198.51.100.7') IS NOT NULL AS fifth;
+CALL bench.await_watch();
+SELECT count(*) AS alerts_of_the_counted_one FROM twin.alerts WHERE subject = '198.51.100.7';
+SELECT dropped AS dropped_by_the_ring, pg_size_pretty(m.allocated_size) AS memory FROM twin.stat_audit, pg_shmem_allocations m WHERE m.name = 'twin_security windows';
