@@ -12,6 +12,7 @@
 #define EVENT_SIZE 13
 
 static AnomalyModel model;
+static AnomalyModel fresh;
 static uint8_t model_bytes[ANOMALY_MODEL_SIZE];
 
 /* Overwrites some of the bytes: 2 bytes say where, 1 how many, and these follow; returns what is left of the input. */
@@ -75,12 +76,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(!anomaly_read_profile(input, &profile)); /* none is as short */
 	anomaly_profile_init(&profile);
 	anomaly_write_profile(&profile, bytes);
-	anomaly_model_init(&model, size);
-	anomaly_write_model(&model, model_bytes);
-	input = tamper(input, model_bytes, sizeof(model_bytes));
+	if (fresh.seed == 0)
+		anomaly_model_init(&fresh, 1);
+	memcpy(&model, &fresh, sizeof(model));
 	input = tamper(input, bytes, sizeof(bytes));
-	if (!anomaly_read_model(bytes_of(model_bytes, sizeof(model_bytes)), &model))
-		anomaly_model_init(&model, size);
+	/* the model is large: now and then */
+	if (input.length > 0 && input.data[0] % 16 == 0)
+	{
+		anomaly_write_model(&model, model_bytes);
+		input = tamper(input, model_bytes, sizeof(model_bytes));
+		if (!anomaly_read_model(bytes_of(model_bytes, sizeof(model_bytes)), &model))
+			memcpy(&model, &fresh, sizeof(model));
+	}
 	if (anomaly_read_profile(bytes_of(bytes, sizeof(bytes)), &profile))
 		check_again(&profile);
 	else

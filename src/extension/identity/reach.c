@@ -30,6 +30,7 @@ static const char *const harmless[] = {
 	"password_needs_rehash",   "record_event",      "verify_password",
 };
 
+/* Views that show people of every tenant, or how many of them did something. */
 static const char *const of_all_tenants[] = {"access_profiles", "alert_channels", "alert_deliveries", "alert_rules", "alerts", "audit_log", "blocked_addresses", "incidents", "revocations", "stat_events", "stat_metrics"};
 
 /* What parts above named; of strings that stay. */
