@@ -36,7 +36,7 @@ function form(id, label, button, send, value = '') {
 
 function decisions(incident, context, decide) {
 	const id = incident.incident_id;
-	const pending = list(incident.actions).filter((one) => one.state === 'pending');
+	const pending = list(incident.actions).filter((one) => ['pending', 'refused', 'failed'].includes(one.state));
 	const planned = pending.length > 0 && h('ul', null, pending.map((one) => h('li', null, [one.action, one.target].filter(Boolean).join(' '))));
 	const approve = async () => await ask(`Approve ${id}?`, 'Approve', h('p', null, 'What its playbook does is done at once.'), planned)
 		&& decide('approve_incident', { incident_id: id }, `${id} is approved`);
@@ -44,7 +44,7 @@ function decisions(incident, context, decide) {
 		&& decide('revert_incident', { incident_id: id }, `${id} is reverted`);
 	return h('div', { class: 'forms' },
 		h('div', { class: 'row' },
-			incident.status === 'awaiting_approval' && h('button', { class: 'main', type: 'button', onclick: approve }, 'Approve'),
+			pending.length > 0 && h('button', { class: 'main', type: 'button', onclick: approve }, pending.some((one) => one.state === 'pending') ? 'Approve' : 'Try again'),
 			list(incident.actions).some((one) => one.state === 'done') && h('button', { type: 'button', onclick: revert }, 'Revert')),
 		form('note', 'Note', 'Add note', (note) => decide('note_incident', { incident_id: id, note }, 'The note is added')),
 		form('owner', 'Owner', 'Assign', (owner) => decide('assign_incident', { incident_id: id, owner }, `${id} is assigned`), incident.owner ?? ''),

@@ -74,11 +74,11 @@ COMMENT ON FUNCTION twin_console.alerts(integer) IS 'the newest alerts';
 
 CREATE FUNCTION twin_console.incidents(max_rows integer DEFAULT 50)
 	RETURNS TABLE (incident_id text, incident_type text, status text, severity text, opened_at timestamptz, closed_at timestamptz, owner text, timeline jsonb,
-		details jsonb, resolution text, alerts integer, actions jsonb)
+		details jsonb, resolution text, alerts bigint, actions jsonb)
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN QUERY
-		SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner, i.timeline, i.details, i.resolution, i.alerts, i.actions
+		SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner, i.timeline, i.details, i.resolution, i.alerts::bigint, i.actions
 		FROM twin.incidents i ORDER BY i.closed_at IS NOT NULL, i.opened_at DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
 END
 $$;
