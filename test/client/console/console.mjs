@@ -116,7 +116,7 @@ try {
 	await keep('incidents-light');
 	await browser.clickText('Approve', 'main');
 	await browser.until('document.querySelector("dialog[open]")');
-	check(await browser.has('disable_users vera', 'dialog'), 'who approves sees what will be done');
+	check(await browser.has('disable_user vera', 'dialog'), 'who approves sees what will be done');
 	await browser.clickText('Approve', 'dialog');
 	check(await browser.has('is approved', 'main') && await browser.has('approved', '.timeline'), 'it is approved');
 	await browser.value('document.getElementById("note").focus()');

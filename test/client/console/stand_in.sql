@@ -9,7 +9,7 @@ GRANT SELECT ON twin.blocked_addresses TO twin_admin, twin_auditor;
 CREATE FUNCTION twin.open_incident(incident_type text, details jsonb DEFAULT '{}', dry_run boolean DEFAULT false) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = public AS $$
 	INSERT INTO stand_incidents (incident_id, incident_type, status, severity, timeline, details, actions) SELECT 'INC-20261122-' || lpad((count(*) + 1)::text, 4, '0'), $1,
 		'awaiting_approval', 'high', jsonb_build_array(jsonb_build_object('at', now(), 'entry', 'opened', 'by', 'postgres', 'note', 'opened by hand')), $2,
-		jsonb_build_array(jsonb_build_object('action', 'disable_users', 'target', 'vera', 'state', 'pending')) FROM stand_incidents RETURNING incident_id $$;
+		jsonb_build_array(jsonb_build_object('action', 'disable_user', 'target', 'vera', 'state', 'pending')) FROM stand_incidents RETURNING incident_id $$;
 CREATE FUNCTION public.stand_entry(id text, kind text, note text) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
 	UPDATE public.stand_incidents SET timeline = timeline || jsonb_build_object('at', clock_timestamp(), 'entry', kind, 'by', twin.current_username(), 'note', note) WHERE incident_id = id $$;
 CREATE FUNCTION twin.approve_incident(incident_id text) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
