@@ -24,7 +24,7 @@ while (1)
 			$key = $1 if $line =~ /^Idempotency-Key:\s*"?([\w.:-]{1,100})/i;
 		}
 		read($client, my $body, $length);
-		my %said = map { $_ => $body =~ /"$_":\s*"?([^",}]*)/ ? $1 : '' } qw(alert_id rule_name severity subject count incident_id);
+		my %said = map { $_ => $body =~ /"$_":\s*(?!null)"?([^",}]*)/ ? $1 : '-' } qw(alert_id rule_name severity subject count incident_id);
 		print join(' ', $key, map { "$_=$said{$_}" } qw(alert_id severity rule_name subject count incident_id)), "\n";
 		print $client "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 		alarm 0;

@@ -127,8 +127,8 @@ FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject <> 'loca
 
 under_attack() {
 	part 1 'Rules, and who is told'
-	answer postgres "SELECT rule_name, array_to_string(event_types[:2], ', ') || CASE WHEN cardinality(event_types) > 2 THEN ', ...' ELSE '' END AS events,
-	threshold AS times, period, subject AS per, severity, playbook, is_automatic AS auto FROM twin.alert_rules ORDER BY rule_name;"
+	answer postgres "SELECT rule_name, event_types[1] || CASE WHEN cardinality(event_types) > 1 THEN ', ...' ELSE '' END AS events,
+	threshold AS n, subject AS per, severity, playbook FROM twin.alert_rules ORDER BY rule_name;"
 	start_notifier
 
 	part 2 'A real attack'
@@ -140,7 +140,7 @@ under_attack() {
 	note 'One attack is one incident. Its playbook runs by itself and blocks the addresses for a time, here and at the gateway:'
 	answer postgres "SELECT i.incident_id, i.incident_type, i.status, i.severity, i.owner, count(a.alert_id) AS alerts
 FROM twin.incidents i JOIN twin.alerts a USING (incident_id) WHERE i.incident_type = 'brute_force_attack' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1 LIMIT 3;"
-	answer postgres "SELECT address, blocked_until - blocked_at AS blocked_for, left(reason, 60) AS reason, count(*) OVER () AS of FROM twin.blocked_addresses ORDER BY address LIMIT 3;"
+	answer postgres "SELECT address, date_trunc('second', blocked_until - now()) AS ends_in, left(reason, 60) AS reason, count(*) OVER () AS of FROM twin.blocked_addresses ORDER BY address LIMIT 3;"
 }
 
 show_told() {
