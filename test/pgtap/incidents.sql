@@ -186,7 +186,7 @@ INSERT INTO twin_internal.alerts (rule_name, severity, subject, count, event_ids
 SELECT is((SELECT incident_id FROM twin.alerts WHERE subject = '203.0.113.77'), NULL, 'an alert that a restore brings opens nothing');
 
 -- a step that fails stops no other
-INSERT INTO twin.playbooks (playbook, steps) VALUES ('tap_fails', '[{"step": "block_addresses"}, {"step": "disable_users"}, {"step": "record_event", "event_type": "incident_drill", "severity": "low"}]');
+INSERT INTO twin.playbooks (playbook, steps) VALUES ('tap_fails', '[{"step": "block_addresses"}, {"step": "disable_users"}, {"step": "record_event", "event_type": "drill_held", "severity": "low"}]');
 SELECT twin.enable_user('mallory');
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
 CREATE TRIGGER refuse BEFORE UPDATE OF is_active ON twin_internal.users FOR EACH ROW EXECUTE FUNCTION refuse();
