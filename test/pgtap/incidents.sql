@@ -56,7 +56,7 @@ SELECT is_empty('SELECT FROM twin.incidents', 'nothing was opened');
 
 -- foreseen
 SELECT is(twin.open_incident('brute_force_attack', '{"addresses": ["192.0.2.1", "127.0.0.1"], "address": "2001:db8::7/64"}', true) ~
-	E'^would open an incident of type brute_force_attack, severity high\nwould not block_address 127.0.0.1 \\(duration: 1 hour\\): .*loopback.*\nwould block_address 192.0.2.1 \\(duration: 1 hour\\)\nwould block_address 2001:db8::/64 \\(duration: 1 hour\\)$',
+	E'^would open an incident of type brute_force_attack, severity high\nwould not block_address 127.0.0.1 \\(duration: 1 hour\\): [^\n]+\nwould block_address 192.0.2.1 \\(duration: 1 hour\\)\nwould block_address 2001:db8::/64 \\(duration: 1 hour\\)$',
 	true, 'a dry run says what would be blocked, and what never is');
 SELECT is(twin.open_incident('privilege_escalation', '{"users": ["boss", "glass", "mallory", "nobody", "second", "no\nname"]}', true),
 	E'would open an incident of type privilege_escalation, severity critical\nwould disable_user boss\nwould not disable_user glass: a break-glass account is never disabled\nwould disable_user mallory\n'
