@@ -56,7 +56,7 @@ SELECT is_empty('SELECT FROM twin.incidents', 'nothing was opened');
 
 -- foreseen
 SELECT is(twin.open_incident('brute_force_attack', '{"addresses": ["192.0.2.1", "127.0.0.1"], "address": "2001:db8::7/64"}', true) ~
-	E'^would open an incident of type brute_force_attack, severity high\nwould not block_address 127.0.0.1 \\(duration: 1 hour\\): .*loopback.*\nwould block_address 192.0.2.1 \\(duration: 1 hour\\)\nwould block_address 2001:db8::/64 \\(duration: 1 hour\\)$',
+	E'^would open an incident of type brute_force_attack, severity high\nwould not block_address 127.0.0.1 \\(duration: 1 hour\\): [^\n]+\nwould block_address 192.0.2.1 \\(duration: 1 hour\\)\nwould block_address 2001:db8::/64 \\(duration: 1 hour\\)$',
 	true, 'a dry run says what would be blocked, and what never is');
 SELECT is(twin.open_incident('privilege_escalation', '{"users": ["boss", "glass", "mallory", "nobody", "second", "no\nname"]}', true),
 	E'would open an incident of type privilege_escalation, severity critical\nwould disable_user boss\nwould not disable_user glass: a break-glass account is never disabled\nwould disable_user mallory\n'
@@ -158,12 +158,14 @@ UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval 
 SELECT twin.unblock_address('203.0.113.1');
 SELECT is(alerted('tap_quick', '203.0.113.1'), id('a1'), 'hours later, the same subject joins');
 SELECT matches(blocked(), '203[.]0[.]113[.]1 ', '... and is blocked again, as it was not any more');
-SELECT is((SELECT count(*) FROM twin.incidents i, jsonb_array_elements(i.timeline) e WHERE i.incident_id = id('a1') AND e ->> 'note' LIKE 'block_address 203.0.113.%'), 4::bigint, '... and only that one');
+SELECT is(alerted('tap_quick', '203.0.113.2'), id('a1'), 'one who is blocked still');
+SELECT is((SELECT count(*) FROM twin.incidents i, jsonb_array_elements(i.timeline) e WHERE i.incident_id = id('a1') AND e ->> 'note' LIKE 'block_address 203.0.113.%'), 4::bigint, '... is not blocked again');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '2 hours' WHERE incident_id = id('a1');
 INSERT INTO ids VALUES ('a3', alerted('tap_quick', '203.0.113.50'));
 SELECT isnt(id('a3'), id('a1'), '... and another does not');
 SELECT is(actions(id('a3')), 'done notify', '... whose playbook is the one of today');
 SELECT is((SELECT count(*) FROM twin.alerts WHERE rule_name = 'incident' AND incident_id = id('a3') AND details ->> 'incident_id' = id('a3')), 1::bigint, '... which tells people by an alert of its own, and that is no reason for another incident');
+SELECT is_empty($$ SELECT FROM twin.incidents WHERE incident_type = 'tap_told' $$, '... though there is a rule of that name');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '25 hours' WHERE incident_id = id('a1');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '2 hours' WHERE incident_id = id('a3');
 INSERT INTO ids VALUES ('a4', alerted('tap_quick', '203.0.113.1'));
