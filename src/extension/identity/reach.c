@@ -31,7 +31,7 @@ static const char *const harmless[] = {
 };
 
 /* Views that show people of every tenant. */
-static const char *const of_all_tenants[] = {"audit_log", "revocations"};
+static const char *const of_all_tenants[] = {"audit_log", "blocked_addresses", "never_blocked", "revocations"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;
