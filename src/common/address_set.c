@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+_Static_assert(sizeof(AddressEntry) == 48, "the description of twin_security.max_blocks states the size");
+
 #define MAGIC 0x74736231u /* tsb1 */
 
 /* Where the numbers of a record stand; the first bytes are MAGIC, kind, family, bits and a zero. */

@@ -34,7 +34,7 @@ BEGIN
 	END;
 END $$;
 SELECT is(answer(who, command), wanted, format('%s: %s', coalesce(who, 'nobody'), command)) FROM (VALUES ('tenants', '42501'), (NULL, '42501'), ('whole', 'lives')) v (who, wanted),
-	unnest('{"SELECT twin.block_address(''192.0.2.1'')","INSERT INTO twin.never_blocked VALUES (''192.0.2.1'')"}'::text[]) command;
+	unnest('{"SELECT twin.block_address(''192.0.2.1'')","INSERT INTO twin.never_blocked VALUES (''192.0.2.1'')",TABLE twin.blocked_addresses,TABLE twin.never_blocked}'::text[]) command;
 
 -- ---- what can be blocked ----
 

@@ -4,18 +4,6 @@ CREATE EXTENSION pgtap;
 CREATE EXTENSION IF NOT EXISTS twin_security;
 SELECT * FROM no_plan();
 
--- blocks without a server to refuse connections, where the extension has none
-DO $do$ BEGIN
-IF to_regclass('twin.blocked_addresses') IS NULL THEN
-	CREATE TABLE stand_in (address inet PRIMARY KEY, blocked_at timestamptz, blocked_until timestamptz, reason text);
-	CREATE VIEW twin.blocked_addresses AS SELECT * FROM stand_in;
-	CREATE FUNCTION twin.block_address(address inet, duration interval DEFAULT '1 hour', reason text DEFAULT NULL, end_sessions boolean DEFAULT true) RETURNS void LANGUAGE sql AS
-		$$ INSERT INTO public.stand_in VALUES ($1, clock_timestamp(), clock_timestamp() + $2, $3)
-			ON CONFLICT ON CONSTRAINT stand_in_pkey DO UPDATE SET blocked_until = excluded.blocked_until, reason = excluded.reason $$;
-	CREATE FUNCTION twin.unblock_address(address inet) RETURNS void LANGUAGE sql AS $$ DELETE FROM public.stand_in b WHERE b.address = $1 $$;
-	CREATE FUNCTION twin_internal.block_exemption(address inet) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN $1 <<= '127.0.0.0/8' OR $1 = '::1' THEN 'loopback' END $$;
-END IF;
-END $do$;
 CREATE FUNCTION blocked() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(abbrev(b.address), ' ' ORDER BY b.address) FROM twin.blocked_addresses b $$;
 -- "STATE ACTION TARGET" of an incident's actions; its status; kinds of its entries
 CREATE FUNCTION actions(id text) RETURNS text LANGUAGE sql AS

@@ -10,18 +10,7 @@ my @keys = (my $key = new_key(), undef, JWT_SECRET_KEY => 'the secret of these t
 my $node = new_node('incidents', conf => "max_worker_processes = 16\n");
 start_with($node, @keys);
 
-# blocks without a server to refuse connections, where the extension has none
-my $stand_in = q{DO $do$ BEGIN
-IF to_regclass('twin.blocked_addresses') IS NULL THEN
-	CREATE TABLE public.stand_in (address inet PRIMARY KEY, blocked_at timestamptz, blocked_until timestamptz, reason text);
-	CREATE VIEW twin.blocked_addresses AS SELECT * FROM public.stand_in;
-	CREATE FUNCTION twin.block_address(address inet, duration interval DEFAULT '1 hour', reason text DEFAULT NULL, end_sessions boolean DEFAULT true) RETURNS void LANGUAGE sql AS
-		$$ INSERT INTO public.stand_in VALUES ($1, clock_timestamp(), clock_timestamp() + $2, $3)
-			ON CONFLICT ON CONSTRAINT stand_in_pkey DO UPDATE SET blocked_until = excluded.blocked_until, reason = excluded.reason $$;
-	CREATE FUNCTION twin.unblock_address(address inet) RETURNS void LANGUAGE sql AS $$ DELETE FROM public.stand_in b WHERE b.address = $1 $$;
-	CREATE FUNCTION twin_internal.block_exemption(address inet) RETURNS text LANGUAGE sql AS $$ SELECT CASE WHEN $1 <<= '127.0.0.0/8' THEN 'loopback' END $$;
-END IF; END $do$};
-sql($node, "CREATE EXTENSION twin_security; $stand_in");
+sql($node, 'CREATE EXTENSION twin_security');
 sql($node, q{
 	ALTER ROLE twin_gateway LOGIN;
 	CREATE ROLE reader LOGIN;
@@ -168,7 +157,7 @@ $_->quit foreach $one, $two;
 
 # as the writer of events raises them: in its process, on behalf of nobody
 sql($node, 'CREATE DATABASE written');
-sql($node, "CREATE EXTENSION twin_security; $stand_in", db => 'written');
+sql($node, 'CREATE EXTENSION twin_security', db => 'written');
 sql($node, q{
 	SELECT twin.create_user(n, 'Umbrella-Gravel-77!' || n, role_name => r) FROM (VALUES ('boss', 'admin'), ('mallory', 'viewer')) v (n, r);
 	INSERT INTO twin.playbooks (playbook, steps) VALUES ('tap_all', '[{"step": "block_addresses"}, {"step": "disable_users"}, {"step": "end_sessions"}, {"step": "enhance_monitoring"}, {"step": "record_event", "event_type": "drill"}, {"step": "notify"}]');

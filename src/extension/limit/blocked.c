@@ -131,6 +131,8 @@ limit_databases_with_blocks(Oid *databases, int most)
 		bool is_known = false;
 		uint32 owner;
 
+		if (*(volatile const uint8 *) &entry->kind == ADDRESS_FREE)
+			continue;
 		LWLockAcquire(&blocked->lock.lock, LW_SHARED);
 		owner = entry->kind == ADDRESS_FREE ? InvalidOid : entry->owner;
 		LWLockRelease(&blocked->lock.lock);

@@ -51,7 +51,7 @@ static Oid dropped_database = InvalidOid;
 static object_access_hook_type previous_hook = NULL;
 
 static void
-add_note(const BlockChange *change, bool is_reserved, bool ends_sessions)
+add_note(const BlockChange *change, bool ends_sessions)
 {
 	if (note_count == note_room)
 	{
@@ -63,22 +63,20 @@ add_note(const BlockChange *change, bool is_reserved, bool ends_sessions)
 			notes = repalloc_huge(notes, (Size) room * sizeof(Note));
 		note_room = room;
 	}
-	notes[note_count++] = (Note){.within = GetCurrentSubTransactionId(),
-								 .ends_sessions = ends_sessions,
-								 .is_reserved = is_reserved,
-								 .change = *change};
+	notes[note_count++] =
+		(Note){.within = GetCurrentSubTransactionId(), .ends_sessions = ends_sessions, .change = *change};
 }
 
 void
 block_end_sessions(const AddressNetwork *network)
 {
-	add_note(&(BlockChange){.network = *network}, false, true);
+	add_note(&(BlockChange){.network = *network}, true);
 }
 
 void
 block_forget_all(void)
 {
-	add_note(&(BlockChange){.kind = ADDRESS_FREE}, false, false);
+	add_note(&(BlockChange){.kind = ADDRESS_FREE}, false);
 }
 
 /* ---- the trigger ---- */
@@ -86,14 +84,15 @@ block_forget_all(void)
 static void
 note_change(const AddressNetwork *network, AddressKind kind, TimestampTz until)
 {
-	bool is_put = until != 0;
-
-	/* before the row is there for good: afterwards nothing may fail */
-	if (is_put && !limit_reserve_block())
+	add_note(&(BlockChange){.network = *network, .kind = kind, .until = until}, false);
+	if (until == 0)
+		return;
+	/* once it is committed nothing may fail */
+	if (!limit_reserve_block())
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many networks are blocked"),
 						errhint("Unblock some, block networks in place of single addresses, or raise "
 								"twin_security.max_blocks.")));
-	add_note(&(BlockChange){.network = *network, .kind = kind, .until = until}, is_put, false);
+	notes[note_count - 1].is_reserved = true;
 }
 
 /* Waits until whoever wrote a version of the row last has brought it to shared memory: he holds his lock until then. */
@@ -156,7 +155,7 @@ tsec_blocks_changed(PG_FUNCTION_ARGS)
 			   : ADDRESS_BLOCKED; /* public: a word of ours */
 	shape = RelationGetDescr(trigger->tg_relation);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		add_note(&(BlockChange){.kind = kind}, false, false);
+		add_note(&(BlockChange){.kind = kind}, false);
 	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		note_row(shape, NULL, trigger->tg_trigtuple, kind);
 	else
