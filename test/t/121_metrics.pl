@@ -90,6 +90,8 @@ rises('twin_security_tokens_issued_total{type="access"}', 1, 'a login', sub { $g
 rises('twin_security_tokens_issued_total{type="refresh"}', 1, 'a login', sub { $gateway->login('oleg', $password) });
 rises('twin_security_token_refusals_total', 300, 'a flood, of which few are recorded', sub { $node->psql('postgres', join(';', map { "SELECT twin.authenticate('a.b.$_')" } 1 .. 300), on_error_stop => 0) });
 cmp_ok(metric('twin_security_events_withheld_total'), '>', 100, '... the rest is withheld');
+is(sql($node, q{SELECT count(*) FROM twin.stat_events WHERE event_type = 'events_withheld'}), 1, '... of which an event tells');
+is(metric('twin_security_denials_total{type="events_withheld"}'), undef, '... that is no refusal more');
 my $creates = sub { sql($node, q{SELECT coalesce(sum(events), 0) FROM twin.stat_events WHERE event_type = 'create'}) };
 sql($node, q{CREATE TABLE watched (n int); SELECT twin.audit_table('watched')});
 my $from = $creates->();
@@ -119,6 +121,16 @@ is($node->safe_psql('other', q{SELECT sum(events), count(*) < 530, max(events) F
 like($node->safe_psql('other', 'SELECT twin.metrics()'), qr/^twin_security_build_info\{version="[^"]+",database="other"\} 1$/m, '... and says which it is');
 is(sql($node, q{SELECT count(*) FROM twin.stat_events WHERE event_type = 'application'}), 0, '... and this one does not');
 
+# a dump brings alerts, and no numbers; these are made of what it brings
+sql($node, q{SELECT twin_internal.raise_alert('of_a_dump', s, NULL, 1, '{}') FROM unnest('{high,high,low}'::text[]) s});
+my $dump = PostgreSQL::Test::Utils::tempdir('dump') . '/dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'postgres' ], 'a dump');
+sql($node, 'CREATE DATABASE copy');
+$node->run_log([ 'pg_restore', '-d', 'copy', $dump ]);
+is($node->safe_psql('copy', q{SELECT string_agg(labels ->> 'severity' || ' ' || value, ', ' ORDER BY labels ->> 'severity') FROM twin.stat_metrics
+	WHERE metric = 'twin_security_alerts_total' AND labels ->> 'rule' = 'of_a_dump'}), 'high 2, low 1', '... has the alerts counted again');
+is($node->safe_psql('copy', q{SELECT count(*) FROM twin.stat_metrics WHERE metric IN ('twin_security_scrape_error', 'twin_security_scrape_dropped_series') AND value <> 0}), 0, '... and every source is there once');
+
 # ---- on a standby ----
 
 $node->backup('base');
@@ -144,6 +156,10 @@ my $answer = scrape($accept);
 like($answer->header('Content-Type'), qr{^application/openmetrics-text; version=1\.0\.0}, 'whoever wants OpenMetrics');
 my %all = is_strict($answer->{body}, '... is given it, as a whole');
 ok($all{twin_gateway_requests} && $all{twin_security_logins}, '... with the gateway\'s own figures and the database\'s');
+my $socket = $gateway->connect_to($gateway->{admin_port});
+print $socket "HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+my $head = do { local $/; <$socket> };
+like($head, qr{^HTTP/1\.1 200 .*\r\nContent-Length: \d{4,}\r\n(?:.*\r\n)?\r\n\z}s, 'HEAD has no body');
 $answer = scrape('*/*');
 like($answer->header('Content-Type'), qr{^text/plain; version=0\.0\.4}, 'anybody else is given Prometheus\' own format');
 like($answer->{body}, qr/^# TYPE $_ counter$/m, "... of which families have the name of their samples: $_") foreach qw(twin_gateway_requests_total twin_security_logins_total);

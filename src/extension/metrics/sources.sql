@@ -29,7 +29,8 @@ BEGIN ATOMIC
 			LEFT JOIN counted c USING (event_type, application_made) GROUP BY o.outcome, r.reporter
 	UNION ALL SELECT 'twin_security_denials', ARRAY['type', coalesce(c.event_type, 'permission_denied')], coalesce(sum(c.happened), 0)
 		FROM (VALUES ('permission_denied')) always(event_type)
-			FULL JOIN (SELECT * FROM counted WHERE counted.outcome = 'denied' AND NOT counted.application_made) c USING (event_type)
+			FULL JOIN (SELECT * FROM counted	/* events_withheld tells of refusals that are counted already */
+				WHERE counted.outcome = 'denied' AND NOT counted.application_made AND counted.event_type <> 'events_withheld') c USING (event_type)
 		GROUP BY coalesce(c.event_type, 'permission_denied')
 	UNION ALL SELECT t.family, '{}', coalesce(sum(c.happened), 0)
 		FROM (VALUES ('twin_security_rate_limit_refusals', 'rate_limited'), ('twin_security_token_refusals', 'token_refused'),
