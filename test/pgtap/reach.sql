@@ -157,6 +157,8 @@ SELECT is((SELECT count(*) FROM twin.users WHERE username = 'ned' OR user_id = :
 SELECT throws_ok('SELECT * FROM twin.audit_log', '42501', 'permission denied for audit_log', 'not the log of all');
 SELECT throws_ok('SELECT count(*) FROM twin.revocations', '42501', NULL, '... nor all revocations');
 SELECT throws_ok('SELECT 1 FROM (SELECT * FROM twin.revocations) r', '42501', NULL, '... in whatever query');
+SELECT throws_ok('SELECT * FROM twin.access_profiles', '42501', 'permission denied for access_profiles', '... nor anybody''s habits');
+SELECT throws_ok('SELECT twin.mark_alert_false(1)', '42501', 'permission denied for mark_alert_false', '... nor decides about them');
 SELECT lives_ok('SELECT * FROM twin.keys', 'what shows nobody he may see');
 CREATE TABLE pg_temp.seen (t text);
 CREATE FUNCTION pg_temp.peek(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN INSERT INTO seen VALUES (t); RETURN true; END $$;

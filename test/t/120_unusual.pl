@@ -94,6 +94,14 @@ sql($node, work('user6', q{'2026-02-16 02:30+00'}, '10.1.0.6', 30, 2000));
 ok(watched() && alerts_about('user6') == 1, 'after a restart it is still known what is usual');
 is(sql($node, q{SELECT windows FROM twin.access_profiles WHERE username = 'user6'}), $known + 1, '... from the same hours, and the one that was open');
 
+sql($node, work('user9', q{'2026-02-16 02:30+00'}, '10.1.0.9', 30, 6));
+ok(watched(), 'an hour is open');
+$node->stop('immediate');
+start_with($node, $key);
+sql($node, work('user9', q{'2026-02-16 02:40+00'}, '10.1.0.9', 30, 4000));
+ok(watched() && alerts_about('user9') == 1, '... and after a crash it still is');
+is(sql($node, q{SELECT count, cardinality(event_ids), details->>'values_decrypted' FROM twin.alerts WHERE subject = 'user9'}), '4|4|4006', '... with every event once');
+
 # ---- an analyst's word ----
 
 my $alert = sql($node, q{SELECT alert_id FROM twin.alerts WHERE subject = 'user2'});
@@ -139,6 +147,18 @@ ok(watched() && sql($node, q{SELECT octet_length(profile) > 1000 FROM twin_inter
 like(slurp_file($node->logfile), qr/LOG:  what was learned of somebody's access cannot be read/, '... as the log says');
 unlike(slurp_file($node->logfile), qr/could not be watched|could not be raised/, 'nothing failed');
 
+# ---- an alert that cannot be raised ----
+
+sql($node, q{CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'spoiled'; END $$;
+	CREATE TRIGGER spoil BEFORE INSERT ON twin_internal.alerts FOR EACH ROW WHEN (NEW.subject = 'user10') EXECUTE FUNCTION spoil()});
+sql($node, work('user10', q{'2026-02-17 02:30+00'}, '10.1.0.10', 30, 4000));
+sql($node, work('user1', q{'2026-02-17 02:30+00'}, '10.1.0.1', 30, 4000));
+ok(watched() && alerts_about('user10') == 0 && alerts_about('user1') == 1, 'an alert that cannot be raised costs no other');
+like(slurp_file($node->logfile), qr/an alert of unusual access could not be raised.*spoiled/, '... is logged');
+sql($node, 'DROP TRIGGER spoil ON twin_internal.alerts');
+sql($node, work('user10', q{'2026-02-17 02:35+00'}, '10.1.0.10', 30, 1));
+ok(watched() && alerts_about('user10') == 1, '... and is raised when it can be');
+
 # ---- dump and restore ----
 
 my $dump = $node->basedir . '/dump.sql';
@@ -147,6 +167,17 @@ sql($node, 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('restored'), '-f', $dump ], '... is restored');
 my $learned = q{SELECT md5(string_agg(p::text, '' ORDER BY p.username, p.is_role)), (SELECT md5(m::text) FROM twin_internal.access_model m) FROM twin_internal.access_profiles p WHERE username LIKE 'user%'};
 is(sql($node, $learned, db => 'restored'), sql($node, $learned), '... with what was learned');
+
+# ---- many users ----
+
+sql($node, q{INSERT INTO twin_internal.access_profiles SELECT 'old' || i, false, '\x00', '{}', '2025-01-01', 1, '2025-01-01'::timestamptz + i * interval '1 s', 0
+	FROM generate_series(1, 10000 - (SELECT count(*) FROM twin_internal.access_profiles)) i});
+is(sql($node, 'SELECT count(*) FROM twin.access_profiles'), 10000, 'ten thousand users are known');
+restart_with($node, $key);
+sql($node, work('one more', q{'2026-02-17 10:30+00'}, '10.1.0.8', 30, 5));
+ok(watched(), 'one more');
+is(sql($node, q{SELECT count(*) <= 10000, bool_or(username = 'one more'), bool_or(username = 'user1'), bool_or(username = 'old1'), count(*) FILTER (WHERE username LIKE 'old%') > 9000 FROM twin.access_profiles}),
+	't|t|t|f|t', '... takes the place of those who were least recently active');
 
 $node->stop;
 done_testing();

@@ -3,10 +3,10 @@
  *		Learns from the log of events what is usual for whom, and has an alert raised
  *		of what is not.
  *
- * The log's events come in batches.  Profiles of the batch's users are read when
- * they are needed, judged and written at its end: nothing is kept from one batch
- * to the next but the model, so what was rolled back is forgotten by itself, and
- * an analyst's word (mark_alert_false()) counts from the next batch on.
+ * The log's events come in batches.  When one ends, its users' profiles are read,
+ * taught, judged and written, all at once: nothing is kept from one batch to the
+ * next but the model, so what was rolled back is forgotten by itself, and an
+ * analyst's word (mark_alert_false()) counts from the next batch on.
  */
 #include "monitor/unusual.h"
 
@@ -16,20 +16,31 @@
 
 PG_FUNCTION_INFO_V1(tsec_excuse_access);
 
-/* The batch's profiles, and from which leaf on it was not noted yet. */
+/* An event of the batch, and whose it is. */
+typedef struct Noted
+{
+	UnusualProfile *kept;
+	AnomalyEvent event;
+	TimestampTz time;
+	int64 event_id;
+} Noted;
+
+/* The batch's users and events, and from which leaf on it was not noted yet. */
 static MemoryContext batch_context = NULL;
-static HTAB *batch = NULL;
+static HTAB *users = NULL;
+static List *events = NIL;
 static uint64 noted_to = 0;
-static int windows_closed = 0;
 static bool is_ending = false; /* or did end with an error */
+
+/* ---- while the batch is shown ---- */
 
 static void
 forget_batch(void)
 {
 	if (batch_context != NULL)
 		MemoryContextReset(batch_context);
-	batch = NULL;
-	windows_closed = 0;
+	users = NULL;
+	events = NIL;
 	is_ending = false;
 }
 
@@ -42,33 +53,35 @@ begin_batch(void)
 		batch_context =
 			AllocSetContextCreate(TopMemoryContext, "twin_security access profiles", ALLOCSET_DEFAULT_SIZES);
 	how.hcxt = batch_context;
-	batch = hash_create("twin_security access profiles", 64, &how, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	users = hash_create("twin_security access profiles", 64, &how, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-static UnusualProfile *
-find_profile(const UnusualUser *user)
+static void
+watch(const WatchedEvent *event)
 {
-	bool found;
-	UnusualProfile *kept;
+	MemoryContext outer;
+	UnusualUser user;
+	Noted *noted;
 
-	if (batch == NULL)
+	/* the batch comes again, because it was rolled back */
+	if (is_ending || event->leaf_index < noted_to)
+		forget_batch();
+	noted_to = event->leaf_index + event->rows;
+	if (!unusual_concerns(event, &user))
+		return;
+	if (users == NULL)
 		begin_batch();
-	kept = hash_search(batch, user, HASH_ENTER, &found);
-	if (!found)
-	{
-		PG_TRY();
-		{
-			unusual_load(kept);
-		}
-		PG_CATCH();
-		{
-			(void) hash_search(batch, user, HASH_REMOVE, NULL);
-			PG_RE_THROW();
-		}
-		PG_END_TRY();
-	}
-	return kept;
+	outer = MemoryContextSwitchTo(batch_context);
+	noted = palloc(sizeof(Noted));
+	noted->kept = hash_search(users, &user, HASH_ENTER, NULL);
+	noted->event = unusual_event(event, unusual_model()->seed);
+	noted->time = unusual_time(event);
+	noted->event_id = event->event_id;
+	events = lappend(events, noted);
+	MemoryContextSwitchTo(outer);
 }
+
+/* ---- when it ends ---- */
 
 static void
 raise_alert(void *kept)
@@ -95,7 +108,6 @@ close_window(UnusualProfile *kept)
 		judge(kept);
 	anomaly_close(unusual_model(), &kept->profile);
 	kept->event_count = 0;
-	windows_closed++;
 }
 
 static void
@@ -108,48 +120,58 @@ note_id(UnusualProfile *kept, int64 id)
 	kept->events[kept->event_count - 1] = id;
 }
 
-static void
-watch(const WatchedEvent *event)
+/* Adds an event to its user's window; how many windows that closed. */
+static int
+take(const Noted *noted)
 {
-	UnusualUser user;
-	UnusualProfile *kept;
-	AnomalyEvent noted;
+	UnusualProfile *kept = noted->kept;
+	bool is_over = anomaly_is_over(&kept->profile, noted->event.time);
 
-	/* the batch comes again, because it was rolled back */
-	if (is_ending || event->leaf_index < noted_to)
-		forget_batch();
-	noted_to = event->leaf_index + event->rows;
-	if (!unusual_concerns(event, &user))
-		return;
-	noted = unusual_event(event, unusual_model()->seed);
-	kept = find_profile(&user);
-	if (anomaly_is_over(&kept->profile, noted.time))
+	if (is_over)
 		close_window(kept);
-	anomaly_note(&kept->profile, &noted);
+	anomaly_note(&kept->profile, &noted->event);
 	kept->is_fresh = true;
-	note_id(kept, event->event_id);
-	kept->last_active = Max(kept->last_active, unusual_time(event));
+	kept->last_active = Max(kept->last_active, noted->time);
+	note_id(kept, noted->event_id);
+	return is_over;
+}
+
+static UnusualProfile **
+list_users(int *count)
+{
+	UnusualProfile **list = palloc(hash_get_num_entries(users) * sizeof(UnusualProfile *));
+	HASH_SEQ_STATUS all;
+	UnusualProfile *kept;
+
+	*count = 0;
+	hash_seq_init(&all, users);
+	while ((kept = hash_seq_search(&all)) != NULL)
+		list[(*count)++] = kept;
+	return list;
 }
 
 static void
 end_batch(void)
 {
-	HASH_SEQ_STATUS all;
-	UnusualProfile *kept;
+	UnusualProfile **all;
+	ListCell *cell;
+	int closed = 0;
+	int count;
 
-	if (is_ending || batch == NULL)
+	if (is_ending || users == NULL)
 	{
 		forget_batch();
 		return;
 	}
 	is_ending = true;
-	hash_seq_init(&all, batch);
-	while ((kept = hash_seq_search(&all)) != NULL)
-	{
-		judge(kept);
-		unusual_store(kept);
-	}
-	unusual_keep_model(windows_closed);
+	all = list_users(&count);
+	unusual_load(all, count);
+	foreach(cell, events)
+		closed += take(lfirst(cell));
+	for (int i = 0; i < count; i++)
+		judge(all[i]);
+	unusual_store(all, count);
+	unusual_keep_model(closed);
 	forget_batch();
 }
 

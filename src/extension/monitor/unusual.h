@@ -54,8 +54,9 @@ extern AnomalyModel *unusual_model(void);
 /* Writes the model when it has learned much since, or some and long ago. */
 extern void unusual_keep_model(int windows_learned);
 
-extern void unusual_load(UnusualProfile *kept);
-extern void unusual_store(UnusualProfile *kept);
+/* Reads profiles of users, and keeps others from changing them until the transaction ends; writes them. */
+extern void unusual_load(UnusualProfile **kept, int count);
+extern void unusual_store(UnusualProfile **kept, int count);
 
 /* ---- unusual_alert.c ---- */
 

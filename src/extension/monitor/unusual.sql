@@ -23,7 +23,7 @@ CREATE TABLE twin_internal.access_profiles (
 	last_active timestamptz NOT NULL,
 	last_score real NOT NULL,
 	PRIMARY KEY (username, is_role)
-);
+) WITH (fillfactor = 50);
 COMMENT ON TABLE twin_internal.access_profiles IS 'what is usual for whom; of ten thousand users at most, of whom the least recently active give way';
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.access_model', '');

@@ -10,12 +10,17 @@
 #include "monitor/unusual.h"
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define INT8_ARRAY_OID 1016 /* pg_type has no name for it */
+/* pg_type has no names for these */
+#define BOOL_ARRAY_OID 1000
+#define BYTEA_ARRAY_OID 1001
+#define TIMESTAMPTZ_ARRAY_OID 1185
 
 /* Profiles there are at most; and how many of those least recently active give way at once. */
 #define PROFILES_MAX 10000
@@ -138,73 +143,152 @@ unusual_keep_model(int windows_learned)
 		unwritten = -1; /* a restore brought another: it is read again */
 }
 
-/* ---- profiles ---- */
+/* ---- profiles: of a whole batch at once ---- */
+
+/* An array of what a function makes of each profile. */
+static Datum
+column_of(UnusualProfile **kept, int count, Datum (*value_of)(const UnusualProfile *kept), Oid type)
+{
+	Datum *values = palloc(count * sizeof(Datum));
+	int16 length;
+	bool by_value;
+	char align;
+
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	for (int i = 0; i < count; i++)
+		values[i] = value_of(kept[i]);
+	return PointerGetDatum(construct_array(values, count, type, length, by_value, align));
+}
+
+static Datum
+name_value(const UnusualProfile *kept)
+{
+	return CStringGetTextDatum(kept->user.name);
+}
+
+static Datum
+is_role_value(const UnusualProfile *kept)
+{
+	return BoolGetDatum(kept->user.is_role);
+}
+
+static Datum
+profile_value(const UnusualProfile *kept)
+{
+	bytea *bytes = palloc(VARHDRSZ + ANOMALY_PROFILE_SIZE);
+
+	SET_VARSIZE(bytes, VARHDRSZ + ANOMALY_PROFILE_SIZE);
+	anomaly_write_profile(&kept->profile, (uint8 *) VARDATA(bytes));
+	return PointerGetDatum(bytes);
+}
+
+/* As a text: there are no arrays of arrays of different lengths. */
+static Datum
+events_value(const UnusualProfile *kept)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < kept->event_count; i++)
+		appendStringInfo(&list, "%c" INT64_FORMAT, i == 0 ? '{' : ',', kept->events[i]);
+	appendStringInfoString(&list, kept->event_count == 0 ? "{}" : "}");
+	return CStringGetTextDatum(list.data);
+}
+
+static Datum
+windows_value(const UnusualProfile *kept)
+{
+	return Int64GetDatum(kept->profile.windows);
+}
+
+static Datum
+last_active_value(const UnusualProfile *kept)
+{
+	return TimestampTzGetDatum(kept->last_active);
+}
+
+static Datum
+last_score_value(const UnusualProfile *kept)
+{
+	return Float4GetDatum(kept->profile.last_score);
+}
 
 static void
 take_events(UnusualProfile *kept, Datum value)
 {
-	ArrayType *array = DatumGetArrayTypeP(value);
 	Datum *ids;
 	int count;
 
-	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, NULL, &count);
+	deconstruct_array(DatumGetArrayTypeP(value), INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &ids, NULL,
+					  &count);
 	for (int i = 0; i < count && i < UNUSUAL_EVENTS; i++)
 		kept->events[kept->event_count++] = DatumGetInt64(ids[i]);
 }
 
-/* Reads a user's profile, and keeps others from changing it until the batch is committed. */
-void
-unusual_load(UnusualProfile *kept)
+/* Takes a row: number, profile, window_events, last_active. */
+static void
+take_row(UnusualProfile *kept, uint64 row)
 {
-	static SPIPlanPtr plan = NULL;
-	Oid types[] = {TEXTOID, BOOLOID};
-	Datum values[] = {CStringGetTextDatum(kept->user.name), BoolGetDatum(kept->user.is_role)};
 	bool null;
-	Datum events;
+	bytea *bytes = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 2, &null));
+	Datum events = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 3, &null);
 
-	kept->is_stored = kept->is_fresh = false;
-	kept->event_count = 0;
-	kept->last_active = PG_INT64_MIN;
-	anomaly_profile_init(&kept->profile);
-	stream_run(&plan,
-			   "SELECT p.profile, p.window_events, p.last_active FROM twin_internal.access_profiles p WHERE "
-			   "p.username = $1 AND p.is_role "
-			   "= $2 FOR UPDATE",
-			   2, types, values, NULL, SPI_OK_SELECT);
-	if (SPI_processed != 1)
-		return;
 	kept->is_stored = true;
-	kept->last_active = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &null));
-	if (!anomaly_read_profile(bytes_of_column(1, &null), &kept->profile))
+	kept->last_active = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &null));
+	if (anomaly_read_profile(bytes_of(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)), &kept->profile))
 	{
-		ereport(LOG, (errmsg("what was learned of somebody's access cannot be read, and is learned anew"),
-					  errdetail_log("This concerns \"%s\".", kept->user.name)));
-		anomaly_profile_init(&kept->profile);
+		take_events(kept, events);
 		return;
 	}
-	events = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &null);
-	if (!null)
-		take_events(kept, events);
+	ereport(LOG, (errmsg("what was learned of somebody's access cannot be read, and is learned anew"),
+				  errdetail_log("This concerns \"%s\".", kept->user.name)));
+	anomaly_profile_init(&kept->profile);
 }
 
-/* Makes room for one more. */
+void
+unusual_load(UnusualProfile **kept, int count)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid types[] = {TEXTARRAYOID, BOOL_ARRAY_OID};
+	Datum values[] = {column_of(kept, count, name_value, TEXTOID), column_of(kept, count, is_role_value, BOOLOID)};
+	bool null;
+
+	for (int i = 0; i < count; i++)
+	{
+		anomaly_profile_init(&kept[i]->profile);
+		kept[i]->is_stored = kept[i]->is_fresh = false;
+		kept[i]->event_count = 0;
+		kept[i]->last_active = PG_INT64_MIN;
+	}
+	stream_run(&plan,
+			   "SELECT u.number, p.profile, p.window_events, p.last_active FROM unnest($1, $2) WITH ORDINALITY "
+			   "u (username, is_role, number) JOIN twin_internal.access_profiles p USING (username, is_role) FOR "
+			   "UPDATE OF p",
+			   2, types, values, NULL, SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		take_row(kept[DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &null)) - 1],
+				 row);
+}
+
+/* Makes room for some more. */
 static void
-make_room(void)
+make_room(int count)
 {
 	static SPIPlanPtr count_plan = NULL;
 	static SPIPlanPtr delete_plan = NULL;
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(DISPLACED)};
+	Oid types[] = {INT8OID};
+	Datum values[1];
 	bool null;
 
-	if (profiles < 0 || profiles >= PROFILES_MAX)
+	if (profiles < 0 || profiles + count > PROFILES_MAX)
 	{
 		stream_run(&count_plan, "SELECT count(*) FROM twin_internal.access_profiles", 0, NULL, NULL, NULL,
 				   SPI_OK_SELECT);
 		profiles = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 	}
-	if (profiles >= PROFILES_MAX)
+	if (profiles + count > PROFILES_MAX)
 	{
+		values[0] = Int64GetDatum(profiles + count - PROFILES_MAX + DISPLACED);
 		stream_run(
 			&delete_plan,
 			"DELETE FROM twin_internal.access_profiles p USING (SELECT q.username, q.is_role FROM "
@@ -213,50 +297,59 @@ make_room(void)
 			1, types, values, NULL, SPI_OK_DELETE);
 		profiles -= (int64) SPI_processed;
 	}
-	profiles++;
+	profiles += count;
 }
 
-static Datum
-events_of(const UnusualProfile *kept)
-{
-	Datum ids[UNUSUAL_EVENTS];
+#define STORED_TYPES \
+	TEXTARRAYOID, BOOL_ARRAY_OID, BYTEA_ARRAY_OID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZ_ARRAY_OID, FLOAT4ARRAYOID
+#define STORED_ROWS                                                                                           \
+	"unnest($1, $2, $3, $4, $5, $6, $7) u (username, is_role, profile, window_events, windows, last_active, " \
+	"last_score)"
 
-	for (int i = 0; i < kept->event_count; i++)
-		ids[i] = Int64GetDatum(kept->events[i]);
-	return PointerGetDatum(
-		construct_array(ids, kept->event_count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-void
-unusual_store(UnusualProfile *kept)
+static void
+store(UnusualProfile **kept, int count, bool are_stored)
 {
 	static SPIPlanPtr update_plan = NULL;
 	static SPIPlanPtr insert_plan = NULL;
-	Oid types[] = {TEXTOID, BOOLOID, BYTEAOID, INT8_ARRAY_OID, INT8OID, TIMESTAMPTZOID, FLOAT4OID};
-	bytea *bytes = palloc(VARHDRSZ + ANOMALY_PROFILE_SIZE);
-	Datum values[] = {CStringGetTextDatum(kept->user.name),
-					  BoolGetDatum(kept->user.is_role),
-					  PointerGetDatum(bytes),
-					  events_of(kept),
-					  Int64GetDatum(kept->profile.windows),
-					  TimestampTzGetDatum(kept->last_active),
-					  Float4GetDatum(kept->profile.last_score)};
+	Oid types[] = {STORED_TYPES};
+	Datum values[] = {
+		column_of(kept, count, name_value, TEXTOID),        column_of(kept, count, is_role_value, BOOLOID),
+		column_of(kept, count, profile_value, BYTEAOID),    column_of(kept, count, events_value, TEXTOID),
+		column_of(kept, count, windows_value, INT8OID),     column_of(kept, count, last_active_value, TIMESTAMPTZOID),
+		column_of(kept, count, last_score_value, FLOAT4OID)};
 
-	SET_VARSIZE(bytes, VARHDRSZ + ANOMALY_PROFILE_SIZE);
-	anomaly_write_profile(&kept->profile, (uint8 *) VARDATA(bytes));
-	if (kept->is_stored)
+	if (are_stored)
+		stream_run(
+			&update_plan,
+			"UPDATE twin_internal.access_profiles p SET profile = u.profile, window_events = "
+			"u.window_events::bigint[], windows = u.windows, last_active = u.last_active, last_score = u.last_score "
+			"FROM " STORED_ROWS " WHERE p.username = u.username AND p.is_role = u.is_role",
+			7, types, values, NULL, SPI_OK_UPDATE);
+	else
+		stream_run(
+			&insert_plan,
+			"INSERT INTO twin_internal.access_profiles (username, is_role, profile, window_events, windows, "
+			"last_active, last_score, since) SELECT u.username, u.is_role, u.profile, u.window_events::bigint[], "
+			"u.windows, u.last_active, u.last_score, u.last_active FROM " STORED_ROWS,
+			7, types, values, NULL, SPI_OK_INSERT);
+}
+
+void
+unusual_store(UnusualProfile **kept, int count)
+{
+	UnusualProfile **some = palloc(count * sizeof(UnusualProfile *));
+
+	for (int are_stored = 0; are_stored < 2; are_stored++)
 	{
-		stream_run(&update_plan,
-				   "UPDATE twin_internal.access_profiles SET profile = $3, window_events = $4, windows = $5, "
-				   "last_active = $6, last_score = $7 WHERE username = $1 AND is_role = $2",
-				   7, types, values, NULL, SPI_OK_UPDATE);
-		return;
+		int found = 0;
+
+		for (int i = 0; i < count; i++)
+			if (kept[i]->is_stored == (are_stored == 1))
+				some[found++] = kept[i];
+		if (found == 0)
+			continue;
+		if (are_stored == 0)
+			make_room(found);
+		store(some, found, are_stored == 1);
 	}
-	make_room();
-	stream_run(
-		&insert_plan,
-		"INSERT INTO twin_internal.access_profiles (username, is_role, profile, window_events, windows, last_active, "
-		"last_score, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $6)",
-		7, types, values, NULL, SPI_OK_INSERT);
-	kept->is_stored = true;
 }
