@@ -10,7 +10,7 @@ CREATE ROLE console_admin LOGIN IN ROLE twin_admin;
 CREATE ROLE console_auditor LOGIN IN ROLE twin_auditor;
 CREATE ROLE console_stranger LOGIN;
 
-SELECT is(array_agg(p.proname::text ORDER BY p.proname), '{approve_incident,assign_incident,close_incident,note_incident,revert_incident,unblock_address}',
+SELECT is(array_agg(p.proname::text ORDER BY p.proname), '{approve_incident,assign_incident,close_incident,mark_alert_false,note_incident,revert_incident,unblock_address}',
 	'what changes something is for administrators alone')
 	FROM pg_proc p WHERE p.pronamespace = 'twin_console'::regnamespace AND has_function_privilege('twin_admin', p.oid, 'EXECUTE') AND NOT has_function_privilege('twin_auditor', p.oid, 'EXECUTE');
 SELECT is(count(*), 0::bigint, '... and all else does not write')

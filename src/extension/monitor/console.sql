@@ -179,13 +179,22 @@ END
 $$;
 COMMENT ON FUNCTION twin_console.unblock_address(inet) IS 'twin.unblock_address()';
 
+CREATE FUNCTION twin_console.mark_alert_false(alert_id bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.mark_alert_false($1);
+END
+$$;
+COMMENT ON FUNCTION twin_console.mark_alert_false(bigint) IS 'twin.mark_alert_false()';
+
 REVOKE ALL ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer),
 	twin_console.activity(integer), twin_console.alerts(integer), twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(),
 	twin_console.audit(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
 	twin_console.assign_incident(text, text), twin_console.note_incident(text, text), twin_console.close_incident(text, text),
-	twin_console.unblock_address(inet) FROM PUBLIC;
+	twin_console.unblock_address(inet), twin_console.mark_alert_false(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer), twin_console.activity(integer), twin_console.alerts(integer),
 	twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(),
 	twin_console.verify(timestamptz, timestamptz) TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_console.approve_incident(text), twin_console.revert_incident(text), twin_console.assign_incident(text, text),
-	twin_console.note_incident(text, text), twin_console.close_incident(text, text), twin_console.unblock_address(inet) TO twin_admin;
+	twin_console.note_incident(text, text), twin_console.close_incident(text, text), twin_console.unblock_address(inet),
+	twin_console.mark_alert_false(bigint) TO twin_admin;
