@@ -3,6 +3,9 @@
 import { ask, fill, h, json, moment, number, severity, table } from './dom.js';
 import { act, read } from './session.js';
 
+// An alert that was learned, not counted: an analyst may say that it was none.
+const isLearned = (row) => row.rule_name === 'unusual_access_patterns';
+
 const alertColumns = [
 	{ name: 'Raised', of: (row) => moment(row.raised_at) },
 	{ name: 'Rule', head: true, of: (row) => [row.rule_name, row.is_false && [' ', h('span', { class: 'badge' }, 'marked false')]] },
@@ -23,6 +26,14 @@ export function show(main, context) {
 		await load();
 		context.done(`${row.address} is unblocked`);
 	});
+	const excuse = (row) => async () => await ask(`Was alert ${row.alert_id} false?`, 'It was', h('p', null, `Such access of ${row.subject} raises no alert from now on.`))
+		&& context.run(async () => {
+			await act('mark_alert_false', { alert_id: row.alert_id });
+			await load();
+			context.done(`Alert ${row.alert_id} is marked false`);
+		});
+	const judged = [...alertColumns, ...context.mayAct ? [{ name: '', of: (row) => isLearned(row) && !row.is_false
+		? h('button', { class: 'small nowrap', type: 'button', 'aria-label': `Alert ${row.alert_id} was false`, onclick: excuse(row) }, 'False alarm') : null }] : []];
 	const blockColumns = [
 		{ name: 'Address', head: true, of: (row) => row.address },
 		{ name: 'Since', of: (row) => moment(row.blocked_at) },
@@ -34,7 +45,7 @@ export function show(main, context) {
 	];
 	const load = async () => {
 		const [raised, blocked] = await Promise.all([read('alerts', { max_rows: 200 }), read('blocked', { max_rows: 500 })]);
-		fill(alerts, raised.length > 0 ? table('Alerts, the newest first', alertColumns, raised) : h('p', { class: 'empty' }, 'No alert was raised.'));
+		fill(alerts, raised.length > 0 ? table('Alerts, the newest first', raised.some(isLearned) ? judged : alertColumns, raised) : h('p', { class: 'empty' }, 'No alert was raised.'));
 		fill(blocks, blocked.length > 0 ? table('Blocked addresses', blockColumns, blocked) : h('p', { class: 'empty' }, 'No address is blocked.'));
 	};
 

@@ -25,11 +25,11 @@ export function show(main, context) {
 			['Since the server started', `${number(audit.emitted)} emitted, ${number(audit.written)} written, ${number(audit.dropped)} lost`],
 			['Memory for events', `${Math.round((audit.ring_fill ?? 0) * 100)} % taken`]]));
 		fill(note, audit.checkpoint ?? 'none yet');
-		return audit;
 	};
 
 	async function verify() {
-		const steps = stepsOf((await load()).steps);
+		const [, times] = await Promise.all([load(), read('verification_steps')]);
+		const steps = stepsOf(times);
 		let checked = 0;
 		stopped = false;
 		button.disabled = true;

@@ -1,35 +1,27 @@
 // overview.js: how it stands, in one look.
 
 import { bars, stepLabel } from './chart.js';
-import { duration, fill, h, moment, number, severity, table } from './dom.js';
+import { duration, fill, h, number, table } from './dom.js';
 import { events } from './live.js';
 import { eventColumns } from './events.js';
 import { read } from './session.js';
 
 let hours = 24;
 
-const DAY = 86400000;
 const levels = ['critical', 'high', 'medium', 'low', 'info'];
 
 function tile(href, name, value, note, tone) {
 	return h('a', { class: 'tile', href, 'data-tone': tone }, h('div', { class: 'name' }, name), h('div', { class: 'value' }, value), h('div', { class: 'note' }, note));
 }
 
-function alertNote(alerts) {
-	const counts = levels.map((level) => [level, alerts.filter((alert) => alert.severity === level).length]).filter(([, count]) => count > 0);
-	return counts.length > 0 ? counts.map(([level, count]) => `${count} ${level}`).join(', ') : 'none';
-}
-
-function tiles(incidents, alerts, blocked, audit) {
-	const open = incidents.filter((incident) => incident.closed_at === null);
-	const waiting = open.filter((incident) => incident.status === 'awaiting_approval').length;
-	const today = alerts.filter((alert) => Date.now() - new Date(alert.raised_at).getTime() < DAY);
+function tiles({ alerts, open, waiting, blocked, audit }) {
+	const raised = levels.filter((level) => alerts[level] > 0);
+	const lag = audit.seal_lag > 10 ? `${duration(audit.seal_lag)} behind` : 'up to date';
 	return [
-		tile('#incidents', 'Open incidents', number(open.length), waiting > 0 ? `${waiting} waiting for approval` : 'none waiting for approval', open.length > 0 ? 'bad' : null),
-		tile('#alerts', 'Alerts in 24 hours', `${number(today.length)}${today.length === 500 ? '+' : ''}`, alertNote(today)),
-		tile('#alerts', 'Blocked addresses', number(blocked.length), blocked.length > 0 ? `${number(blocked.reduce((sum, one) => sum + one.refusals, 0))} refusals` : 'none'),
-		tile('#audit', 'Events sealed', number(audit.sealed), `${audit.seal_lag > 10 ? `${duration(audit.seal_lag)} behind` : 'up to date'}, ${number(audit.dropped)} lost`,
-			audit.dropped > 0 || audit.seal_lag > 60 ? 'bad' : null),
+		tile('#incidents', 'Open incidents', number(open), waiting > 0 ? `${waiting} waiting for approval` : 'none waiting for approval', open > 0 ? 'bad' : null),
+		tile('#alerts', 'Alerts in 24 hours', number(raised.reduce((sum, level) => sum + alerts[level], 0)), raised.map((level) => `${alerts[level]} ${level}`).join(', ') || 'none'),
+		tile('#alerts', 'Blocked addresses', number(blocked), blocked > 0 ? 'turned away until their time is over' : 'none'),
+		tile('#audit', 'Events sealed', number(audit.sealed), `${lag}, ${number(audit.dropped)} lost`, audit.dropped > 0 || audit.seal_lag > 60 ? 'bad' : null),
 	];
 }
 
@@ -58,10 +50,7 @@ export function show(main, context) {
 		context.run(drawActivity);
 	} }, name);
 	const drawActivity = async () => fill(activity, charts(await read('activity', { hours })));
-	const drawNumbers = async () => {
-		const [incidents, alerts, blocked, audit] = await Promise.all([read('incidents', { max_rows: 500 }), read('alerts', { max_rows: 500 }), read('blocked', { max_rows: 500 }), read('audit')]);
-		fill(numbers, tiles(incidents, alerts, blocked, audit));
-	};
+	const drawNumbers = async () => fill(numbers, tiles(await read('overview')));
 	const drawLatest = () => fill(latest, events.list.length === 0 ? h('p', { class: 'empty' }, 'No events yet.')
 		: table('The newest events', eventColumns, events.list.slice(0, 10)));
 

@@ -10,12 +10,12 @@ CREATE ROLE console_admin LOGIN IN ROLE twin_admin;
 CREATE ROLE console_auditor LOGIN IN ROLE twin_auditor;
 CREATE ROLE console_stranger LOGIN;
 
-SELECT is(array_agg(p.proname::text ORDER BY p.proname), '{approve_incident,assign_incident,close_incident,note_incident,revert_incident,unblock_address}',
+SELECT is(array_agg(p.proname::text ORDER BY p.proname), '{approve_incident,assign_incident,close_incident,mark_alert_false,note_incident,revert_incident,unblock_address}',
 	'what changes something is for administrators alone')
 	FROM pg_proc p WHERE p.pronamespace = 'twin_console'::regnamespace AND has_function_privilege('twin_admin', p.oid, 'EXECUTE') AND NOT has_function_privilege('twin_auditor', p.oid, 'EXECUTE');
 SELECT is(count(*), 0::bigint, '... and all else does not write')
 	FROM pg_proc p WHERE p.pronamespace = 'twin_console'::regnamespace AND has_function_privilege('twin_auditor', p.oid, 'EXECUTE') AND p.provolatile = 'v';
-SELECT is(array_agg(p.proname::text ORDER BY p.proname), '{audit,events}', 'only what reads the tables of the tree runs in the owner''s name')
+SELECT is(array_agg(p.proname::text ORDER BY p.proname), '{events,verification_steps}', 'only what reads the tables of the tree runs in the owner''s name')
 	FROM pg_proc p WHERE p.pronamespace = 'twin_console'::regnamespace AND p.prosecdef;
 SELECT is(count(*), 0::bigint, 'nobody else may call any')
 	FROM pg_proc p, unnest(ARRAY['twin_viewer', 'twin_operator', 'twin_anonymous', 'twin_gateway', 'console_stranger']) r

@@ -80,7 +80,7 @@ my $who = $gateway->get('/console/api/who', token => $token{ada});
 is_deeply($who->json, { username => 'ada', role => 'admin', may_act => JSON::PP::true, database => 'postgres' }, 'an administrator, by a function of twin_console and not of what is exposed');
 is($who->header('Cache-Control'), 'no-store', '... kept by nobody');
 is_deeply($gateway->get('/console/api/who', token => $token{audrey})->json, { username => 'audrey', role => 'auditor', may_act => JSON::PP::false, database => 'postgres' }, 'an auditor');
-my @reads = qw(who events activity alerts incidents blocked keys audit verify);
+my @reads = qw(who overview events activity alerts incidents blocked keys audit verification_steps verify);
 foreach my $name (@reads)
 {
 	is($gateway->status('GET', "/console/api/$name", token => $token{ada}), 200, "an administrator reads $name");

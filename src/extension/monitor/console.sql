@@ -23,7 +23,8 @@ COMMENT ON FUNCTION twin_console.who() IS 'who is asking, and whether he may act
 CREATE FUNCTION twin_console.events(after bigint DEFAULT NULL, before bigint DEFAULT NULL, max_rows integer DEFAULT 200)
 	RETURNS TABLE (leaf_index bigint, event_id bigint, event_time timestamptz, event_type text, severity text, outcome text, action text, resource text,
 		record_id text, username text, session_user_name text, client_address inet, application_name text, events integer, details jsonb)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 200 SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 200 SET search_path = pg_catalog, pg_temp
+	SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
 	RETURN QUERY
 		SELECT s.first_leaf, e.event_id, e.event_time, e.event_type::text, e.severity::text, e.outcome::text, e.action::text, e.resource::text,
@@ -105,21 +106,42 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_console.keys() IS 'every version of every key, and how often the key was used since the server started';
 
-/* How the log is: what is sealed and signed, and in which steps it can be verified, each short enough for one request. */
 CREATE FUNCTION twin_console.audit() RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	told jsonb;
-BEGIN
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
 	SELECT jsonb_build_object('emitted', s.emitted, 'written', s.written, 'dropped', s.dropped, 'ring_fill', s.ring_fill, 'sealed', s.sealed,
 			'seal_lag', extract(epoch FROM s.seal_lag), 'checkpoint_age', extract(epoch FROM s.checkpoint_age), 'checkpoint', twin.audit_checkpoint())
-		INTO told FROM twin.stat_audit s;
-	/* a step ends with the checkpoint after so many leaves; the last has no end, and looks at the exported checkpoint as well */
-	RETURN told || jsonb_build_object('steps', (SELECT coalesce(jsonb_agg(t.at ORDER BY t.at), '[]') FROM (
-		SELECT min(c.created_at) AS at FROM twin_internal.checkpoints_of_log c GROUP BY c.size / greatest(20000, (told ->> 'sealed')::bigint / 200 + 1) OFFSET 1) t));
+		FROM twin.stat_audit s;
+END;
+COMMENT ON FUNCTION twin_console.audit() IS 'counters of the audit log, and its newest checkpoint';
+
+CREATE FUNCTION twin_console.overview() RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN jsonb_build_object(
+		'alerts', (SELECT coalesce(jsonb_object_agg(c.severity, c.times), '{}') FROM (
+			SELECT a.severity, count(*) AS times FROM twin.alerts a WHERE a.raised_at > clock_timestamp() - interval '24 hours' GROUP BY a.severity) c),
+		'open', (SELECT count(*) FROM twin.incidents i WHERE i.closed_at IS NULL),
+		'waiting', (SELECT count(*) FROM twin.incidents i WHERE i.status = 'awaiting_approval'),
+		'blocked', (SELECT count(*) FROM twin.blocked_addresses b),
+		'audit', (SELECT jsonb_build_object('sealed', s.sealed, 'seal_lag', extract(epoch FROM s.seal_lag), 'dropped', s.dropped) FROM twin.stat_audit s));
 END
 $$;
-COMMENT ON FUNCTION twin_console.audit() IS 'counters of the audit log, its newest checkpoint, and times between which verify() has some 20000 events to look at';
+COMMENT ON FUNCTION twin_console.overview() IS 'how many alerts of a day, incidents, blocked addresses, events there are';
+
+/* A step ends with the first checkpoint after so many leaves: looked up one after the other, for there is one every few seconds of years. */
+CREATE FUNCTION twin_console.verification_steps() RETURNS SETOF timestamptz
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 200 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH RECURSIVE steps (size, ends_at, width) AS (
+		SELECT 0::bigint, NULL::timestamptz, greatest(20000, l.size / 200) FROM twin_internal.ledger_state l
+		UNION ALL
+		SELECT c.size, c.created_at, s.width FROM steps s CROSS JOIN LATERAL (
+			SELECT o.size, o.created_at FROM twin_internal.checkpoints_of_log o WHERE o.size >= s.size + s.width ORDER BY o.size LIMIT 1) c
+	)
+	SELECT s.ends_at FROM steps s WHERE s.ends_at IS NOT NULL ORDER BY s.size;
+END;
+COMMENT ON FUNCTION twin_console.verification_steps() IS 'times of checkpoints between which verify() has some 20000 events to look at, or a two hundredth of all';
 
 CREATE FUNCTION twin_console.verify(from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL)
 	RETURNS TABLE (ok boolean, checked bigint, first_bad bigint, reason text)
@@ -179,13 +201,22 @@ END
 $$;
 COMMENT ON FUNCTION twin_console.unblock_address(inet) IS 'twin.unblock_address()';
 
+CREATE FUNCTION twin_console.mark_alert_false(alert_id bigint) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM twin.mark_alert_false($1);
+END
+$$;
+COMMENT ON FUNCTION twin_console.mark_alert_false(bigint) IS 'twin.mark_alert_false()';
+
 REVOKE ALL ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer),
 	twin_console.activity(integer), twin_console.alerts(integer), twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(),
-	twin_console.audit(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
+	twin_console.audit(), twin_console.overview(), twin_console.verification_steps(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
 	twin_console.assign_incident(text, text), twin_console.note_incident(text, text), twin_console.close_incident(text, text),
-	twin_console.unblock_address(inet) FROM PUBLIC;
+	twin_console.unblock_address(inet), twin_console.mark_alert_false(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer), twin_console.activity(integer), twin_console.alerts(integer),
-	twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(),
-	twin_console.verify(timestamptz, timestamptz) TO twin_admin, twin_auditor;
+	twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(), twin_console.overview(),
+	twin_console.verification_steps(), twin_console.verify(timestamptz, timestamptz) TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_console.approve_incident(text), twin_console.revert_incident(text), twin_console.assign_incident(text, text),
-	twin_console.note_incident(text, text), twin_console.close_incident(text, text), twin_console.unblock_address(inet) TO twin_admin;
+	twin_console.note_incident(text, text), twin_console.close_incident(text, text), twin_console.unblock_address(inet),
+	twin_console.mark_alert_false(bigint) TO twin_admin;

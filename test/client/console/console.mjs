@@ -109,6 +109,13 @@ try {
 	await browser.clickText('Unblock', 'dialog');
 	check(await browser.has('is unblocked', 'main') && sql("SELECT count(*) FROM twin.blocked_addresses WHERE address = '198.51.100.4'") === '0', 'an address is unblocked');
 
+	sql(`SELECT twin_internal.raise_alert('unusual_access_patterns', 'medium', 'vera', 1, '{4000}', '{"subject_is": "user"}')`);
+	await browser.has('False alarm', 'main');
+	await browser.clickText('False alarm', 'main');
+	await browser.until('document.querySelector("dialog[open]")');
+	await browser.clickText('It was', 'dialog');
+	check(await browser.has('marked false', 'main') && sql("SELECT is_false FROM twin.alerts WHERE rule_name = 'unusual_access_patterns'") === 't', 'an alert that was none is marked');
+
 	await view('incidents');
 	check(await browser.has(incident, 'main .list'), 'an incident is shown');
 	check(await browser.has('opened', '.timeline'), '... with its timeline');
@@ -151,6 +158,14 @@ try {
 	await keep('audit-light');
 	await view('checks');
 	check(await browser.until('/not installed|pass/.test(document.querySelector("main").innerText)'), 'security checks are shown, or that there are none');
+
+	// ---- the line breaks, and comes again ----
+
+	await view('events');
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'twin_gateway'");
+	check(await browser.until('document.getElementById("line").dataset.state === "off"'), 'that the line is gone is shown');
+	sql("SELECT twin.record_event('while_away')");
+	check(await browser.until('document.getElementById("line").dataset.state === "on"') && await browser.has('while_away', 'main table'), 'it comes again by itself, and what happened meanwhile with it');
 
 	// ---- by keyboard alone ----
 
@@ -226,10 +241,18 @@ try {
 	await logout();
 	check(await browser.value('document.cookie') === '', 'logging out takes the cookies away');
 	check(!(await browser.text()).includes('thing_happened'), '... and what was shown');
-	check(await browser.value('fetch("/console/api/events").then((answer) => answer.status)') === 401, '... and the session is over');
+	const answered = 'fetch("/console/api/events").then((answer) => answer.status)';
+	check(await browser.value(answered) === 401, '... and the session is over');
+	sql("ALTER DATABASE postgres SET twin_security.token_lifetime = '4s'");
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'twin_gateway'");
+	for (let i = 0; i < 50 && await browser.value(answered) !== 401; i++)
+		await sleep(100);
 	await login('audrey');
 	await browser.has('Overview', 'main h1');
 	check(await browser.until('document.getElementById("line").dataset.state === "on"'), 'an auditor is let in, and his line is live');
+	await sleep(6000);
+	await view('keys');
+	check(await browser.has('primary', 'main') && browser.requests.some((one) => one.endsWith('/refresh')), 'a token that expires is exchanged, and nobody notices');
 	const second = sql("SELECT twin.open_incident('other')");
 	await view(`incidents/${second}`);
 	check(await browser.has(second, 'main .panel h2'), 'he sees incidents');

@@ -24,5 +24,6 @@ CREATE FUNCTION twin.close_incident(incident_id text, resolution text) RETURNS v
 CREATE FUNCTION twin.block_address(address inet, duration interval DEFAULT '1 hour', reason text DEFAULT NULL, end_sessions boolean DEFAULT true) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
 	INSERT INTO public.stand_blocked VALUES ($1, now(), now() + $2, $3, session_user, 7) $$;
 CREATE FUNCTION twin.unblock_address(address inet) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ DELETE FROM public.stand_blocked b WHERE b.address = $1 $$;
-REVOKE ALL ON FUNCTION twin.open_incident, twin.approve_incident, twin.revert_incident, twin.assign_incident, twin.note_incident, twin.close_incident, twin.block_address, twin.unblock_address FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin.open_incident, twin.approve_incident, twin.revert_incident, twin.assign_incident, twin.note_incident, twin.close_incident, twin.block_address, twin.unblock_address TO twin_admin;
+CREATE FUNCTION twin.mark_alert_false(alert_id bigint) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$ UPDATE twin_internal.alerts a SET is_false = true WHERE a.alert_id = $1 $$;
+REVOKE ALL ON FUNCTION twin.mark_alert_false, twin.open_incident, twin.approve_incident, twin.revert_incident, twin.assign_incident, twin.note_incident, twin.close_incident, twin.block_address, twin.unblock_address FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin.mark_alert_false, twin.open_incident, twin.approve_incident, twin.revert_incident, twin.assign_incident, twin.note_incident, twin.close_incident, twin.block_address, twin.unblock_address TO twin_admin;
