@@ -356,17 +356,36 @@ take_room(void)
 	return is_free;
 }
 
+/* Whether an entry of this database is in force. */
+static bool
+is_there(const AddressNetwork *network, AddressKind kind, TimestampTz now)
+{
+	uint32 place;
+	bool there;
+
+	LWLockAcquire(&blocked->lock.lock, LW_SHARED);
+	place = address_set_place(&blocked->set, network, kind, MyDatabaseId);
+	there = place != ADDRESS_NONE && blocked->set.entries[place].until > now;
+	LWLockRelease(&blocked->lock.lock);
+	return there;
+}
+
 bool
-limit_reserve_block(void)
+limit_reserve_block(const AddressNetwork *network, AddressKind kind, bool *is_reserved)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	Pen pen;
 
-	if (blocked == NULL || take_room())
+	*is_reserved = false;
+	if (blocked == NULL)
+		return true;
+	*is_reserved = take_room();
+	if (*is_reserved || is_there(network, kind, now))
 		return true;
 	/* what is over makes room */
 	pen = take_pen();
 	drop_all(&pen, is_over, &now);
 	limit_close_blocks(pen.file, pen.error);
-	return take_room();
+	*is_reserved = take_room();
+	return *is_reserved;
 }

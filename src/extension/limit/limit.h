@@ -109,8 +109,11 @@ extern void limit_change_blocks(Oid database, const BlockChange *changes, int co
 /* Makes a database's entries exactly these. */
 extern void limit_replace_blocks(Oid database, const BlockChange *changes, int count);
 
-/* Reserves room for an entry that is to come; false where there is none.  Given back as above, whatever becomes of it. */
-extern bool limit_reserve_block(void);
+/*
+ * Sees to it that there will be room for an entry of this database; false where there is none.  What is reserved is to be
+ * given back as above, whatever becomes of it; nothing is for an entry that is there already when there is no more room.
+ */
+extern bool limit_reserve_block(const AddressNetwork *network, AddressKind kind, bool *is_reserved);
 
 /* Databases that have entries, at most so many; returns how many there are. */
 extern int limit_databases_with_blocks(Oid *databases, int most);

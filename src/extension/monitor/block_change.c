@@ -88,11 +88,10 @@ note_change(const AddressNetwork *network, AddressKind kind, TimestampTz until)
 	if (until == 0)
 		return;
 	/* once it is committed nothing may fail */
-	if (!limit_reserve_block())
+	if (!limit_reserve_block(network, kind, &notes[note_count - 1].is_reserved))
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("too many networks are blocked"),
 						errhint("Unblock some, block networks in place of single addresses, or raise "
 								"twin_security.max_blocks.")));
-	notes[note_count - 1].is_reserved = true;
 }
 
 /* Waits until whoever wrote a version of the row last has brought it to shared memory: he holds his lock until then. */
