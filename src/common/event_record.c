@@ -84,14 +84,42 @@ event_record_encode(const EventRecord *record, uint8_t *to)
 	return (size_t) (at - to);
 }
 
+/* Whether bytes begin as a record does. */
+static bool
+begins_well(Bytes bytes)
+{
+	const uint8_t *at = bytes.data;
+
+	return bytes.length >= FIXED_SIZE && at[0] == VERSION && at[1] < EVENT_CLASSES && at[2] < EVENT_SEVERITIES &&
+		   at[OUTCOME_AT] < EVENT_OUTCOMES && (at[4] & ~EVENT_FLAGS_ALL) == 0;
+}
+
+bool
+event_record_kind(Bytes bytes, EventKind *kind)
+{
+	const uint8_t *at = bytes.data;
+	size_t length;
+
+	_Static_assert(EVENT_TYPE == 0, "the type is the first text");
+	if (bytes.length < FIXED_SIZE + 2 || !begins_well(bytes))
+		return false;
+	length = bytes_get_u16(at + FIXED_SIZE);
+	if (length == 0 || length > TYPE_MAX || length > bytes.length - FIXED_SIZE - 2)
+		return false;
+	*kind = (EventKind){.class_number = (EventClass) at[1],
+						.outcome = (EventOutcome) at[OUTCOME_AT],
+						.application_made = (at[4] & EVENT_APPLICATION_MADE) != 0,
+						.type = bytes_of(at + FIXED_SIZE + 2, length)};
+	return true;
+}
+
 bool
 event_record_decode(Bytes bytes, EventRecord *record)
 {
 	const uint8_t *at = bytes.data;
 	const uint8_t *end = bytes.data + bytes.length;
 
-	if (bytes.length < FIXED_SIZE || at[0] != VERSION || at[1] >= EVENT_CLASSES || at[2] >= EVENT_SEVERITIES ||
-		at[3] >= EVENT_OUTCOMES || (at[4] & ~EVENT_FLAGS_ALL) != 0)
+	if (!begins_well(bytes))
 		return false;
 	record->class_number = at[1];
 	record->severity = at[2];

@@ -108,6 +108,18 @@ extern size_t event_record_encode(const EventRecord *record, uint8_t *to);
 /* Reads one; its texts point into the bytes.  False when these are no record. */
 extern bool event_record_decode(Bytes bytes, EventRecord *record);
 
+/* What kind of an event a record is: all that who counts events needs, and quick to read. */
+typedef struct EventKind
+{
+	EventClass class_number;
+	EventOutcome outcome;
+	bool application_made;
+	Bytes type;
+} EventKind;
+
+/* Reads it, where event_record_decode() would; of a record whose rest is damaged, perhaps, too.  The type points into the bytes. */
+extern bool event_record_kind(Bytes bytes, EventKind *kind);
+
 /* Changes the outcome of an encoded record. */
 extern void event_record_set_outcome(uint8_t *encoded, EventOutcome outcome);
 

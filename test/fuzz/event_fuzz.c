@@ -3,7 +3,7 @@
  *		Security events as they come out of shared memory, and the JSON made of
  *		whatever texts they hold.
  *
- * What is decoded lies inside of the bytes and encodes to the same bytes; a
+ * What is decoded lies inside of the bytes, encodes to the same bytes and is of the kind that is read alone; a
  * quoted text and cut details are of valid JSON strings and of bounded length.
  */
 #include "fuzz.h"
@@ -43,7 +43,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *exact = fuzz_copy(data, size);
 	EventRecord record;
+	EventKind kind;
+	bool has_kind = event_record_kind(bytes_of(exact, size), &kind);
 
+	if (has_kind)
+		MUST(kind.type.length > 0 && kind.type.data >= exact && kind.type.data + kind.type.length <= exact + size);
 	if (event_record_decode(bytes_of(exact, size), &record))
 	{
 		uint8_t *again = fuzz_memory(EVENT_RECORD_MAX);
@@ -51,6 +55,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (int i = 0; i < EVENT_TEXTS; i++)
 			MUST(record.text[i].data == NULL || (record.text[i].data >= exact && record.text[i].length <= size &&
 												 record.text[i].data + record.text[i].length <= exact + size));
+		MUST(has_kind && kind.class_number == record.class_number && kind.outcome == record.outcome &&
+			 kind.type.data == record.text[EVENT_TYPE].data && kind.type.length == record.text[EVENT_TYPE].length);
 		MUST(event_record_encode(&record, again) == size && memcmp(again, exact, size) == 0);
 		free(again);
 	}

@@ -75,6 +75,64 @@ round_trips(void)
 	free(encoded);
 }
 
+/* Whether the kind of a record is what decoding it says. */
+static bool
+same_kind(const EventRecord *record, const EventKind *kind)
+{
+	return kind->class_number == record->class_number && kind->outcome == record->outcome &&
+		   kind->application_made == ((record->flags & EVENT_APPLICATION_MADE) != 0) &&
+		   kind->type.length == record->text[EVENT_TYPE].length &&
+		   memcmp(kind->type.data, record->text[EVENT_TYPE].data, kind->type.length) == 0;
+}
+
+static void
+kinds(void)
+{
+	uint8_t *memory = unit_memory(EVENT_RECORD_MAX);
+	uint8_t *encoded = unit_memory(EVENT_RECORD_MAX);
+	EventRecord record;
+	EventKind kind;
+	size_t length;
+
+	for (int flags = 0; flags <= EVENT_FLAGS_ALL; flags++)
+		for (size_t type = 1; type <= event_text_max[EVENT_TYPE]; type++)
+		{
+			fill_record(&record, memory, 9);
+			record.flags = (uint8_t) flags;
+			record.class_number = (uint8_t) (type % EVENT_CLASSES);
+			record.outcome = (uint8_t) (type % EVENT_OUTCOMES);
+			record.text[EVENT_TYPE] = bytes_of(memory, type);
+			length = event_record_encode(&record, encoded);
+			CHECK(event_record_kind(bytes_of(encoded, length), &kind));
+			CHECK(same_kind(&record, &kind), "flags %d type of %zu bytes", flags, type);
+		}
+	record.text[EVENT_TYPE] = bytes_of(NULL, 0);
+	length = event_record_encode(&record, encoded);
+	CHECK(!event_record_kind(bytes_of(encoded, length), &kind), "no type");
+	fill_record(&record, memory, 9);
+	length = event_record_encode(&record, encoded);
+	for (size_t cut = 0; cut < length; cut++)
+	{
+		uint8_t *exact = unit_memory(cut);
+
+		memcpy(exact, encoded, cut);
+		/* what follows the type is not looked at */
+		CHECK(event_record_kind(bytes_of(exact, cut), &kind) == (cut >= 61 + 2 + record.text[EVENT_TYPE].length),
+			  "cut at %zu", cut);
+		free(exact);
+	}
+	for (int i = 0; i < 5; i++)
+	{
+		uint8_t kept = encoded[i];
+
+		encoded[i] = 0xff;
+		CHECK(!event_record_kind(bytes_of(encoded, length), &kind), "byte %d", i);
+		encoded[i] = kept;
+	}
+	free(memory);
+	free(encoded);
+}
+
 static void
 too_long(void)
 {
@@ -239,6 +297,7 @@ cutting(void)
 
 static const UnitCase cases[] = {
 	{"records come out as they went in", round_trips},
+	{"the kind of a record is read alone", kinds},
 	{"texts that are too long are refused", too_long},
 	{"damaged records are refused or stay inside", damage},
 	{"words", words},

@@ -160,12 +160,12 @@ kind_of_record(const EventRecord *record)
 void
 counted_pushed(Counted *counted, Bytes encoded)
 {
-	EventRecord record;
+	EventKind read;
 	CountedKind kind;
 
-	if (!event_record_decode(encoded, &record))
+	if (!event_record_kind(encoded, &read))
 		return;
-	kind = kind_of_record(&record);
+	kind = kind_of(read.class_number, read.outcome, read.application_made, read.type);
 	add(counted, &kind, 1, 0);
 }
 
