@@ -86,6 +86,9 @@ sql($node, q{SELECT count(v) FROM units}, user => 'reader');
 ok(watched(), 'a table is read');
 is(sql($node, q{SELECT details->>'subject_is', details->>'rows_read' FROM twin.alerts WHERE subject = 'reader'}), 'role|60000', '... by a role, more of it than ever');
 
+sql($node, q{SELECT twin.create_user('made', 'correct horse battery staple 9')});
+ok(watched() && sql($node, q{SELECT count(*) FROM twin.access_profiles WHERE username = 'made'}) == 0, 'what is done to a user is not what he does');
+
 # ---- restart ----
 
 restart_with($node, $key);
