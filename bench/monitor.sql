@@ -20,7 +20,7 @@ BEGIN
 	COMMIT;
 	CALL bench.await_watch();
 	began := clock_timestamp();
-	PERFORM twin.record_event(CASE WHEN i % 10 = 0 THEN 'login_failure' ELSE 'bench' END, client_address => '10.0.0.0'::inet + i % 50000, username => 'u' || i % 1000) FROM generate_series(1, events) i;
+	PERFORM twin.record_event(CASE WHEN i % 10 = 0 THEN 'login_failure' ELSE 'bench' END, client_address => '10.0.0.0'::inet + 100000 * round + i % 50000, username => 'u' || i % 1000) FROM generate_series(1, events) i;
 	FOR i IN 1..600000 LOOP
 		EXIT WHEN (SELECT s.ring_fill = 0 FROM twin.stat_audit s);
 		COMMIT;
@@ -76,3 +76,5 @@ SELECT twin.record_event('login_failure', client_address => '198.51.100.7') IS N
 CALL bench.await_watch();
 SELECT count(*) AS alerts_of_the_counted_one FROM twin.alerts WHERE subject = '198.51.100.7';
 SELECT dropped AS dropped_by_the_ring, pg_size_pretty(m.allocated_size) AS memory FROM twin.stat_audit, pg_shmem_allocations m WHERE m.name = 'twin_security windows';
+SELECT rules, round(1e6 * percentile_cont(0.5) WITHIN GROUP (ORDER BY written)::numeric / 50000, 1) AS us_until_written, round(1e6 * percentile_cont(0.5) WITHIN GROUP (ORDER BY watched)::numeric / 50000, 1) AS us_until_watched
+FROM bench.paths WHERE round > 0 GROUP BY rules ORDER BY rules;

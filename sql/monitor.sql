@@ -131,6 +131,11 @@ SELECT count(*) FROM twin.test_rule('t_user', now() + interval '1 hour', now() -
 SELECT count(*) FROM twin.test_rule('nobodys', now(), now());
 SELECT count(*) FROM twin.test_rule('unusual_access_patterns', now(), now());
 
+-- how far rules are is not for anybody to say
+UPDATE twin_internal.monitor_position SET next_leaf = next_leaf + 1000;
+DELETE FROM twin_internal.monitor_position;
+SELECT rules > 0 AS rules, watched > 0 AS watched, waiting >= 0 AS waiting, subjects > 0 AS subjects, room > 10000 AS room, displaced FROM twin.stat_rules;
+
 -- every change of a rule is an event
 DELETE FROM twin.alert_rules WHERE rule_name LIKE 't\_%';
 SELECT pg_temp.wait_for(0);

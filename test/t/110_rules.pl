@@ -122,6 +122,8 @@ sql($node, q{SELECT twin.record_event('login_failure', client_address => '198.51
 ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE subject = '198.51.100.7'}), 'a hundred thousand addresses do not displace the one that is counted');
 is(sql($node, q{SELECT dropped, (SELECT count(*) FROM twin.alerts WHERE subject LIKE '10.%') FROM twin.stat_audit}), '0|0', '... and no event is lost, nor any of them told');
 
+is(sql($node, q{SELECT subjects <= room AND room < 3000 AND displaced > 90000 FROM twin.stat_rules}), 't', '... in as much memory as there is');
+
 # ---- in one statement, with every rule on ----
 
 sql($node, q{INSERT INTO twin.alert_rules (rule_name, event_types, threshold, cooldown) VALUES ('everything', '{*}', 1, '0'), ('some', '{x*}', 1000, '1 hour')});

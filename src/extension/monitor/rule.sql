@@ -50,7 +50,9 @@ SELECT pg_catalog.pg_extension_config_dump('twin_internal.dropped_alert_rules', 
 CREATE FUNCTION twin_internal.alert_rules_changed() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_alert_rules_changed';
 COMMENT ON FUNCTION twin_internal.alert_rules_changed() IS 'has twin.alert_rules read again';
-CREATE TRIGGER alert_rules_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.alert_rules
+CREATE TRIGGER alert_rules_changed AFTER INSERT OR UPDATE OR DELETE ON twin.alert_rules
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.alert_rules_changed();
+CREATE TRIGGER alert_rules_emptied AFTER TRUNCATE ON twin.alert_rules
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.alert_rules_changed();
 
 CREATE TRIGGER require_warrant BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.alert_rules
@@ -136,9 +138,21 @@ CREATE TRIGGER tell_alert_rules_emptied AFTER TRUNCATE ON twin.alert_rules
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.tell_alert_rules();
 
 /* a subscription fires only these */
-ALTER TABLE twin.alert_rules ENABLE ALWAYS TRIGGER alert_rules_changed, ENABLE ALWAYS TRIGGER replace_seed,
-	ENABLE ALWAYS TRIGGER note_dropped, ENABLE ALWAYS TRIGGER note_emptied;
+ALTER TABLE twin.alert_rules ENABLE ALWAYS TRIGGER alert_rules_changed, ENABLE ALWAYS TRIGGER alert_rules_emptied,
+	ENABLE ALWAYS TRIGGER replace_seed, ENABLE ALWAYS TRIGGER note_dropped, ENABLE ALWAYS TRIGGER note_emptied;
 ALTER TABLE twin_internal.dropped_alert_rules ENABLE ALWAYS TRIGGER drop_seed;
+
+CREATE FUNCTION twin_internal.stat_windows(OUT subjects bigint, OUT room bigint, OUT displaced bigint) RETURNS record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_stat_windows';
+COMMENT ON FUNCTION twin_internal.stat_windows() IS 'rules'' windows in shared memory: of this database, and how many fit in of all; subjects that were displaced while they were counted, since the server started';
+
+CREATE VIEW twin.stat_rules AS
+	SELECT (SELECT count(*) FROM twin.alert_rules r WHERE r.enabled) AS rules, p.next_leaf AS watched, greatest(l.size - p.next_leaf, 0) AS waiting, w.subjects, w.room, w.displaced
+	FROM twin_internal.stat_windows() w LEFT JOIN twin_internal.monitor_position p ON true LEFT JOIN twin_internal.ledger_state l ON true;
+COMMENT ON VIEW twin.stat_rules IS 'rules that are enabled; leaves of the audit log that were watched, and that are sealed and wait for it; subjects that are counted in this database, how many rules and subjects fit into memory, and how many made room for others since the server started; needs preloading';
+GRANT SELECT ON twin.stat_rules TO twin_admin, twin_auditor;
+REVOKE ALL ON FUNCTION twin_internal.stat_windows() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_internal.stat_windows() TO twin_admin, twin_auditor;
 
 CREATE FUNCTION twin.test_rule(rule_name text, from_time timestamptz, to_time timestamptz) RETURNS TABLE(subject text, event_time timestamptz, count bigint, event_ids bigint[])
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 100

@@ -14,9 +14,13 @@
 
 #include "common/siphash.h"
 
+#include "access/htup_details.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
+
+PG_FUNCTION_INFO_V1(tsec_stat_windows);
 
 #define PARTITIONS 64
 #define RECOUNT_LEAVES 100000
@@ -226,4 +230,41 @@ windows_quiet(uint64 hash, int64 until)
 	if (entry != NULL)
 		entry->quiet_until = until;
 	LWLockRelease(lock);
+}
+
+/* ---- statistics ---- */
+
+static int64
+count_own(void)
+{
+	int64 own = 0;
+
+	for (uint64 bucket = 0; bucket < table->buckets; bucket++)
+	{
+		const WindowEntry *entries = entries_of(bucket);
+
+		CHECK_FOR_INTERRUPTS();
+		LWLockAcquire(lock_of(bucket), LW_SHARED);
+		for (int i = 0; i < WINDOW_WAYS; i++)
+			own += entries[i].tag != 0 && entries[i].database == MyDatabaseId;
+		LWLockRelease(lock_of(bucket));
+	}
+	return own;
+}
+
+/* stat_windows(): subjects that are counted here, how many fit in, how many were displaced */
+Datum
+tsec_stat_windows(PG_FUNCTION_ARGS)
+{
+	TupleDesc shape;
+	Datum values[3];
+	bool nulls[3] = {false};
+
+	base_require_preload("counting of events");
+	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "twin_security: a row is asked for");
+	values[0] = Int64GetDatum(count_own());
+	values[1] = Int64GetDatum((int64) (table->buckets * WINDOW_WAYS));
+	values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&table->displaced));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));
 }
