@@ -162,6 +162,18 @@ sql($node, 'DROP TRIGGER spoil ON twin_internal.alerts');
 sql($node, work('user10', q{'2026-02-17 02:35+00'}, '10.1.0.10', 30, 1));
 ok(watched() && alerts_about('user10') == 1, '... and is raised when it can be');
 
+# ---- a batch that fails ----
+
+sql($node, q{CREATE TRIGGER spoil BEFORE UPDATE ON twin_internal.access_profiles FOR EACH ROW WHEN (NEW.username = 'user10') EXECUTE FUNCTION spoil()});
+my $seed = sql($node, 'SELECT seed FROM twin_internal.access_model');
+sql($node, work('user10', q{'2026-02-18 02:35+00'}, '10.1.0.10', 30, 4000));
+ok(watched() && alerts_about('user10') == 1, 'a batch that cannot be written raises nothing');
+like(slurp_file($node->logfile), qr/LOG:  security events could not be watched: spoiled/, '... and is logged');
+sql($node, 'DROP TRIGGER spoil ON twin_internal.access_profiles');
+sql($node, work('user10', q{'2026-02-18 03:35+00'}, '10.1.0.10', 30, 4000));
+ok(watched() && alerts_about('user10') == 2, '... later ones are watched');
+is(sql($node, 'SELECT seed FROM twin_internal.access_model'), $seed, '... with what was learned before');
+
 # ---- dump and restore ----
 
 my $dump = $node->basedir . '/dump.sql';
