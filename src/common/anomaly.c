@@ -271,7 +271,7 @@ learn_presence(AnomalyModel *model, AnomalyProfile *profile)
 		profile->pause = (float) (hour - profile->last) / 24;
 	}
 	profile->denial_rate += 0.05f * ((float) denials - profile->denial_rate);
-	profile->last = hour;
+	profile->last = hour > profile->last ? hour : profile->last; /* what is told late ends no pause */
 	add(&profile->windows);
 }
 

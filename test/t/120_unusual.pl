@@ -86,6 +86,9 @@ sql($node, q{SELECT count(v) FROM units}, user => 'reader');
 ok(watched(), 'a table is read');
 is(sql($node, q{SELECT details->>'subject_is', details->>'rows_read' FROM twin.alerts WHERE subject = 'reader'}), 'role|60000', '... by a role, more of it than ever');
 
+sql($node, q{SELECT twin.create_user('made', 'correct horse battery staple 9')});
+ok(watched() && sql($node, q{SELECT count(*) FROM twin.access_profiles WHERE username = 'made'}) == 0, 'what is done to a user is not what he does');
+
 # ---- restart ----
 
 restart_with($node, $key);
@@ -158,6 +161,18 @@ like(slurp_file($node->logfile), qr/an alert of unusual access could not be rais
 sql($node, 'DROP TRIGGER spoil ON twin_internal.alerts');
 sql($node, work('user10', q{'2026-02-17 02:35+00'}, '10.1.0.10', 30, 1));
 ok(watched() && alerts_about('user10') == 1, '... and is raised when it can be');
+
+# ---- a batch that fails ----
+
+sql($node, q{CREATE TRIGGER spoil BEFORE UPDATE ON twin_internal.access_profiles FOR EACH ROW WHEN (NEW.username = 'user10') EXECUTE FUNCTION spoil()});
+my $seed = sql($node, 'SELECT seed FROM twin_internal.access_model');
+sql($node, work('user10', q{'2026-02-18 02:35+00'}, '10.1.0.10', 30, 4000));
+ok(watched() && alerts_about('user10') == 1, 'a batch that cannot be written raises nothing');
+like(slurp_file($node->logfile), qr/LOG:  security events could not be watched: spoiled/, '... and is logged');
+sql($node, 'DROP TRIGGER spoil ON twin_internal.access_profiles');
+sql($node, work('user10', q{'2026-02-18 03:35+00'}, '10.1.0.10', 30, 4000));
+ok(watched() && alerts_about('user10') == 2, '... later ones are watched');
+is(sql($node, 'SELECT seed FROM twin_internal.access_model'), $seed, '... with what was learned before');
 
 # ---- dump and restore ----
 

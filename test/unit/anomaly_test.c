@@ -222,6 +222,17 @@ windows_are_hours(void)
 	CHECK(profile.windows == 1, "nothing to close");
 }
 
+/* Who is told of late was not away in between. */
+static void
+what_is_told_late_ends_no_pause(void)
+{
+	learn();
+	work(&profiles[0], NOW - 60 * (int64_t) DAY + 10 * HOUR, 10, 30, 8);
+	work(&profiles[0], NOW + 10 * HOUR, 10, 30, 8);
+	CHECK(score_of(&profiles[0]).features[ANOMALY_PAUSE] == 0, "%f",
+		  (double) score_of(&profiles[0]).features[ANOMALY_PAUSE]);
+}
+
 /* Whatever the clock says, and however many keys there are. */
 static void
 any_event_is_borne(void)
@@ -313,6 +324,7 @@ main(void)
 		{"what was excused is not counted again", what_was_excused_is_not_counted_again},
 		{"excuses take the place of the oldest", excuses_take_the_place_of_the_oldest},
 		{"windows are hours", windows_are_hours},
+		{"what is told late ends no pause", what_is_told_late_ends_no_pause},
 		{"any event is borne", any_event_is_borne},
 		{"bytes keep everything", bytes_keep_everything},
 		{"damaged bytes are refused", damaged_bytes_are_refused},

@@ -214,24 +214,28 @@ rule_begin_batch(int64 leaf)
 
 /* ---- raising ---- */
 
-/* Until when the rule is quiet about a subject, as the alerts say that are there. */
+#define LAST_ALERT(whose)                                                                                    \
+	"SELECT max(a.event_time) FROM (SELECT l.event_time FROM twin_internal.alerts l WHERE l.rule_name = $1 " \
+	"AND " whose " AND l.details->>'subject_is' = $3 ORDER BY l.alert_id DESC LIMIT 1) a"
+
+/* Until when the rule is quiet about a subject, as the alerts say that are there; two statements, so that each has the index. */
 static TimestampTz
 quiet_until(const DueAlert *alert)
 {
 	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr any_plan = NULL;
+	bool is_any = alert->about.subject == NULL;
 	Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
 	Datum values[] = {CStringGetTextDatum(alert->rule->name),
-					  alert->about.subject == NULL ? (Datum) 0 : CStringGetTextDatum(alert->about.subject),
+					  is_any ? (Datum) 0 : CStringGetTextDatum(alert->about.subject),
 					  CStringGetTextDatum(alert->about.subject_is)};
 	bool null;
 	Datum last;
 
-	stream_run(
-		&plan,
-		"SELECT max(a.event_time) FROM (SELECT l.event_time FROM twin_internal.alerts l WHERE l.rule_name = $1 "
-		"AND l.subject IS NOT DISTINCT FROM $2 AND l.details->>'subject_is' = $3 "
-		"ORDER BY l.alert_id DESC LIMIT 1) a",
-		3, types, values, alert->about.subject == NULL ? " n " : NULL, SPI_OK_SELECT);
+	if (is_any)
+		stream_run(&any_plan, LAST_ALERT("l.subject IS NULL AND $2 IS NULL"), 3, types, values, " n ", SPI_OK_SELECT);
+	else
+		stream_run(&plan, LAST_ALERT("l.subject = $2"), 3, types, values, NULL, SPI_OK_SELECT);
 	last = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
 	return null ? PG_INT64_MIN : DatumGetTimestampTz(last) + alert->rule->cooldown;
 }

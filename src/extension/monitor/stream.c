@@ -55,11 +55,8 @@ monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch)
 
 /* Logs what was raised; not what ends this process's work. */
 static void
-note_failure(const char *what)
+tell_failure(const char *what, ErrorData *error)
 {
-	ErrorData *error = CopyErrorData();
-
-	FlushErrorState();
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 		ReThrowError(error);
 	ereport(LOG, (errcode(error->sqlerrcode), errmsg("%s: %s", what, error->message),
@@ -84,11 +81,15 @@ stream_try(void (*work)(void *argument), void *argument, const char *what)
 	}
 	PG_CATCH();
 	{
+		ErrorData *error;
+
 		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		note_failure(what);
+		tell_failure(what, error);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

@@ -44,6 +44,14 @@ forget_batch(void)
 	is_ending = false;
 }
 
+/* A batch was rolled back, and may come again: the tables say what was learned. */
+static void
+undo_batch(void)
+{
+	unusual_forget_model();
+	forget_batch();
+}
+
 static void
 begin_batch(void)
 {
@@ -63,9 +71,8 @@ watch(const WatchedEvent *event)
 	UnusualUser user;
 	Noted *noted;
 
-	/* the batch comes again, because it was rolled back */
 	if (is_ending || event->leaf_index < noted_to)
-		forget_batch();
+		undo_batch();
 	noted_to = event->leaf_index + event->rows;
 	if (!unusual_concerns(event, &user))
 		return;
@@ -158,11 +165,10 @@ end_batch(void)
 	int closed = 0;
 	int count;
 
-	if (is_ending || users == NULL)
-	{
-		forget_batch();
+	if (is_ending)
+		undo_batch();
+	if (users == NULL)
 		return;
-	}
 	is_ending = true;
 	all = list_users(&count);
 	unusual_load(all, count);
@@ -200,7 +206,7 @@ take_features(const Jsonb *details, float features[ANOMALY_FEATURES])
 			(float) Min(unusual_number(all->val.binary.data, anomaly_feature_names[i]), (double) ANOMALY_FEATURE_MAX);
 }
 
-/* excuse_access(profile bytea, details jsonb) -> bytea: the profile, to which an alert's features are as always from its hour on */
+/* excuse_access(profile bytea, details jsonb) -> bytea: to the profile an alert's features are as always from its hour on */
 Datum
 tsec_excuse_access(PG_FUNCTION_ARGS)
 {

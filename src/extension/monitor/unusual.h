@@ -48,8 +48,9 @@ extern double unusual_number(const JsonbContainer *object, const char *name);
 
 /* ---- unusual_store.c ---- */
 
-/* The model, read or begun; stays until the process ends or it is found that another has taken its place. */
+/* The model, read or begun when it is asked for first; and has it read again, because what it learned was rolled back. */
 extern AnomalyModel *unusual_model(void);
+extern void unusual_forget_model(void);
 
 /* Writes the model when it has learned much since, or some and long ago. */
 extern void unusual_keep_model(int windows_learned);

@@ -2,8 +2,8 @@
  * unusual_event.c
  *		What an event of the log says about somebody's habits.
  *
- * Only what somebody did counts, not what others did in his name: a failed login
- * is anybody's, and would teach that the attacker's network is the user's.
+ * Only what somebody did counts, not what is done to him or in his name: a failed
+ * login is anybody's, and would teach that the attacker's network is the user's.
  */
 #include "monitor/unusual.h"
 
@@ -15,7 +15,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
-/* What types mean; whatever else succeeded is a deed like any other. */
+/* What types mean that tell of a deed of whom they name.  Of others it is not known, or known not to be so. */
 static const struct
 {
 	const char *type;
@@ -29,36 +29,30 @@ static const struct
 	{"delete", ANOMALY_CHANGE, NULL},
 	{"truncate", ANOMALY_CHANGE, NULL},
 	{"permission_denied", ANOMALY_DENIED, NULL},
+	{"login_success", ANOMALY_OTHER, NULL},
+	{"token_refresh", ANOMALY_OTHER, NULL},
+	{"ddl", ANOMALY_OTHER, NULL},
+	{"grant", ANOMALY_OTHER, NULL},
+	{"configuration_change", ANOMALY_OTHER, NULL},
 };
 
-/* Types that say nothing about the user they name: of the log and the monitor themselves, and what is done to users. */
-static const char *const passed_over[] = {
-	"heartbeat", "alert_",         "audit_",      "address_",       "events_",
-	"incident_", "account_locked", "user_locked", "sessions_ended",
-};
-
-#define OTHER (-1)
+#define APPLICATION (-1) /* what an application says that somebody did */
 #define NOBODYS (-2)
 
-static bool
-begins_with(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0; /* public: types of events */
-}
-
-/* The row of deeds, OTHER or NOBODYS. */
+/* The row of deeds, or one of these. */
 static int
 deed_of(const WatchedEvent *event)
 {
+	bool succeeded = event->outcome != NULL && strcmp(event->outcome, "success") == 0; /* public: a word */
+
 	if (event->type == NULL)
 		return NOBODYS;
+	if (event->application_made)
+		return succeeded ? APPLICATION : NOBODYS;
 	for (int i = 0; i < (int) lengthof(deeds); i++)
 		if (strcmp(event->type, deeds[i].type) == 0) /* public: types of events */
 			return i;
-	for (int i = 0; i < (int) lengthof(passed_over); i++)
-		if (begins_with(event->type, passed_over[i]))
-			return NOBODYS;
-	return event->outcome != NULL && strcmp(event->outcome, "success") == 0 ? OTHER : NOBODYS; /* public: a word */
+	return NOBODYS;
 }
 
 bool
@@ -159,16 +153,17 @@ unusual_event(const WatchedEvent *event, uint64 seed)
 	char action[256];
 	AnomalyEvent noted = {
 		.time = (unusual_time(event) + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / USECS_PER_SEC,
-		.deed = row < 0 ? ANOMALY_OTHER : deeds[row].deed,
+		.deed = row == APPLICATION ? ANOMALY_OTHER : deeds[row].deed,
 		.network = network_of(event, seed),
 	};
 
 	snprintf(action, sizeof(action), "%s %s", event->type, event->action == NULL ? "" : event->action);
 	noted.action = hash_of(seed, "action", action);
-	if (row < 0 && event->application_made)
+	if (row == APPLICATION)
+	{
 		take_application(event, seed, &noted);
-	if (row < 0)
 		return noted;
+	}
 	noted.rows = amount_of(event, deeds[row].amount);
 	if (event->resource != NULL)
 		noted.object = hash_of(seed, noted.deed == ANOMALY_DECRYPT ? "key" : "table", event->resource);

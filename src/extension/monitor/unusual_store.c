@@ -30,6 +30,7 @@
 #define LONG_AGO_MS (10 * 60 * 1000)
 
 static AnomalyModel *model = NULL;
+static bool is_read = false;
 static int unwritten = 0; /* windows that it learned since it was written */
 static TimestampTz written_at = 0;
 static int64 profiles = -1; /* about how many there are; -1: not counted yet */
@@ -98,19 +99,19 @@ read_model(void)
 	begin_model();
 }
 
+void
+unusual_forget_model(void)
+{
+	is_read = false;
+}
+
 AnomalyModel *
 unusual_model(void)
 {
-	static bool is_read = false;
-
 	if (model == NULL)
-	{
 		model = MemoryContextAllocHuge(TopMemoryContext, sizeof(AnomalyModel));
-		is_read = false;
-	}
-	if (!is_read || unwritten < 0)
+	if (!is_read)
 	{
-		is_read = false;
 		read_model();
 		is_read = true;
 		unwritten = 0;
@@ -140,7 +141,7 @@ unusual_keep_model(int windows_learned)
 		written_at = now;
 	}
 	else
-		unwritten = -1; /* a restore brought another: it is read again */
+		unusual_forget_model(); /* a restore brought another */
 }
 
 /* ---- profiles: of a whole batch at once ---- */
