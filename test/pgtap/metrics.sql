@@ -115,4 +115,9 @@ RESET client_min_messages;
 SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_security_x_total', 'counter', NULL, 'A test.') $$, '23514', NULL, 'a suffix that the formats keep');
 SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_security_x', 'gauge', 'seconds', 'A test.') $$, '23514', NULL, 'a unit that the name does not say');
 SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_security_x', 'gauge', NULL, 'A "test".') $$, '23514', NULL, 'help that would need escapes');
+-- a part for each statement, added up now and then
+DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM twin_internal.raise_alert('counted', 'low', NULL, 1, '{}'); END LOOP; END $$;
+SELECT is(metric('twin_security_alerts_total', '{"rule": "counted", "severity": "low"}'), 1000::double precision, 'alerts are counted');
+SELECT cmp_ok((SELECT count(*) FROM twin_internal.alert_counts)::int, '<', 1000, '... without a row for each');
+
 SELECT * FROM finish();

@@ -11,6 +11,7 @@
 --@include families.sql
 --@include sources.sql
 --@include alerts.sql
+--@include watching.sql
 
 CREATE FUNCTION twin_internal.metric_samples() RETURNS TABLE(family text, labels text[], value double precision)
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$

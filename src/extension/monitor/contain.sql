@@ -210,7 +210,7 @@ COMMENT ON FUNCTION twin_internal.settle_incident(text, text) IS 'the status of 
 
 /* Five times within half an hour: what a playbook could not do by itself, because somebody was in its way. */
 CREATE FUNCTION twin_internal.take_actions_again() RETURNS timestamptz
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET lock_timeout = '400ms' AS $$
 DECLARE
 	held record;
 BEGIN

@@ -84,7 +84,7 @@ END;
 COMMENT ON FUNCTION twin_internal.find_incident_of(twin_internal.alerts, text, boolean) IS 'the incident that an alert joins, locked; null for none';
 
 CREATE FUNCTION twin_internal.answer_alert(alert twin_internal.alerts, playbook text, about text, automatic boolean) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '400ms' AS $$
 DECLARE
 	named jsonb := twin_internal.details_of_alert(alert, about);
 	answer twin.playbooks;
