@@ -284,12 +284,18 @@ is(sql($reading, $open, @restored, @reader), 'u1', 'which open');
 # ---- everything published ----
 
 sql($publisher, 'CREATE PUBLICATION everything FOR ALL TABLES');
+my $raise = q{SELECT twin_internal.raise_alert('by_hand', 'low', '%s', 1, '{1}')};
+sql($publisher, sprintf($raise, 'before'));
 copy_schema($reading, 'copied');
 my @copied = (db => 'copied');
 subscribe($reading, $publisher, 'copied', 'everything', @copied);
 is(sql($reading, $_, @copied), sql($publisher, $_), 'FOR ALL TABLES brings the keyring as well') foreach $keys, $grants;
 is(sql($reading, $open, @copied, @reader), 'u1', 'values open');
 is(sql($reading, q{SELECT count(*) FILTER (WHERE event_id > 0), count(*) > 0 FROM twin_internal.event_rows}, @copied), '0|t', 'of the audit log nothing comes: it has events of its own');
+sql($reading, sprintf($raise, 'own'), @copied);
+sql($publisher, sprintf($raise, 'after') . q{; UPDATE twin_internal.alerts SET is_false = true});
+catch_up($publisher, 'copied');
+is(sql($reading, q{SELECT string_agg(subject || ' ' || is_false, ', ') FROM twin.alerts WHERE rule_name = 'by_hand'}, @copied), 'own false', 'nor of its alerts, whose numbers both have');
 is(sql($_->[0], q{SELECT count(*) FROM twin_internal.wrapped_secrets WHERE purpose = 'audit log'}, db => $_->[1]), $_->[2], "$_->[3]")
 	foreach [ $publisher, 'postgres', '1', 'nor its key, which the publisher has' ], [ $reading, 'copied', '0', '... and the subscriber has not' ];
 my $later = q{SELECT messages FROM twin.keys WHERE key_name = 'later' ORDER BY version DESC LIMIT 1};

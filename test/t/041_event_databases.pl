@@ -27,7 +27,7 @@ sub types_of
 {
 	my ($db) = @_;
 	settle($db);
-	return sql($node, "SELECT coalesce(string_agg(event_type, ' ' ORDER BY event_type), '') FROM twin.audit_log WHERE event_type !~ '^(login_success|audit_enabled|audit_epoch|heartbeat|extension_|ddl|configuration_change)'", db => $db);
+	return sql($node, "SELECT coalesce(string_agg(event_type, ' ' ORDER BY event_type), '') FROM twin.audit_log WHERE event_type !~ '^(login_success|audit_enabled|audit_epoch|heartbeat|extension_|ddl|configuration_change|alert_raised)'", db => $db);
 }
 
 # Drops a database; the end of anybody's writer has the launcher look around, which takes the ring back.

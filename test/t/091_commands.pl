@@ -18,7 +18,7 @@ sub settle { return events_written($node, db => $_[0]) }
 my $latest = 0;
 
 # What comes by itself at any time, or is told of elsewhere.
-my $others = q{('login_success', 'audit_enabled', 'audit_epoch', 'heartbeat')};
+my $others = q{('login_success', 'audit_enabled', 'audit_epoch', 'heartbeat', 'alert_raised')};
 
 # What a piece of SQL leaves in the log, as "type outcome action resource" lines, without sessions.
 sub log_of

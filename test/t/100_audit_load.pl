@@ -27,7 +27,7 @@ sub log_of
 	$latest = sql($node, 'SELECT coalesce(max(event_id), 0) FROM twin.audit_log');
 	$node->psql('postgres', $sql, on_error_stop => 0, timeout => 120, extra_params => [ '-U', $user ]);
 	settle();
-	return sql($node, qq{SELECT concat_ws(' ', count(*), event_type, outcome, action, resource) FROM twin.audit_log WHERE event_id > $latest AND event_type !~ '^(login_success|audit_enabled|heartbeat)' GROUP BY event_type, outcome, action, resource ORDER BY min(event_id)});
+	return sql($node, qq{SELECT concat_ws(' ', count(*), event_type, outcome, action, resource) FROM twin.audit_log WHERE event_id > $latest AND event_type !~ '^(login_success|audit_enabled|heartbeat|alert_raised)' GROUP BY event_type, outcome, action, resource ORDER BY min(event_id)});
 }
 sub recorded
 {
@@ -44,7 +44,7 @@ recorded('what follows thousands of commands is recorded', 'app', 'BEGIN; ' . co
 	'3000 ddl success COMMENT own.thing', '1 ddl success CREATE TABLE own.stolen');
 recorded('... with what was told before the deed', 'postgres', 'BEGIN; ' . comments(2500) . ' CREATE ROLE evil SUPERUSER; ' . comments(500) . ' COMMIT',
 	'1 user_created unknown CREATE ROLE evil', '3000 ddl success COMMENT own.thing', '1 user_created success CREATE ROLE evil');
-is(sql($node, "SELECT count(DISTINCT xid) FROM twin.audit_log WHERE event_id > $latest AND outcome = 'success'"), 1, '... of one transaction');
+is(sql($node, "SELECT count(DISTINCT xid) FROM twin.audit_log WHERE event_id > $latest AND outcome = 'success' AND event_type <> 'alert_raised'"), 1, '... of one transaction');
 recorded('... in one that is made read only at last', 'app', 'BEGIN; ' . comments(3000) . ' DROP TABLE own.stolen; SET LOCAL transaction_read_only = on; COMMIT',
 	'3000 ddl success COMMENT own.thing', '1 ddl success DROP TABLE own.stolen');
 recorded('... in a serializable one', 'app', 'BEGIN ISOLATION LEVEL SERIALIZABLE; ' . comments(3000) . ' COMMIT', '3000 ddl success COMMENT own.thing');

@@ -24,3 +24,12 @@ $$;
 COMMENT ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) IS 'an alert: its row, the event alert_raised, NOTIFY twin_alerts';
 
 REVOKE ALL ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) FROM PUBLIC;
+
+/* A publication of all tables has the publisher's alerts in it. */
+CREATE FUNCTION twin_internal.keep_own_alerts() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_keep_own_alerts';
+COMMENT ON FUNCTION twin_internal.keep_own_alerts() IS 'lets no subscription bring, change or remove alerts: a database has those of its own log';
+CREATE TRIGGER keep_own_alerts BEFORE INSERT OR UPDATE OR DELETE ON twin_internal.alerts
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_own_alerts();
+ALTER TABLE twin_internal.alerts ENABLE ALWAYS TRIGGER keep_own_alerts;
+REVOKE ALL ON FUNCTION twin_internal.keep_own_alerts() FROM PUBLIC;
