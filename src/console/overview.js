@@ -67,7 +67,13 @@ export function show(main, context) {
 	drawLatest();
 	context.run(drawNumbers);
 	context.run(drawActivity);
-	context.slowly(async () => { await drawNumbers(); await drawActivity(); });
+	/* what counts many events is asked for less often */
+	let times = 0;
+	context.slowly(async () => {
+		await drawNumbers();
+		if (++times % (hours === 24 ? 4 : 40) === 0)
+			await drawActivity();
+	});
 	context.onEvents(drawLatest);
 }
 

@@ -7,7 +7,7 @@ use TwinTest;
 use TwinGateway;
 
 my $folder = "$ENV{TWIN_SOURCE}/test/client/console";
-my $node = new_node('console', conf => "twin_security.bcrypt_cost = 10\n");
+my $node = new_node('console', conf => "twin_security.bcrypt_cost = 10\ntwin_security.checkpoint_interval = 1s\n");
 my $password = canary() . 'Xy';
 $node->{twin_keys} = [ new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else' ];
 start_again($node);
@@ -138,6 +138,39 @@ is(scalar(@{ $gateway->get("/console/api/activity?hours=$_", token => $token{ada
 my $last = $gateway->get('/console/api/activity?hours=1', token => $token{ada})->json;
 cmp_ok(eval { my $sum = 0; $sum += $_->{logins} foreach @$last; $sum }, '>=', 5, 'logins are counted');
 is_deeply($gateway->get('/console/api/verify', token => $token{ada})->json->[0]{ok}, JSON::PP::true, 'the log is verified');
+
+# ---- the log is verified in steps ----
+
+sub verified
+{
+	my @said;
+	foreach my $step (@{ $gateway->get('/console/api/verification_steps', token => $token{ada})->json })
+	{
+		my $query = join '&', map { defined $step->{$_} ? "$_=" . escape($step->{$_}) : () } sort keys %$step;
+		push @said, $gateway->get("/console/api/verify?$query", token => $token{ada})->json->[0];
+	}
+	return @said;
+}
+is(scalar(verified()), 1, 'a short log in one');
+sql($node, q{CREATE TABLE api.many (id int PRIMARY KEY); SELECT twin.audit_table('api.many')});
+foreach my $part (1 .. 3)
+{
+	sql($node, "INSERT INTO api.many SELECT i FROM generate_series($part * 100000, $part * 100000 + 20999) i");
+	$node->poll_query_until('postgres', "SELECT max(size) >= $part * 21000 FROM twin_internal.checkpoints") or die 'no checkpoint';
+}
+my @said = verified();
+cmp_ok(scalar(@said), '>=', 3, 'a longer one in several');
+is(join('', map { $_->{ok} ? 1 : 0 } @said), '1' x @said, '... each of them whole') or diag(encode_json(\@said));
+my $sum = 0;
+$sum += $_->{checked} foreach @said;
+my $size = sql($node, 'SELECT size FROM twin_internal.ledger_state');
+ok($sum >= $size - 5 && $sum < $size + 2000, "... and each event is in one of them ($sum of $size)");
+my $victim = sql($node, 'SELECT record_id FROM twin_internal.sealed WHERE first_leaf > 50000 ORDER BY first_leaf LIMIT 1');
+edit_log($node, join ';', map { "UPDATE twin_internal.$_ SET username = 'mallory' WHERE event_id = $victim" } qw(events events_overflow));
+@said = verified();
+like(join('', map { $_->{ok} ? 1 : 0 } @said), qr/^1+01*$/, 'a changed event is found in its step') or diag(encode_json(\@said));
+my ($bad) = grep { !$_->{ok} } @said;
+is($bad->{first_bad}, $victim, '... and named');
 
 # ---- a permission that is taken away ----
 

@@ -362,11 +362,16 @@ verify_leaves(Verification *check)
 	while (!check->is_bad && (window = window_next(reader)) != NULL)
 		for (int i = 0; i < window->count && !check->is_bad; i++)
 		{
-			/* the first row may begin before what is looked at */
-			if (check->next == check->begin && window->rows[i].first_leaf < (int64) check->begin &&
-				window->rows[i].first_leaf + window->rows[i].leaves > (int64) check->begin)
-				check->begin = check->next = (uint64) window->rows[i].first_leaf;
-			verify_row(check, window, &window->rows[i]);
+			const SealedRow *row = &window->rows[i];
+
+			/* the first row may begin before what is looked at; or end before it, where there is nothing to look at */
+			if (check->next == check->begin && row->first_leaf < (int64) check->begin)
+			{
+				if (row->first_leaf + row->leaves <= (int64) check->begin)
+					continue;
+				check->begin = check->next = (uint64) row->first_leaf;
+			}
+			verify_row(check, window, row);
 		}
 	if (!check->is_bad)
 		judge_suspicion(check, GetCurrentTimestamp());

@@ -130,7 +130,7 @@ $$;
 COMMENT ON FUNCTION twin_console.overview() IS 'how many alerts of a day, incidents, blocked addresses, events there are';
 
 /* A step ends with the first checkpoint after so many leaves: looked up one after the other, for there is one every few seconds of years. */
-CREATE FUNCTION twin_console.verification_steps() RETURNS SETOF timestamptz
+CREATE FUNCTION twin_console.verification_steps() RETURNS TABLE (from_time timestamptz, to_time timestamptz)
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER ROWS 200 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	WITH RECURSIVE steps (size, ends_at, width) AS (
@@ -139,9 +139,9 @@ BEGIN ATOMIC
 		SELECT c.size, c.created_at, s.width FROM steps s CROSS JOIN LATERAL (
 			SELECT o.size, o.created_at FROM twin_internal.checkpoints_of_log o WHERE o.size >= s.size + s.width ORDER BY o.size LIMIT 1) c
 	)
-	SELECT s.ends_at FROM steps s WHERE s.ends_at IS NOT NULL ORDER BY s.size;
+	SELECT s.ends_at, lead(s.ends_at) OVER (ORDER BY s.size) - interval '1 microsecond' FROM steps s ORDER BY s.size;	/* up to that checkpoint, and not the next */
 END;
-COMMENT ON FUNCTION twin_console.verification_steps() IS 'times of checkpoints between which verify() has some 20000 events to look at, or a two hundredth of all';
+COMMENT ON FUNCTION twin_console.verification_steps() IS 'arguments for verify(), one after the other: some 20000 events each, or a two hundredth of all';
 
 CREATE FUNCTION twin_console.verify(from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL)
 	RETURNS TABLE (ok boolean, checked bigint, first_bad bigint, reason text)
