@@ -15,7 +15,7 @@ use TwinTest;
 my $node = new_node('notifier', conf => "max_connections = 30\n");
 my @keys = (new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 start_with($node, @keys);
-sql($node, q{BEGIN; CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled = false; COMMIT; CREATE ROLE teller LOGIN IN ROLE twin_notifier});
+sql($node, q{BEGIN; CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled = false, playbook = NULL; COMMIT; CREATE ROLE teller LOGIN IN ROLE twin_notifier});
 sub raise_alert { my ($rule, $severity, $subject, $more) = @_; $subject = defined $subject ? "'" . $subject =~ s/'/''/gr . "'" : 'NULL'; return sql($node, "SELECT twin_internal.raise_alert('$rule', '$severity', $subject, 7, '{1,2,3}'" . ($more ? ", '$more'" : '') . ')') }
 sub deliveries { my ($channel) = @_; return sql($node, "SELECT string_agg(alert_id || ':' || state || ':' || attempts, ' ' ORDER BY alert_id) FROM twin.alert_deliveries WHERE channel = '$channel'") }
 # The line that the log was told of the newest alert of a rule.

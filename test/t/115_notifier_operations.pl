@@ -110,7 +110,7 @@ like(tested('no_unix'), qr/^1 no_unix: No such file/, '... that is not there');
 
 my $node = new_node('operations', conf => "max_connections = 30\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
-sql($node, q{BEGIN; CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled = false; COMMIT; CREATE ROLE teller LOGIN IN ROLE twin_notifier; CREATE ROLE stranger LOGIN});
+sql($node, q{BEGIN; CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled = false, playbook = NULL; COMMIT; CREATE ROLE teller LOGIN IN ROLE twin_notifier; CREATE ROLE stranger LOGIN});
 sub raise_alert { my ($rule, $severity) = @_; return sql($node, "SELECT twin_internal.raise_alert('$rule', '$severity', NULL, 1, '{1}')") }
 my $alert = raise_alert('rule', 'high');
 $hook->answer('ok');

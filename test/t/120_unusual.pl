@@ -97,11 +97,11 @@ sql($node, work('user6', q{'2026-02-16 02:30+00'}, '10.1.0.6', 30, 2000));
 ok(watched() && alerts_about('user6') == 1, 'after a restart it is still known what is usual');
 is(sql($node, q{SELECT windows FROM twin.access_profiles WHERE username = 'user6'}), $known + 1, '... from the same hours, and the one that was open');
 
-sql($node, work('user9', q{'2026-02-16 02:30+00'}, '10.1.0.9', 30, 6));
+sql($node, work('user9', q{'2026-02-16 10:30+00'}, '10.1.0.9', 30, 6));
 ok(watched(), 'an hour is open');
 $node->stop('immediate');
 start_with($node, $key);
-sql($node, work('user9', q{'2026-02-16 02:40+00'}, '10.1.0.9', 30, 4000));
+sql($node, work('user9', q{'2026-02-16 10:40+00'}, '198.51.100.9', 30, 4000));
 ok(watched() && alerts_about('user9') == 1, '... and after a crash it still is');
 is(sql($node, q{SELECT count, cardinality(event_ids), details->>'values_decrypted' FROM twin.alerts WHERE subject = 'user9'}), '4|4|4006', '... with every event once');
 
