@@ -78,6 +78,8 @@ export function show(main, context) {
 	};
 	const draw = () => {
 		const incident = incidents.find((one) => one.incident_id === chosen) ?? incidents[0];
+		// a newer one does not take its place: nobody approves what he did not see
+		chosen = incident?.incident_id ?? chosen;
 		const focused = side.contains(document.activeElement) ? document.activeElement.dataset.incident : undefined;
 		fill(side, incidents.map((one) => h('li', null, h('button', { type: 'button', 'aria-current': one === incident ? 'true' : null, 'data-incident': one.incident_id,
 			onclick: () => choose(one.incident_id, true) },

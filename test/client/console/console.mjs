@@ -109,18 +109,21 @@ try {
 	await browser.clickText('Unblock', 'dialog');
 	check(await browser.has('is unblocked', 'main') && sql("SELECT count(*) FROM twin.blocked_addresses WHERE address = '198.51.100.4'") === '0', 'an address is unblocked');
 
-	sql(`SELECT twin_internal.raise_alert('unusual_access_patterns', 'medium', 'vera', 1, '{4000}', '{"subject_is": "user"}')`);
+	sql(`SELECT twin_internal.raise_alert('unusual_access_patterns', 'medium', 'vera', 1, '{4000}', '{"subject_is": "user", "window_hour": 500000, "features": {}}')`);
 	await browser.has('False alarm', 'main');
 	await browser.clickText('False alarm', 'main');
 	await browser.until('document.querySelector("dialog[open]")');
 	await browser.clickText('It was', 'dialog');
 	check(await browser.has('marked false', 'main') && sql("SELECT is_false FROM twin.alerts WHERE rule_name = 'unusual_access_patterns'") === 't', 'an alert that was none is marked');
 
-	await view('incidents');
+	await view(`incidents/${incident}`);
 	check(await browser.has(incident, 'main .list'), 'an incident is shown');
 	check(await browser.has('opened', '.timeline'), '... with its timeline');
 	check(await browser.has('waits for approval', 'main'), '... and that it waits for approval');
 	await keep('incidents-light');
+	sql("SELECT twin.open_incident('other')");
+	await browser.until('document.querySelectorAll("main .list li").length > 1', 3000);
+	check(await browser.has(incident, 'main .panel h2'), 'one that is opened now does not take its place');
 	await browser.clickText('Approve', 'main');
 	await browser.until('document.querySelector("dialog[open]")');
 	check(await browser.has('disable_user vera', 'dialog'), 'who approves sees what will be done');
