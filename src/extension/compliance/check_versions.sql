@@ -31,9 +31,12 @@ INSERT INTO twin_internal.known_advisories VALUES
 	('openssl', '3.0', ARRAY[3, 0, 8], 'CVE-2023-0286');
 
 /* The PostgreSQL project's own dates: five years after a branch's first release. */
-CREATE VIEW twin_internal.branch_ends AS
-	SELECT e.branch, e.ends FROM (VALUES (15, date '2027-11-11'), (16, date '2028-11-09'), (17, date '2029-11-08'), (18, date '2030-11-14')) e (branch, ends);
-COMMENT ON VIEW twin_internal.branch_ends IS 'until when branches of PostgreSQL get fixes';
+CREATE TABLE twin_internal.branch_ends (
+	branch integer PRIMARY KEY,
+	ends date NOT NULL
+);
+COMMENT ON TABLE twin_internal.branch_ends IS 'until when branches of PostgreSQL get fixes; part of the extension, not of a dump';
+INSERT INTO twin_internal.branch_ends VALUES (15, '2027-11-11'), (16, '2028-11-09'), (17, '2029-11-08'), (18, '2030-11-14');
 
 CREATE VIEW twin_internal.check_version_1 AS
 	SELECT 'fail' AS status, 'PostgreSQL ' || current_setting('server_version') AS object, format('%s: fixed in %s', string_agg(a.advisories, ', ' ORDER BY a.fixed_in), array_to_string(max(a.fixed_in), '.')) AS detail
@@ -81,5 +84,5 @@ COMMENT ON VIEW twin_internal.check_server_1 IS 'settings that are not yet what 
 /* The line itself is not shown. */
 CREATE VIEW twin_internal.check_server_2 AS
 	SELECT 'fail' AS status, format('line %s of %s', f.sourceline, f.sourcefile) AS object, f.error AS detail FROM pg_catalog.pg_file_settings f
-	WHERE f.error IS NOT NULL AND f.error <> 'setting could not be applied';
+	WHERE f.error IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name = f.name AND s.pending_restart);
 COMMENT ON VIEW twin_internal.check_server_2 IS 'lines of the configuration that the server cannot read';
