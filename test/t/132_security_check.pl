@@ -216,6 +216,9 @@ my %status_of = (
 	'SERVER-2' => [ fail => 'postgresql.conf$' ], 'SERVER-3' => [ warn => 'session_preload_libraries' ],
 	'FILE-1' => [ fail => '.' ], 'FILE-2' => [ fail => 'pg_ident.conf$' ], 'FILE-3' => [ fail => 'environment$' ], 'FILE-4' => [ fail => 'checkpoints$' ]);
 finds($_, @{ $status_of{$_} }) foreach sort keys %status_of;
+my $checks = sql($node, 'SELECT count(*) FROM twin.security_checks');
+cmp_ok($checks, '>=', 45, "there are $checks checks");
+is(scalar keys %answers, $checks, '... and each answers');
 
 # ---- what is besides, and what is not found ----
 
@@ -255,15 +258,101 @@ fails_with($node, q{SELECT twin_internal.findings_of('HBA-2')}, '42501', '', '..
 
 # ---- remedies mend ----
 
-# What is a command by itself is run as it was told, of these parts; what begins with "--" is told to somebody.
-my @done;
+# What is a command by itself is run as it was told; what begins with "--" is told to somebody.
+my %mended;
 foreach my $row (map { @$_ } map { $answers{$_} } sort keys %answers)
 {
-	next unless $row->{status} =~ /fail|warn/ && $row->{check_id} =~ /^(?:PASSWORD-5|ROLE|GRANT|TABLE|FUNCTION|ACCOUNT|KEY|AUDIT-3|AUDIT-8|BACKUP-4)/;
-	next if $row->{remediation} =~ /^(?:--|ALTER SYSTEM|CREATE POLICY|SELECT \*|DROP EXTENSION)/ || $row->{check_id} =~ /^KEY-[24567]$/ && $row->{object} eq 'ENCRYPTION_KEY';
-	my $answer = answer_of($node, $row->{remediation});
-	push @done, $row->{check_id};
-	unlike($answer, qr/^\w{5}: /, "$row->{check_id}: $row->{remediation}");
+	next unless $row->{status} =~ /fail|warn/ && $row->{check_id} =~ /^(?:PASSWORD-5|ROLE|GRANT|TABLE|FUNCTION|ACCOUNT|COLUMN|KEY-[1368]|AUDIT-[38]|BACKUP-4)/;
+	next if $row->{remediation} =~ /^(?:--|ALTER SYSTEM|CREATE POLICY)/ || $row->{check_id} eq 'GRANT-5' || $row->{check_id} eq 'KEY-8';
+	sql($node, "SELECT twin.rotate_key('$row->{object}')") if $row->{check_id} eq 'KEY-1';    # which takes two steps
+	unlike(answer_of($node, "SET client_min_messages = warning;\n$row->{remediation}"), qr/^\w{5}: /, "$row->{check_id}: $row->{remediation}");
+	$mended{ $row->{check_id} } = 1;
 }
-note 'mended: ' . join ' ', @done;
+check('after the remedies');
+# an account may have had another fault, and hashes are renewed by logins alone; the first finding of KEY-3 counts since the start
+foreach my $id (sort keys %mended)
+{
+	# a materialized view is nobody's to drop for us; AUDIT-3 waits for the audit to be on again
+	next if $id =~ /^(?:TABLE-5|KEY-3|AUDIT-3)$/;
+	is(judgement($id), 'pass', "$id: its remedies mended it") || diag(map { "$_->{object}: $_->{detail}\n" } @{ $answers{$id} });
+}
+
+# ---- what cannot be wrong at the same time: no library, no key, no TLS, archives that are none ----
+
+my @open = ("listen_addresses = '127.0.0.1'", 'ssl = off');
+sub start_anew
+{
+	my ($what, $lines, @with) = @_;
+	$node->stop;
+	chmod 0700, $data;
+	chmod 0600, "$data/pg_ident.conf", "$data/server.key", "$data/environment";
+	copy("$files/good.crt", "$data/server.crt") or die $!;
+	write_file("$data/pg_hba.conf", $trusting);
+	configure(@$lines);
+	start_with($node, @with);
+	check($what);
+	return;
+}
+start_anew('without library and key', [ @open, "shared_preload_libraries = ''" ], undef);
+finds('TLS-1', 'fail', '^ssl$');
+finds('AUDIT-1', 'fail', 'shared_preload_libraries');
+finds('KEY-4', 'fail', 'ENCRYPTION_KEY');
+is(judgement($_), 'not_applicable', "$_: not applicable") foreach qw(TLS-5 TLS-6 TLS-7 AUDIT-4 AUDIT-6 KEY-5 KEY-7 BACKUP-2 BACKUP-3);
+finds('TOKEN-1', 'warn', 'JWT_SECRET_KEY');
+is((join ' ', grep { grep { $_->{detail} =~ /itself failed/ } @{ $answers{$_} } } sort keys %answers), '', 'no check fails by itself');
+
+my $new_key = new_key();
+start_anew('an archive that is none, and another key', [ @open, 'archive_mode = on', "archive_command = '/bin/true'" ], $new_key, $key);
+finds('BACKUP-3', 'fail', 'archive_command');
+finds('KEY-5', 'fail', 'ENCRYPTION_KEY');
+sql($node, 'SELECT twin.rotate_master_key()');
+$node->append_conf('postgresql.conf', "archive_command = 'false'");
+$node->reload;
+sql($node, 'SELECT pg_switch_wal()');
+$node->poll_query_until('postgres', 'SELECT failed_count > 0 FROM pg_stat_archiver');
+check('archiving fails');
+finds('BACKUP-2', 'fail', 'archive_command');
+
+# ---- a check that fails ----
+
+edit_log($node, q{CREATE FUNCTION public.broken() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE 'nobody expects this' USING ERRCODE = 'TW999'; END $$;
+	CREATE TABLE kept_definition AS SELECT pg_get_viewdef('twin_internal.check_hba_2') AS text;
+	CREATE OR REPLACE VIEW twin_internal.check_hba_2 AS SELECT 'pass' AS status, 'x' AS object, broken()::text AS detail});
+check('a check fails');
+like($answers{'HBA-2'}[0]{detail}, qr/^the check itself failed: nobody expects this \(TW999\)$/, 'a check that fails says so');
+is($answers{'HBA-2'}[0]{status}, 'warn', '... as a warning');
+is(scalar keys %answers, $checks, '... and stops no other');
+edit_log($node, q{DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW twin_internal.check_hba_2 AS ' || (SELECT text FROM kept_definition); END $$; DROP TABLE kept_definition; DROP FUNCTION public.broken()});
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE twin_internal.users, plant.people IN ACCESS EXCLUSIVE MODE');
+my $began = time;
+check('tables are locked');
+cmp_ok(time - $began, '<', 5, 'a lock is not waited for');
+is(scalar keys %answers, $checks, '... every check answers');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+
+# ---- all as it should be ----
+
+mkdir "$files/libraries" or die $!;
+mkdir "$files/archive" or die $!;
+chmod 0750, "$files/checkpoints";
+my $libraries = `@{[ $ENV{PG_CONFIG} // 'pg_config' ]} --pkglibdir`;
+chomp $libraries;
+copy("$libraries/cyrillic_and_mic.so", "$files/libraries/pgaudit.so") or die $!;    # any library: what it does is not looked at
+sql($node, q{
+	REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM app; DROP LANGUAGE unbound; DROP MATERIALIZED VIEW plant.kept; DROP TABLE plant.late, plant.hit;
+	ALTER ROLE old_hash PASSWORD NULL; CREATE POLICY own ON plant.no_policy USING (id > 0); ALTER TABLE twin.rate_limits ENABLE TRIGGER tell_rate_limits;
+	DELETE FROM twin_internal.known_advisories WHERE advisories LIKE 'CVE-0000-%'; UPDATE twin_internal.branch_ends SET ends = now()::date + 400;
+	UPDATE pg_extension e SET extversion = a.default_version FROM pg_available_extensions a WHERE a.name = e.extname;
+	UPDATE twin_internal.key_versions SET state = 'retired' WHERE state = 'decrypt-only';
+	SELECT twin.remove_verification_key('outside')});
+$node->stop;
+PostgreSQL::Test::Utils::command_ok([ 'pg_checksums', '--enable', '-D', $data ], 'checksums');
+start_anew('right', [
+	"listen_addresses = '127.0.0.1'", 'ssl = on', "ssl_ciphers = 'HIGH:!aNULL:!eNULL:!3DES:!RC4:!MD5'", 'logging_collector = on', "log_destination = 'stderr,jsonlog'", 'log_connections = on',
+	'log_disconnections = on', "log_line_prefix = '%m [%p] %q%u\@%d %h %a '", 'log_file_mode = 0600', "twin_security.checkpoint_directory = '$files/checkpoints'", 'fsync = on',
+	'full_page_writes = on', 'synchronous_commit = on', "idle_in_transaction_session_timeout = '10min'", "authentication_timeout = '1min'", 'archive_mode = on',
+	"archive_command = 'cp %p $files/archive/%f'", "dynamic_library_path = '\$libdir:$files/libraries'", "shared_preload_libraries = 'twin_security, pgaudit'" ],
+	$new_key, undef, JWT_SECRET_KEY => unpack 'H*', random_bytes(32));
 done_testing();

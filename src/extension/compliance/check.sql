@@ -22,7 +22,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN jsonb_build_array(jsonb_build_object('status', 'warn', 'object', NULL, 'detail', format('the check itself failed: %s (%s)', SQLERRM, SQLSTATE)));
 END
 $$;
-COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as an array of objects with status, object and detail; its failure is a finding';
+COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as an array of objects with status, object, detail and remedy; its failure is a finding';
 
 CREATE FUNCTION twin.security_check() RETURNS TABLE (check_id text, title text, severity text, status text, object text, detail text, remediation text, reference text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' SET jit = off AS $$
@@ -35,8 +35,8 @@ BEGIN
 		findings := twin_internal.findings_of(asked.check_id);
 		RETURN QUERY
 			SELECT asked.check_id, asked.title, asked.severity, f.status, f.object, f.detail,
-				replace(replace(asked.remediation, '{object}', coalesce(f.object, '...')), '{literal}', coalesce(quote_literal(f.object), '...')), asked.reference
-			FROM jsonb_to_recordset(findings) f (status text, object text, detail text) WHERE f.status IN ('fail', 'warn') ORDER BY f.status, f.object;
+				coalesce(f.remedy, replace(replace(asked.remediation, '{object}', coalesce(f.object, '...')), '{literal}', coalesce(quote_literal(f.object), '...'))), asked.reference
+			FROM jsonb_to_recordset(findings) f (status text, object text, detail text, remedy text) WHERE f.status IN ('fail', 'warn') ORDER BY f.status, f.object;
 		IF NOT FOUND THEN
 			RETURN QUERY
 				SELECT asked.check_id, asked.title, asked.severity, CASE WHEN bool_and(f.status = 'not_applicable') THEN 'not_applicable' ELSE 'pass' END, NULL::text,

@@ -10,7 +10,11 @@ CREATE VIEW twin_internal.check_audit_1 AS
 COMMENT ON VIEW twin_internal.check_audit_1 IS 'twin_security is not preloaded: no events, no limits, no blocks';
 
 CREATE VIEW twin_internal.check_audit_3 AS
-	SELECT 'fail' AS status, t.relation::text AS object, array_to_string(t.problems, '; ') AS detail FROM twin.audited_tables t WHERE NOT t.in_force;
+	SELECT 'fail' AS status, t.relation::text AS object, array_to_string(t.problems, '; ') AS detail,
+		concat_ws(' ', (SELECT string_agg(format('ALTER TABLE %s ENABLE %sTRIGGER %I;', g.tgrelid::regclass, CASE m.fires WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' END, g.tgname), ' ')
+				FROM pg_catalog.pg_trigger g JOIN twin_internal.audit_triggers() m ON m.name = g.tgname AND m.calls = g.tgfoid
+				WHERE g.tgenabled = 'D' AND (g.tgrelid = t.relation OR g.tgrelid IN (SELECT a.relid FROM pg_partition_tree(t.relation) a))),
+			format('SELECT twin.audit_table(%L, %L, %L, %L, %L);', t.relation, t.skip_columns, t.digest_columns, t.mode, t.reads)) AS remedy FROM twin.audited_tables t WHERE NOT t.in_force;
 COMMENT ON VIEW twin_internal.check_audit_3 IS 'audited tables whose changes are not recorded in truth';
 
 /* There is a heartbeat, and so something to sign, within heartbeat_interval. */

@@ -14,12 +14,14 @@ CREATE VIEW twin_internal.telling_columns AS
 COMMENT ON VIEW twin_internal.telling_columns IS 'own_columns, and whether their names and types let one expect a secret or personal data';
 
 CREATE VIEW twin_internal.check_column_1 AS
-	SELECT 'fail' AS status, format('%s.%I', c.relation, c.attname) AS object, 'its name is that of a secret, its type is ' || format_type(c.atttypid, NULL) AS detail
+	SELECT 'fail' AS status, format('%s.%I', c.relation, c.attname) AS object, 'its name is that of a secret, its type is ' || format_type(c.atttypid, NULL) AS detail,
+		format('CALL twin.encrypt_column(%L, %L, ''main'');', c.relation, c.attname) AS remedy
 	FROM twin_internal.telling_columns c WHERE c.is_secret AND NOT c.is_encrypted;
 COMMENT ON VIEW twin_internal.check_column_1 IS 'columns for secrets that are not encrypted';
 
 CREATE VIEW twin_internal.check_column_2 AS
-	SELECT 'warn' AS status, format('%s.%I', c.relation, c.attname) AS object, 'its name is that of personal data, its type is ' || format_type(c.atttypid, NULL) AS detail
+	SELECT 'warn' AS status, format('%s.%I', c.relation, c.attname) AS object, 'its name is that of personal data, its type is ' || format_type(c.atttypid, NULL) AS detail,
+		format('CALL twin.encrypt_column(%L, %L, ''main'', searchable => true);', c.relation, c.attname) AS remedy
 	FROM twin_internal.telling_columns c WHERE c.is_personal AND NOT c.is_secret AND NOT c.is_encrypted;
 COMMENT ON VIEW twin_internal.check_column_2 IS 'columns for personal data that are not encrypted';
 

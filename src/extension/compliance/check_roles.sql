@@ -42,7 +42,8 @@ COMMENT ON VIEW twin_internal.check_role_5 IS 'roles that may make databases';
 
 /* The server's own roles are members of each other. */
 CREATE VIEW twin_internal.check_role_6 AS
-	SELECT CASE WHEN g.rolname LIKE '%data' THEN 'warn' ELSE 'fail' END AS status, quote_ident(m.rolname) AS object, 'is a member of ' || g.rolname AS detail
+	SELECT CASE WHEN g.rolname LIKE '%data' THEN 'warn' ELSE 'fail' END AS status, quote_ident(m.rolname) AS object, 'is a member of ' || g.rolname AS detail,
+		format('REVOKE %I FROM %I;', g.rolname, m.rolname) AS remedy
 	FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
 	WHERE g.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', 'pg_read_all_data', 'pg_write_all_data')
 		AND m.rolname !~ '^pg_' AND NOT m.rolsuper;
@@ -58,7 +59,8 @@ CREATE VIEW twin_internal.check_role_7 AS
 COMMENT ON VIEW twin_internal.check_role_7 IS 'logins of gateways that need no token to use grants on keys';
 
 CREATE VIEW twin_internal.check_role_8 AS
-	SELECT 'warn' AS status, quote_ident(m.rolname) AS object, format('holds %I WITH ADMIN OPTION', g.rolname) AS detail
+	SELECT 'warn' AS status, quote_ident(m.rolname) AS object, format('holds %I WITH ADMIN OPTION', g.rolname) AS detail,
+		format('REVOKE ADMIN OPTION FOR %I FROM %I;', g.rolname, m.rolname) AS remedy
 	FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
 	WHERE a.admin_option AND NOT m.rolsuper;
 COMMENT ON VIEW twin_internal.check_role_8 IS 'roles that may pass on a membership';
@@ -70,7 +72,9 @@ CREATE VIEW twin_internal.check_role_9 AS
 COMMENT ON VIEW twin_internal.check_role_9 IS 'roles that judge what they do themselves';
 
 CREATE VIEW twin_internal.check_role_10 AS
-	SELECT 'fail' AS status, concat_ws(' in ', coalesce(quote_ident(r.rolname), 'all roles'), 'database ' || quote_ident(d.datname)) AS object, 'sets ' || c.line AS detail
+	SELECT 'fail' AS status, concat_ws(' in ', coalesce(quote_ident(r.rolname), 'all roles'), 'database ' || quote_ident(d.datname)) AS object, 'sets ' || c.line AS detail,
+		CASE WHEN s.setrole = 0 THEN format('ALTER DATABASE %I RESET %s;', d.datname, split_part(c.line, '=', 1))
+			ELSE format('ALTER ROLE %I %sRESET %s;', r.rolname, coalesce('IN DATABASE ' || quote_ident(d.datname) || ' ', ''), split_part(c.line, '=', 1)) END AS remedy
 	FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
 		unnest(s.setconfig) c (line)
 	WHERE split_part(c.line, '=', 1) IN ('row_security', 'session_replication_role', 'log_connections', 'log_disconnections', 'log_min_messages', 'log_min_error_statement',

@@ -4,7 +4,8 @@
  */
 
 CREATE VIEW twin_internal.check_table_1 AS
-	SELECT 'fail' AS status, c.relation::text AS object, format('it has the column %I and no row-level security', c.attname) AS detail
+	SELECT 'fail' AS status, c.relation::text AS object, format('it has the column %I and no row-level security', c.attname) AS detail,
+		format('SELECT twin.protect_table(%L, tenant_column => %L);', c.relation, c.attname) AS remedy
 	FROM twin_internal.own_columns c JOIN pg_catalog.pg_class k ON k.oid = c.relation
 	WHERE c.words ~ '^(tenant(_?(id|uuid|key|no|number|name|code))?|organi[sz]ation_id|org_id)$' AND c.relkind IN ('r', 'p') AND NOT k.relrowsecurity;
 COMMENT ON VIEW twin_internal.check_table_1 IS 'tables of several tenants without row-level security';
@@ -20,14 +21,17 @@ CREATE VIEW twin_internal.check_table_3 AS
 COMMENT ON VIEW twin_internal.check_table_3 IS 'tables whose owner no policy holds';
 
 CREATE VIEW twin_internal.check_table_4 AS
-	SELECT 'fail' AS status, p.relation::text AS object, 'its policies, grants or row-level security are not as twin.protect_table() wrote them' AS detail
-	FROM twin.protected_tables p WHERE NOT p.holds;
+	SELECT 'fail' AS status, p.relation::text AS object, 'its policies, grants or row-level security are not as twin.protect_table() wrote them' AS detail,
+		format('BEGIN; SELECT twin.unprotect_table(%L); SELECT twin.protect_table(%L, %L, %L, %L, %L, %L, %L); COMMIT;', p.relation, p.relation, t.tenant_column, t.owner_column,
+			t.read_permission, t.insert_permission, t.update_permission, t.delete_permission) AS remedy
+	FROM twin.protected_tables p JOIN twin_internal.protected_tables t USING (relation) WHERE NOT p.holds;
 COMMENT ON VIEW twin_internal.check_table_4 IS 'protected tables whose protection was changed';
 
 /* Of a view in between, that one is told. */
 CREATE VIEW twin_internal.check_table_5 AS
 	SELECT 'fail' AS status, v.relation::text AS object,
-		format('%s rows of %s as %I sees them', CASE v.relkind WHEN 'm' THEN 'keeps' ELSE 'shows' END, string_agg(DISTINCT t.oid::regclass::text, ', '), pg_get_userbyid(v.relowner)) AS detail
+		format('%s rows of %s as %I sees them', CASE v.relkind WHEN 'm' THEN 'keeps' ELSE 'shows' END, string_agg(DISTINCT t.oid::regclass::text, ', '), pg_get_userbyid(v.relowner)) AS detail,
+		CASE v.relkind WHEN 'm' THEN format('-- it holds rows of everybody, for good: DROP MATERIALIZED VIEW %s;', v.relation) END AS remedy
 	FROM twin_internal.own_relations v JOIN pg_catalog.pg_rewrite r ON r.ev_class = v.relation
 		JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
 		JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relrowsecurity
@@ -38,14 +42,16 @@ COMMENT ON VIEW twin_internal.check_table_5 IS 'views that show rows as their ow
 
 CREATE VIEW twin_internal.check_table_6 AS
 	SELECT 'warn' AS status, format('%I on %s', p.polname, r.relation) AS object, format('it lets pass every row for %s',
-			CASE WHEN p.polroles = '{0}' THEN 'PUBLIC' ELSE (SELECT string_agg(quote_ident(pg_get_userbyid(x)), ', ') FROM unnest(p.polroles) x) END) AS detail
+			CASE WHEN p.polroles = '{0}' THEN 'PUBLIC' ELSE (SELECT string_agg(quote_ident(pg_get_userbyid(x)), ', ') FROM unnest(p.polroles) x) END) AS detail,
+		format('DROP POLICY %I ON %s;', p.polname, r.relation) AS remedy
 	FROM pg_catalog.pg_policy p JOIN twin_internal.own_relations r ON r.relation = p.polrelid
 	WHERE p.polpermissive AND (pg_get_expr(p.polqual, p.polrelid) = 'true' OR pg_get_expr(p.polwithcheck, p.polrelid) = 'true');
 COMMENT ON VIEW twin_internal.check_table_6 IS 'permissive policies whose condition is always true: what other policies say does not count';
 
 CREATE VIEW twin_internal.check_table_7 AS
 	SELECT 'fail' AS status, c.relation::text AS object, format('a part of %s, which has row-level security, is open to %s', i.inhparent::regclass,
-			string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ')) AS detail
+			string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ')) AS detail,
+		format('REVOKE ALL ON %s FROM %s;', c.relation, string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, ', ')) AS remedy
 	FROM twin_internal.own_relations c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.relation JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relrowsecurity,
 		aclexplode(c.relacl) a
 	WHERE NOT c.relrowsecurity AND a.grantee <> c.relowner GROUP BY c.relation, i.inhparent;
@@ -58,7 +64,8 @@ COMMENT ON VIEW twin_internal.check_function_1 IS 'SECURITY DEFINER functions th
 
 /* pg_temp is looked through first unless it is named; what is named last does no harm. */
 CREATE VIEW twin_internal.check_function_2 AS
-	SELECT 'warn' AS status, f.function::text AS object, c.line AS detail
+	SELECT 'warn' AS status, f.function::text AS object, c.line AS detail,
+		format('ALTER FUNCTION %s SET search_path = %s, pg_temp;', f.function, regexp_replace(substr(c.line, 13), '"?pg_temp"?, *', '', 'g')) AS remedy
 	FROM twin_internal.own_functions f, unnest(f.proconfig) c (line)
 	WHERE f.prosecdef AND c.line LIKE 'search_path=%' AND c.line !~ '"?pg_temp"?$';
 COMMENT ON VIEW twin_internal.check_function_2 IS 'SECURITY DEFINER functions whose search_path does not end in pg_temp';

@@ -3,8 +3,8 @@
  *		Whether the database is set up as it should be: twin.security_check().
  *
  * A check is a row of catalogue.sql and either a row of settings.sql or a view twin_internal.check_ID here, whose rows are
- * what it finds: status (pass, fail, warn, not_applicable), the object, and a detail with the value that was found, which
- * is never a secret. A view without rows has found nothing wrong.
+ * what it finds: status (pass, fail, warn, not_applicable), the object, a detail with the value that was found, which is never a
+ * secret, and where the catalogue's remedy is too general another one. A view without rows has found nothing wrong.
  */
 
 --@include machine.sql
