@@ -46,10 +46,12 @@ CREATE VIEW twin_internal.check_audit_7 AS
 COMMENT ON VIEW twin_internal.check_audit_7 IS 'no second record of statements by another program';
 
 CREATE VIEW twin_internal.check_audit_8 AS
-	SELECT 'fail' AS status, quote_ident(t.evtname) AS object, CASE t.evtenabled WHEN 'D' THEN 'is disabled' ELSE 'fires for replication alone' END AS detail
+	SELECT 'fail' AS status, quote_ident(t.evtname) AS object, CASE t.evtenabled WHEN 'D' THEN 'is disabled' WHEN 'R' THEN 'fires for replication alone' ELSE 'does not fire for replication' END AS detail,
+		format('ALTER EVENT TRIGGER %I ENABLE%s;', t.evtname, CASE WHEN g.guards THEN ' ALWAYS' END) AS remedy
 	FROM pg_catalog.pg_event_trigger t JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
-		JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'twin_security'
-	WHERE t.evtenabled IN ('D', 'R');
+		JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'twin_security',
+		LATERAL (SELECT t.evtname LIKE 'twin_security_guard_%') g (guards)
+	WHERE t.evtenabled IN ('D', 'R') OR g.guards AND t.evtenabled <> 'A';
 COMMENT ON VIEW twin_internal.check_audit_8 IS 'event triggers that keep the extension''s promises and do not fire';
 
 CREATE VIEW twin_internal.check_audit_9 AS
