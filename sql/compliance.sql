@@ -1,5 +1,7 @@
 -- compliance: what is checked, and the form of the answers; what each check finds is in test/t/132_security_check.pl
-CREATE EXTENSION twin_security;
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS twin_security;
+RESET client_min_messages;
 SELECT check_id, severity, title FROM twin.security_checks;
 SELECT count(*) = count(DISTINCT check_id) AS ids_are_unique, bool_and(check_id ~ '^[A-Z]+-[1-9][0-9]?$') AS ids_have_a_form,
 	bool_and(severity IN ('critical', 'high', 'medium', 'low')) AS severities, bool_and(length(remediation) > 10 AND length(reference) > 10) AS remedies
@@ -21,4 +23,3 @@ SELECT count(*) FROM twin.security_check();
 SELECT count(*) FROM twin.security_checks;
 RESET ROLE;
 DROP ROLE compliance_auditor, compliance_operator;
-DROP EXTENSION twin_security;
