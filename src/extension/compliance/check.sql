@@ -24,6 +24,19 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as an array of objects with status, object, detail and remedy; its failure is a finding';
 
+/*
+ * One placeholder is put in once, so that a name with another in it stays a name. What only begins with a comment must stay
+ * one whatever lines a name has: somebody pastes it.
+ */
+CREATE FUNCTION twin_internal.remedy_for(remedy text, object text) RETURNS text
+	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT CASE WHEN remedy LIKE '--%' THEN regexp_replace(filled.in_text, '[[:cntrl:]]', ' ', 'g') ELSE filled.in_text END
+		FROM (SELECT CASE WHEN strpos(remedy, '{literal}') > 0 THEN replace(remedy, '{literal}', coalesce(quote_literal(object), '...'))
+			ELSE replace(remedy, '{object}', coalesce(object, '...')) END) filled (in_text);
+	END;
+COMMENT ON FUNCTION twin_internal.remedy_for(text, text) IS 'a remedy of the catalogue for one object: its name for {object}, that as a string for {literal}';
+
 CREATE FUNCTION twin.security_check() RETURNS TABLE (check_id text, title text, severity text, status text, object text, detail text, remediation text, reference text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' SET jit = off AS $$
 #variable_conflict use_column
@@ -35,7 +48,8 @@ BEGIN
 		findings := twin_internal.findings_of(asked.check_id);
 		RETURN QUERY
 			SELECT asked.check_id, asked.title, asked.severity, f.status, f.object, f.detail,
-				coalesce(f.remedy, replace(replace(asked.remediation, '{object}', coalesce(f.object, '...')), '{literal}', coalesce(quote_literal(f.object), '...'))), asked.reference
+				CASE WHEN f.remedy IS NULL THEN twin_internal.remedy_for(asked.remediation, f.object) WHEN f.remedy LIKE '--%' THEN regexp_replace(f.remedy, '[[:cntrl:]]', ' ', 'g')
+					ELSE f.remedy END, asked.reference
 			FROM jsonb_to_recordset(findings) f (status text, object text, detail text, remedy text) WHERE f.status IN ('fail', 'warn') ORDER BY f.status, f.object;
 		IF NOT FOUND THEN
 			RETURN QUERY
@@ -49,6 +63,6 @@ $$;
 COMMENT ON FUNCTION twin.security_check() IS
 	'judges how this database is set up: for each check of twin.security_checks one row per object that is wrong, with a command that mends it, or one that says pass or not_applicable';
 
-REVOKE ALL ON FUNCTION twin_internal.findings_of(text), twin.security_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.findings_of(text), twin_internal.remedy_for(text, text), twin.security_check() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.security_check() TO twin_admin, twin_auditor;
 GRANT SELECT ON twin.security_checks TO twin_admin, twin_auditor;

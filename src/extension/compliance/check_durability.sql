@@ -29,6 +29,6 @@ CREATE VIEW twin_internal.check_backup_3 AS
 COMMENT ON VIEW twin_internal.check_backup_3 IS 'an archive_command that says yes and keeps nothing';
 
 CREATE VIEW twin_internal.check_backup_4 AS
-	SELECT 'warn' AS status, quote_ident(s.slot_name) AS object, 'nobody reads from it, and WAL is kept for it' || CASE s.wal_status WHEN 'lost' THEN ' no longer' ELSE '' END AS detail
+	SELECT 'warn' AS status, s.slot_name::text AS object, 'nobody reads from it, and WAL is kept for it' || CASE s.wal_status WHEN 'lost' THEN ' no longer' ELSE '' END AS detail
 	FROM pg_catalog.pg_replication_slots s WHERE NOT s.active AND NOT s.temporary;
 COMMENT ON VIEW twin_internal.check_backup_4 IS 'replication slots that fill the disk';
