@@ -30,6 +30,7 @@ SET LOCAL twin_security.token = '';
 SET ROLE check_stranger;
 SELECT throws_ok($$SELECT * FROM twin.security_check()$$, '42501', NULL, 'nor does anybody else');
 RESET ROLE;
+DROP TABLE tokens;
 
 -- ---- who asks sees the same, whatever he puts in the way ----
 
@@ -125,7 +126,7 @@ SELECT matches((SELECT detail FROM asked('KEY-3')), 'plant.sealed_part holds 1 v
 -- ---- accounts ----
 
 INSERT INTO twin_internal.users (username, username_key, password_hash, role_name)
-	SELECT n, n, twin.hash_password(p, 4), 'viewer' FROM (VALUES ('anna', 'Ohv6oochu5ai'), ('Bob', 'Bob'), ('it''s me', 'changeme')) u (n, p);
+	SELECT n, lower(n), twin.hash_password(p, 4), 'viewer' FROM (VALUES ('anna', 'Ohv6oochu5ai'), ('Bob', 'Bob'), ('it''s me', 'changeme')) u (n, p);
 SELECT is(judged('ACCOUNT-3'), 'fail Bob, fail it''s me', 'names and common words are guessed');
 SELECT is((SELECT remediation FROM asked('ACCOUNT-3') WHERE object LIKE 'it%') LIKE 'SELECT twin.disable_user(''it''''s me'');%', true, 'a name with an apostrophe is quoted');
 SELECT pasted('ACCOUNT-3');

@@ -396,6 +396,7 @@ $node->reload;
 $node->backup('copy');
 my $standby = PostgreSQL::Test::Cluster->new('copy');
 $standby->init_from_backup($node, 'copy', has_streaming => 1);
+chmod 0600, $standby->data_dir . '/server.key';    # copied without its mode
 start_with($standby, $new_key);
 my %there = map { my ($id, $status) = split /\|/; $id => $status } split /\n/, sql($standby, 'SELECT check_id, min(status) FROM twin.security_check() GROUP BY 1');
 is(scalar keys %there, $checks, 'every check answers on a standby');
