@@ -6,7 +6,7 @@ use File::Copy qw(copy);
 use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 use TwinTest;
 
 my $key = new_key();
@@ -382,6 +382,21 @@ is(sql($node, q{SELECT count(*) FROM twin.security_checks c WHERE (SELECT count(
 is(sql($node, q{SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'twin_internal'::regnamespace AND relkind = 'v' AND relname ~ '^check_.*_\d+$'
 	AND NOT EXISTS (SELECT FROM twin.security_checks c WHERE 'check_' || lower(replace(c.check_id, '-', '_')) = relname)}), '', 'nothing is looked for that the catalogue does not name');
 unlike($everything, qr/\Q$_\E/, 'no secret was ever shown') foreach ($secret, $weak, $key, $new_key, $outside);
+
+# ---- guesses wait for nobody ----
+
+sql($node, 'ALTER SYSTEM SET twin_security.max_concurrent_hashes = 1');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT current_setting('twin_security.max_concurrent_hashes') = '1'});
+my $hasher = $node->background_psql('postgres');
+$hasher->query_until(qr/begun/, "\\echo begun\nSELECT count(twin.hash_password('x', 15)) FROM generate_series(1, 3);\n");
+sleep 0.5;
+$began = time;
+check('somebody hashes');
+cmp_ok(time - $began, '<', 4, 'while somebody hashes, nothing waits');
+is(judgement('ACCOUNT-3'), 'not_applicable', '... and no password is tried');
+$hasher->quit;
+sql($node, 'ALTER SYSTEM RESET twin_security.max_concurrent_hashes');
 
 # ---- the documentation ----
 

@@ -45,7 +45,7 @@ COMMENT ON VIEW twin_internal.check_account_4 IS 'passwords that were hashed at 
 
 CREATE VIEW twin_internal.check_account_6 AS
 	SELECT 'fail' AS status, w.route AS object, 'no limit per address holds logins' AS detail
-	FROM (VALUES ('/rpc/login')) w (route) WHERE NOT EXISTS (SELECT FROM twin.rate_limits l WHERE l.scope = 'address' AND l.route = w.route
+	FROM (VALUES ('/rpc/login'), ('/api/auth/login')) w (route) WHERE NOT EXISTS (SELECT FROM twin.rate_limits l WHERE l.scope = 'address' AND l.route = w.route
 		AND l.requests / greatest(extract(epoch FROM l.period), 1) * 60 <= 60);
 COMMENT ON VIEW twin_internal.check_account_6 IS 'logins without a limit, or with one of more than 60 a minute';
 

@@ -26,5 +26,5 @@ CREATE VIEW twin_internal.check_file_4 AS
 	SELECT 'fail' AS status, p.path AS object, 'the mode is ' || twin_internal.mode_text(f.mode) AS detail
 	FROM (SELECT twin_internal.server_setting(s.name) FROM (VALUES ('twin_security.checkpoint_directory'), ('twin_security.export_directory')) s (name)) p (path),
 		twin_internal.file_facts(p.path) f
-	WHERE p.path <> '' AND f.mode & 2 <> 0 OR p.path = twin_internal.server_setting('twin_security.export_directory') AND p.path <> '' AND f.mode & 7 <> 0;
+	WHERE p.path <> '' AND f.mode & CASE p.path WHEN twin_internal.server_setting('twin_security.export_directory') THEN 7 ELSE 2 END <> 0;
 COMMENT ON VIEW twin_internal.check_file_4 IS 'folders of checkpoints that everybody may change, or of exports that everybody may read';

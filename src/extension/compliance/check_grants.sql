@@ -5,10 +5,7 @@
 
 CREATE VIEW twin_internal.check_grant_1 AS
 	SELECT 'fail' AS status, quote_ident(n.nspname) AS object, 'PUBLIC may create in it' AS detail
-	FROM twin_internal.own_schemas n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a WHERE a.grantee = 0 AND a.privilege_type = 'CREATE'
-	UNION ALL
-	SELECT 'fail', 'public', 'PUBLIC may create in it' FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) a
-	WHERE n.nspname = 'public' AND a.grantee = 0 AND a.privilege_type = 'CREATE' AND n.oid NOT IN (SELECT s.oid FROM twin_internal.own_schemas s);
+	FROM twin_internal.own_schemas n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a WHERE a.grantee = 0 AND a.privilege_type = 'CREATE';
 COMMENT ON VIEW twin_internal.check_grant_1 IS 'schemas in which everybody may plant functions that others run';
 
 CREATE VIEW twin_internal.check_grant_2 AS

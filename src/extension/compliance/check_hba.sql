@@ -8,7 +8,7 @@ CREATE VIEW twin_internal.hba_lines AS
 		concat_ws(' ', h.type, array_to_string(h.database, ','), array_to_string(h.user_name, ','), h.address, h.auth_method) AS shown,
 		h.type <> 'local' AND h.auth_method <> 'reject' AS is_network,
 		CASE WHEN h.netmask IS NULL THEN h.address = 'all' ELSE h.netmask IN ('0.0.0.0', '::') END AS is_anywhere,
-		h.address ~ '^127[.]' OR h.address = '::1' OR h.address IN ('localhost') AS is_loopback
+		h.address ~ '^127[.]' OR h.address = '::1' OR h.address IN ('localhost', 'samehost') AS is_loopback
 	FROM pg_catalog.pg_hba_file_rules h;
 COMMENT ON VIEW twin_internal.hba_lines IS 'lines of pg_hba.conf as they are shown, and what follows from their address';
 

@@ -30,9 +30,8 @@ CREATE VIEW twin_internal.check_role_3 AS
 COMMENT ON VIEW twin_internal.check_role_3 IS 'roles that may make roles, and give themselves what these have';
 
 CREATE VIEW twin_internal.check_role_4 AS
-	SELECT 'warn' AS status, quote_ident(r.rolname) AS object, concat_ws(' and ', 'has REPLICATION', CASE WHEN r.rolcreatedb THEN 'CREATEDB' END) AS detail
-	FROM pg_catalog.pg_roles r WHERE r.rolreplication AND NOT r.rolsuper AND NOT (r.rolcanlogin AND NOT r.rolcreatedb
-		AND EXISTS (SELECT FROM pg_catalog.pg_stat_replication s WHERE s.usesysid = r.oid));
+	SELECT 'warn' AS status, quote_ident(r.rolname) AS object, 'has REPLICATION' AS detail
+	FROM pg_catalog.pg_roles r WHERE r.rolreplication AND NOT r.rolsuper AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_replication s WHERE s.usesysid = r.oid);
 COMMENT ON VIEW twin_internal.check_role_4 IS 'roles that may copy the cluster, and that no standby uses now';
 
 CREATE VIEW twin_internal.check_role_5 AS

@@ -18,6 +18,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 PG_FUNCTION_INFO_V1(tsec_file_facts);
 PG_FUNCTION_INFO_V1(tsec_openssl_version);
