@@ -4,10 +4,11 @@
  */
 
 CREATE VIEW twin_internal.check_table_1 AS
-	SELECT 'fail' AS status, c.relation::text AS object, format('it has the column %I and no row-level security', c.attname) AS detail,
+	SELECT DISTINCT ON (c.relation) 'fail' AS status, c.relation::text AS object, format('it has the column %I and no row-level security', c.attname) AS detail,
 		format('SELECT twin.protect_table(%L, tenant_column => %L);', c.relation, c.attname) AS remedy
 	FROM twin_internal.own_columns c JOIN pg_catalog.pg_class k ON k.oid = c.relation
-	WHERE c.words ~ '^(tenant(_?(id|uuid|key|no|number|name|code))?|organi[sz]ation_id|org_id)$' AND c.relkind IN ('r', 'p') AND NOT k.relrowsecurity;
+	WHERE c.words ~ '^(tenant(_?(id|uuid|key))?|organi[sz]ation_id|org_id)$' AND c.relkind IN ('r', 'p') AND NOT k.relrowsecurity
+	ORDER BY c.relation, c.words DESC;
 COMMENT ON VIEW twin_internal.check_table_1 IS 'tables of several tenants without row-level security';
 
 CREATE VIEW twin_internal.check_table_2 AS
