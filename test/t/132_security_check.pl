@@ -259,6 +259,14 @@ fails_with($node, q{SELECT twin_internal.findings_of('HBA-2')}, '42501', '', '..
 
 # ---- remedies mend ----
 
+# settings: what the check said of the wrong ones, while it still says it
+my %setting_remedies;
+foreach my $row (map { @$_ } values %answers)
+{
+	push @{ $setting_remedies{ $row->{check_id} } }, $row->{remediation} if ($row->{remediation} // '') =~ /^ALTER SYSTEM/ && $row->{check_id} !~ /^(?:AUDIT-[57]|BACKUP)/;
+}
+is($answers{'AUDIT-7'}[0]{remediation}, q{ALTER SYSTEM SET shared_preload_libraries = 'twin_security', 'pgaudit'; -- and restart the server}, 'what is preloaded stays so');
+
 # What is a command by itself is run as it was told; what begins with "--" is told to somebody.
 my %mended;
 foreach my $row (map { @$_ } map { $answers{$_} } sort keys %answers)
@@ -294,6 +302,12 @@ sub start_anew
 	check($what);
 	return;
 }
+sql($node, join "\n", map { @$_ } values %setting_remedies);
+start_anew('settings after the remedies', [ @wrong_settings ], $key, undef, JWT_SECRET_KEY => $weak);
+is(judgement($_), 'pass', "$_: its remedy mended it") foreach sort keys %setting_remedies;
+cmp_ok(scalar keys %setting_remedies, '>', 30, 'many settings have a remedy');
+write_file("$data/postgresql.auto.conf", '');
+
 start_anew('without library and key', [ @open, "shared_preload_libraries = ''" ], undef);
 finds('TLS-1', 'fail', '^ssl$');
 finds('AUDIT-1', 'fail', 'shared_preload_libraries');

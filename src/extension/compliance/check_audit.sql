@@ -3,9 +3,19 @@
  *		The audit log runs, misses nothing, and is proved to somebody outside of the database.
  */
 
+/* Of a list, each word is quoted by itself: one string with commas would be one library, and the server would not start. */
+CREATE FUNCTION twin_internal.preload_remedy(library text) RETURNS text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT format('ALTER SYSTEM SET shared_preload_libraries = %s; -- and restart the server', string_agg(quote_literal(w.word), ', '))
+		FROM (SELECT btrim(l, ' "') AS word FROM unnest(string_to_array(twin_internal.server_setting('shared_preload_libraries'), ',')) l UNION ALL SELECT library) w WHERE w.word <> '';
+	END;
+COMMENT ON FUNCTION twin_internal.preload_remedy(text) IS 'the command that preloads a library along with those that are preloaded';
+REVOKE ALL ON FUNCTION twin_internal.preload_remedy(text) FROM PUBLIC;
+
 CREATE VIEW twin_internal.check_audit_1 AS
 	SELECT CASE WHEN twin_internal.is_preloaded() THEN 'pass' ELSE 'fail' END AS status, 'shared_preload_libraries' AS object,
-		'shared_preload_libraries is ' || CASE s.libraries WHEN '' THEN 'empty' ELSE s.libraries END AS detail
+		'shared_preload_libraries is ' || CASE s.libraries WHEN '' THEN 'empty' ELSE s.libraries END AS detail, twin_internal.preload_remedy('twin_security') AS remedy
 	FROM twin_internal.server_setting('shared_preload_libraries') s (libraries);
 COMMENT ON VIEW twin_internal.check_audit_1 IS 'twin_security is not preloaded: no events, no limits, no blocks';
 
@@ -41,7 +51,8 @@ COMMENT ON VIEW twin_internal.check_audit_6 IS 'events that were lost for want o
 
 CREATE VIEW twin_internal.check_audit_7 AS
 	SELECT CASE WHEN s.libraries ~ '(^|[ ,"/])pgaudit($|[ ,".])' THEN 'pass' ELSE 'warn' END AS status, 'pgaudit' AS object,
-		CASE WHEN s.libraries ~ '(^|[ ,"/])pgaudit($|[ ,".])' THEN 'pgaudit is loaded' ELSE 'pgaudit is not loaded; the audit log of twin_security is the only record' END AS detail
+		CASE WHEN s.libraries ~ '(^|[ ,"/])pgaudit($|[ ,".])' THEN 'pgaudit is loaded' ELSE 'pgaudit is not loaded; the audit log of twin_security is the only record' END AS detail,
+		twin_internal.preload_remedy('pgaudit') AS remedy
 	FROM twin_internal.server_setting('shared_preload_libraries') s (libraries);
 COMMENT ON VIEW twin_internal.check_audit_7 IS 'no second record of statements by another program';
 
@@ -62,7 +73,8 @@ COMMENT ON VIEW twin_internal.check_audit_9 IS 'events of this database are not 
 
 CREATE VIEW twin_internal.check_audit_10 AS
 	SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_database b WHERE b.datname = d.name AND b.datallowconn) THEN 'pass' ELSE 'warn' END AS status, 'twin_security.cluster_database' AS object,
-		format('twin_security.cluster_database is %s', quote_ident(d.name)) AS detail
+		format('twin_security.cluster_database is %s', quote_ident(d.name)) AS detail,
+		format('ALTER SYSTEM SET twin_security.cluster_database = %L; SELECT pg_reload_conf();', current_database()) AS remedy
 	FROM twin_internal.server_setting('twin_security.cluster_database') d (name);
 COMMENT ON VIEW twin_internal.check_audit_10 IS 'events of no database have no place to go';
 
