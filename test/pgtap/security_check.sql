@@ -143,6 +143,20 @@ SELECT is(judged('ACCOUNT-6'), 'fail /rpc/login', 'a limit that limits nothing i
 SELECT pasted('ACCOUNT-6');
 SELECT is(judged('ACCOUNT-6'), 'pass', '... until it is set');
 
+-- ---- exceptions for a role or a database; ciphers ----
+
+CREATE ROLE "Excepted One";
+SELECT format('ALTER DATABASE %I SET log_min_messages = panic', current_database()) \gexec
+SELECT format('ALTER ROLE "Excepted One" IN DATABASE %I SET session_replication_role = replica', current_database()) \gexec
+ALTER ROLE "Excepted One" SET row_security = off;
+ALTER ROLE "Excepted One" SET statement_timeout = 1000;
+SELECT is(judged('ROLE-10'), format('fail "Excepted One", fail "Excepted One" in database %1$I, fail all roles in database %1$I', current_database()), 'settings that protect, and no others');
+SELECT pasted('ROLE-10');
+SELECT is(judged('ROLE-10'), 'pass', '... are what they were');
+SELECT is(twin_internal.weak_ciphers(c), weak, 'ciphers: ' || c) FROM (VALUES ('HIGH:!aNULL', NULL), ('HIGH:MEDIUM:+3DES:!aNULL', 'MEDIUM'), ('ECDHE-RSA-AES256-GCM-SHA384:ECDHE+AESGCM:ECDHE+CHACHA20', NULL),
+	('HIGH:+3DES', NULL), ('DES-CBC3-SHA', 'DES-CBC3-SHA'), ('ECDHE-RSA-DES-CBC3-SHA,AES128-SHA', 'ECDHE-RSA-DES-CBC3-SHA'), ('HIGH:medium:!MEDIUM', NULL), ('ALL:-all', NULL), ('ALL:!RC4', 'ALL'),
+	('RC4-MD5:eNULL', 'ENULL, RC4-MD5'), ('ADH-AES128-SHA', 'ADH-AES128-SHA'), ('ECDHE+3DES', 'ECDHE+3DES'), ('', NULL), ('@SECLEVEL=2:HIGH', NULL)) v (c, weak);
+
 -- ---- files ----
 
 SELECT is((twin_internal.file_facts('/nowhere/at all')).mode, NULL, 'a file that is not there has no mode');

@@ -32,3 +32,8 @@ CREATE VIEW twin_internal.check_token_8 AS
 	SELECT 'warn' AS status, k.kid AS object, 'its tokens may live for ' || make_interval(secs => k.max_lifetime) AS detail
 	FROM twin_internal.token_keys k WHERE NOT k.is_own AND k.state <> 'retired' AND k.max_lifetime > 86400;
 COMMENT ON VIEW twin_internal.check_token_8 IS 'keys of outside issuers whose tokens may live longer than a day';
+
+CREATE VIEW twin_internal.check_token_9 AS
+	SELECT 'warn' AS status, k.kid AS object, 'has signed since ' || to_char(k.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS detail
+	FROM twin_internal.token_keys k WHERE k.is_own AND k.state = 'signing' AND k.created_at < now() - interval '1 year';
+COMMENT ON VIEW twin_internal.check_token_9 IS 'keys that have signed tokens for more than a year';
