@@ -318,6 +318,7 @@ finds('TLS-1', 'fail', '^ssl$');
 finds('AUDIT-1', 'fail', 'shared_preload_libraries');
 finds('KEY-4', 'fail', 'ENCRYPTION_KEY');
 is(judgement($_), 'not_applicable', "$_: not applicable") foreach qw(TLS-5 TLS-6 TLS-7 AUDIT-4 AUDIT-6 KEY-5 KEY-7 BACKUP-2 BACKUP-3);
+is(judgement('PASSWORD-3'), 'pass', 'settings of the library are judged');
 is(judgement('TOKEN-1'), 'not_applicable', 'TOKEN-1: a key of the database signs');
 sql($node, 'DELETE FROM twin_internal.token_keys WHERE is_own');
 is((join ' ', grep { grep { $_->{detail} =~ /itself failed/ } @{ $answers{$_} } } sort keys %answers), '', 'no check fails by itself');

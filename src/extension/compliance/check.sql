@@ -44,6 +44,7 @@ DECLARE
 	asked twin.security_checks;
 	findings jsonb;
 BEGIN
+	PERFORM twin_internal.is_preloaded();	/* a library that was not has its settings from its first use on */
 	FOR asked IN SELECT c.* FROM twin.security_checks c LOOP
 		findings := twin_internal.findings_of(asked.check_id);
 		RETURN QUERY

@@ -25,10 +25,10 @@ COMMENT ON VIEW twin_internal.check_account_2 IS 'accounts made 30 days ago that
  */
 CREATE VIEW twin_internal.check_account_3 AS
 	WITH testable AS MATERIALIZED (
-		SELECT array_agg(u.username ORDER BY u.place) AS names, array_agg(u.password_hash ORDER BY u.place) AS hashes, count(*) AS users
-		FROM (SELECT a.*, random() AS place FROM twin_internal.active_users a WHERE substr(a.password_hash, 5, 2) <= '12' ORDER BY 7 LIMIT 10000) u
+		SELECT array_agg(u.username ORDER BY u.place) AS names, array_agg(u.password_hash ORDER BY u.place) AS hashes
+		FROM (SELECT a.*, random() AS place FROM twin_internal.active_users a WHERE substr(a.password_hash, 5, 2) <= '12' ORDER BY place LIMIT 10000) u
 	), found AS MATERIALIZED (
-		SELECT t.names, t.users, g.guesses, g.accounts, g.guessed FROM testable t, twin_internal.guess_passwords(t.names, t.hashes, 500) g
+		SELECT t.names, g.guesses, g.accounts, g.guessed FROM testable t, twin_internal.guess_passwords(t.names, t.hashes, 500) g
 	)
 	SELECT 'fail' AS status, f.names[i] AS object, 'the password is among the most common ones, or the name itself' AS detail FROM found f, unnest(f.guessed) i
 	UNION ALL

@@ -1,6 +1,7 @@
 /*
  * check_files.sql
- *		Files that nobody else may read or change.
+ *		Files that nobody else may read or change. Modes are numbers, and PostgreSQL 15 writes no octal ones: 448 is 0700, 488 is
+ *		0750, 63 is 0077, 18 is 0022.
  */
 
 CREATE VIEW twin_internal.check_file_1 AS

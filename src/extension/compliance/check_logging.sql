@@ -26,4 +26,4 @@ COMMENT ON VIEW twin_internal.check_logging_7 IS 'lines that do not say when, wh
 CREATE VIEW twin_internal.check_logging_10 AS
 	SELECT CASE WHEN m.mode & 23 = 0 THEN 'pass' ELSE 'fail' END AS status, 'log_file_mode' AS object, 'log_file_mode is ' || twin_internal.mode_text(m.mode) AS detail
 	FROM (SELECT twin_internal.server_setting('log_file_mode')::integer) m (mode);
-COMMENT ON VIEW twin_internal.check_logging_10 IS 'files of the log that others may read, or the group may write';
+COMMENT ON VIEW twin_internal.check_logging_10 IS 'files of the log that others may read, or the group may write (23 is 0027)';

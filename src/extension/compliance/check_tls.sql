@@ -39,7 +39,7 @@ CREATE VIEW twin_internal.check_tls_5 AS
 		p.path AS object, CASE WHEN twin_internal.server_setting('ssl') = 'off' THEN 'ssl is off' WHEN f.mode IS NULL THEN 'the file of the key cannot be looked at'
 			ELSE 'the mode of the key''s file is ' || twin_internal.mode_text(f.mode) END AS detail
 	FROM twin_internal.server_setting('ssl_key_file') p (path), twin_internal.file_facts(p.path) f;
-COMMENT ON VIEW twin_internal.check_tls_5 IS 'the server''s private key can be read by others: with root as its owner its group may (0640)';
+COMMENT ON VIEW twin_internal.check_tls_5 IS 'the server''s private key can be read by others: with root as its owner its group may (0640; 31 is 0037)';
 
 CREATE VIEW twin_internal.check_tls_6 AS
 	SELECT CASE WHEN twin_internal.server_setting('ssl') = 'off' THEN 'not_applicable' WHEN c.expires_at IS NULL THEN 'warn' WHEN c.expires_at < now() THEN 'fail'
