@@ -114,8 +114,8 @@ password_hash(const char *password, size_t length, int cost, char hash[PASSWORD_
 	return end_hashing(run_bcrypt(password, length, setting, hash));
 }
 
-Status
-password_verify(const char *password, size_t length, const char *hash, bool *matches)
+static Status
+verify(const char *password, size_t length, const char *hash, Status (*begin)(void), bool *matches)
 {
 	BcryptHash parsed;
 	Status status = bcrypt_check_password(password, length);
@@ -124,10 +124,22 @@ password_verify(const char *password, size_t length, const char *hash, bool *mat
 	if (status == TSEC_OK)
 		status = bcrypt_parse(hash, strnlen(hash, PASSWORD_HASH_SIZE), PASSWORD_COST_CEILING, &parsed);
 	if (status == TSEC_OK)
-		status = begin_hashing();
+		status = begin();
 	if (status != TSEC_OK)
 		return status;
 	return end_hashing(compare(password, length, hash, matches));
+}
+
+Status
+password_verify(const char *password, size_t length, const char *hash, bool *matches)
+{
+	return verify(password, length, hash, begin_hashing, matches);
+}
+
+Status
+password_verify_at_once(const char *password, size_t length, const char *hash, bool *matches)
+{
+	return verify(password, length, hash, slots_take_at_once, matches);
 }
 
 Status

@@ -41,6 +41,9 @@ extern Status password_hash(const char *password, size_t length, int cost, char 
  */
 extern Status password_verify(const char *password, size_t length, const char *hash, bool *matches);
 
+/* The same without waiting for a turn: TSEC_HASHES_BUSY where others hash. */
+extern Status password_verify_at_once(const char *password, size_t length, const char *hash, bool *matches);
+
 /*
  * The same for a login, whose time must not tell who exists: a NULL hash (no
  * such user, no password) never matches and takes the time of *like*, another

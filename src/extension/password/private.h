@@ -35,6 +35,10 @@ extern void slots_init(void);
 
 /* Waits for a turn; TSEC_HASHES_BUSY after twin_security.hash_wait_timeout.  Nothing may raise until it is given back. */
 extern Status slots_take(void);
+
+/* The same without waiting. */
+extern Status slots_take_at_once(void);
+
 extern void slots_return(void);
 
 /* ---- common.c ---- */

@@ -200,8 +200,8 @@ wait_in_queue(Waiter *waiter)
 	return leave_queue(waiter);
 }
 
-Status
-slots_take(void)
+static Status
+take(bool may_wait)
 {
 	static bool exit_is_watched = false;
 	Waiter *waiter = NULL;
@@ -220,13 +220,25 @@ slots_take(void)
 		slots->used++;
 		owns_slot = true;
 	}
-	else if (setting_hash_wait_timeout > 0)
+	else if (may_wait && setting_hash_wait_timeout > 0)
 		waiter = join_queue();
 	LWLockRelease(&slots->lock);
 
 	if (waiter != NULL)
 		owns_slot = wait_in_queue(waiter);
 	return owns_slot ? TSEC_OK : TSEC_HASHES_BUSY;
+}
+
+Status
+slots_take(void)
+{
+	return take(true);
+}
+
+Status
+slots_take_at_once(void)
+{
+	return take(false);
 }
 
 void

@@ -76,3 +76,16 @@ token_libjwt(void)
 	}
 	return library != NULL ? &functions : NULL;
 }
+
+const char *
+token_libjwt_path(void)
+{
+	const LibJwt *libjwt = token_libjwt();
+	Dl_info where;
+	void *symbol;
+
+	if (libjwt == NULL)
+		return NULL;
+	memcpy(&symbol, &libjwt->new_token, sizeof(symbol));
+	return dladdr(symbol, &where) != 0 ? where.dli_fname : NULL;
+}

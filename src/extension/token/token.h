@@ -101,4 +101,18 @@ extern IssuedToken token_issue(TokenType type, Jsonb *claims, int64 lifetime);
 /* Raises what token_issue() would where there is nothing to sign with: for who must know before he does what stays. */
 extern void token_require_signing(void);
 
+/* ---- strength.c, libjwt.c: for whoever judges how tokens are signed ---- */
+
+typedef struct TokenSecretStrength
+{
+	size_t length; /* bytes */
+	double bits;   /* no more than this many bits have to be guessed */
+} TokenSecretStrength;
+
+/* Judges JWT_SECRET_KEY, or JWT_SECRET_KEY_PREVIOUS; false where it was not given or cannot be used. */
+extern bool token_secret_strength(bool previous, TokenSecretStrength *strength);
+
+/* The file that libjwt was loaded from; NULL where it is not used. */
+extern const char *token_libjwt_path(void);
+
 #endif /* TSEC_TOKEN_H */
