@@ -59,8 +59,11 @@ CREATE FUNCTION twin_internal.replace_rate_limit_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		DELETE FROM twin.rate_limits l USING twin_internal.rate_limit_seeds s
-			WHERE (s.route, s.scope) = (NEW.route, NEW.scope) AND (l.route, l.scope) = (s.route, s.scope);
+		/* no seed any more, so that it is not taken for one that was deleted */
+		DELETE FROM twin_internal.rate_limit_seeds s WHERE (s.route, s.scope) = (NEW.route, NEW.scope);
+		IF FOUND THEN
+			DELETE FROM twin.rate_limits l WHERE (l.route, l.scope) = (NEW.route, NEW.scope);
+		END IF;
 	ELSE
 		DELETE FROM twin_internal.rate_limit_seeds s WHERE (s.route, s.scope) = (OLD.route, OLD.scope);
 	END IF;
