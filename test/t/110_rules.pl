@@ -186,6 +186,10 @@ unlike(scalar(`pg_restore -f - -t alert_rules $dump 2>/dev/null` // ''), qr/perm
 sql($node, 'CREATE DATABASE restored');
 $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('restored'), $dump ], 'and restored');
 is(sql($node, $state, db => 'restored'), $rules_were, 'with the rules that somebody changed, and without those deleted');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dump.2", $node->connstr('restored') ], 'it is dumped again');
+sql($node, 'CREATE DATABASE again');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('again'), "$dump.2" ], 'and restored');
+is(sql($node, $state, db => 'again'), $rules_were, 'a second dump brings the same rules');
 is(sql($node, "$alerts $last", db => 'restored'), $alerts_were, 'and its alerts');
 watched('restored');
 is(sql($node, q{SELECT count(*) FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject ~ '^\d' AND raised_at > (SELECT created_at FROM twin_internal.event_state)}, db => 'restored'), '0', 'what was watched where the dump comes from is not told again');

@@ -63,8 +63,11 @@ CREATE FUNCTION twin_internal.replace_alert_rule_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		DELETE FROM twin.alert_rules r USING twin_internal.alert_rule_seeds s
-			WHERE s.rule_name = NEW.rule_name AND r.rule_name = s.rule_name;
+		/* no seed any more, so that it is not taken for one that was deleted */
+		DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = NEW.rule_name;
+		IF FOUND THEN
+			DELETE FROM twin.alert_rules r WHERE r.rule_name = NEW.rule_name;
+		END IF;
 	ELSE
 		DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = OLD.rule_name;
 	END IF;
