@@ -12,7 +12,6 @@ my $password = canary() . 'Xy';
 $node->{twin_keys} = [ new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else' ];
 start_again($node);
 $node->psql('postgres', file_bytes("$folder/fixture.sql"), on_error_die => 1, extra_params => [ '-v', "password=$password" ]);
-sql($node, file_bytes("$folder/stand_in.sql")) if sql($node, q{SELECT to_regclass('twin.incidents') IS NULL}) eq 't';
 sql($node, q{CREATE TABLE api.console (id int); CREATE FUNCTION api.who() RETURNS text LANGUAGE sql AS $$ SELECT 'mine'::text $$;
 	GRANT USAGE ON SCHEMA api TO PUBLIC; GRANT SELECT ON api.console TO PUBLIC});
 

@@ -15,7 +15,6 @@ my $password = canary() . 'Xy';
 $node->{twin_keys} = [ new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else' ];
 start_again($node);
 $node->psql('postgres', file_bytes("$folder/fixture.sql"), on_error_die => 1, extra_params => [ '-v', "password=$password" ]);
-sql($node, file_bytes("$folder/stand_in.sql")) if sql($node, q{SELECT to_regclass('twin.incidents') IS NULL}) eq 't';
 my $gateway = new_gateway($node, conf => { 'server-console-enabled' => 'true' });
 
 local %ENV = (%ENV, CONSOLE_URL => "http://127.0.0.1:$gateway->{port}", CONSOLE_PASSWORD => $password, CHROMIUM => $chromium,

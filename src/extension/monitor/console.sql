@@ -76,24 +76,20 @@ COMMENT ON FUNCTION twin_console.alerts(integer) IS 'the newest alerts';
 CREATE FUNCTION twin_console.incidents(max_rows integer DEFAULT 50)
 	RETURNS TABLE (incident_id text, incident_type text, status text, severity text, opened_at timestamptz, closed_at timestamptz, owner text, timeline jsonb,
 		details jsonb, resolution text, alerts bigint, actions jsonb)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN QUERY
-		SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner, i.timeline, i.details, i.resolution, i.alerts::bigint, i.actions
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 50 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner, i.timeline, i.details, i.resolution, i.alerts, i.actions
 		FROM twin.incidents i ORDER BY i.closed_at IS NOT NULL, i.opened_at DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
-END
-$$;
+END;
 COMMENT ON FUNCTION twin_console.incidents(integer) IS 'incidents with their timelines: those that are open first, then the newest';
 
 CREATE FUNCTION twin_console.blocked(max_rows integer DEFAULT 200)
 	RETURNS TABLE (address inet, blocked_at timestamptz, blocked_until timestamptz, reason text, blocked_by text, refusals bigint)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 100 SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN QUERY
-		SELECT b.address, b.blocked_at, b.blocked_until, b.reason, b.blocked_by, b.refusals
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 100 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT b.address, b.blocked_at, b.blocked_until, b.reason, b.blocked_by, b.refusals
 		FROM twin.blocked_addresses b ORDER BY b.blocked_at DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
-END
-$$;
+END;
 COMMENT ON FUNCTION twin_console.blocked(integer) IS 'addresses that are blocked now, the newest first';
 
 CREATE FUNCTION twin_console.keys()
@@ -116,17 +112,16 @@ END;
 COMMENT ON FUNCTION twin_console.audit() IS 'counters of the audit log, and its newest checkpoint';
 
 CREATE FUNCTION twin_console.overview() RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RETURN jsonb_build_object(
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT jsonb_build_object(
 		'alerts', (SELECT coalesce(jsonb_object_agg(c.severity, c.times), '{}') FROM (
 			SELECT a.severity, count(*) AS times FROM twin.alerts a WHERE a.raised_at > clock_timestamp() - interval '24 hours' GROUP BY a.severity) c),
 		'open', (SELECT count(*) FROM twin.incidents i WHERE i.closed_at IS NULL),
 		'waiting', (SELECT count(*) FROM twin.incidents i WHERE i.status = 'awaiting_approval'),
 		'blocked', (SELECT count(*) FROM twin.blocked_addresses b),
 		'audit', (SELECT jsonb_build_object('sealed', s.sealed, 'seal_lag', extract(epoch FROM s.seal_lag), 'dropped', s.dropped) FROM twin.stat_audit s));
-END
-$$;
+END;
 COMMENT ON FUNCTION twin_console.overview() IS 'how many alerts of a day, incidents, blocked addresses, events there are';
 
 /* A step ends with the first checkpoint after so many leaves: looked up one after the other, for there is one every few seconds of years. */
@@ -154,59 +149,52 @@ COMMENT ON FUNCTION twin_console.verify(timestamptz, timestamptz) IS 'twin.verif
 /* ---- what administrators do: each is the function of schema twin, in the name of who asks ---- */
 
 CREATE FUNCTION twin_console.approve_incident(incident_id text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.approve_incident($1);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.approve_incident($1);
+END;
 COMMENT ON FUNCTION twin_console.approve_incident(text) IS 'twin.approve_incident()';
 
 CREATE FUNCTION twin_console.revert_incident(incident_id text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.revert_incident($1);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.revert_incident($1);
+END;
 COMMENT ON FUNCTION twin_console.revert_incident(text) IS 'twin.revert_incident()';
 
 CREATE FUNCTION twin_console.assign_incident(incident_id text, owner text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.assign_incident($1, $2);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.assign_incident($1, $2);
+END;
 COMMENT ON FUNCTION twin_console.assign_incident(text, text) IS 'twin.assign_incident()';
 
 CREATE FUNCTION twin_console.note_incident(incident_id text, note text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.note_incident($1, $2);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.note_incident($1, $2);
+END;
 COMMENT ON FUNCTION twin_console.note_incident(text, text) IS 'twin.note_incident()';
 
 CREATE FUNCTION twin_console.close_incident(incident_id text, resolution text) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.close_incident($1, $2);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.close_incident($1, $2);
+END;
 COMMENT ON FUNCTION twin_console.close_incident(text, text) IS 'twin.close_incident()';
 
 CREATE FUNCTION twin_console.unblock_address(address inet) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.unblock_address($1);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.unblock_address($1);
+END;
 COMMENT ON FUNCTION twin_console.unblock_address(inet) IS 'twin.unblock_address()';
 
 CREATE FUNCTION twin_console.mark_alert_false(alert_id bigint) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM twin.mark_alert_false($1);
-END
-$$;
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT twin.mark_alert_false($1);
+END;
 COMMENT ON FUNCTION twin_console.mark_alert_false(bigint) IS 'twin.mark_alert_false()';
 
 REVOKE ALL ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer),
