@@ -26,3 +26,4 @@
 --@include check_files.sql
 --@include catalogue.sql
 --@include check.sql
+--@include console.sql

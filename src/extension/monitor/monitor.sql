@@ -14,5 +14,5 @@
 --@include respond.sql
 --@include follow.sql
 --@include delivery.sql
---@include console.sql
 --@include unusual.sql
+--@include console.sql
