@@ -27,7 +27,8 @@ worker_override_settings(void)
 		{"enable_mergejoin", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait, or die in a deadlock with it */
+		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait */
+		{"deadlock_timeout", "20ms"},    /* and who finds a deadlock dies in it: we, not DROP EXTENSION */
 		{"synchronous_commit", "local"}, /* a standby that is away must not fill the ring */
 	};
 
