@@ -32,8 +32,8 @@ SELECT throws_ok($$ DELETE FROM twin.playbooks $$, '42501', NULL, 'an auditor re
 RESET ROLE;
 
 -- what a dump has
-CREATE FUNCTION dumped() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(p.playbook, ' ' ORDER BY p.playbook) FROM twin.playbooks p WHERE p.playbook NOT IN (SELECT s.playbook FROM twin_internal.playbook_seeds s WHERE s.is_untouched) $$;
-CREATE FUNCTION dropped() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(d.playbook, ' ' ORDER BY d.playbook) FROM twin_internal.dropped_playbooks d $$;
+CREATE FUNCTION dumped() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(p.playbook, ' ' ORDER BY p.playbook) FROM twin.playbooks p WHERE ARRAY[p.playbook] NOT IN (SELECT s.key FROM twin_internal.seeds s WHERE s.table_name = 'twin.playbooks' AND s.is_untouched) $$;
+CREATE FUNCTION dropped() RETURNS text LANGUAGE sql AS $$ SELECT string_agg(d.key[1], ' ' ORDER BY d.key) FROM twin_internal.dropped_seeds d WHERE d.table_name = 'twin.playbooks' $$;
 DELETE FROM twin.playbooks WHERE playbook LIKE 'good_%';
 SELECT is(dumped(), NULL, 'untouched seeds are not dumped');
 SELECT is(dropped(), NULL, '... nor is what nobody had from the extension');

@@ -324,11 +324,12 @@ $listener->quit;
 
 # ---- dump and restore ----
 
-sql($node, q{DELETE FROM twin.rate_limits WHERE route = '*' AND scope = 'user'; UPDATE twin.rate_limits SET burst = 7 WHERE route = '/rpc/login';
+sql($node, q{DELETE FROM twin.rate_limits WHERE route = '*' AND scope = 'user'; UPDATE twin.rate_limits SET burst = 9 WHERE route = '/api/auth/login';
+	DELETE FROM twin.rate_limits WHERE route = '/api/auth/login'; UPDATE twin.rate_limits SET burst = 7 WHERE route = '/rpc/login';
 	INSERT INTO twin.rate_limits VALUES ('/export', 'user', 2, '1 day', 1)});
 my $rates = q{SELECT string_agg(concat_ws(' ', route, scope, requests, period, burst), E'\n' ORDER BY route, scope) FROM twin.rate_limits};
 my $expected = sql($node, $rates);
-like($expected, qr{^\* address}, 'one seed was deleted, one changed');
+like($expected, qr{^\* address}, 'one seed was deleted, one changed, one changed and deleted');
 my $socket = $node->host . ' -p ' . $node->port;
 sql($node, 'CREATE DATABASE restored');
 run_pipe("pg_dump -h $socket postgres | psql -h $socket -q -v ON_ERROR_STOP=1 restored");

@@ -61,6 +61,14 @@ sub is_gone { my ($session) = @_; my $gone = !eval { $session->query_safe('SELEC
 
 is_in('10.99.0.1', 'at first everybody comes in');
 my $admin = $node->background_psql('postgres', on_error_stop => 0);
+{
+	sql($node, 'ALTER ROLE twin_gateway LOGIN');
+	local $ENV{PGHOSTADDR} = '10.99.0.3';
+	my $gateway = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'twin_gateway' ]);
+	fails_with($node, "SELECT twin.block_address('$_')", '22023', 'never blocked.*The gateway twin_gateway is connected from 10.99.0.3', "not a gateway's address: $_") foreach qw(10.99.0.3 10.99.0.0/24);
+	$gateway->quit;
+}
+$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'twin_gateway')});
 $admin->query_safe("BEGIN; SELECT twin.block_address('10.99.0.1')");
 is_in('10.99.0.1', 'a block that is not committed is none');
 $admin->query_safe('ROLLBACK');

@@ -69,3 +69,5 @@ REVOKE ALL ON FUNCTION twin_internal.keep_as_it_is() FROM PUBLIC;
 CREATE TRIGGER keep_installation BEFORE INSERT OR UPDATE OR DELETE ON twin_internal.installation
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_as_it_is();
 ALTER TABLE twin_internal.installation ENABLE ALWAYS TRIGGER keep_installation;
+
+--@include seeds.sql

@@ -102,12 +102,19 @@ CREATE FUNCTION twin_internal.block_exemption(address inet) RETURNS text
 DECLARE
 	target cidr := twin_internal.block_network(address);
 	listed twin.never_blocked%ROWTYPE;
+	gateway record;
 BEGIN
 	IF target <<= cidr '127.0.0.0/8' OR target = cidr '::1' THEN
 		RETURN 'loopback';
 	END IF;
 	SELECT n.* INTO listed FROM twin.never_blocked n WHERE target <<= n.network ORDER BY masklen(n.network) DESC LIMIT 1;
-	RETURN CASE WHEN FOUND THEN format('%s is in twin.never_blocked%s', listed.network, ': ' || listed.reason) END;
+	IF FOUND THEN
+		RETURN format('%s is in twin.never_blocked%s', listed.network, ': ' || listed.reason);
+	END IF;
+	/* it brings everybody's requests: where it does not tell whose, one client's guesses would shut all of them out */
+	SELECT host(a.client_addr) AS address, a.usename AS login INTO gateway
+		FROM pg_stat_activity a JOIN twin.token_only_logins l ON l.role_name = a.usesysid WHERE a.client_addr <<= target ORDER BY 1 LIMIT 1;
+	RETURN CASE WHEN FOUND THEN format('The gateway %s is connected from %s', gateway.login, gateway.address) END;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.block_exemption(inet) IS 'why an address or network is never blocked; null where it can be';
@@ -116,14 +123,15 @@ CREATE FUNCTION twin.block_address(address inet, duration interval DEFAULT '1 ho
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	target cidr := twin_internal.block_target(address);
-	until timestamptz := clock_timestamp() + duration;
+	moment timestamptz := clock_timestamp();
+	until timestamptz := moment + duration;
 	exemption text := twin_internal.block_exemption(target);
 	own inet;
 	spared text;
 BEGIN
 	IF duration IS NULL OR end_sessions IS NULL THEN
 		RAISE EXCEPTION 'duration and end_sessions must not be null' USING ERRCODE = '22004';
-	ELSIF until <= clock_timestamp() OR until > clock_timestamp() + interval '10 years' THEN
+	ELSIF until <= moment OR until > moment + interval '10 years' THEN
 		RAISE EXCEPTION 'a block lasts longer than nothing and at most 10 years' USING ERRCODE = '22023';
 	ELSIF exemption IS NOT NULL THEN
 		RAISE EXCEPTION '% is never blocked', target USING ERRCODE = '22023', DETAIL = exemption || '.';
@@ -133,12 +141,12 @@ BEGIN
 		RAISE EXCEPTION 'this would block your own address, %', own
 			USING ERRCODE = '22023', HINT = 'Block a narrower network, or add your address to twin.never_blocked first.';
 	END IF;
-	INSERT INTO twin_internal.blocks AS b VALUES (target, clock_timestamp(), until, block_address.reason, coalesce(twin.current_username(), session_user::text))
+	INSERT INTO twin_internal.blocks AS b VALUES (target, moment, until, block_address.reason, coalesce(twin.current_username(), session_user::text))
 		ON CONFLICT (network) DO UPDATE SET
-			blocked_at = CASE WHEN b.blocked_until > clock_timestamp() THEN b.blocked_at ELSE EXCLUDED.blocked_at END,
+			blocked_at = CASE WHEN b.blocked_until > moment THEN b.blocked_at ELSE EXCLUDED.blocked_at END,
 			/* what is automatic does not shorten what somebody meant to last */
 			blocked_until = greatest(b.blocked_until, EXCLUDED.blocked_until),
-			reason = CASE WHEN b.blocked_until > clock_timestamp() THEN coalesce(EXCLUDED.reason, b.reason) ELSE EXCLUDED.reason END,
+			reason = CASE WHEN b.blocked_until > moment THEN coalesce(EXCLUDED.reason, b.reason) ELSE EXCLUDED.reason END,
 			blocked_by = EXCLUDED.blocked_by
 		RETURNING b.blocked_until INTO until;
 	IF end_sessions THEN

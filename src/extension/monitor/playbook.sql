@@ -1,8 +1,6 @@
 /*
  * playbook.sql
  *		Playbooks: what is done about an incident, as rows one may edit. Each is the type of incident that it answers.
- *
- * Rows that came with the extension travel with a dump only when they were changed, and which of them somebody deleted travels too.
  */
 
 /* The steps there are, what each asks to be named in the incident's details, and what it does to each of these. */
@@ -111,66 +109,7 @@ INSERT INTO twin.playbooks (playbook, description, severity, steps) VALUES
 	('data_breach', 'records every read and decryption of every audited table for a day', 'critical',
 		'[{"step": "enhance_monitoring", "duration": "24 hours"}]');
 
-CREATE TABLE twin_internal.playbook_seeds (
-	playbook text COLLATE "C" PRIMARY KEY,
-	is_untouched boolean NOT NULL DEFAULT true
-);
-COMMENT ON TABLE twin_internal.playbook_seeds IS 'rows of twin.playbooks that CREATE EXTENSION made, and which of them are as it made them';
-INSERT INTO twin_internal.playbook_seeds SELECT p.playbook FROM twin.playbooks p;
-
-CREATE TABLE twin_internal.dropped_playbooks (
-	playbook text COLLATE "C" PRIMARY KEY
-);
-COMMENT ON TABLE twin_internal.dropped_playbooks IS 'seeds of twin.playbooks that were deleted, so that a restore does not bring them back';
-
-SELECT pg_catalog.pg_extension_config_dump('twin.playbooks', 'WHERE playbook NOT IN (SELECT s.playbook FROM twin_internal.playbook_seeds s WHERE s.is_untouched)');
-SELECT pg_catalog.pg_extension_config_dump('twin_internal.dropped_playbooks', '');
-
-/* A row that somebody brings takes the place of an untouched seed, and one that somebody changes is none any more. */
-CREATE FUNCTION twin_internal.replace_playbook_seed() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		DELETE FROM twin.playbooks p USING twin_internal.playbook_seeds s WHERE s.playbook = NEW.playbook AND s.is_untouched AND p.playbook = s.playbook;
-	ELSE
-		UPDATE twin_internal.playbook_seeds s SET is_untouched = false WHERE s.playbook = OLD.playbook;
-		IF FOUND AND NEW.playbook <> OLD.playbook THEN
-			INSERT INTO twin_internal.dropped_playbooks VALUES (OLD.playbook) ON CONFLICT DO NOTHING;
-		END IF;
-	END IF;
-	/* what is there was not dropped: a dump has each name in one of the two tables */
-	DELETE FROM twin_internal.dropped_playbooks d WHERE d.playbook = NEW.playbook;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.replace_playbook_seed() IS 'lets a row that somebody brings take the place of the one CREATE EXTENSION made';
-CREATE TRIGGER replace_seed BEFORE INSERT OR UPDATE ON twin.playbooks
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_playbook_seed();
-
-CREATE FUNCTION twin_internal.note_dropped_playbook() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	UPDATE twin_internal.playbook_seeds s SET is_untouched = false WHERE s.playbook = OLD.playbook;
-	IF FOUND THEN
-		INSERT INTO twin_internal.dropped_playbooks VALUES (OLD.playbook) ON CONFLICT DO NOTHING;
-	END IF;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.note_dropped_playbook() IS 'remembers that a seed of twin.playbooks was deleted';
-CREATE TRIGGER note_dropped AFTER DELETE ON twin.playbooks
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_dropped_playbook();
-
-CREATE FUNCTION twin_internal.drop_playbook_seed() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	DELETE FROM twin.playbooks p USING twin_internal.playbook_seeds s WHERE s.playbook = NEW.playbook AND s.is_untouched AND p.playbook = s.playbook;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.drop_playbook_seed() IS 'deletes a seed of twin.playbooks that was deleted where a dump comes from';
-CREATE TRIGGER drop_seed AFTER INSERT ON twin_internal.dropped_playbooks
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.drop_playbook_seed();
+SELECT twin_internal.keep_seeds('twin.playbooks', 'playbook');
 
 CREATE FUNCTION twin_internal.tell_playbooks() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -192,11 +131,6 @@ CREATE TRIGGER tell_playbooks AFTER INSERT OR UPDATE OR DELETE ON twin.playbooks
 CREATE TRIGGER tell_playbooks_emptied AFTER TRUNCATE ON twin.playbooks
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.tell_playbooks();
 
-/* a subscription fires only these */
-ALTER TABLE twin.playbooks ENABLE ALWAYS TRIGGER replace_seed, ENABLE ALWAYS TRIGGER note_dropped;
-ALTER TABLE twin_internal.dropped_playbooks ENABLE ALWAYS TRIGGER drop_seed;
-
-REVOKE ALL ON FUNCTION twin_internal.playbook_steps(), twin_internal.duration_complaint(jsonb, interval), twin_internal.step_complaint(jsonb), twin_internal.check_playbook(),
-	twin_internal.replace_playbook_seed(), twin_internal.note_dropped_playbook(), twin_internal.drop_playbook_seed(), twin_internal.tell_playbooks() FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.playbook_steps(), twin_internal.duration_complaint(jsonb, interval), twin_internal.step_complaint(jsonb), twin_internal.check_playbook(), twin_internal.tell_playbooks() FROM PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON twin.playbooks TO twin_admin;
 GRANT SELECT ON twin.playbooks TO twin_auditor;

@@ -2,9 +2,6 @@
  * rule.sql
  *		The rules that there are from the start, and what holds for every rule: it is checked when it is written, every change is an
  *		event, and who belongs to a tenant changes none.
- *
- * As with twin.rate_limits, a seed travels with a dump only when it was changed, and takes the place of the new database's own then; which seeds
- * somebody deleted travels too.
  */
 
 CREATE FUNCTION twin_internal.check_alert_rule() RETURNS trigger
@@ -33,19 +30,7 @@ INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject
 	('unusual_access_patterns', '{read,decrypt,permission_denied,login_success,create,update,delete}', 1, '1 hour', 'user', 'high', '1 day', 'data_breach', false, 'learned',
 		'Somebody''s access is unlike his own so far.');
 
-CREATE TABLE twin_internal.alert_rule_seeds (
-	rule_name text PRIMARY KEY
-);
-COMMENT ON TABLE twin_internal.alert_rule_seeds IS 'rows of twin.alert_rules that are as CREATE EXTENSION made them';
-INSERT INTO twin_internal.alert_rule_seeds SELECT r.rule_name FROM twin.alert_rules r;
-
-CREATE TABLE twin_internal.dropped_alert_rules (
-	rule_name text PRIMARY KEY
-);
-COMMENT ON TABLE twin_internal.dropped_alert_rules IS 'seeds of twin.alert_rules that were deleted, so that a restore does not bring them back';
-
-SELECT pg_catalog.pg_extension_config_dump('twin.alert_rules', 'WHERE rule_name NOT IN (SELECT s.rule_name FROM twin_internal.alert_rule_seeds s)');
-SELECT pg_catalog.pg_extension_config_dump('twin_internal.dropped_alert_rules', '');
+SELECT twin_internal.keep_seeds('twin.alert_rules', 'rule_name');
 
 CREATE FUNCTION twin_internal.alert_rules_changed() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_alert_rules_changed';
@@ -57,59 +42,6 @@ CREATE TRIGGER alert_rules_emptied AFTER TRUNCATE ON twin.alert_rules
 
 CREATE TRIGGER require_warrant BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON twin.alert_rules
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.require_warrant();
-
-/* A row that somebody brings takes the place of an untouched seed, and one that somebody changes is none any more. */
-CREATE FUNCTION twin_internal.replace_alert_rule_seed() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		/* no seed any more, so that it is not taken for one that was deleted */
-		DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = NEW.rule_name;
-		IF FOUND THEN
-			DELETE FROM twin.alert_rules r WHERE r.rule_name = NEW.rule_name;
-		END IF;
-	ELSE
-		DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = OLD.rule_name;
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.replace_alert_rule_seed() IS 'lets a rule that somebody brings take the place of the one CREATE EXTENSION made';
-CREATE TRIGGER replace_seed BEFORE INSERT OR UPDATE ON twin.alert_rules
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.replace_alert_rule_seed();
-
-CREATE FUNCTION twin_internal.note_dropped_alert_rule() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF TG_OP = 'TRUNCATE' THEN
-		WITH gone AS (DELETE FROM twin_internal.alert_rule_seeds s RETURNING s.rule_name)
-			INSERT INTO twin_internal.dropped_alert_rules SELECT g.rule_name FROM gone g ON CONFLICT DO NOTHING;
-		RETURN NULL;
-	END IF;
-	DELETE FROM twin_internal.alert_rule_seeds s WHERE s.rule_name = OLD.rule_name;
-	IF FOUND THEN
-		INSERT INTO twin_internal.dropped_alert_rules VALUES (OLD.rule_name) ON CONFLICT DO NOTHING;
-	END IF;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.note_dropped_alert_rule() IS 'remembers that a seed of twin.alert_rules was deleted';
-CREATE TRIGGER note_dropped AFTER DELETE ON twin.alert_rules
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_dropped_alert_rule();
-CREATE TRIGGER note_emptied AFTER TRUNCATE ON twin.alert_rules
-	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.note_dropped_alert_rule();
-
-CREATE FUNCTION twin_internal.drop_alert_rule_seed() RETURNS trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	DELETE FROM twin.alert_rules r USING twin_internal.alert_rule_seeds s
-		WHERE s.rule_name = NEW.rule_name AND r.rule_name = s.rule_name;
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.drop_alert_rule_seed() IS 'deletes a seed of twin.alert_rules that was deleted where a dump comes from';
-CREATE TRIGGER drop_seed AFTER INSERT ON twin_internal.dropped_alert_rules
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.drop_alert_rule_seed();
 
 CREATE FUNCTION twin_internal.tell_alert_rules() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -141,9 +73,7 @@ CREATE TRIGGER tell_alert_rules_emptied AFTER TRUNCATE ON twin.alert_rules
 	FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.tell_alert_rules();
 
 /* a subscription fires only these */
-ALTER TABLE twin.alert_rules ENABLE ALWAYS TRIGGER alert_rules_changed, ENABLE ALWAYS TRIGGER alert_rules_emptied,
-	ENABLE ALWAYS TRIGGER replace_seed, ENABLE ALWAYS TRIGGER note_dropped, ENABLE ALWAYS TRIGGER note_emptied;
-ALTER TABLE twin_internal.dropped_alert_rules ENABLE ALWAYS TRIGGER drop_seed;
+ALTER TABLE twin.alert_rules ENABLE ALWAYS TRIGGER alert_rules_changed, ENABLE ALWAYS TRIGGER alert_rules_emptied;
 
 CREATE FUNCTION twin_internal.stat_windows(OUT subjects bigint, OUT room bigint, OUT displaced bigint) RETURNS record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_stat_windows';
@@ -164,6 +94,5 @@ COMMENT ON FUNCTION twin.test_rule(text, timestamptz, timestamptz) IS 'which ale
 
 REVOKE ALL ON FUNCTION twin.test_rule(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.test_rule(text, timestamptz, timestamptz) TO twin_admin, twin_auditor;
-REVOKE ALL ON FUNCTION twin_internal.check_alert_rule(), twin_internal.alert_rules_changed(), twin_internal.replace_alert_rule_seed(),
-	twin_internal.note_dropped_alert_rule(), twin_internal.drop_alert_rule_seed(), twin_internal.tell_alert_rules(),
+REVOKE ALL ON FUNCTION twin_internal.check_alert_rule(), twin_internal.alert_rules_changed(), twin_internal.tell_alert_rules(),
 	twin_internal.alert_rule_told(twin.alert_rules) FROM PUBLIC;

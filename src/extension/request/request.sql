@@ -21,8 +21,7 @@ CREATE FUNCTION twin.pre_request() RETURNS void
 COMMENT ON FUNCTION twin.pre_request() IS
 	'for PostgREST''s db-pre-request: verifies the raw token or cookie of the request, takes its role on and seals it; raises PT401, PT403, PT429';
 
-REVOKE ALL ON FUNCTION twin.check_rate_limit(text, text), twin_internal.rate_limits_changed(), twin_internal.replace_rate_limit_seed(),
-	twin_internal.note_dropped_rate_limit(), twin_internal.drop_rate_limit_seed(), twin_internal.tell_rate_limits(),
+REVOKE ALL ON FUNCTION twin.check_rate_limit(text, text), twin_internal.rate_limits_changed(), twin_internal.tell_rate_limits(),
 	twin_internal.note_schema_change(), twin_internal.watch_schema(), twin_internal.watch_schema_drops() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.check_rate_limit(text, text) TO twin_admin, twin_gateway;
 GRANT SELECT, INSERT, UPDATE, DELETE ON twin.rate_limits TO twin_admin;
