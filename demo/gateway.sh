@@ -11,7 +11,8 @@ FIRST_HTTP_PORT=3000
 
 gateway_is_running() {
 	local pid
-	pid=$(cat "$GATEWAY_PID" 2>/dev/null) && [ "$(readlink "/proc/$pid/exe" 2>/dev/null)" = "$PG_BIN/twin_gateway" ]
+	# an earlier build's says (deleted) behind its name
+	pid=$(cat "$GATEWAY_PID" 2>/dev/null) && [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$PG_BIN/twin_gateway"?( (deleted)) ]]
 }
 
 stop_gateway() {

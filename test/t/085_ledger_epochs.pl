@@ -102,7 +102,7 @@ $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 is(sql($standby, $whole), 't|t|', 'on a standby the log can be verified');
 is(sql($standby, 'SELECT twin.audit_checkpoint()'), sql($node, 'SELECT twin.audit_checkpoint()'), 'with the checkpoints of the primary');
 like(sql($standby, 'SELECT (p).tree_size > 0 FROM (SELECT twin.inclusion_proof(event_id) AS p FROM twin.audit_leaves(5, 5)) x'), qr/^t$/, 'and proofs');
-is(sql($standby, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'twin%'"), '0', 'and nothing is written there');
+is(sql($standby, "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'twin_security event%'"), '0', 'and nothing is written there');
 my $open = $node->background_psql('postgres');
 $open->query_safe(q{BEGIN; INSERT INTO units VALUES (6000, 'never committed')});
 sql($node, q{INSERT INTO units VALUES (6001, 'just committed')});

@@ -10,6 +10,7 @@ CREATE TABLE twin_internal.enhanced_reads (
 	until timestamptz NOT NULL CHECK (pg_catalog.isfinite(until))
 );
 COMMENT ON TABLE twin_internal.enhanced_reads IS 'why reads of every audited table are recorded, and how long; the longest counts';
+SELECT twin_internal.keep_from_publishers('twin_internal.enhanced_reads');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.enhanced_reads', '');
 
 CREATE FUNCTION twin_internal.enhanced_reads_changed() RETURNS trigger

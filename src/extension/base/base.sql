@@ -70,4 +70,15 @@ CREATE TRIGGER keep_installation BEFORE INSERT OR UPDATE OR DELETE ON twin_inter
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_as_it_is();
 ALTER TABLE twin_internal.installation ENABLE ALWAYS TRIGGER keep_installation;
 
+/* For the extension's script. */
+CREATE FUNCTION twin_internal.keep_from_publishers(rel regclass) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	EXECUTE format('CREATE TRIGGER keep_from_publishers BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_as_it_is()', rel);
+	EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER keep_from_publishers', rel);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.keep_from_publishers(regclass) IS 'has rows left out that a subscription brings to a table, because every database has its own of them';
+REVOKE ALL ON FUNCTION twin_internal.keep_from_publishers(regclass) FROM PUBLIC;
+
 --@include seeds.sql

@@ -20,6 +20,8 @@ CREATE TABLE twin_internal.seeds (
 	PRIMARY KEY (table_name, key)
 );
 COMMENT ON TABLE twin_internal.seeds IS 'rows that CREATE EXTENSION made, and which of them are as it made them';
+SELECT twin_internal.keep_from_publishers('twin_internal.seeded_tables');
+SELECT twin_internal.keep_from_publishers('twin_internal.seeds');
 
 CREATE TABLE twin_internal.dropped_seeds (
 	table_name text COLLATE "C" NOT NULL,
@@ -82,13 +84,13 @@ CREATE FUNCTION twin_internal.drop_seed() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF EXISTS (SELECT FROM twin_internal.seeds s WHERE s.table_name = NEW.table_name AND s.key = NEW.key AND s.is_untouched) THEN
-		PERFORM twin_internal.delete_seed(NEW.table_name, NEW.key);
+		PERFORM twin_internal.delete_seed(NEW.table_name, NEW.key);	/* which notes it */
 	END IF;
-	RETURN NULL;
+	RETURN CASE WHEN NOT EXISTS (SELECT FROM twin_internal.dropped_seeds d WHERE (d.table_name, d.key) = (NEW.table_name, NEW.key)) THEN NEW END;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.drop_seed() IS 'deletes what was deleted where a dump comes from';
-CREATE TRIGGER drop_seed AFTER INSERT ON twin_internal.dropped_seeds
+CREATE TRIGGER drop_seed BEFORE INSERT ON twin_internal.dropped_seeds
 	FOR EACH ROW EXECUTE FUNCTION twin_internal.drop_seed();
 ALTER TABLE twin_internal.dropped_seeds ENABLE ALWAYS TRIGGER drop_seed;
 

@@ -61,7 +61,7 @@ CREATE VIEW twin.security_checks AS
 			'ALTER SYSTEM SET password_encryption = ''scram-sha-256''; SELECT pg_reload_conf();',
 			'CIS PostgreSQL Benchmark 5; NIST SP 800-53 IA-5(1); PostgreSQL: password_encryption'),
 		('PASSWORD-2', 'No role has an MD5 password', 'high',
-			'ALTER ROLE {object} PASSWORD NULL; -- until somebody sets one with psql''s \password',
+			'ALTER ROLE {object} PASSWORD NULL; -- until somebody sets one by psql''s command "password"',
 			'CIS PostgreSQL Benchmark 5; NIST SP 800-53 IA-5(1); PostgreSQL: Password Authentication'),
 		('PASSWORD-3', 'Passwords of accounts must be strong', 'medium',
 			'ALTER SYSTEM RESET {object}; SELECT pg_reload_conf();',

@@ -40,6 +40,8 @@ CREATE TABLE twin_internal.branch_ends (
 	ends date NOT NULL
 );
 COMMENT ON TABLE twin_internal.branch_ends IS 'until when branches of PostgreSQL get fixes; part of the extension, not of a dump';
+SELECT twin_internal.keep_from_publishers('twin_internal.known_advisories');
+SELECT twin_internal.keep_from_publishers('twin_internal.branch_ends');
 INSERT INTO twin_internal.branch_ends VALUES (15, '2027-11-11'), (16, '2028-11-09'), (17, '2029-11-08'), (18, '2030-11-14');
 
 CREATE VIEW twin_internal.check_version_1 AS

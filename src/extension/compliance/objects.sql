@@ -34,7 +34,7 @@ COMMENT ON VIEW twin_internal.own_functions IS 'functions that neither the serve
 
 /* Names as one writes them: camelCase is taken apart. Partitions have their table's columns. */
 CREATE VIEW twin_internal.own_columns AS
-	SELECT r.relation, r.relkind, a.attname, lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\1_\2', 'g')) AS words, a.atttypid,
+	SELECT r.relation, r.relkind, a.attname, lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', E'\\1_\\2', 'g')) AS words, a.atttypid,
 		t.typcategory, twin_internal.holds_encrypted(a.atttypid) AS is_encrypted
 	FROM twin_internal.own_relations r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.relation AND a.attnum > 0 AND NOT a.attisdropped
 		JOIN pg_catalog.pg_type t ON t.oid = a.atttypid

@@ -13,6 +13,7 @@ CREATE TABLE twin_internal.alert_counts (
 	alerts bigint NOT NULL
 );
 COMMENT ON TABLE twin_internal.alert_counts IS 'how many alerts were ever raised: of each rule and severity the sum of its rows';
+SELECT twin_internal.keep_from_publishers('twin_internal.alert_counts');
 
 CREATE FUNCTION twin_internal.count_alerts() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -11,10 +11,13 @@ COMMENT ON TABLE twin_internal.metric_sources IS 'who gives numbers: for each a 
 CREATE TABLE twin_internal.metric_families (
 	family text COLLATE "C" PRIMARY KEY CHECK (family ~ '^twin_security_[a-z][a-z0-9_]*$' AND family !~ '_(total|count|sum|bucket|created|info)$' OR family = 'twin_security_build_info'),
 	kind text NOT NULL CHECK (kind IN ('counter', 'gauge')),
-	unit text CHECK (unit IS NULL OR (family LIKE '%\_' || unit AND kind = 'gauge')),	/* as OpenMetrics has it: the name says it, too */
-	help text NOT NULL CHECK (help ~ '\.$' AND help !~ '["\\[:cntrl:]]')
+	unit text CHECK (unit IS NULL OR (pg_catalog.right(family, pg_catalog.length(unit) + 1) = '_' || unit AND kind = 'gauge')),	/* as OpenMetrics has it: the name says it, too */
+	help text NOT NULL CHECK (help ~ '[.]$' AND help !~ E'["\\\\[:cntrl:]]')
 );
 COMMENT ON TABLE twin_internal.metric_families IS 'what is measured; a counter''s samples have the suffix _total';
+
+SELECT twin_internal.keep_from_publishers('twin_internal.metric_sources');
+SELECT twin_internal.keep_from_publishers('twin_internal.metric_families');
 
 INSERT INTO twin_internal.metric_sources VALUES ('alerts'), ('build'), ('events'), ('keyring'), ('keys'), ('ledger'), ('limits'), ('log'), ('ring'), ('topics'), ('workers');
 

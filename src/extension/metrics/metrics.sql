@@ -73,7 +73,7 @@ CREATE FUNCTION twin_internal.metric_labels(labels text[]) RETURNS text
 BEGIN ATOMIC
 	SELECT coalesce('{' || string_agg(labels[i] || '="' ||
 			replace(replace(replace(left(CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN regexp_replace(labels[i + 1], '[^ -~]', '?', 'g') ELSE labels[i + 1] END, 200),
-				'\', '\\'), '"', '\"'), E'\n', '\n') || '"', ',' ORDER BY i) || '}', '')
+				E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n') || '"', ',' ORDER BY i) || '}', '')
 	FROM generate_series(1, cardinality(labels), 2) i;
 END;
 COMMENT ON FUNCTION twin_internal.metric_labels(text[]) IS 'labels of a sample as OpenMetrics text, from names and values in turn';

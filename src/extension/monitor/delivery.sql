@@ -22,6 +22,7 @@ CREATE TABLE twin_internal.alert_channels (
 	registered_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 COMMENT ON TABLE twin_internal.alert_channels IS 'channels that a notifier registered: what each is told, and for how long an alert is worth telling';
+SELECT twin_internal.keep_from_publishers('twin_internal.alert_channels');
 
 CREATE TABLE twin_internal.alert_deliveries (
 	delivery_id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -38,6 +39,7 @@ CREATE TABLE twin_internal.alert_deliveries (
 	UNIQUE (alert_id, channel)
 );
 COMMENT ON TABLE twin_internal.alert_deliveries IS 'one row for each alert and channel that is, was or could not be told of it';
+SELECT twin_internal.keep_from_publishers('twin_internal.alert_deliveries');
 COMMENT ON SEQUENCE twin_internal.alert_deliveries_delivery_id_seq IS 'numbers of deliveries';
 CREATE INDEX alert_deliveries_due ON twin_internal.alert_deliveries (channel, next_attempt_at) WHERE state = 'pending';
 

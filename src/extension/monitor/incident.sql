@@ -21,6 +21,7 @@ CREATE TABLE twin_internal.incidents (
 	details jsonb NOT NULL	/* as it was opened; what alerts add is in their entries */
 );
 COMMENT ON TABLE twin_internal.incidents IS 'incidents, and the steps that each began with';
+SELECT twin_internal.keep_from_publishers('twin_internal.incidents');
 CREATE INDEX incidents_unsettled ON twin_internal.incidents (incident_type, last_alert_at) WHERE status IN ('open', 'awaiting_approval', 'contained');
 
 CREATE TABLE twin_internal.incident_entries (
@@ -33,6 +34,7 @@ CREATE TABLE twin_internal.incident_entries (
 	details jsonb
 );
 COMMENT ON TABLE twin_internal.incident_entries IS 'timelines of incidents';
+SELECT twin_internal.keep_from_publishers('twin_internal.incident_entries');
 COMMENT ON SEQUENCE twin_internal.incident_entries_entry_id_seq IS 'numbers of entries in timelines of incidents';
 CREATE INDEX incident_entries_incident_id ON twin_internal.incident_entries (incident_id, entry_id);
 
@@ -57,6 +59,7 @@ CREATE TABLE twin_internal.incident_actions (
 	UNIQUE (incident_id, step, target)
 );
 COMMENT ON TABLE twin_internal.incident_actions IS 'what playbooks did for incidents, or will when somebody approves';
+SELECT twin_internal.keep_from_publishers('twin_internal.incident_actions');
 COMMENT ON SEQUENCE twin_internal.incident_actions_action_id_seq IS 'numbers of actions for incidents';
 CREATE INDEX incident_actions_in_force ON twin_internal.incident_actions (action, target) WHERE state = 'done';
 CREATE INDEX incident_actions_again ON twin_internal.incident_actions (again_at) WHERE again_at IS NOT NULL;

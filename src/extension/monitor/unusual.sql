@@ -12,6 +12,7 @@ CREATE TABLE twin_internal.access_model (
 	model bytea NOT NULL
 );
 COMMENT ON TABLE twin_internal.access_model IS 'one row: what the access of all users has in common';
+SELECT twin_internal.keep_from_publishers('twin_internal.access_model');
 
 CREATE TABLE twin_internal.access_profiles (
 	username text NOT NULL,
@@ -25,6 +26,7 @@ CREATE TABLE twin_internal.access_profiles (
 	PRIMARY KEY (username, is_role)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE twin_internal.access_profiles IS 'what is usual for whom; of ten thousand users at most, of whom the least recently active give way';
+SELECT twin_internal.keep_from_publishers('twin_internal.access_profiles');
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.access_model', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.access_profiles', '');

@@ -39,7 +39,7 @@ sub new_node
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init(extra => [ '-E', 'UTF8', '--no-locale' ], %options);
-	$node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\n$conf");
+	$node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\nmax_locks_per_transaction = 256\n$conf");
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'twin_security'") if $preload;
 	return $node;
 }
