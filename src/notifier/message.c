@@ -16,6 +16,33 @@
 #define SECRET_PREFIX "whsec_"
 #define SECRET_MAX 4096
 
+/* ---- text that shows what it holds ---- */
+
+static bool
+is_invisible(uint32_t c)
+{
+	return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+		   (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+size_t
+message_character(const char *text, size_t length, uint32_t *character, bool *is_shown)
+{
+	const uint8_t *at = (const uint8_t *) text;
+	size_t size = jsonscan_character(at, length);
+	uint32_t c = size == 0   ? 0xfffd
+				 : size == 1 ? at[0]
+				 : size == 2 ? at[0] & 0x1f
+				 : size == 3 ? at[0] & 0x0f
+							 : at[0] & 0x07;
+
+	for (size_t i = 1; i < size; i++)
+		c = c << 6 | (at[i] & 0x3f);
+	*character = c;
+	*is_shown = size > 0 && !is_invisible(c);
+	return size;
+}
+
 /* ---- JSON ---- */
 
 static void
@@ -129,7 +156,7 @@ put_field(FILE *to, const char *text, size_t most)
 	fputs(length == 0 ? "- " : " ", to);
 }
 
-/* Text in UTF-8 of at most so many bytes and without control characters; those in "escaped" stand behind a backslash. */
+/* Text in UTF-8 of at most so many bytes, without what is not to be shown; those in "escaped" stand behind a backslash. */
 static void
 put_clean(FILE *to, const char *text, size_t most, const char *escaped)
 {
@@ -137,13 +164,13 @@ put_clean(FILE *to, const char *text, size_t most, const char *escaped)
 
 	for (size_t i = 0; i < length;)
 	{
-		size_t size = jsonscan_character((const uint8_t *) text + i, length - i);
-		unsigned char byte = (unsigned char) text[i];
+		uint32_t character;
+		bool is_shown;
+		size_t size = message_character(text + i, length - i, &character, &is_shown);
 
 		if (i + size > most)
 			break;
-		/* C1 controls are two bytes */
-		if (size == 0 || byte < ' ' || byte == 0x7f || (byte == 0xc2 && (unsigned char) text[i + 1] < 0xa0))
+		if (!is_shown)
 			fputc('?', to);
 		else
 		{

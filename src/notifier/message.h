@@ -8,6 +8,9 @@
 
 #include "notifier/alert_config.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 typedef struct Alert
@@ -25,6 +28,12 @@ typedef struct Alert
 	int attempt;
 	bool is_test;
 } Alert;
+
+/*
+ * The character of UTF-8 that text begins with (U+FFFD where there is none), how many bytes it has (0 then), and whether it
+ * is shown as it is: controls are not, and what makes a reader see letters in another order or not at all.
+ */
+extern size_t message_character(const char *text, size_t length, uint32_t *character, bool *is_shown);
 
 /* Each gives a text that the caller frees, and its length. */
 extern char *message_json(const Alert *alert, const char *channel, size_t *length);

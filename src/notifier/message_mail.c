@@ -35,26 +35,6 @@ end(FILE *to)
 		abort(); /* out of memory */
 }
 
-/* ---- text that shows what it holds ---- */
-
-/* Controls, and what makes a reader see letters in another order or not at all. */
-static bool
-is_invisible(uint32_t c)
-{
-	return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0xad || (c >= 0x200b && c <= 0x200f) ||
-		   (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
-}
-
-static uint32_t
-number_of(const unsigned char *at, size_t size)
-{
-	uint32_t c = size == 1 ? at[0] : size == 2 ? at[0] & 0x1f : size == 3 ? at[0] & 0x0f : at[0] & 0x07;
-
-	for (size_t i = 1; i < size; i++)
-		c = c << 6 | (at[i] & 0x3f);
-	return c;
-}
-
 /* Adds text in UTF-8, at most so many bytes of it; what cannot be seen is written out as \uXXXX. */
 static void
 put_visible(FILE *to, const char *text, size_t most)
@@ -63,19 +43,19 @@ put_visible(FILE *to, const char *text, size_t most)
 
 	for (size_t i = 0; i < length;)
 	{
-		const unsigned char *at = (const unsigned char *) text + i;
-		size_t size = jsonscan_character(at, length - i);
-		uint32_t c = size == 0 ? 0xfffd : number_of(at, size);
+		uint32_t c;
+		bool is_shown;
+		size_t size = message_character(text + i, length - i, &c, &is_shown);
 
 		if (i + size > most)
 		{
 			fputs("...", to);
 			break;
 		}
-		if (size == 0 || is_invisible(c))
+		if (!is_shown)
 			fprintf(to, "\\u%04" PRIx32, c);
 		else
-			(void) fwrite(at, 1, size, to);
+			(void) fwrite(text + i, 1, size, to);
 		i += size > 0 ? size : 1;
 	}
 }

@@ -97,6 +97,8 @@ SELECT throws_ok($$DO $d$ BEGIN PERFORM twin.create_tenant('x'); END $d$ $$, '42
 CREATE FUNCTION pg_temp.sneak() RETURNS bigint LANGUAGE sql AS $$ SELECT twin.create_tenant('x') $$;
 SELECT throws_ok('SELECT pg_temp.sneak()', '42501', NULL, '... in a function of his');
 SELECT throws_ok($$SELECT count(*) FROM generate_series(1, 2) g WHERE twin.issue_token('{"user_id": "1", "role": "admin"}') IS NULL$$, '42501', NULL, '... in a condition');
+SELECT throws_ok('LOCK TABLE twin.' || t, '42501', 'permission denied for ' || t, 'he keeps nobody waiting: ' || t) FROM unnest('{alert_rules,playbooks,never_blocked,rate_limits}'::text[]) t;
+SELECT throws_ok($$COPY twin.never_blocked TO '/dev/null'$$, '42501', 'permission denied for never_blocked', '... nor does he copy what he does not read');
 SELECT throws_ok($$INSERT INTO twin.token_only_logins VALUES ('twin_viewer')$$, '42501', 'permission denied for token_only_logins', 'no login is put on the list');
 SELECT throws_ok($$DELETE FROM twin.token_only_logins$$, '42501', NULL, '... or taken off it');
 SELECT lives_ok($$SELECT twin.hash_password('correct horse battery staple', 10), twin.generate_password(), twin.check_password_strength('x')$$, 'what concerns nobody he may call');

@@ -164,5 +164,19 @@ SELECT is((twin_internal.certificate_facts('/etc/passwd')).expires_at, NULL, 'wh
 SELECT is((twin_internal.certificate_facts('/dev')).expires_at, NULL, '... nor has a folder');
 SELECT is(twin_internal.mode_text(1517), '2755', 'modes are shown as chmod takes them');
 
+-- what somebody typed into a search_path does not become a command
+CREATE SCHEMA paths;
+SELECT set_config('search_path', 'x;alter/**/role/**/somebody/**/superuser;--', true);
+CREATE FUNCTION paths.planted() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS 'SELECT 1';
+SELECT set_config('search_path', 'app_pg_temp, public', true);
+CREATE FUNCTION paths.alike() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS 'SELECT 1';
+SET search_path TO DEFAULT;
+CREATE PROCEDURE paths.called() LANGUAGE sql SECURITY DEFINER SET search_path = pg_temp, public AS 'SELECT 1';
+SELECT results_eq($$ SELECT object, remediation FROM twin.security_check() WHERE check_id = 'FUNCTION-2' AND object LIKE 'paths.%' ORDER BY object $$,
+	$$ VALUES ('paths.alike()', 'ALTER ROUTINE paths.alike() SET search_path = app_pg_temp, public, pg_temp;'), ('paths.called()', 'ALTER ROUTINE paths.called() SET search_path = public, pg_temp;'),
+		('paths.planted()', '-- ALTER ROUTINE paths.planted() SET search_path = (the schemas it uses), pg_temp;') $$, 'a planted search_path is no remedy, and one like another stays what it is');
+CREATE TABLE paths.U&"tok\0003en" (password text);
+SELECT ok(bool_and(remediation !~ E'[\\x01-\\x08\\x0b-\\x1f\\x7f]'), 'nor does a remedy press a key') FROM twin.security_check();
+
 SELECT * FROM finish();
 ROLLBACK;

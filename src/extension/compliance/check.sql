@@ -24,6 +24,17 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as an array of objects with status, object, detail and remedy; its failure is a finding';
 
+/* Nothing that a terminal takes for a key comes along: what has such a character is handed out as a comment. */
+CREATE FUNCTION twin_internal.fit_to_paste(remedy text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT CASE WHEN remedy LIKE '--%' THEN regexp_replace(remedy, '[[:cntrl:]]', ' ', 'g')
+			/* lines within quotes do no harm */
+			WHEN remedy ~ E'[\\x01-\\x08\\x0b-\\x1f\\x7f]' THEN '-- (the name holds control characters) ' || regexp_replace(remedy, '[[:cntrl:]]', ' ', 'g')
+			ELSE remedy END;
+	END;
+COMMENT ON FUNCTION twin_internal.fit_to_paste(text) IS 'a remedy as it may be pasted into a terminal';
+
 /*
  * One placeholder is put in once, so that a name with another in it stays a name. What only begins with a comment must stay
  * one whatever lines a name has: somebody pastes it.
@@ -31,7 +42,7 @@ COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as
 CREATE FUNCTION twin_internal.remedy_for(remedy text, object text) RETURNS text
 	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
-		SELECT CASE WHEN remedy LIKE '--%' THEN regexp_replace(filled.in_text, '[[:cntrl:]]', ' ', 'g') ELSE filled.in_text END
+		SELECT filled.in_text
 		FROM (SELECT CASE WHEN strpos(remedy, '{literal}') > 0 THEN replace(remedy, '{literal}', coalesce(quote_literal(object), '...'))
 			ELSE replace(remedy, '{object}', coalesce(object, '...')) END) filled (in_text);
 	END;
@@ -49,8 +60,7 @@ BEGIN
 		findings := twin_internal.findings_of(asked.check_id);
 		RETURN QUERY
 			SELECT asked.check_id, asked.title, asked.severity, f.status, f.object, f.detail,
-				CASE WHEN f.remedy IS NULL THEN twin_internal.remedy_for(asked.remediation, f.object) WHEN f.remedy LIKE '--%' THEN regexp_replace(f.remedy, '[[:cntrl:]]', ' ', 'g')
-					ELSE f.remedy END, asked.reference
+				twin_internal.fit_to_paste(coalesce(f.remedy, twin_internal.remedy_for(asked.remediation, f.object))), asked.reference
 			FROM jsonb_to_recordset(findings) f (status text, object text, detail text, remedy text) WHERE f.status IN ('fail', 'warn') ORDER BY f.status, f.object;
 		IF NOT FOUND THEN
 			RETURN QUERY
@@ -64,6 +74,6 @@ $$;
 COMMENT ON FUNCTION twin.security_check() IS
 	'judges how this database is set up: for each check of twin.security_checks one row per object that is wrong, with a command that mends it, or one that says pass or not_applicable';
 
-REVOKE ALL ON FUNCTION twin_internal.findings_of(text), twin_internal.remedy_for(text, text), twin.security_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.findings_of(text), twin_internal.fit_to_paste(text), twin_internal.remedy_for(text, text), twin.security_check() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.security_check() TO twin_admin, twin_auditor;
 GRANT SELECT ON twin.security_checks TO twin_admin, twin_auditor;

@@ -63,10 +63,15 @@ CREATE VIEW twin_internal.check_function_1 AS
 	FROM twin_internal.own_functions f WHERE f.prosecdef AND NOT EXISTS (SELECT FROM unnest(f.proconfig) c WHERE c LIKE 'search_path=%');
 COMMENT ON VIEW twin_internal.check_function_1 IS 'SECURITY DEFINER functions that find what their caller puts in their way';
 
-/* pg_temp is looked through first unless it is named; what is named last does no harm. */
+/*
+ * pg_temp is looked through first unless it is named; what is named last does no harm. The stored text is whoever made the
+ * function's (SET ... FROM CURRENT keeps it as it was typed): only plain words of it go into a command.
+ */
 CREATE VIEW twin_internal.check_function_2 AS
 	SELECT 'warn' AS status, f.function::text AS object, c.line AS detail,
-		format('ALTER FUNCTION %s SET search_path = %s, pg_temp;', f.function, regexp_replace(substr(c.line, 13), '"?pg_temp"?, *', '', 'g')) AS remedy
+		CASE WHEN c.line ~ '^search_path=("[^",[:cntrl:]]+"|[a-z_][a-z0-9_$]*)(, ("[^",[:cntrl:]]+"|[a-z_][a-z0-9_$]*))*$' THEN
+			format('ALTER ROUTINE %s SET search_path = %s, pg_temp;', f.function, (SELECT coalesce(string_agg(w.word, ', ' ORDER BY w.place), 'pg_catalog')
+				FROM string_to_table(substr(c.line, 13), ', ') WITH ORDINALITY w (word, place) WHERE w.word NOT IN ('pg_temp', '"pg_temp"'))) END AS remedy
 	FROM twin_internal.own_functions f, unnest(f.proconfig) c (line)
 	WHERE f.prosecdef AND c.line LIKE 'search_path=%' AND c.line !~ '"?pg_temp"?$';
 COMMENT ON VIEW twin_internal.check_function_2 IS 'SECURITY DEFINER functions whose search_path does not end in pg_temp';

@@ -183,9 +183,12 @@ check_named(const RangeVar *name)
 {
 	Oid relation = RangeVarGetRelid(name, NoLock, true);
 
-	if (OidIsValid(relation) && get_rel_namespace(relation) == get_namespace_oid(TSEC_SCHEMA, true) &&
-		!identity_has_warrant())
+	if (!OidIsValid(relation) || get_rel_namespace(relation) != get_namespace_oid(TSEC_SCHEMA, true))
+		return;
+	if (!identity_has_warrant())
 		refuse("what twin_security shows");
+	/* all tables there are of the whole; a query is looked at where it reads them */
+	reach_require_whole(name->relname);
 }
 
 void
