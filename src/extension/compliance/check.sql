@@ -24,7 +24,10 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as an array of objects with status, object, detail and remedy; its failure is a finding';
 
-/* Nothing that a terminal takes for a key comes along: what has such a character is handed out as a comment. */
+/*
+ * Somebody pastes it. What begins with a comment stays one whatever lines a name has; nothing that a terminal takes for a key
+ * comes along: what has such a character is handed out as a comment.
+ */
 CREATE FUNCTION twin_internal.fit_to_paste(remedy text) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
@@ -35,10 +38,7 @@ CREATE FUNCTION twin_internal.fit_to_paste(remedy text) RETURNS text
 	END;
 COMMENT ON FUNCTION twin_internal.fit_to_paste(text) IS 'a remedy as it may be pasted into a terminal';
 
-/*
- * One placeholder is put in once, so that a name with another in it stays a name. What only begins with a comment must stay
- * one whatever lines a name has: somebody pastes it.
- */
+/* One placeholder is put in once, so that a name with another in it stays a name. */
 CREATE FUNCTION twin_internal.remedy_for(remedy text, object text) RETURNS text
 	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC

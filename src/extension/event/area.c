@@ -354,6 +354,13 @@ area_is_crowded(void)
 	return ring != NULL && is_full_for(SHARE_APPLICATION, area_queue(ring));
 }
 
+/* Whether this process is the ring's reader. */
+static bool
+reads_it(EventRing *ring)
+{
+	return pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid;
+}
+
 bool
 area_has_room(uint64 *taken_up_to)
 {
@@ -361,7 +368,7 @@ area_has_room(uint64 *taken_up_to)
 	Ring queue;
 
 	/* nobody waits for himself */
-	if (ring == NULL || pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid)
+	if (ring == NULL || reads_it(ring))
 		return true;
 	queue = area_queue(ring);
 	*taken_up_to = ring_begin(queue);
@@ -404,13 +411,13 @@ area_is_reader(void)
 {
 	EventRing *ring = area == NULL ? NULL : area_find(MyDatabaseId);
 
-	return ring != NULL && pg_atomic_read_u32(&ring->reader) == (uint32) MyProcPid;
+	return ring != NULL && reads_it(ring);
 }
 
 void
 area_end_reading(EventRing *ring)
 {
-	if (pg_atomic_read_u32(&ring->reader) != (uint32) MyProcPid)
+	if (!reads_it(ring))
 		return;
 	pg_atomic_write_u64(&ring->reader_latch, 0);
 	pg_memory_barrier(); /* emitters see no latch before there is no reader */
