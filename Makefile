@@ -8,7 +8,7 @@
 
 EXTENSION = twin_security
 EXTENSION_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twin_security.control)
-PARTS = base event password limit keyring cipher token identity account topic request ledger audit monitor compliance metrics module
+PARTS = base event password limit keyring cipher token identity account topic request ledger audit monitor retention compliance metrics module
 
 COMMON = $(patsubst %.c,%.o,$(wildcard src/common/*.c))
 MODULE_big = twin_security

@@ -86,6 +86,8 @@ base_check(Status status)
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
 extern bool setting_allow_session_identity;
+extern char *setting_archive_directory; /* where archives go; empty: nothing is archived */
+extern char *setting_archive_key;       /* empty: archives are not encrypted */
 extern bool setting_audit_enabled;
 extern bool setting_audit_logouts;
 extern int setting_bcrypt_cost;
@@ -116,6 +118,7 @@ extern bool setting_redact;
 extern char *setting_redact_names;
 extern int setting_refresh_token_grace;    /* seconds */
 extern int setting_refresh_token_lifetime; /* seconds */
+extern int setting_retention_interval;     /* seconds; 0: never by itself */
 extern int setting_session_idle_timeout;   /* seconds */
 extern int setting_session_max_lifetime;   /* seconds */
 extern char *setting_token_audience;

@@ -13,6 +13,8 @@
 #include "utils/guc.h"
 
 bool setting_allow_session_identity;
+char *setting_archive_directory;
+char *setting_archive_key;
 bool setting_audit_enabled;
 bool setting_audit_logouts;
 int setting_bcrypt_cost;
@@ -44,6 +46,7 @@ uint64 setting_redact_changes = 1;
 char *setting_redact_names;
 int setting_refresh_token_grace;
 int setting_refresh_token_lifetime;
+int setting_retention_interval;
 int setting_session_idle_timeout;
 int setting_session_max_lifetime;
 char *setting_token_audience;
@@ -193,6 +196,15 @@ note_token_integer(int value, void *extra)
 }
 
 static const StringSetting strings[] = {
+	{"twin_security.archive_directory", &setting_archive_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Folder outside of the data folder for archives of what retention takes out of the database.",
+	 "An archive is a file and a manifest beside it, which say all that was in a partition; copy them to where they "
+	 "are "
+	 "kept for good. When empty, nothing that a policy wants archived is dropped.",
+	 check_outside_folder, NULL},
+	{"twin_security.archive_key", &setting_archive_key, "", PGC_SIGHUP, 0,
+	 "Key of the keyring under which archives are encrypted.",
+	 "When empty, archives are compressed and not encrypted: who can read the folder can read them.", NULL, NULL},
 	{"twin_security.checkpoint_directory", &setting_checkpoint_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Folder outside of the data folder in which signed checkpoints of the audit log are kept.",
 	 "Each checkpoint is a file; an auditor copies them to where nobody of this machine can change them. When empty, "
@@ -356,6 +368,9 @@ static const IntegerSetting integers[] = {
 	 GUC_UNIT_S, "How long a refresh token is accepted at the longest.",
 	 "Each refresh issues a new one; none outlives its session, which twin_security.session_max_lifetime bounds.",
 	 NULL},
+	{"twin_security.retention_interval", &setting_retention_interval, 86400, 0, 2592000, PGC_SIGHUP, GUC_UNIT_S,
+	 "How often retention policies are applied by themselves.",
+	 "0 leaves it to CALL twin.apply_retention(). Needs preloading.", NULL},
 	{"twin_security.session_idle_timeout", &setting_session_idle_timeout, 7200, 60, 31536000, PGC_SUSET, GUC_UNIT_S,
 	 "How long a session lasts after its login or its last refresh.",
 	 "A client refreshes when its access token has expired, so this must be longer than those live (an hour, unless "

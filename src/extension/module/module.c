@@ -15,6 +15,7 @@
 #include "monitor/monitor.h"
 #include "password/password.h"
 #include "request/request.h"
+#include "retention/retention.h"
 #include "token/token.h"
 #include "topic/topic.h"
 
@@ -39,5 +40,6 @@ _PG_init(void)
 	ledger_init();
 	audit_init();
 	monitor_init();
+	retention_init();
 	metrics_init();
 }

@@ -1,0 +1,4 @@
+/*
+ * hold.sql
+ *		Legal holds: what must be kept, whatever a policy says.
+ */

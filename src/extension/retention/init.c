@@ -1,0 +1,10 @@
+/*
+ * init.c
+ *		Starts the part.
+ */
+#include "retention/private.h"
+
+void
+retention_init(void)
+{
+}

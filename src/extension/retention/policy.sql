@@ -1,0 +1,4 @@
+/*
+ * policy.sql
+ *		Policies, and what they would do.
+ */

@@ -1,0 +1,4 @@
+/*
+ * run.sql
+ *		Policies applied: partition by partition, step by step.
+ */

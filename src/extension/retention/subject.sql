@@ -1,0 +1,4 @@
+/*
+ * subject.sql
+ *		What is held about one person: given out, and erased.
+ */
