@@ -10,6 +10,7 @@ ENV_FILE=$HOME_DIR/twin.env
 DATABASE=twin
 DEMO_ROLES=(demo_operator demo_writer demo_viewer demo_desk demo_app)
 FIRST_PORT=54330
+SERVER_WITH=() # what the server is started with, for one whose clock is set
 
 as_postgres() {
 	setpriv --reuid postgres --regid postgres --init-groups -- "$@" 9>&-
@@ -127,7 +128,7 @@ launch() (
 			ENCRYPTION_KEY=?* | ENCRYPTION_KEY_PREVIOUS=?* | JWT_SECRET_KEY=?* | JWT_SECRET_KEY_PREVIOUS=?* | JWT_ACCESS_TOKEN_EXPIRES=?*) export "${line?}" ;;
 		esac
 	done <"$ENV_FILE"
-	as_postgres "$PG_BIN/pg_ctl" start -D "$DATA_DIR" -l "$SERVER_LOG" -w -t 60 -s </dev/null >>"$LOG" 2>&1
+	as_postgres "${SERVER_WITH[@]}" "$PG_BIN/pg_ctl" start -D "$DATA_DIR" -l "$SERVER_LOG" -w -t 60 -s </dev/null >>"$LOG" 2>&1
 )
 
 start_cluster() {
