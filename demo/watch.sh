@@ -176,11 +176,12 @@ show_playbook() {
 }
 
 show_numbers() {
-	local url=http://127.0.0.1:$ADMIN_PORT/metrics
+	local url=http://127.0.0.1:$ADMIN_PORT/metrics numbers
 	part 5 'Numbers for Prometheus, a page for people'
 	prompt 'prometheus' "curl -s $url | grep ..."
-	curl -s --max-time 10 "$url" | grep -E '^twin_security_(alerts_total\{.*failed_login|blocked_addresses|address_refusals|incidents|logins_total|ring_fill|seal_lag)' | head -n 12 | indent
-	curl -s --max-time 10 "$url" | grep -q '^twin_security_alerts_total' || die 'the gateway was to tell the numbers of the database'
+	numbers=$(curl -s --max-time 10 "$url") || die 'the gateway was to tell its numbers'
+	grep -E -m 12 '^twin_security_(alerts_total\{.*failed_login|blocked_addresses|address_refusals|incidents|logins_total|ring_fill|seal_lag)' <<<"$numbers" | indent
+	grep -q '^twin_security_alerts_total' <<<"$numbers" || die 'the gateway was to tell the numbers of the database'
 	make_auditor
 	note "The console shows it as it happens: http://localhost:$(cat "$HOME_DIR/http_port")/console, as iris, an auditor ($ACCOUNTS has her password)."
 	[ "$(curl -s -o /dev/null -w '%{http_code}' "$GATEWAY_URL/console")" = 200 ] || die 'the console was to be there'
