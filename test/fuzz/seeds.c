@@ -14,6 +14,7 @@
 #include "common/envelope.h"
 #include "common/event_record.h"
 #include "common/leaf.h"
+#include "common/leafset.h"
 #include "common/manifest.h"
 #include "common/note.h"
 #include "common/topic_message.h"
@@ -75,6 +76,38 @@ static const char *const networks[] = {
 	"192.0.2.1:99",
 	"unknown, 10.1.1.1",
 };
+
+typedef struct SetBytes
+{
+	uint8_t bytes[1024];
+	size_t length;
+} SetBytes;
+
+static void
+put_run(void *argument, const uint8_t *bytes, size_t length)
+{
+	SetBytes *to = argument;
+
+	memcpy(to->bytes + to->length, bytes, length);
+	to->length += length;
+}
+
+/* Sets of no run, of one and of several. */
+static void
+write_leafset_seeds(void)
+{
+	for (unsigned runs = 0; runs < 5; runs++)
+	{
+		SetBytes set = {.length = LEAFSET_HEADER_SIZE};
+		LeafSetWriter writer;
+
+		leafset_begin(&writer, put_run, &set);
+		for (unsigned i = 0; i < runs; i++)
+			(void) leafset_add(&writer, 100 * (i + 1) * (i + 1), 1 + 50 * i);
+		leafset_end(&writer, set.bytes);
+		write_seed("leafset", runs, set.bytes, set.length);
+	}
+}
 
 /* Records of blocked networks. */
 static void
@@ -455,6 +488,7 @@ main(int count, char **arguments)
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
 	write_change_seeds();
+	write_leafset_seeds();
 	write_log_seeds();
 	write_export_seeds();
 	return 0;
