@@ -32,7 +32,8 @@ sub signed
 	return poll("SELECT max(size) >= $size FROM twin_internal.checkpoints");
 }
 
-ok(poll(q{SELECT count(*) = 6 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relname ~ '_\d{4}_\d{2}$'}), 'the months are there');
+my $months = q{UPDATE twin_internal.event_state SET created_at = created_at - interval '2 hours'; SELECT twin_internal.maintain_event_partitions() IS NULL};
+edit_log($node, $months);
 for my $n (1 .. 5)
 {
 	sql($node, "INSERT INTO audited SELECT i, 'x' FROM generate_series($n * 1000, $n * 1000 + 99) i; UPDATE audited SET t = 'y' WHERE id % 10 = $n");
@@ -41,3 +42,34 @@ for my $n (1 .. 5)
 	ok(settle(), "round $n is sealed");
 }
 is(verified(), 't|', 'the log is whole');
+
+# ---- a partition is detached, and dropped ----
+
+sub detach { my ($class) = @_; my $part = month($class); edit_log($node, "ALTER TABLE twin_internal.events_$class DETACH PARTITION twin_internal.$part"); return "twin_internal.$part" }
+
+# As retention does it: what is dropped is said in the same transaction.
+sub retire
+{
+	my ($part) = @_;
+	return edit_log($node, "SELECT twin_internal.retire_leaves('$part', twin_internal.leaf_set_of('$part'), (SELECT count(*) FROM $part), 'a.tsarc', sha256('a')); DROP TABLE $part");
+}
+
+fails_with($node, q{SELECT twin_internal.leaf_set_of('twin_internal.} . month('audit') . q{')}, '42501', '', 'sets are not for everybody', user => 'auditor');
+fails_with($node, q{SELECT twin_internal.retire_leaves('a', '\\x', 0, NULL, NULL)}, '42501', '', 'nor is retiring', user => 'auditor');
+ok(settle(), 'all is sealed');
+my @access = split /\n/, sql($node, "SELECT event_id FROM twin_internal." . month('access') . ' ORDER BY 1');
+cmp_ok(scalar @access, '>=', 10, 'there are reads in the log');
+signed();
+my $proof = sql($node, "SELECT to_json(p) FROM twin.inclusion_proof($access[3]) p");
+my $access = detach('access');
+is(verified(), 't|', 'a partition that is detached is of the log until it is dropped');
+my $event = retire($access);
+is(verified(), 't|', 'dropped: it holds at once');
+ok(settle(), 'the event that says so is sealed');
+is(verified(), 't|', 'and it holds then');
+my $size = ($proof =~ /"tree_size":(\d+)/)[0];
+is(sql($node, "SELECT to_json(p) FROM twin.inclusion_proof($access[3], $size) p"), $proof, 'the proof of an event that has gone is the same');
+is(sql($node, "SELECT count(*) FROM twin.audit_leaves(0, 100000) WHERE event_id IN (" . join(',', @access) . ") AND leaf IS NULL"), scalar @access, 'its leaf has no bytes');
+is(sql($node, q{SELECT event_type, resource, details - 'leaf_set_sha256' - 'archive_sha256' - 'first_leaf' - 'last_leaf', application_made FROM twin.audit_log WHERE event_type = 'partition_dropped'}),
+	qq(partition_dropped|$access|{"rows": "${\scalar @access}", "leaves": "${\scalar @access}", "partition": "$access", "archive_file": "a.tsarc"}|f), 'the event says what went');
+done_testing();

@@ -254,6 +254,9 @@ extern RetiredReader *retired_open(int64 first, int64 end);
 /* The set that these leaves are in, all of them; NULL: none.  Asked for ascending leaves; good until it is asked again. */
 extern const RetiredSet *retired_find(RetiredReader *reader, uint64 first, uint64 leaves);
 
+/* Instead: the next set, good until the next is asked for; NULL at the end. */
+extern const RetiredSet *retired_next(RetiredReader *reader);
+
 /* Reads the others, too; false when one was among them all that no event of the log tells of so. */
 extern bool retired_close(RetiredReader *reader);
 

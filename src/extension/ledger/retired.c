@@ -229,6 +229,23 @@ retired_find(RetiredReader *reader, uint64 first, uint64 leaves)
 	return found;
 }
 
+const RetiredSet *
+retired_next(RetiredReader *reader)
+{
+	OpenSet *last = reader->open_count > 0 ? reader->open[0] : NULL;
+
+	reader->open_count = 0;
+	if (last != NULL)
+		MemoryContextDelete(last->context);
+	if (!reader->has_next)
+		return NULL;
+	last = MemoryContextAlloc(reader->next_context, sizeof(OpenSet));
+	*last = (OpenSet){.context = reader->next_context, .set = reader->next};
+	reader->open[reader->open_count++] = last;
+	read_next(reader);
+	return &last->set;
+}
+
 bool
 retired_close(RetiredReader *reader)
 {
