@@ -198,10 +198,10 @@ verify_export(const VerifyOptions *options, Report *report)
 		report_unproven(report,
 						"no key was given (--key): that these are the log's own signatures; they only fit the "
 						"keys that lie in the export");
-	if (folder_open(check) && chain_open(check) && dropped_open(check))
+	if (folder_open(check) && chain_open(check))
 	{
 		/* the witness speaks of epochs, so these are known first */
-		if (witness_open(check) || report->verdict != VERDICT_UNREADABLE)
+		if (dropped_open(check) && (witness_open(check) || report->verdict != VERDICT_UNREADABLE))
 		{
 			check_leaves(check);
 			chain_close(check);

@@ -6,7 +6,9 @@
 #ifndef TWIN_TEST_LOG_H
 #define TWIN_TEST_LOG_H
 
+#include "common/dropped.h"
 #include "common/leaf.h"
+#include "common/leafset.h"
 #include "common/manifest.h"
 #include "common/note.h"
 
