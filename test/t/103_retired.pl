@@ -45,7 +45,21 @@ is(verified(), 't|', 'the log is whole');
 
 # ---- a partition is detached, and dropped ----
 
-sub detach { my ($class) = @_; my $part = month($class); edit_log($node, "ALTER TABLE twin_internal.events_$class DETACH PARTITION twin_internal.$part"); return "twin_internal.$part" }
+# What a month that still grows has of unsealed rows goes back for it; retention comes years after that.
+sub detach
+{
+	my ($class) = @_;
+	my $part = 'twin_internal.' . month($class);
+	my $bounds = sql($node, "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = '$part'::regclass");
+	for (1 .. 20)
+	{
+		# what this session itself tells is sealed first
+		edit_log($node, "SELECT pg_sleep(2.5); ALTER TABLE twin_internal.events_$class DETACH PARTITION $part");
+		return $part if sql($node, "SELECT count(*) FROM $part e LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id WHERE s.record_id IS NULL") == 0;
+		edit_log($node, "ALTER TABLE twin_internal.events_$class ATTACH PARTITION $part $bounds");
+	}
+	die "$part never rests";
+}
 
 # As retention does it: what is dropped is said in the same transaction.
 sub retire
@@ -63,6 +77,7 @@ signed();
 my $proof = sql($node, "SELECT to_json(p) FROM twin.inclusion_proof($access[3]) p");
 my $access = detach('access');
 is(verified(), 't|', 'a partition that is detached is of the log until it is dropped');
+sql($node, "CREATE TABLE brought AS TABLE $access");
 my $event = retire($access);
 is(verified(), 't|', 'dropped: it holds at once');
 ok(settle(), 'the event that says so is sealed');
@@ -150,13 +165,18 @@ tamper('bytes that are no set', "UPDATE twin_internal.retired_leaves SET leaf_se
 tamper('a set cut short', "UPDATE twin_internal.retired_leaves SET leaf_set = substr(leaf_set, 1, 20) WHERE event_id = $event", $deleted);
 tamper('a set that is gone', "DELETE FROM twin_internal.retired_leaves WHERE event_id = $event", $deleted);
 tamper('all are gone', 'DELETE FROM twin_internal.retired_leaves', $deleted);
-tamper('the events that tell of them are gone', "DELETE FROM twin_internal.kept_events; DELETE FROM ONLY twin_internal.events_overflow WHERE event_id = $second", $deleted);
+tamper('the events that tell of them are gone', "DELETE FROM twin_internal.kept_events; DELETE FROM twin_internal.events WHERE event_id = $second; DELETE FROM ONLY twin_internal.events_overflow WHERE event_id = $second", $deleted);
 # the copies are there for what was dropped, and for nothing else
-tamper('an event deleted of which there is a copy', "DELETE FROM ONLY twin_internal.events_overflow WHERE event_id = $second", $deleted);
+tamper('an event deleted of which there is a copy', "DELETE FROM twin_internal.events WHERE event_id = $second; DELETE FROM ONLY twin_internal.events_overflow WHERE event_id = $second", $deleted);
 tamper('a copy changed', "UPDATE twin_internal.kept_events SET details = jsonb_set(details, '{archive_file}', '\"b.tsarc\"') WHERE event_id = $event; UPDATE twin_internal.retired_leaves SET archive_file = 'b.tsarc' WHERE event_id = $event", '(the event was deleted|the event, or its leaf, is not what was sealed|the event was changed)');
 tamper('a dropped leaf changed in the tree', "UPDATE twin_internal.tiles SET hashes = set_byte(hashes, $middle % 256 * 32, get_byte(hashes, $middle % 256 * 32) # 1) WHERE level = 0 AND tile = $middle / 256", '(a node of the tree above the event was changed|the tree is not the one that a checkpoint signed|nodes of the tree are missing|the event.*)');
 tamper("a dropped row's place taken away", "DELETE FROM twin_internal.sealed WHERE first_leaf = $middle", qr/leaf $middle belongs to no event any more|the event's place in the tree was taken away/);
 is(verified(), 't|', 'and without that it is whole');
+# events that somebody brings back
+my $back = 'INSERT INTO twin_internal.events_overflow SELECT * FROM brought';
+tamper('events brought back as they were', $back, '');
+tamper('... and one of them changed', "UPDATE brought SET username = 'mallory' WHERE event_id = $access[3]; $back", 'the event was changed');
+tamper('... and one of them twice', "$back; $back WHERE event_id = $access[3]", 'there are two events with this id');
 
 # an application that calls its event so
 my $details = sql($node, "SELECT jsonb_build_object('rows', '1', 'partition', 'x', 'first_leaf', '$leaf', 'last_leaf', '$leaf', 'leaves', '1', 'leaf_set_sha256', encode(sha256('\\x$set'), 'hex'))");
@@ -171,7 +191,8 @@ like(sql($node, "BEGIN; SELECT twin_internal.retire_leaves('x', '\\x$set', 1, NU
 fails_with($node, qq{SELECT twin_internal.retire_leaves('x', '\\x00', 1, NULL, NULL)}, '22P03', 'this is no set of leaves', 'only sets are');
 my $beyond = '01' . sprintf('%016x', 1 << 40) x 2 . sprintf('%016x', 1) . '0001';
 fails_with($node, qq{SELECT twin_internal.retire_leaves('x', '\\x$beyond', 1, NULL, NULL)}, '22023', 'is not in the audit log', '... of leaves that are there');
-fails_with($node, q{BEGIN; INSERT INTO audited VALUES (99); SELECT twin_internal.leaf_set_of('twin_internal.events_overflow')}, '55000', 'not sealed yet', 'and of rows that are sealed');
+fails_with($node, q{BEGIN; INSERT INTO audited VALUES (99); SELECT twin_internal.leaf_set_of(w.t) FROM (SELECT tableoid AS t FROM twin_internal.events
+	WHERE writer_xid = pg_current_xact_id() UNION ALL SELECT tableoid FROM ONLY twin_internal.events_overflow WHERE writer_xid = pg_current_xact_id()) w}, '55000', 'not sealed yet', 'and of rows that are sealed');
 fails_with($node, 'DELETE FROM twin_internal.retired_leaves', '42501', 'the audit log is not edited', 'nobody edits what is said of them');
 fails_with($node, 'DELETE FROM twin_internal.kept_events', '42501', 'the audit log is not edited', '... nor the copies');
 
