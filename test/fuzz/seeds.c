@@ -10,6 +10,7 @@
  */
 #include "common/address_set.h"
 #include "common/change.h"
+#include "common/dropped.h"
 #include "common/encode.h"
 #include "common/envelope.h"
 #include "common/event_record.h"
@@ -306,7 +307,7 @@ write_export_seeds(void)
 		SegmentHeader header = {i, i + 1};
 		SegmentRecord record = {.leaf = bytes_of("abc", i)};
 		uint8_t bytes[SEGMENT_HEADER_SIZE + SEGMENT_RECORD_SIZE + 2];
-		char text[MANIFEST_HEAD_MAX + 4 * MANIFEST_FILE_MAX];
+		char text[MANIFEST_HEAD_MAX + 6 * MANIFEST_FILE_MAX];
 		size_t length = manifest_write_head(&head, text);
 		uint64_t count = manifest_files(&head);
 
@@ -324,6 +325,32 @@ write_export_seeds(void)
 		}
 		strcpy(text + length, MANIFEST_TAIL);
 		write_seed("manifest", i, text, strlen(text));
+	}
+}
+
+static void
+write_dropped_seeds(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+	{
+		DroppedRecord record = {.event_leaf = i,
+								.event = bytes_of("event", 5),
+								.set = bytes_of("set", i),
+								.path = bytes_of("0123456789abcdef0123456789abcdef", i / 2 * DIGEST_SIZE),
+								.note = bytes_of("note", i)};
+		uint8_t bytes[256];
+		uint8_t *at = bytes + DROPPED_HEADER_SIZE;
+		const Bytes pieces[] = {record.event, record.set, record.path, record.note};
+
+		dropped_write_header(bytes);
+		dropped_write_record(&record, at);
+		at += DROPPED_RECORD_SIZE;
+		for (int j = 0; j < 4; j++)
+		{
+			memcpy(at, pieces[j].data, pieces[j].length);
+			at += pieces[j].length;
+		}
+		write_seed("dropped", i, bytes, (size_t) (at - bytes));
 	}
 }
 
@@ -489,6 +516,7 @@ main(int count, char **arguments)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
 	write_change_seeds();
 	write_leafset_seeds();
+	write_dropped_seeds();
 	write_log_seeds();
 	write_export_seeds();
 	return 0;
