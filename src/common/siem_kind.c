@@ -113,6 +113,7 @@ static const SiemKind kinds[] = {
 	{"audit_disabled", "configuration", "change", SIEM_LOG, 10, NULL},
 	{"audit_export", "configuration", "access", SIEM_LOG, 3, NULL},
 	{"audit_log_opened", "configuration", "change", SIEM_LOG, OTHER, NULL},
+	{"partition_dropped", "configuration database", "deletion", SIEM_ENTITY, 4, NULL},
 	{"audit_epoch", "configuration", "info", SIEM_LOG, OTHER, NULL},
 	{"audit_epoch_requested", "configuration", "change", SIEM_LOG, OTHER, NULL},
 	{"audit_sealing_delayed", "configuration", "error", SIEM_LOG, OTHER, NULL},

@@ -89,6 +89,18 @@ show_progress(void *argument, uint64_t done, uint64_t of)
 /* ---- the report ---- */
 
 static void
+print_dropped(const Report *report, FILE *to)
+{
+	for (size_t i = 0; i < report->dropped_count; i++)
+		(void) fprintf(to,
+					   "retired: %" PRIu64 " leaves of partition %s, dropped by event %" PRId64
+					   " (%s): proven to have been "
+					   "sealed, not what they said\n",
+					   report->dropped[i].leaves, report->dropped[i].name, report->dropped[i].event_id,
+					   report->dropped[i].event_time);
+}
+
+static void
 print_export(const Report *report, FILE *to)
 {
 	(void) fprintf(to, "holds: %" PRIu64 " events", report->leaves);
@@ -99,6 +111,7 @@ print_export(const Report *report, FILE *to)
 		(void) fprintf(to, ", recorded from %s to %s", report->first_time, report->last_time);
 	(void) fprintf(to, "\n%" PRIu64 " checkpoints of %zu epochs, %" PRIu64 " of your notes\n", report->checkpoints,
 				   report->epoch_count, report->witnesses);
+	print_dropped(report, to);
 }
 
 static void
@@ -162,6 +175,7 @@ print_json(const Report *report, FILE *to)
 {
 	json_t *unproven = json_array();
 	json_t *epochs = json_array();
+	json_t *dropped = json_array();
 	json_t *root;
 
 	for (int i = 0; i < report->unproven_count; i++)
@@ -176,11 +190,17 @@ print_json(const Report *report, FILE *to)
 									 json_pack("{s:I, s:s, s:b}", "first_leaf", (json_int_t) epoch->first_leaf, "key",
 											   key, "trusted", (int) epoch->is_trusted));
 	}
-	root = json_pack("{s:b, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o}", "holds", report->verdict == VERDICT_HOLDS,
-					 "status", (int) report->verdict, "first_leaf", (json_int_t) report->first_leaf, "leaves",
-					 (json_int_t) report->leaves, "checkpoints", (json_int_t) report->checkpoints, "witnesses",
-					 (json_int_t) report->witnesses, "epochs", epochs, "problems", problems_json(report),
-					 "problem_count", (json_int_t) report->problem_count, "not_proven", unproven);
+	for (size_t i = 0; i < report->dropped_count; i++)
+		(void) json_array_append_new(dropped, json_pack("{s:s, s:I, s:I, s:s}", "partition", report->dropped[i].name,
+														"leaves", (json_int_t) report->dropped[i].leaves, "event_id",
+														(json_int_t) report->dropped[i].event_id, "event_time",
+														report->dropped[i].event_time));
+	root = json_pack("{s:b, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "holds",
+					 report->verdict == VERDICT_HOLDS, "status", (int) report->verdict, "first_leaf",
+					 (json_int_t) report->first_leaf, "leaves", (json_int_t) report->leaves, "checkpoints",
+					 (json_int_t) report->checkpoints, "witnesses", (json_int_t) report->witnesses, "epochs", epochs,
+					 "retired", dropped, "problems", problems_json(report), "problem_count",
+					 (json_int_t) report->problem_count, "not_proven", unproven);
 	if (report->has_newest)
 		(void) json_object_set_new(
 			root, "newest_checkpoint",

@@ -77,6 +77,15 @@ typedef struct Epoch
 	bool has_signed; /* a checkpoint of this export */
 } Epoch;
 
+/* A partition whose events are not in the export, because they were dropped. */
+typedef struct DroppedPartition
+{
+	int64_t event_id; /* that says so */
+	char event_time[LEAF_TIME_SIZE];
+	char name[128];
+	uint64_t leaves; /* of the export */
+} DroppedPartition;
+
 typedef struct Report
 {
 	Verdict verdict;
@@ -90,6 +99,8 @@ typedef struct Report
 	uint64_t witnesses; /* notes the auditor kept that lie on this tree */
 	Epoch *epochs;
 	size_t epoch_count;
+	DroppedPartition *dropped;
+	size_t dropped_count;
 	bool has_newest;
 	Checkpoint newest;
 	bool has_times;
