@@ -204,93 +204,109 @@ judge_leaves(const ArchiveManifest *manifest, const ArchiveTally *tally, const C
 	return NULL;
 }
 
-/* Reads all records. */
-static const char *
-judge_records(ArchiveReader *reader, ArchiveTally *tally, ArchiveVisitor visitor, void *argument, bool *is_ended)
+static bool
+condemn(ArchiveJudge *judge, const char *fault)
 {
-	for (;;)
-	{
-		ArchiveRecord record;
-		Bytes at_hand;
-		size_t size = 1;
-		size_t wanted;
-		const char *fault;
+	const char *damage = archive_fault(judge->reader, &judge->chunk);
 
-		do
-		{
-			wanted = size;
-			if (!archive_need(reader, wanted, &at_hand))
-				return "the file is damaged";
-			if (at_hand.length == 0)
-				return NULL;
-			size = archive_get_record(at_hand, &record);
-		} while (size > wanted && at_hand.length >= wanted && at_hand.length < size);
-		if (size == 0 || at_hand.length < size)
-			return "a record is not whole";
-		fault = archive_tally_record(tally, &record, NULL);
-		if (fault != NULL)
-			return fault;
-		if (visitor != NULL && !visitor(argument, tally, &record))
-		{
-			*is_ended = true;
-			return NULL;
-		}
-		archive_take(reader, size);
-	}
+	judge->fault = damage != NULL ? damage : fault;
+	return false;
 }
 
-static const char *
-judge(ArchiveReader *reader, const ArchiveManifest *manifest, ArchiveTally *tally, ArchiveVisitor visitor,
-	  void *argument, ArchiveVerdict *verdict)
+bool
+archive_judge_begin(ArchiveJudge *judge, ArchiveReader *reader, const ArchiveManifest *manifest)
 {
-	MerkleHash root;
-	Bytes leaf_set;
-	bool is_ended = false;
-	bool of_leaves = manifest->kind == ARCHIVE_LEAVES;
-	const char *fault = of_leaves ? judge_checkpoint(manifest, &verdict->checkpoint) : NULL;
+	const char *fault = NULL;
 
+	memset(judge, 0, sizeof(*judge));
+	judge->reader = reader;
+	judge->manifest = manifest;
+	if (!archive_tally_begin(&judge->tally, manifest->kind, manifest->column_count))
+		return condemn(judge, "there is not enough memory");
+	if (manifest->kind == ARCHIVE_LEAVES)
+		fault = judge_checkpoint(manifest, &judge->checkpoint);
+	if (fault == NULL && (archive_header(reader)->kind != manifest->kind ||
+						  archive_header(reader)->is_sealed != (manifest->key_name != NULL)))
+		fault = "the file is not of the kind that its manifest says";
 	if (fault != NULL)
-		return fault;
-	if (archive_header(reader)->kind != manifest->kind ||
-		archive_header(reader)->is_sealed != (manifest->key_name != NULL))
-		return "the file is not of the kind that its manifest says";
-	if (of_leaves && manifest->leaves > 0)
+		return condemn(judge, fault);
+	if (manifest->kind == ARCHIVE_LEAVES && manifest->leaves > 0)
 	{
 		uint64_t first;
 		uint64_t leaves;
 		int level;
 
-		archive_subtree(manifest->first_leaf, manifest->last_leaf, verdict->checkpoint.size, &first, &level, &leaves);
-		archive_tally_expect(tally, first, level);
+		archive_subtree(manifest->first_leaf, manifest->last_leaf, judge->checkpoint.size, &first, &level, &leaves);
+		archive_tally_expect(&judge->tally, first, level);
 	}
-	if (archive_lacks_key(reader))
+	judge->is_skimmed = archive_lacks_key(reader);
+	return !judge->is_skimmed || archive_skim(reader) || condemn(judge, NULL);
+}
+
+bool
+archive_judge_next(ArchiveJudge *judge, ArchiveRecord *record)
+{
+	Bytes at_hand;
+	size_t size = 1;
+	size_t wanted;
+	const char *fault;
+
+	if (judge->fault != NULL || judge->is_skimmed)
+		return false;
+	archive_take(judge->reader, judge->taken);
+	judge->taken = 0;
+	do
 	{
-		verdict->is_skimmed = true;
-		return archive_skim(reader) ? NULL : "the file is damaged";
-	}
-	fault = judge_records(reader, tally, visitor, argument, &is_ended);
-	verdict->rows = tally->rows;
-	if (fault != NULL || is_ended)
-		return fault;
-	fault = archive_tally_end(tally, &root, &leaf_set);
-	if (fault == NULL && tally->rows != manifest->rows)
+		wanted = size;
+		if (!archive_need(judge->reader, wanted, &at_hand))
+			return condemn(judge, NULL);
+		if (at_hand.length == 0)
+			return false;
+		size = archive_get_record(at_hand, record);
+	} while (size > at_hand.length && at_hand.length >= wanted);
+	if (size == 0 || size > at_hand.length)
+		return condemn(judge, "a record is not whole");
+	fault = archive_tally_record(&judge->tally, record, NULL);
+	if (fault != NULL)
+		return condemn(judge, fault);
+	judge->taken = size;
+	return true;
+}
+
+bool
+archive_judge_end(ArchiveJudge *judge)
+{
+	const ArchiveManifest *manifest = judge->manifest;
+	MerkleHash root;
+	Bytes leaf_set;
+	const char *fault;
+
+	if (judge->fault != NULL || judge->is_skimmed)
+		return judge->fault == NULL;
+	fault = archive_tally_end(&judge->tally, &root, &leaf_set);
+	if (fault == NULL && judge->tally.rows != manifest->rows)
 		fault = "the archive holds another number of rows than its manifest says";
-	if (fault == NULL && of_leaves)
-		fault = judge_leaves(manifest, tally, &verdict->checkpoint, &root, leaf_set);
-	if (fault == NULL && !of_leaves && !same_hash(&root, &manifest->root))
+	if (fault == NULL && manifest->kind == ARCHIVE_LEAVES)
+		fault = judge_leaves(manifest, &judge->tally, &judge->checkpoint, &root, leaf_set);
+	if (fault == NULL && manifest->kind == ARCHIVE_ROWS && !same_hash(&root, &manifest->root))
 		fault = "the rows are not those that the manifest says";
-	return fault;
+	return fault == NULL || condemn(judge, fault);
 }
 
 void
-archive_judge(ArchiveReader *reader, const ArchiveManifest *manifest, ArchiveTally *tally, ArchiveVisitor visitor,
-			  void *argument, ArchiveVerdict *verdict)
+archive_judge_free(ArchiveJudge *judge)
 {
-	memset(verdict, 0, sizeof(*verdict));
-	if (!archive_tally_begin(tally, manifest->kind, manifest->column_count))
-		verdict->fault = "there is not enough memory";
-	else
-		verdict->fault = judge(reader, manifest, tally, visitor, argument, verdict);
-	if (verdict->fault != NULL && archive_fault(reader, &verdict->chunk) != NULL)
-		verdict->fault = archive_fault(reader, &verdict->chunk);
+	archive_tally_free(&judge->tally);
+}
+
+bool
+archive_judge_all(ArchiveJudge *judge, ArchiveReader *reader, const ArchiveManifest *manifest)
+{
+	ArchiveRecord record;
+
+	if (!archive_judge_begin(judge, reader, manifest))
+		return false;
+	while (archive_judge_next(judge, &record))
+		;
+	return archive_judge_end(judge);
 }

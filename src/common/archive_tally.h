@@ -48,26 +48,34 @@ extern const char *archive_tally_end(ArchiveTally *tally, MerkleHash *root, Byte
 
 /* ---- a whole file against its manifest ---- */
 
-typedef bool (*ArchiveVisitor)(void *argument, const ArchiveTally *tally, const ArchiveRecord *record);
-
-/* What was found, for whoever tells it. */
-typedef struct ArchiveVerdict
-{
-	const char *fault; /* NULL: everything holds */
-	uint64_t chunk;    /* of the file, from 1 on; 0: none */
-	bool is_skimmed;   /* it is encrypted and the key was not given: its records were not seen */
-	uint64_t rows;     /* that were seen */
-	Checkpoint checkpoint;
-} ArchiveVerdict;
-
 /*
- * Reads all of a file whose header was read, and compares what it holds with the
- * manifest, and the manifest with its own checkpoint; of one that is sealed and
- * whose key was not set only the form.  The visitor, NULL for none, sees each record behind the
- * tally, and ends it by answering false: then nothing was found to be wrong.
- * tally is begun here, and the caller's to free.
+ * Reads all of a file, compares what it holds with the manifest, and the manifest
+ * with its own checkpoint.  Of one that is sealed and whose key was not set only
+ * the form is seen.
  */
-extern void archive_judge(ArchiveReader *reader, const ArchiveManifest *manifest, ArchiveTally *tally,
-						  ArchiveVisitor visitor, void *argument, ArchiveVerdict *verdict);
+typedef struct ArchiveJudge
+{
+	ArchiveReader *reader;
+	const ArchiveManifest *manifest;
+	ArchiveTally tally;
+	Checkpoint checkpoint; /* of the manifest */
+	size_t taken;          /* bytes of the record that was given out */
+	bool is_skimmed;       /* the key was missing: no record was seen */
+	const char *fault;     /* NULL: nothing is wrong so far */
+	uint64_t chunk;        /* of the file where it is, from 1 on; 0: none */
+} ArchiveJudge;
+
+/* Begins, with a reader that read its header; ends with archive_judge_free().  False: there is a fault. */
+extern bool archive_judge_begin(ArchiveJudge *judge, ArchiveReader *reader, const ArchiveManifest *manifest);
+
+/* The next record, good until the next call, behind which the tally is; false at the end, and where there is a fault. */
+extern bool archive_judge_next(ArchiveJudge *judge, ArchiveRecord *record);
+
+/* After the last record; false: there is a fault. */
+extern bool archive_judge_end(ArchiveJudge *judge);
+extern void archive_judge_free(ArchiveJudge *judge);
+
+/* Does all that; for who does not want to see the records. */
+extern bool archive_judge_all(ArchiveJudge *judge, ArchiveReader *reader, const ArchiveManifest *manifest);
 
 #endif /* TSEC_ARCHIVE_TALLY_H */
