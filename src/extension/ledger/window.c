@@ -34,7 +34,8 @@
 struct WindowReader
 {
 	Portal portal;
-	MemoryContext context; /* of one window */
+	SPIPlanPtr of_partition; /* reads its rows; NULL: the log's, wherever they lie */
+	MemoryContext context;   /* of one window */
 	bool wants_leaves;
 	int most;        /* rows that a window has */
 	Size kept;       /* bytes of leaves in this one */
@@ -46,6 +47,20 @@ struct WindowReader
 	SealedRow *visited;
 };
 
+static WindowReader *
+new_reader(Portal portal, SPIPlanPtr of_partition, bool wants_leaves)
+{
+	WindowReader *reader = palloc0(sizeof(WindowReader));
+
+	reader->portal = portal;
+	reader->of_partition = of_partition;
+	reader->wants_leaves = wants_leaves;
+	reader->most = wants_leaves ? WINDOW_ROWS_KEPT : WINDOW_ROWS;
+	reader->read = palloc(WINDOW_ROWS * sizeof(SealedRow));
+	reader->context = AllocSetContextCreate(CurrentMemoryContext, "leaves of the audit log", ALLOCSET_DEFAULT_SIZES);
+	return reader;
+}
+
 WindowReader *
 window_open(int64 first, int64 end, bool wants_leaves)
 {
@@ -56,14 +71,27 @@ window_open(int64 first, int64 end, bool wants_leaves)
 					"ORDER BY s.first_leaf",
 					INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end)};
-	WindowReader *reader = palloc0(sizeof(WindowReader));
 
-	reader->portal = plan_open(&plan, values, NULL, true);
-	reader->wants_leaves = wants_leaves;
-	reader->most = wants_leaves ? WINDOW_ROWS_KEPT : WINDOW_ROWS;
-	reader->read = palloc(WINDOW_ROWS * sizeof(SealedRow));
-	reader->context = AllocSetContextCreate(CurrentMemoryContext, "leaves of the audit log", ALLOCSET_DEFAULT_SIZES);
-	return reader;
+	return new_reader(plan_open(&plan, values, NULL, true), NULL, wants_leaves);
+}
+
+WindowReader *
+window_open_partition(const char *partition)
+{
+	static Oid types[] = {INT8OID, INT8OID};
+	SPIPlanPtr rows = SPI_prepare(psprintf("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM ONLY %s e "
+										   "WHERE e.event_id BETWEEN $1 AND $2",
+										   partition),
+								  2, types);
+	SPIPlanPtr sealed =
+		SPI_prepare(psprintf("SELECT s.record_id, s.first_leaf, s.leaves FROM ONLY %s e JOIN twin_internal.sealed s "
+							 "ON s.record_id = e.event_id ORDER BY s.first_leaf",
+							 partition),
+					0, NULL);
+
+	if (rows == NULL || sealed == NULL)
+		elog(ERROR, "twin_security: a statement of the ledger cannot be planned");
+	return new_reader(SPI_cursor_open(NULL, sealed, NULL, NULL, true), rows, true);
 }
 
 void
@@ -216,7 +244,8 @@ read_range(WindowReader *reader, int64 first, int64 last)
 										 "WHERE e.event_id BETWEEN $1 AND $2",
 										 INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
-	Portal portal = plan_open(&plan, values, NULL, true);
+	Portal portal = reader->of_partition != NULL ? SPI_cursor_open(NULL, reader->of_partition, values, NULL, true)
+												 : plan_open(&plan, values, NULL, true);
 	MemoryContext context = AllocSetContextCreate(reader->context, "rows of the audit log", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = CurrentMemoryContext;
 
