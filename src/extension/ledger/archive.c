@@ -180,23 +180,6 @@ ledger_origin(char origin[NOTE_ORIGIN_MAX + 1])
 }
 
 bool
-ledger_was_called(const char *origin, const uint8 *public_key)
-{
-	static LedgerPlan plan = LEDGER_PLAN("SELECT FROM twin_internal.epochs e WHERE e.origin = $1 "
-										 "AND ($2 IS NULL OR e.public_key = $2) LIMIT 1",
-										 TEXTOID, BYTEAOID);
-	const char nulls[] = {' ', public_key == NULL ? 'n' : ' ', '\0'};
-	Datum values[] = {CStringGetTextDatum(origin),
-					  public_key == NULL ? (Datum) 0 : plan_bytea(bytes_of(public_key, NOTE_PUBLIC_SIZE))};
-	bool found;
-
-	plan_run(&plan, values, nulls, true, SPI_OK_SELECT);
-	found = SPI_processed > 0;
-	SPI_freetuptable(SPI_tuptable);
-	return found;
-}
-
-bool
 ledger_root_at(uint64 size, MerkleHash *root)
 {
 	TileSet *set = tile_new_set(true);

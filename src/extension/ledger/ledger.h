@@ -56,9 +56,6 @@ extern void ledger_archive_close(LedgerArchive *archive);
 /* What this database's log is called now; false: it has none yet. */
 extern bool ledger_origin(char origin[NOTE_ORIGIN_MAX + 1]);
 
-/* Whether this database's log was ever called that, and with this key where one is given. */
-extern bool ledger_was_called(const char *origin, const uint8 *public_key);
-
 /* The root that this database's tree had with so many leaves; false: it has not so many, or not all of its nodes. */
 extern bool ledger_root_at(uint64 size, MerkleHash *root);
 

@@ -83,11 +83,12 @@ window_open_partition(const char *partition)
 										   "WHERE e.event_id BETWEEN $1 AND $2",
 										   partition),
 								  2, types);
-	SPIPlanPtr sealed =
-		SPI_prepare(psprintf("SELECT s.record_id, s.first_leaf, s.leaves FROM ONLY %s e JOIN twin_internal.sealed s "
-							 "ON s.record_id = e.event_id ORDER BY s.first_leaf",
-							 partition),
-					0, NULL);
+	SPIPlanPtr sealed = SPI_prepare(
+		psprintf("SELECT s.record_id, s.first_leaf, s.leaves FROM ONLY %s e JOIN twin_internal.sealed s "
+				 "ON s.record_id = e.event_id AND s.record_id BETWEEN (SELECT min(b.event_id) FROM ONLY %s b) "
+				 "AND (SELECT max(b.event_id) FROM ONLY %s b) ORDER BY s.first_leaf",
+				 partition, partition, partition),
+		0, NULL);
 
 	if (rows == NULL || sealed == NULL)
 		elog(ERROR, "twin_security: a statement of the ledger cannot be planned");
