@@ -283,8 +283,9 @@ get_members(const json_t *root, ArchiveManifest *manifest)
 static bool
 is_time(const char *text)
 {
-	return text == NULL || strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0 || /* public: words */
-		   (strlen(text) >= 20 && strlen(text) < 40 && strspn(text, "0123456789-:.TZ") == strlen(text));
+	int64_t time;
+
+	return text == NULL || archive_time(text, &time);
 }
 
 static bool

@@ -91,6 +91,9 @@ extern size_t archive_manifest_write(const ArchiveManifest *manifest, char *to, 
 extern bool archive_manifest_read(Bytes text, ArchiveManifest *manifest);
 extern void archive_manifest_free(ArchiveManifest *manifest);
 
+/* Reads a time as leaf_time() writes it, and in no other way. */
+extern bool archive_time(const char *text, int64_t *time);
+
 /* ---- names of files ---- */
 
 #define ARCHIVE_SUFFIX ".tsarc"

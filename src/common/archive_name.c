@@ -1,8 +1,10 @@
 /*
  * archive_name.c
- *		Names of archives' files.
+ *		Names of archives' files, and the times in them.
  */
 #include "archive_manifest.h"
+
+#include "leaf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -107,4 +109,50 @@ archive_manifest_name(const char *file, char name[ARCHIVE_FILE_NAME_SIZE])
 {
 	(void) snprintf(name, ARCHIVE_FILE_NAME_SIZE, "%.*s" ARCHIVE_MANIFEST_SUFFIX,
 					(int) (strlen(file) - strlen(ARCHIVE_SUFFIX)), file);
+}
+
+/* ---- times ---- */
+
+#define EPOCH_DAYS 730425 /* from 0000-03-01 to 2000-01-01 */
+#define YEAR_MAX 294276   /* that a server's time has */
+
+/* Days since 2000-01-01 of a day of the calendar, of the year 0 or later. */
+static int64_t
+days_of(int year, unsigned month, unsigned day)
+{
+	int64_t from_march = year - (month <= 2);
+	unsigned months = month > 2 ? month - 3 : month + 9;
+
+	/* a year before the first March of all */
+	if (from_march < 0)
+		return (int64_t) (153 * months + 2) / 5 + day - 1 - 366 - EPOCH_DAYS;
+	return 365 * from_march + from_march / 4 - from_march / 100 + from_march / 400 + (153 * months + 2) / 5 + day -
+		   1 - EPOCH_DAYS;
+}
+
+bool
+archive_time(const char *text, int64_t *time)
+{
+	char again[LEAF_TIME_SIZE];
+	int year;
+	unsigned month;
+	unsigned day;
+	unsigned hour;
+	unsigned minute;
+	unsigned second;
+	unsigned fraction;
+
+	/* public: words, and what a manifest says */
+	if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0)
+		*time = text[0] == '-' ? INT64_MIN : INT64_MAX;
+	else if (strlen(text) >= LEAF_TIME_SIZE || strspn(text, "0123456789-:.TZ") != strlen(text) ||
+			 sscanf(text, "%6d-%2u-%2uT%2u:%2u:%2u.%6uZ", &year, &month, &day, &hour, &minute, &second, &fraction) !=
+				 7 ||
+			 year < 0 || year > YEAR_MAX || month < 1 || month > 12)
+		return false;
+	else
+		*time =
+			((((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60) + second) * INT64_C(1000000) + fraction;
+	leaf_time(*time, again);
+	return strcmp(text, again) == 0; /* public: a time */
 }

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "common/archive_tally.h"
+#include "common/leaf.h"
 
 #define LEAVES_MAX 3000
 
@@ -623,6 +624,42 @@ names(void)
 		  !archive_name_valid("") && !archive_name_valid("-a.tsarc") && archive_name_valid("a.b.1-2.tsarc"));
 }
 
+/* What leaf_time() writes is read; nothing else is. */
+static void
+times(void)
+{
+	static const char *const none[] = {"",
+									   "2016-01-01",
+									   "2016-01-01T00:00:00Z",
+									   "2016-1-01T00:00:00.000000Z",
+									   "2016-02-30T00:00:00.000000Z",
+									   "2016-13-01T00:00:00.000000Z",
+									   "2016-00-01T00:00:00.000000Z",
+									   "2016-01-01T24:00:00.000000Z",
+									   "2016-01-01T00:00:00.000000Zx",
+									   "2016-01-01T00:00:00.000000ZZ",
+									   "+2016-01-01T00:00:00.000000Z",
+									   "-044-01-01T00:00:00.000000Z",
+									   "999999-01-01T00:00:00.000000Z",
+									   "Infinity",
+									   "--------------------------"};
+	char text[LEAF_TIME_SIZE];
+	int64_t time;
+
+	for (int64_t at = INT64_C(-63113904000000000); at < INT64_C(9223371331200000000 / 4);
+		 at += INT64_C(7654321987654321))
+	{
+		leaf_time(at, text);
+		CHECK(archive_time(text, &time) == (text[0] != '-') && (text[0] == '-' || time == at), "%s", text);
+	}
+	leaf_time(INT64_MAX, text);
+	CHECK(archive_time(text, &time) && time == INT64_MAX);
+	leaf_time(INT64_MIN, text);
+	CHECK(archive_time(text, &time) && time == INT64_MIN);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		CHECK(!archive_time(none[i], &time), "%s", none[i]);
+}
+
 static const UnitCase cases[] = {
 	{"leaves of trees of many sizes are read and proven", leaves_of_trees},
 	{"rows of tables are read", rows_of_tables},
@@ -633,6 +670,7 @@ static const UnitCase cases[] = {
 	{"manifests are read as they are written and in no other way", manifests},
 	{"what a manifest says is compared", edited_manifests},
 	{"names of files", names},
+	{"times", times},
 };
 
 UNIT_MAIN(cases)

@@ -9,11 +9,9 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_archive_matches);
 
@@ -119,16 +117,6 @@ archive_compare(ArchiveInput *input, Oid relation, const ArchiveRange *range)
 	return comparison.difference;
 }
 
-static bool
-take_time(const char *text, TimestampTz *time)
-{
-	if (text == NULL)
-		return false;
-	*time = DatumGetTimestampTz(
-		DirectFunctionCall3(timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	return true;
-}
-
 void
 archive_range_of(const ArchiveManifest *manifest, ArchiveRange *range)
 {
@@ -137,8 +125,8 @@ archive_range_of(const ArchiveManifest *manifest, ArchiveRange *range)
 	if (range->column == NULL)
 		return;
 	range->column = pg_any_to_server(manifest->time_column, (int) strlen(manifest->time_column), PG_UTF8);
-	range->has_from = take_time(manifest->from, &range->from);
-	range->has_to = take_time(manifest->to, &range->to);
+	range->has_from = manifest->from != NULL && archive_time(manifest->from, &range->from);
+	range->has_to = manifest->to != NULL && archive_time(manifest->to, &range->to);
 }
 
 /* archive_matches(file text, partition regclass) -> void */

@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/timestamp.h"
@@ -83,7 +84,7 @@ is_json_type(const char *type)
 										"real",     "double precision", "json",   "jsonb"};
 	size_t length = strcspn(type, "(");
 
-	for (int i = 0; i < lengthof(types); i++)
+	for (int i = 0; i < (int) lengthof(types); i++)
 		/* public: names of types */
 		if (strlen(types[i]) == length && strncmp(types[i], type, length) == 0)
 			return true;
@@ -239,10 +240,10 @@ tsec_read_archive(PG_FUNCTION_ARGS)
 static void
 put_time(const char *text, Datum *value, bool *null)
 {
-	*null = text == NULL;
-	if (text != NULL)
-		*value = DirectFunctionCall3(timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-									 Int32GetDatum(-1));
+	int64 time = 0;
+
+	*null = text == NULL || !archive_time(text, &time);
+	*value = TimestampTzGetDatum(time);
 }
 
 static Datum
