@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* At an error the server has closed the file already, and freed the digest. */
 static void
 release(void *argument)
 {
@@ -26,8 +27,6 @@ release(void *argument)
 	archive_reader_free(input->reader);
 	if (input->has_manifest)
 		archive_manifest_free(&input->manifest);
-	if (input->hash != NULL)
-		pg_cryptohash_free(input->hash);
 }
 
 /* Opens a regular file; -1 where there is none, and its fault says so. */
@@ -211,6 +210,9 @@ archive_input_close(ArchiveInput *input)
 	if (input->file >= 0)
 		(void) CloseTransientFile(input->file);
 	input->file = -1;
+	if (input->hash != NULL)
+		pg_cryptohash_free(input->hash);
+	input->hash = NULL;
 }
 
 bool

@@ -28,7 +28,7 @@ struct ArchiveOutput
 	MemoryContextCallback callback;
 };
 
-/* Takes it back where it did not get its name.  At an error the server has closed it already. */
+/* Takes it back where it did not get its name.  At an error the server has closed it already, and freed the digest. */
 static void
 abandon(void *argument)
 {
@@ -36,8 +36,6 @@ abandon(void *argument)
 
 	if (output->is_there)
 		(void) unlink(output->beside);
-	if (output->hash != NULL)
-		pg_cryptohash_free(output->hash);
 }
 
 ArchiveOutput *
@@ -89,6 +87,7 @@ archive_output_end(ArchiveOutput *output, uint64 *bytes, uint8 sha256[DIGEST_SIZ
 		archive_refuse(output->path, "cannot bring to the disk");
 	if (pg_cryptohash_final(output->hash, sha256, DIGEST_SIZE) < 0)
 		base_throw(TSEC_LIBRARY_FAILURE);
+	pg_cryptohash_free(output->hash);
 	*bytes = output->bytes;
 }
 
