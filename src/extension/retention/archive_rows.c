@@ -175,7 +175,7 @@ void
 archive_visit_rows(Relation relation, const ArchiveRange *range, ArchiveRowVisitor visitor, void *argument)
 {
 	RowReceiver receiver = {
-		.receiver = {take_row, begin_rows, end_rows, end_rows, DestNone}, .visitor = visitor, .argument = argument};
+		.receiver = {take_row, begin_rows, end_rows, end_rows, DestTuplestore}, .visitor = visitor, .argument = argument};
 	ParamListInfo bounds = makeParamList(2);
 	SPIExecuteOptions options = {.params = bounds, .read_only = true, .dest = &receiver.receiver};
 
