@@ -95,6 +95,7 @@ typedef struct Report
 	int unproven_count;
 	uint64_t first_leaf;
 	uint64_t leaves;
+	uint64_t rows; /* of an archive */
 	uint64_t checkpoints;
 	uint64_t witnesses; /* notes the auditor kept that lie on this tree */
 	Epoch *epochs;
@@ -124,6 +125,9 @@ typedef struct VerifyOptions
 
 /* Checks an export.  The report begins with all zero. */
 extern void verify_export(const VerifyOptions *options, Report *report);
+
+/* Checks an archive by the name of its file, beside which its manifest lies; options name keys and where events go. */
+extern void verify_archive(const char *file, const VerifyOptions *options, Report *report);
 
 /*
  * Checks that a leaf (bytes, or text as bytea prints) is in the tree of a

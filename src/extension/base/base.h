@@ -67,6 +67,17 @@ extern const char *base_client_address(void);
 /* Whether the other end is a unix socket's. */
 extern bool base_client_is_local(void);
 
+/* ---- folder.c: folders that the server's administrator named for files of ours ---- */
+
+/* Where a folder really lies, at most MAXPGPATH / 2 bytes.  False: errno says why.  Raises where that is in the data folder. */
+extern bool base_find_folder(const char *setting, const char *path, char real[MAXPGPATH]);
+
+/* Writes all of it; false: errno says why not. */
+extern bool base_write_file(int file, const void *bytes, size_t length);
+
+/* Brings a folder's entries to the disk; false: errno says why not. */
+extern bool base_sync_folder(const char *path);
+
 /* ---- errors.c ---- */
 
 /* Raises the status as an SQL error with its SQLSTATE, message and hint.  TSEC_OK is an internal error. */

@@ -293,6 +293,9 @@ typedef struct WindowReader WindowReader;
 /* Reads the rows that the leaves from first to before end belong to.  Only within a statement that reads. */
 extern WindowReader *window_open(int64 first, int64 end, bool wants_leaves);
 
+/* The same of the rows of one partition that are sealed, with their leaves; its name as SQL writes it. */
+extern WindowReader *window_open_partition(const char *partition);
+
 /* The next ones, good until it is called again; NULL at the end. */
 extern const Window *window_next(WindowReader *reader);
 extern void window_close(WindowReader *reader);

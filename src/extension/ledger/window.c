@@ -35,7 +35,8 @@
 struct WindowReader
 {
 	Portal portal;
-	MemoryContext context; /* of one window */
+	SPIPlanPtr of_partition; /* reads its rows; NULL: the log's, wherever they lie */
+	MemoryContext context;   /* of one window */
 	bool wants_leaves;
 	int most;        /* rows that a window has */
 	Size kept;       /* bytes of leaves in this one */
@@ -72,6 +73,20 @@ find_detached(WindowReader *reader)
 	SPI_freetuptable(SPI_tuptable);
 }
 
+static WindowReader *
+new_reader(Portal portal, SPIPlanPtr of_partition, bool wants_leaves)
+{
+	WindowReader *reader = palloc0(sizeof(WindowReader));
+
+	reader->portal = portal;
+	reader->of_partition = of_partition;
+	reader->wants_leaves = wants_leaves;
+	reader->most = wants_leaves ? WINDOW_ROWS_KEPT : WINDOW_ROWS;
+	reader->read = palloc(WINDOW_ROWS * sizeof(SealedRow));
+	reader->context = AllocSetContextCreate(CurrentMemoryContext, "leaves of the audit log", ALLOCSET_DEFAULT_SIZES);
+	return reader;
+}
+
 WindowReader *
 window_open(int64 first, int64 end, bool wants_leaves)
 {
@@ -82,15 +97,30 @@ window_open(int64 first, int64 end, bool wants_leaves)
 					"ORDER BY s.first_leaf",
 					INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end)};
-	WindowReader *reader = palloc0(sizeof(WindowReader));
+	WindowReader *reader = new_reader(plan_open(&plan, values, NULL, true), NULL, wants_leaves);
 
 	find_detached(reader);
-	reader->portal = plan_open(&plan, values, NULL, true);
-	reader->wants_leaves = wants_leaves;
-	reader->most = wants_leaves ? WINDOW_ROWS_KEPT : WINDOW_ROWS;
-	reader->read = palloc(WINDOW_ROWS * sizeof(SealedRow));
-	reader->context = AllocSetContextCreate(CurrentMemoryContext, "leaves of the audit log", ALLOCSET_DEFAULT_SIZES);
 	return reader;
+}
+
+WindowReader *
+window_open_partition(const char *partition)
+{
+	static Oid types[] = {INT8OID, INT8OID};
+	SPIPlanPtr rows = SPI_prepare(psprintf("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM ONLY %s e "
+										   "WHERE e.event_id BETWEEN $1 AND $2",
+										   partition),
+								  2, types);
+	SPIPlanPtr sealed = SPI_prepare(
+		psprintf("SELECT s.record_id, s.first_leaf, s.leaves FROM ONLY %s e JOIN twin_internal.sealed s "
+				 "ON s.record_id = e.event_id AND s.record_id BETWEEN (SELECT min(b.event_id) FROM ONLY %s b) "
+				 "AND (SELECT max(b.event_id) FROM ONLY %s b) ORDER BY s.first_leaf",
+				 partition, partition, partition),
+		0, NULL);
+
+	if (rows == NULL || sealed == NULL)
+		elog(ERROR, "twin_security: a statement of the ledger cannot be planned");
+	return new_reader(SPI_cursor_open(NULL, sealed, NULL, NULL, true), rows, true);
 }
 
 void
@@ -276,6 +306,11 @@ read_range(WindowReader *reader, const char *table, int64 first, int64 last)
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
 	const char *query = NULL;
 
+	if (reader->of_partition != NULL)
+	{
+		take_rows(reader, SPI_cursor_open(NULL, reader->of_partition, values, NULL, true));
+		return;
+	}
 	if (table == NULL)
 	{
 		take_rows(reader, plan_open(&plan, values, NULL, true));
