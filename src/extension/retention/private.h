@@ -43,9 +43,15 @@ retention_queue(RetentionErrand *errand)
 /* Applies the policies once, in transactions of its own; errand may be NULL. */
 extern void retention_run(RetentionErrand *errand);
 
+/* Raises 55006 when policies are being applied; else none are until the end of the transaction. */
+extern void retention_require_idle(void);
+extern TSEC_NORETURN void retention_refuse_busy(void);
+
 /* ---- follow.c ---- */
 
 extern void retention_follow_init(void);
+
+/* ---- worker.c ---- */
 
 /* Starts the worker in this database; NULL where none is free. */
 extern BackgroundWorkerHandle *retention_start_worker(dsm_handle errand);

@@ -67,7 +67,8 @@ SELECT twin_internal.keep_from_publishers('twin_internal.retention_runs');
 
 CREATE TABLE twin_internal.retention_successes (
 	policy_name text COLLATE "C" PRIMARY KEY,
-	succeeded_at timestamptz NOT NULL
+	known_since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	succeeded_at timestamptz	/* NULL: never */
 );
 COMMENT ON TABLE twin_internal.retention_successes IS 'when each policy was applied last without a failure';
 SELECT twin_internal.keep_from_publishers('twin_internal.retention_successes');
