@@ -14,7 +14,10 @@ DECLARE
 	many integer := CASE WHEN policy.archive THEN 100000 ELSE 10000 END;	/* each batch of archived rows is a file */
 BEGIN
 	first := twin_internal.run_as_owner(policy.relation, format('SELECT pg_catalog.min(%1$I) FROM %2$s WHERE %1$I >= $1 AND %1$I < $2 AND %1$I > ''-infinity''',
-		policy.time_column, policy.relation), item.from_time, item.to_time);
+		policy.time_column, policy.relation), coalesce(item.next_time, item.from_time), item.to_time);
+	IF first IS NULL THEN
+		RETURN;
+	END IF;
 	beyond := least(item.to_time, interval '1 microsecond' + twin_internal.run_as_owner(policy.relation, format('SELECT %1$I FROM %2$s WHERE %1$I >= $1 AND %1$I < $2 ORDER BY %1$I OFFSET %3$s LIMIT 1',
 		policy.time_column, policy.relation, many - 1), first, item.to_time)::timestamptz);
 	/* rows that came to a time after it was archived */
@@ -33,6 +36,7 @@ DECLARE
 	policy twin_internal.retention_policies := twin_internal.overdue_policy(item);
 	batch twin_internal.retention_items := item;
 	archive record;
+	archived bigint;
 	bounds record;
 BEGIN
 	IF policy.policy_name IS NULL THEN
@@ -53,14 +57,15 @@ BEGIN
 		IF policy.archive THEN
 			SELECT * INTO archive FROM twin_internal.write_archive(policy.relation, batch.from_time, batch.to_time, policy.time_column);
 			PERFORM twin_internal.archive_matches(archive.file, policy.relation);
+			archived := archive.rows;
 			batch.archive_file := archive.file;
 			batch.archive_sha256 := archive.sha256;
 		END IF;
 		SET CONSTRAINTS ALL IMMEDIATE;	/* no trigger runs later, with other rights */
 		batch.rows := twin_internal.run_as_owner(policy.relation, format('DELETE FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, policy.relation),
 			batch.from_time, batch.to_time);
-		IF policy.archive AND batch.rows <> archive.rows THEN
-			RAISE EXCEPTION '% rows were deleted of % that are archived', batch.rows, archive.rows
+		IF batch.rows <> archived THEN
+			RAISE EXCEPTION '% rows were deleted of % that are archived', batch.rows, archived
 				USING ERRCODE = '55000', DETAIL = 'A trigger or a rule of the table keeps some, or deletes others.';
 		END IF;
 		PERFORM twin_internal.tell_retention('rows_expired', batch);
@@ -74,7 +79,7 @@ BEGIN
 		INSERT INTO twin_internal.retention_items (policy_name, relation, partition_name, from_time, to_time, state, rows, held_by, archive_file, archive_sha256)
 			VALUES (batch.policy_name, batch.relation, batch.partition_name, batch.from_time, batch.to_time, batch.state, batch.rows, batch.held_by, batch.archive_file, batch.archive_sha256);
 	END IF;
-	UPDATE twin_internal.retention_items i SET from_time = batch.to_time, rows = CASE WHEN NOT policy.archive THEN coalesce(item.rows, 0) + coalesce(batch.rows, 0) END,
+	UPDATE twin_internal.retention_items i SET next_time = batch.to_time, rows = CASE WHEN NOT policy.archive THEN coalesce(item.rows, 0) + coalesce(batch.rows, 0) END,
 		failure = NULL, failed_at = NULL, changed_at = clock_timestamp() WHERE i.item_id = wanted;
 	RETURN 'batch';
 END
@@ -85,7 +90,7 @@ CREATE FUNCTION twin_internal.end_batches(item twin_internal.retention_items) RE
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF item.rows > 0 THEN
-		UPDATE twin_internal.retention_items i SET state = 'dropped', changed_at = clock_timestamp() WHERE i.item_id = item.item_id;
+		UPDATE twin_internal.retention_items i SET state = 'dropped', next_time = NULL, changed_at = clock_timestamp() WHERE i.item_id = item.item_id;
 	ELSE
 		DELETE FROM twin_internal.retention_items i WHERE i.item_id = item.item_id;
 	END IF;

@@ -136,8 +136,7 @@ ask(MemoryContext context, const char *query, int count, Oid *types, Datum *valu
 		elog(ERROR, "twin_security: \"%s\" gives no row", query);
 	for (int i = 0; i < fields; i++)
 	{
-		char *answer =
-			SPI_processed == 0 ? NULL : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1);
+		char *answer = SPI_processed == 0 ? NULL : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1);
 
 		answers[i] = answer == NULL ? NULL : MemoryContextStrdup(context, answer);
 	}
@@ -331,8 +330,7 @@ prepare_policy(Run *run, const char *policy)
 	PG_END_TRY();
 	if (error == NULL)
 		return;
-	run->failed =
-		accumArrayResult(run->failed, CStringGetTextDatum(policy), false, TEXTOID, TopMemoryContext);
+	run->failed = accumArrayResult(run->failed, CStringGetTextDatum(policy), false, TEXTOID, TopMemoryContext);
 	note_failure(run, policy, 0, error);
 }
 

@@ -91,7 +91,7 @@ CREATE FUNCTION twin_internal.open_log_for_retention() RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_open_log_for_retention';
 COMMENT ON FUNCTION twin_internal.open_log_for_retention() IS 'lets this transaction change tables of the audit log';
 
-/* The caller's transaction keeps everybody out of it. */
+/* The caller's transaction keeps everybody out of it, and has opened the log where it is one of its. */
 CREATE FUNCTION twin_internal.attach_again(item twin_internal.retention_items, reason text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -99,9 +99,6 @@ DECLARE
 BEGIN
 	IF parent IS NULL THEN
 		RAISE EXCEPTION 'table % is gone, of which % was a partition', item.relation, item.partition_name USING ERRCODE = '42P01';
-	END IF;
-	IF twin_internal.retention_class(item.policy_name) IS NOT NULL THEN
-		PERFORM twin_internal.open_log_for_retention();
 	END IF;
 	PERFORM twin_internal.run_as_owner(item.partition, format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, item.partition, item.bounds));
 	PERFORM twin_internal.tell_retention('partition_attached', item, jsonb_build_object('reason', left(reason, 200)));
@@ -250,6 +247,9 @@ BEGIN
 			USING ERRCODE = '55000', HINT = 'Rename it back, or drop it.';
 	END IF;
 	LOCK TABLE twin_internal.legal_holds IN SHARE MODE;	/* none is placed from here on */
+	IF is_log THEN
+		PERFORM twin_internal.open_log_for_retention();
+	END IF;
 	PERFORM twin_internal.run_as_owner(item.partition, format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', item.partition));
 	policy := twin_internal.overdue_policy(item);
 	holds := twin_internal.holds_on(item.policy_name, item.partition, item.from_time, item.to_time);
@@ -270,7 +270,6 @@ BEGIN
 	END IF;
 	item.rows := coalesce(item.rows, twin_internal.count_retention_rows(item, policy));
 	IF is_log THEN
-		PERFORM twin_internal.open_log_for_retention();
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
 		PERFORM twin_internal.tell_retention('partition_dropped', item);

@@ -19,6 +19,7 @@
 #include "storage/proc.h"
 #include "storage/shm_mq.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(tsec_apply_retention);
@@ -28,9 +29,9 @@ require_nonatomic(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || ((CallContext *) fcinfo->context)->atomic ||
 		IsSubTransaction())
-		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-						errmsg("apply_retention cannot run inside a transaction"),
-						errhint("CALL it by itself, outside BEGIN and outside of functions.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION), errmsg("apply_retention cannot run inside a transaction"),
+				 errhint("CALL it by itself, outside BEGIN and outside of functions.")));
 }
 
 static void
@@ -99,9 +100,9 @@ tell_outcome(const RetentionErrand *errand)
 						errmsg("the worker that applied retention policies ended early"),
 						errdetail("The server's log tells why."), errhint("CALL it again: it goes on where it is.")));
 	if (errand->failures > 0)
-		ereport(WARNING,
-				(errmsg_plural("%d retention step failed", "%d retention steps failed", errand->failures, errand->failures),
-				 errhint("twin.retention_plan says why; the next run tries again.")));
+		ereport(WARNING, (errmsg_plural("%d retention step failed", "%d retention steps failed", errand->failures,
+										errand->failures),
+						  errhint("twin.retention_plan says why; the next run tries again.")));
 }
 
 /* apply_retention(dry_run boolean) */

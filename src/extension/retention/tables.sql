@@ -33,6 +33,7 @@ CREATE TABLE twin_internal.retention_items (
 	partition regclass UNIQUE,	/* NULL: a batch, or it is dropped */
 	from_time timestamptz NOT NULL,
 	to_time timestamptz NOT NULL,
+	next_time timestamptz,	/* of a batch: from where on it goes on; NULL: it begins */
 	state text NOT NULL CHECK (state IN ('due', 'held', 'archived', 'verified', 'detached', 'dropped')),
 	rows bigint,
 	held_by bigint[] NOT NULL DEFAULT '{}',	/* legal holds */
