@@ -68,7 +68,7 @@ BEGIN
 			RAISE EXCEPTION '% rows were deleted of % that are archived', batch.rows, archived
 				USING ERRCODE = '55000', DETAIL = 'A trigger or a rule of the table keeps some, or deletes others.';
 		END IF;
-		PERFORM twin_internal.tell_retention('rows_expired', batch);
+		PERFORM twin_internal.emit_event('rows_expired', batch.partition_name, 'retention', twin_internal.retention_details(batch));
 		PERFORM twin_internal.count_retired(batch.rows);
 		RAISE NOTICE '%: % rows of % are deleted, up to %', batch.policy_name, batch.rows, batch.partition_name, batch.to_time;
 	ELSE

@@ -98,7 +98,10 @@ BEGIN
 			USING ERRCODE = '22023', HINT = 'Those of the audit log are audit_logs, access_logs and error_logs, and name no table.';
 	END IF;
 	PERFORM twin_internal.check_retention_keep(keep);
-	IF rel IS NOT NULL THEN
+	IF EXISTS (SELECT FROM twin_internal.retention_policies p WHERE p.event_class = class) THEN
+		PERFORM twin.set_retention_policy(policy_name, keep, archive, true);
+		RETURN;
+	ELSIF rel IS NOT NULL THEN
 		PERFORM twin_internal.check_retention_table(rel, time_column);
 	END IF;
 	INSERT INTO twin_internal.retention_policies (policy_name, event_class, relation, time_column, keep, archive)
@@ -112,7 +115,7 @@ BEGIN
 	PERFORM twin_internal.tell_retention_policy(made, 'create', 'medium');
 END
 $$;
-COMMENT ON FUNCTION twin.add_retention_policy(text, interval, regclass, name, boolean) IS 'has rows of a table deleted when they are older than keep by a column, in partitions where it is partitioned by that, and archived before; without a table: of the class of the audit log that audit_logs, access_logs or error_logs stands for';
+COMMENT ON FUNCTION twin.add_retention_policy(text, interval, regclass, name, boolean) IS 'has rows of a table deleted when they are older than keep by a column, in partitions where it is partitioned by that, and archived before; without a table: sets this for the class of the audit log that audit_logs, access_logs or error_logs stands for';
 
 /* Whether a change of a policy lets more be lost; of the audit log, that is for somebody to look at. */
 CREATE FUNCTION twin.set_retention_policy(policy_name text, keep interval DEFAULT NULL, archive boolean DEFAULT NULL, enabled boolean DEFAULT NULL) RETURNS void

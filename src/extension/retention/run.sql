@@ -79,13 +79,13 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.hold_retention(twin_internal.retention_items, bigint[]) IS 'notes that legal holds keep a partition';
 
-CREATE FUNCTION twin_internal.tell_retention(event_type text, item twin_internal.retention_items, more jsonb DEFAULT '{}') RETURNS void
-	LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION twin_internal.retention_details(item twin_internal.retention_items) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT twin_internal.emit_event(event_type, item.partition_name, 'retention', jsonb_strip_nulls(jsonb_build_object('policy', item.policy_name, 'partition', item.partition_name,
-		'from', item.from_time, 'to', item.to_time, 'rows', item.rows, 'archive_file', item.archive_file, 'archive_sha256', encode(item.archive_sha256, 'hex')) || more));
+	SELECT jsonb_strip_nulls(jsonb_build_object('policy', item.policy_name, 'partition', item.partition_name, 'from', item.from_time, 'to', item.to_time,
+		'rows', item.rows, 'archive_file', item.archive_file, 'archive_sha256', encode(item.archive_sha256, 'hex')));
 END;
-COMMENT ON FUNCTION twin_internal.tell_retention(text, twin_internal.retention_items, jsonb) IS 'emits the event of a step';
+COMMENT ON FUNCTION twin_internal.retention_details(twin_internal.retention_items) IS 'what the event of a step says';
 
 CREATE FUNCTION twin_internal.open_log_for_retention() RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_open_log_for_retention';
@@ -101,7 +101,7 @@ BEGIN
 		RAISE EXCEPTION 'table % is gone, of which % was a partition', item.relation, item.partition_name USING ERRCODE = '42P01';
 	END IF;
 	PERFORM twin_internal.run_as_owner(item.partition, format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, item.partition, item.bounds));
-	PERFORM twin_internal.tell_retention('partition_attached', item, jsonb_build_object('reason', left(reason, 200)));
+	PERFORM twin_internal.emit_event('partition_attached', item.partition_name, 'retention', twin_internal.retention_details(item) || jsonb_build_object('reason', left(reason, 200)));
 	RAISE NOTICE '%: % is a partition again: %', item.policy_name, item.partition_name, reason;
 END
 $$;
@@ -134,7 +134,7 @@ BEGIN
 	SELECT * INTO archive FROM twin_internal.write_archive(item.partition, item.from_time, item.to_time);
 	UPDATE twin_internal.retention_items i SET state = 'archived', rows = archive.rows, archive_file = archive.file, archive_sha256 = archive.sha256,
 		leaves_sha256 = sha256(archive.leaf_set) WHERE i.item_id = wanted RETURNING i.* INTO item;
-	PERFORM twin_internal.tell_retention('partition_archived', item);
+	PERFORM twin_internal.emit_event('partition_archived', item.partition_name, 'retention', twin_internal.retention_details(item));
 	RAISE NOTICE '%: % rows of % are archived as %', item.policy_name, item.rows, item.partition_name, item.archive_file;
 	RETURN 'verify';
 END
@@ -154,7 +154,7 @@ BEGIN
 	END IF;
 	PERFORM twin_internal.archive_matches(item.archive_file, item.partition);
 	UPDATE twin_internal.retention_items i SET state = 'verified', changed_at = clock_timestamp() WHERE i.item_id = wanted;
-	PERFORM twin_internal.tell_retention('partition_verified', item);
+	PERFORM twin_internal.emit_event('partition_verified', item.partition_name, 'retention', twin_internal.retention_details(item));
 	RAISE NOTICE '%: the archive of % is verified', item.policy_name, item.partition_name;
 	RETURN 'leave';
 END
@@ -178,7 +178,7 @@ BEGIN
 		RETURN 'detach';
 	ELSIF place.inhparent IS NULL AND item.bounds IS NOT NULL AND twin_internal.retention_name(item.partition) IS NOT NULL THEN
 		UPDATE twin_internal.retention_items i SET state = 'detached', changed_at = clock_timestamp() WHERE i.item_id = wanted;
-		PERFORM twin_internal.tell_retention('partition_detached', item);
+		PERFORM twin_internal.emit_event('partition_detached', item.partition_name, 'retention', twin_internal.retention_details(item));
 		RETURN 'drop';
 	ELSIF policy.policy_name IS NULL OR place.inhparent IS NULL OR place.inhparent <> item.relation::regclass THEN
 		DELETE FROM twin_internal.retention_items i WHERE i.item_id = wanted;
@@ -272,7 +272,7 @@ BEGIN
 	IF is_log THEN
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
-		PERFORM twin_internal.tell_retention('partition_dropped', item);
+		PERFORM twin_internal.emit_event('partition_dropped', item.partition_name, 'retention', twin_internal.retention_details(item));
 	END IF;
 	PERFORM twin_internal.run_as_owner(item.partition, format('DROP TABLE %s', item.partition));
 	UPDATE twin_internal.retention_items i SET state = 'dropped', rows = item.rows, partition = NULL, bounds = NULL, held_by = '{}', failure = NULL, failed_at = NULL,

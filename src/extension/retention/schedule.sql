@@ -37,7 +37,7 @@ COMMENT ON FUNCTION twin_internal.follow_retention(integer) IS 'whether it is ti
 REVOKE ALL ON FUNCTION twin_internal.follow_retention(integer), twin_internal.begin_retention(text), twin_internal.next_retention_policy(text),
 	twin_internal.prepare_retention(text), twin_internal.next_retention_item(bigint), twin_internal.retention_item(bigint),
 	twin_internal.overdue_policy(twin_internal.retention_items), twin_internal.hold_retention(twin_internal.retention_items, bigint[]),
-	twin_internal.tell_retention(text, twin_internal.retention_items, jsonb), twin_internal.attach_again(twin_internal.retention_items, text),
+	twin_internal.retention_details(twin_internal.retention_items), twin_internal.attach_again(twin_internal.retention_items, text),
 	twin_internal.open_log_for_retention(), twin_internal.retention_archive(bigint), twin_internal.retention_verify(bigint),
 	twin_internal.retention_leave(bigint), twin_internal.retention_detach(bigint),
 	twin_internal.retention_objection(twin_internal.retention_items, twin_internal.retention_policies, bytea), twin_internal.retention_drop(bigint),
