@@ -36,6 +36,11 @@ extern void base_require_preload(const char *what);
 /* A background worker with a database; restart: seconds, or BGW_NEVER_RESTART. */
 extern BackgroundWorker base_worker(const char *function, const char *name, int restart_seconds);
 
+/* ---- statement.c ---- */
+
+/* For a worker that is in no transaction: runs one command as a client's would be run, in the current memory context. */
+extern void base_run_at_top_level(const char *statement);
+
 /* ---- lookup.c ---- */
 
 /* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */

@@ -32,8 +32,9 @@ static const char *const harmless[] = {
 
 /* Views that show people of every tenant, or how many of them did something. */
 static const char *const of_all_tenants[] = {
-	"access_profiles",   "alert_channels", "alert_deliveries", "alert_rules", "alerts",      "audit_log",
-	"blocked_addresses", "incidents",      "never_blocked",    "revocations", "stat_events", "stat_metrics"};
+	"access_profiles",    "alert_channels",    "alert_deliveries", "alert_rules",   "alerts",
+	"audit_log",          "blocked_addresses", "incidents",        "never_blocked", "retention_plan",
+	"retention_policies", "retention_runs",    "revocations",      "stat_events",   "stat_metrics"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;

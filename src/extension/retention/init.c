@@ -7,4 +7,5 @@
 void
 retention_init(void)
 {
+	retention_follow_init();
 }
