@@ -7,4 +7,5 @@
 void
 retention_init(void)
 {
+	subject_init();
 }

@@ -7,4 +7,8 @@
 
 #include "retention/retention.h"
 
+/* ---- subject.c ---- */
+
+extern void subject_init(void);
+
 #endif /* TSEC_RETENTION_PRIVATE_H */
