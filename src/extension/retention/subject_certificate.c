@@ -89,8 +89,8 @@ tsec_subject_mark(PG_FUNCTION_ARGS)
 	Status status;
 
 	if (length > SUBJECT_BYTES_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a subject has 1 to %d bytes", SUBJECT_BYTES_MAX)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a subject has 1 to %d bytes", SUBJECT_BYTES_MAX)));
 	memcpy(input, MARK_LABEL, sizeof(MARK_LABEL));
 	memcpy(input + sizeof(MARK_LABEL), certificate->data, UUID_LEN);
 	memcpy(input + sizeof(MARK_LABEL) + UUID_LEN, VARDATA_ANY(subject), length);

@@ -64,8 +64,7 @@ owner_of(Oid relation, char **schema)
 	Oid owner;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relation)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relation)));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	*schema = get_namespace_name(((Form_pg_class) GETSTRUCT(tuple))->relnamespace);
 	ReleaseSysCache(tuple);
@@ -134,7 +133,8 @@ tsec_open_for_caller(PG_FUNCTION_ARGS)
 	Datum answer = (Datum) 0;
 
 	if (!cipher_is_encrypted(type))
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("type %s is not encrypted", format_type_be(type))));
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("type %s is not encrypted", format_type_be(type))));
 	former = become(GetOuterUserId(), SECURITY_LOCAL_USERID_CHANGE, "pg_catalog, pg_temp");
 	if (keyring_allows_modifier(modifier, KEY_DECRYPT))
 	{
