@@ -37,8 +37,8 @@ SELECT throws_ok($$ SELECT twin.unregister_subject_column('people', 'id') $$, '4
 -- only who owns the table has it erased and shown
 CREATE ROLE tap_admin IN ROLE twin_admin;
 SET ROLE tap_admin;
-SELECT throws_ok($$ SELECT twin.register_subject_column('people', 'id', 'who') $$, '42501', 'must be owner of table people', 'whose table it is not does not register');
-SELECT throws_ok($$ SELECT twin.unregister_subject_column('people', 'name') $$, '42501', 'must be owner of table people', '... nor unregister');
+SELECT throws_ok($$ SELECT twin.register_subject_column('people', 'id', 'who') $$, '42501', 'must be owner of table public.people', 'whose table it is not does not register');
+SELECT throws_ok($$ SELECT twin.unregister_subject_column('people', 'name') $$, '42501', 'must be owner of table public.people', '... nor unregister');
 RESET ROLE;
 CREATE ROLE tap_writer IN ROLE pg_write_all_data, pg_read_all_data;
 SET ROLE tap_writer;
@@ -73,17 +73,18 @@ INSERT INTO people (id, who, name, phone, born, tags, login, mood, email, note, 
 	(1, 'bob', 'Bob Builder', '555-1', '1980-01-01', '{tall}', 'bob1', 'fair', 'bob@example.com', 'likes tea', 'sleeps late'),
 	(2, 'bob', 'Bob B', '555-2', '1980-01-01', '{old}', 'bob2', 'foul', NULL, 'likes coffee', NULL),
 	(3, 'alice', 'Alice', '555-3', '1990-01-01', '{}', 'alice', 'fair', 'alice@example.com', 'likes both', 'none');
-CREATE TABLE given (what text PRIMARY KEY, is jsonb);
+CREATE TABLE given (what text PRIMARY KEY, said jsonb);
 INSERT INTO given VALUES ('sealed', twin.export_subject('bob'));
-SELECT is(jsonb_array_length(g.is #> '{tables,public.people}'), 2, 'both of his rows') FROM given g;
-SELECT is(g.is #> '{tables,public.people,0}' - 'login', '{"who": "bob", "name": "Bob Builder", "phone": "555-1", "born": "1980-01-01", "tags": ["tall"], "email": {"sealed": true}, "note": {"sealed": true}, "secret": {"sealed": true}}',
+SELECT is(jsonb_array_length(g.said #> '{tables,public.people}'), 2, 'both of his rows') FROM given g;
+SELECT is((g.said #> '{tables,public.people,0}') - 'login'::text, '{"who": "bob", "name": "Bob Builder", "phone": "555-1", "born": "1980-01-01", "tags": ["tall"], "email": {"sealed": true}, "note": {"sealed": true}, "secret": {"sealed": true}}',
 	'what the caller may not decrypt says that it is sealed, be he a superuser') FROM given g;
-SELECT is(g.is #> '{tables,public.people,1,email}', 'null', 'what is null is null') FROM given g;
-SELECT is(g.is -> 'account', 'null', 'he has no account') FROM given g;
-SELECT ok(g.is::text !~ 'Alice|555-3', 'nothing of anybody else') FROM given g;
+SELECT is(g.said #> '{tables,public.people,1,email}', 'null', 'what is null is null') FROM given g;
+SELECT is(g.said -> 'account', 'null', 'he has no account') FROM given g;
+SELECT ok(g.said::text !~ 'Alice|555-3', 'nothing of anybody else') FROM given g;
+GRANT tap_admin TO CURRENT_USER;
 SELECT twin.grant_key('main', 'tap_admin', 'decrypt');
 SET ROLE tap_admin;
-SELECT is(twin.export_subject('bob') #> '{tables,public.people,0}' - '{login,born,tags,phone,who}'::text[], '{"name": "Bob Builder", "email": "bob@example.com", "note": "likes tea", "secret": "sleeps late"}',
+SELECT is((twin.export_subject('bob') #> '{tables,public.people,0}') - '{login,born,tags,phone,who}'::text[], '{"name": "Bob Builder", "email": "bob@example.com", "note": "likes tea", "secret": "sleeps late"}',
 	'what he may decrypt is open');
 RESET ROLE;
 SELECT is(twin.export_subject(s) -> 'tables', '{}', 'nothing is held about ' || s) FROM unnest(ARRAY['nobody', ''' OR true --', '$1', '%', 'Bob', 'bob ', E'bo\\b']) s;
@@ -93,8 +94,6 @@ SELECT is(twin.export_subject('bob@example.com') #>> '{tables,public.people,0,ph
 INSERT INTO parts VALUES ('2026-01-01', '6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'Uma');
 SELECT is(twin.export_subject('6ba7b810-9dad-11d1-80b4-00c04fd430c8') #>> '{tables,public.parts,0,name}', 'Uma', 'found by a uuid, in a partition');
 SELECT is(twin.export_subject('6BA7B810-9DAD-11D1-80B4-00C04FD430C8') -> 'tables', '{}', 'as its text is');
-SELECT unalike(e, '%Seq Scan%', 'an index finds him') FROM (SELECT set_config('enable_seqscan', 'off', true)) s,
-	(SELECT string_agg(c, ' ') FROM unnest(ARRAY[twin_internal.subject_condition('people', 'who', 'bob')]) c) x (e);
 
 -- ---- held ----
 CREATE FUNCTION refused(call text) RETURNS text LANGUAGE plpgsql AS $$
@@ -114,8 +113,7 @@ SELECT is(twin.erase_subject('carol', 'r') -> 'erased', '{}', '... keeps nobody 
 SELECT twin.release_legal_hold(:h1, 'settled');
 INSERT INTO twin_internal.retention_policies (policy_name, relation, time_column, keep) VALUES ('tap_people', 'people', 'born', '1 day');
 SELECT twin.place_legal_hold('old people', 'tap_people', '1979-01-01', '1985-01-01') AS h2 \gset
-SELECT is(refused($$ SELECT twin.erase_subject('bob', 'r') $$), format('55006: the subject is under a legal hold: Hold %s of case old people. It covers rows of table people.', :h2), 'a hold on rows of his');
-SELECT is(refused($$ BEGIN; $$) IS NOT NULL, true, '...');
+SELECT is(refused($$ SELECT twin.erase_subject('bob', 'r') $$), format('55006: the subject is under a legal hold: Hold %s of case old people. It covers rows of table public.people.', :h2), 'a hold on rows of his');
 SELECT is((twin.erase_subject('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'r') -> 'erased')::text, '{"public.parts": {"name": 1}}', '... keeps no rows of another table');
 SELECT twin.release_legal_hold(:h2, 'settled');
 SELECT twin.place_legal_hold('everything', NULL, NULL, '1985-01-01') AS h3 \gset
@@ -130,21 +128,19 @@ SELECT throws_ok(format('SELECT twin.register_subject_key(%L, %L)', s, k), e, NU
 	FROM (VALUES ('alice', 'k_17', '42710'), ('alice', 'main', '22023'), ('alice', 'literal', '22023'), ('alice', 'no_key', '42704'), ('', 'k_17', '22023')) v (s, k, e);
 SELECT twin.create_key('of_alice');
 SELECT throws_ok($$ SELECT twin.register_subject_key('Alice', 'of_alice') $$, '22023', 'the name of the key names the person', 'a key whose name would stay');
-CREATE TABLE certificates (number int PRIMARY KEY, is jsonb);
+CREATE TABLE certificates (number int PRIMARY KEY, said jsonb);
 INSERT INTO certificates VALUES (1, twin.erase_subject('bob', 'request 17/2026'));
-SELECT is(c.is -> 'erased', '{"twin.users": {"email": 1, "password": 1, "username": 1}, "public.people": {"name": 2, "born": 2, "note": 2, "tags": 2, "email": 1, "login": 2, "phone": 2, "secret": 1}}', 'rows by table and column') FROM certificates c;
-SELECT is(c.is -> 'keys_destroyed', '["k_17"]', 'his key is destroyed') FROM certificates c;
+SELECT is(c.said -> 'erased', '{"twin.users": {"email": 1, "password": 1, "username": 1}, "public.people": {"name": 2, "born": 2, "note": 2, "tags": 2, "email": 1, "login": 2, "phone": 2, "secret": 1}}', 'rows by table and column') FROM certificates c;
+SELECT is(c.said -> 'keys_destroyed', '["k_17"]', 'his key is destroyed') FROM certificates c;
 SELECT is(string_agg(DISTINCT k.state, ','), 'destroyed', '... with all its versions') FROM twin.keys k WHERE k.key_name = 'k_17';
 SELECT is_empty('SELECT FROM twin.subject_keys', '... and nobody''s');
-SELECT ok(c.is -> 'kept' @> '[{"what": "legal holds that were released", "count": 1}]' AND c.is::text !~ 'Builder|555|example', 'what stays, and nothing of what does not') FROM certificates c;
+SELECT ok(c.said -> 'kept' @> '[{"what": "legal holds that were released", "count": 1}]' AND c.said::text !~ 'Builder|555|example', 'what stays, and nothing of what does not') FROM certificates c;
 SELECT is((p.who, p.name, p.phone, p.born, p.tags, p.email IS NULL, p.secret IS NULL, p.mood, p.upper_name)::text, ('bob', NULL, '', '1970-01-01'::date, '{}'::text[], true, true, 'fair', NULL)::text, 'the columns are overwritten') FROM people p WHERE p.id = 1;
 SELECT ok(bool_and(p.login ~ '^erased-') AND count(DISTINCT p.login) = 2, 'where one must be unique it is') FROM people p WHERE p.who = 'bob';
 SELECT is(p::text, b.p, 'rows of others stay') FROM people p, before b WHERE p.id = 3 AND b.p LIKE '(3,%';
-SET ROLE tap_admin;
-RESET ROLE;
-SELECT is((c.is ->> 'subject_digest'), twin.subject_digest((c.is ->> 'certificate_id')::uuid, 'bob'), 'whom the certificate is about can be shown') FROM certificates c;
-SELECT isnt((c.is ->> 'subject_digest'), twin.subject_digest((c.is ->> 'certificate_id')::uuid, s), '... and whom it is not') FROM certificates c, unnest('{alice,Bob,bob1}'::text[]) s;
-SELECT isnt((c.is ->> 'subject_digest'), twin.subject_digest(gen_random_uuid(), 'bob'), '... of each certificate anew') FROM certificates c;
+SELECT is((c.said ->> 'subject_digest'), twin.subject_digest((c.said ->> 'certificate_id')::uuid, 'bob'), 'whom the certificate is about can be shown') FROM certificates c;
+SELECT isnt((c.said ->> 'subject_digest'), twin.subject_digest((c.said ->> 'certificate_id')::uuid, s), '... and whom it is not') FROM certificates c, unnest('{alice,Bob,bob1}'::text[]) s;
+SELECT isnt((c.said ->> 'subject_digest'), twin.subject_digest(gen_random_uuid(), 'bob'), '... of each certificate anew') FROM certificates c;
 -- the account
 SELECT is(string_agg(u.username, ' ' ORDER BY u.username), 'boss second', 'his account is nobody''s') FROM twin.users u WHERE u.is_active;
 SELECT ok(u.username ~ '^erased-' AND u.email IS NULL AND u.role_name = 'viewer', 'it stays, without his name') FROM twin.users u WHERE NOT u.is_active;
@@ -152,8 +148,8 @@ SELECT lives_ok($$ SELECT twin.create_user('bob', 'Umbrella-Gravel-77!again') $$
 SELECT twin.delete_user('bob');
 -- again
 INSERT INTO certificates VALUES (2, twin.erase_subject('bob', 'request 17/2026, again'));
-SELECT is(c.is -> 'erased' -> 'public.people' ?| '{name,phone,born,tags,email,secret}', false, 'what is erased is not erased again') FROM certificates c WHERE c.number = 2;
-SELECT is(c.is -> 'erased' -> 'twin.users', NULL, '... nor the account') FROM certificates c WHERE c.number = 2;
+SELECT is(c.said -> 'erased' -> 'public.people' ?| '{name,phone,born,tags,email,secret}', false, 'what is erased is not erased again') FROM certificates c WHERE c.number = 2;
+SELECT is(c.said -> 'erased' -> 'twin.users', NULL, '... nor the account') FROM certificates c WHERE c.number = 2;
 -- the last administrator stays
 SELECT twin.delete_user('second');
 SELECT throws_ok($$ SELECT twin.erase_subject('boss', 'r') $$, '55000', 'no administrator would be left who can log in', 'the last administrator is not erased');
@@ -167,11 +163,11 @@ CREATE TABLE referring (email text REFERENCES referenced (email));
 SELECT twin.register_subject_column('checked', c, 'who') FROM unnest('{name,phone}'::name[]) c;
 SELECT twin.register_subject_column('referenced', 'email', 'who');
 INSERT INTO checked VALUES ('dave', 'Dave', '555-4');
-SELECT is(refused($$ SELECT twin.erase_subject('dave', 'r') $$), '23514: a column of "checked" cannot be overwritten: Columns: name, phone. Constraint: checked_name_check.', 'a constraint refuses; the error does not quote the row');
+SELECT is(refused($$ SELECT twin.erase_subject('dave', 'r') $$), '23514: a column of "public.checked" cannot be overwritten: Columns: name, phone. Constraint: checked_name_check.', 'a constraint refuses; the error does not quote the row');
 SELECT is(c.*::text, '(dave,Dave,555-4)', 'nothing half done') FROM checked c;
 INSERT INTO referenced VALUES ('erin', 'erin@x');
 INSERT INTO referring VALUES ('erin@x');
-SELECT matches(refused($$ SELECT twin.erase_subject('erin', 'r') $$), '^23503: a column of "referenced" cannot be overwritten: .*referring_email_fkey', 'a foreign key refuses');
+SELECT matches(refused($$ SELECT twin.erase_subject('erin', 'r') $$), '^23503: a column of "public.referenced" cannot be overwritten: .*referring_email_fkey', 'a foreign key refuses');
 ALTER TABLE referring DROP CONSTRAINT referring_email_fkey, ADD FOREIGN KEY (email) REFERENCES referenced (email) ON UPDATE CASCADE;
 SELECT is((twin.erase_subject('erin', 'r') -> 'erased')::text, '{"public.referenced": {"email": 1}}', '... or goes along');
 SELECT is(email, NULL, '... and has it no more') FROM referring;
@@ -201,8 +197,8 @@ END $$;
 SELECT matches(tap_trap(b), '^(42501|55000): ' || m, 'a trigger that does ' || b) FROM (VALUES
 	('RESET ROLE;', 'cannot set parameter "role" within security-'), ('SET SESSION AUTHORIZATION DEFAULT;', 'cannot set parameter "session_authorization"'),
 	('EXECUTE ''ALTER ROLE tap_owner SUPERUSER'';', ''), ('CREATE TEMP TABLE t (a int);', 'cannot create temporary table within security-restricted operation'),
-	('RETURN NULL;', 'rows of "trap" were not overwritten'), ('NEW.name := OLD.name;', 'rows of "trap" were not overwritten'),
-	('NEW.name := upper(OLD.name);', 'rows of "trap" were not overwritten'), ('UPDATE twin_internal.legal_holds SET reason = NULL;', ''), ('PERFORM twin.destroy_key(''main'');', '')) v (b, m);
+	('RETURN NULL;', 'rows of "public.trap" were not overwritten'), ('NEW.name := OLD.name;', 'rows of "public.trap" were not overwritten'),
+	('NEW.name := upper(OLD.name);', 'rows of "public.trap" were not overwritten'), ('UPDATE twin_internal.legal_holds SET reason = NULL;', ''), ('PERFORM twin.destroy_key(''main'');', '')) v (b, m);
 SELECT is(name, 'Gus', 'none of it was done') FROM trap WHERE who = 'gus';
 DROP TRIGGER spring ON trap;
 CREATE RULE elsewhere AS ON UPDATE TO trap DO INSTEAD NOTHING;

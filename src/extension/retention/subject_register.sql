@@ -117,7 +117,7 @@ BEGIN
 	IF col.attgenerated <> '' OR col.attidentity = 'a' OR col.of_key THEN
 		RAISE EXCEPTION 'column "%" of "%" cannot be overwritten', column_name, rel USING ERRCODE = '0A000',
 			DETAIL = CASE WHEN col.of_key THEN 'The table is partitioned by it.' ELSE 'It is generated always.' END,
-			HINT = CASE WHEN col.attgenerated <> '' THEN 'Register the columns that it is made of.' END;
+			HINT = CASE WHEN col.attgenerated <> '' THEN 'Register the columns that it is made of.' ELSE 'Register columns that an UPDATE may change.' END;
 	ELSIF (SELECT o.becomes FROM twin_internal.subject_overwrite(rel, column_name) o) IS NULL THEN
 		RAISE EXCEPTION 'column "%" of "%" cannot be overwritten', column_name, rel USING ERRCODE = '0A000',
 			DETAIL = 'It refuses nulls, and its type is not known to have a value that says nothing.', HINT = 'Let it be null.';
