@@ -95,6 +95,23 @@ INSERT INTO parts VALUES ('2026-01-01', '6ba7b810-9dad-11d1-80b4-00c04fd430c8', 
 SELECT is(twin.export_subject('6ba7b810-9dad-11d1-80b4-00c04fd430c8') #>> '{tables,public.parts,0,name}', 'Uma', 'found by a uuid, in a partition');
 SELECT is(twin.export_subject('6BA7B810-9DAD-11D1-80B4-00C04FD430C8') -> 'tables', '{}', 'as its text is');
 
+-- what nobody opens any more
+SELECT twin.create_key('gone');
+CREATE TABLE shredded (who text, name twin.encrypted_text(gone));
+SELECT twin.grant_key('gone', 'tap_admin', 'decrypt'), twin.grant_key('gone', 'tap_admin', 'encrypt');
+GRANT INSERT ON shredded TO tap_admin;
+SET ROLE tap_admin;
+INSERT INTO shredded VALUES ('kim', 'Kim');
+RESET ROLE;
+SELECT twin.register_subject_column('shredded', 'name', 'who');
+SET ROLE tap_admin;
+SELECT is(twin.export_subject('kim') #> '{tables,public.shredded,0,name}', '"Kim"', 'as long as there is a key');
+RESET ROLE;
+SELECT twin.destroy_key('gone');
+SET ROLE tap_admin;
+SELECT is(twin.export_subject('kim') #> '{tables,public.shredded,0,name}', '{"sealed": true}', 'what nobody can open any more says that it is sealed');
+RESET ROLE;
+
 -- ---- held ----
 CREATE FUNCTION refused(call text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

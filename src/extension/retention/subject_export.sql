@@ -3,6 +3,20 @@
  *		All that is held about a person, as JSON.
  */
 
+/* What nobody opens any more, because its key is gone or the wrong one is there, is as sealed as what the caller may not open. */
+CREATE FUNCTION twin_internal.opened_or_sealed(armor text, type oid, modifier integer) RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN CASE WHEN armor IS NULL THEN 'null' ELSE coalesce(to_jsonb(twin_internal.open_for_caller(armor, type, modifier)), '{"sealed": true}') END;
+EXCEPTION WHEN OTHERS THEN
+	IF SQLSTATE LIKE 'TW1__' THEN
+		RETURN '{"sealed": true}';
+	END IF;
+	RAISE;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.opened_or_sealed(text, oid, integer) IS 'a value of an encrypted column as the caller sees it: open, or that it is sealed';
+
 /* The registered columns of one table, and those that name persons, in the rows about a subject. */
 CREATE FUNCTION twin_internal.export_rows(rel regclass, subject text) RETURNS jsonb
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -23,8 +37,7 @@ BEGIN
 		columns, rel, conditions), subject);
 	IF sealed <> '{}' THEN
 		SELECT jsonb_agg(r.row || o.opened ORDER BY r.place) INTO rows FROM jsonb_array_elements(rows) WITH ORDINALITY r (row, place)
-			CROSS JOIN LATERAL (SELECT jsonb_object_agg(s.key, CASE WHEN r.row -> s.key = 'null' THEN 'null'::jsonb
-				ELSE coalesce(to_jsonb(twin_internal.open_for_caller(r.row ->> s.key, (s.value ->> 0)::oid, (s.value ->> 1)::integer)), '{"sealed": true}') END) AS opened
+			CROSS JOIN LATERAL (SELECT jsonb_object_agg(s.key, twin_internal.opened_or_sealed(r.row ->> s.key, (s.value ->> 0)::oid, (s.value ->> 1)::integer)) AS opened
 				FROM jsonb_each(sealed) s) o;
 	END IF;
 	RETURN rows;
@@ -44,8 +57,7 @@ BEGIN
 	END IF;
 	SELECT a.atttypid, a.atttypmod INTO sealed FROM pg_attribute a WHERE a.attrelid = 'twin_internal.users'::regclass AND a.attname = 'email';
 	RETURN jsonb_build_object('user_id', account.user_id, 'username', account.username,
-		'email', CASE WHEN account.email IS NOT NULL
-			THEN coalesce(to_jsonb(twin_internal.open_for_caller(to_jsonb(account.email) #>> '{}', sealed.atttypid, sealed.atttypmod)), '{"sealed": true}') END,
+		'email', twin_internal.opened_or_sealed(to_jsonb(account.email) #>> '{}', sealed.atttypid, sealed.atttypmod),
 		'role', account.role_name, 'tenant_id', account.tenant_id, 'is_active', account.is_active, 'created_at', account.created_at,
 		'password_changed_at', account.password_changed_at,
 		'sessions', (SELECT coalesce(jsonb_agg(jsonb_build_object('created_at', s.created_at, 'last_used_at', s.last_used_at, 'expires_at', s.expires_at,
@@ -109,6 +121,6 @@ $$;
 COMMENT ON FUNCTION twin.export_subject(text) IS
 	'all that is held about one person: registered columns of his rows (sealed ones opened as far as the caller may decrypt), his account, sessions, logins, the newest thousand events by him, alerts, incidents';
 
-REVOKE ALL ON FUNCTION twin_internal.export_rows(regclass, text), twin_internal.export_account(text), twin_internal.export_events(text[]),
+REVOKE ALL ON FUNCTION twin_internal.opened_or_sealed(text, oid, integer), twin_internal.export_rows(regclass, text), twin_internal.export_account(text), twin_internal.export_events(text[]),
 	twin.export_subject(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.export_subject(text) TO twin_admin;

@@ -120,35 +120,47 @@ tsec_caller_owns(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(pg_class_ownercheck(PG_GETARG_OID(0), GetOuterUserId()));
 }
 
+/* What a value of an encrypted type is inside, asked of the type's own function; the caller is who may, or is refused. */
+static Datum
+decrypted(Oid type, char *armor, int32 modifier, bool *null)
+{
+	Oid types[1] = {type};
+	Datum values[1];
+	Oid input;
+	Oid parameter;
+	Datum answer;
+
+	/* as where a column of the type takes it in: a cast of text would seal it once more */
+	getTypeInputInfo(type, &input, &parameter);
+	values[0] = OidInputFunctionCall(input, armor, parameter, modifier);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "twin_security: SPI_connect failed");
+	if (SPI_execute_with_args("SELECT twin.decrypt($1)::text", 1, types, values, NULL, false, 0) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "twin_security: a value could not be opened");
+	answer = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, null);
+	if (!*null)
+		answer = SPI_datumTransfer(answer, false, -1);
+	SPI_finish();
+	return answer;
+}
+
 /* open_for_caller(armor text, type oid, modifier integer) -> text: null where he may not decrypt it */
 Datum
 tsec_open_for_caller(PG_FUNCTION_ARGS)
 {
 	Oid type = getBaseType(PG_GETARG_OID(1));
 	int32 modifier = PG_GETARG_INT32(2);
-	Oid types[1] = {TEXTOID};
-	Datum values[1] = {PG_GETARG_DATUM(0)};
-	FormerUser former;
 	bool null = true;
 	Datum answer = (Datum) 0;
+	FormerUser former;
 
 	if (!cipher_is_encrypted(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("type %s is not encrypted", format_type_be(type))));
 	former = become(GetOuterUserId(), SECURITY_LOCAL_USERID_CHANGE, "pg_catalog, pg_temp");
 	if (keyring_allows_modifier(modifier, KEY_DECRYPT))
-	{
-		char *query = psprintf("SELECT twin.decrypt($1::%s)::text", format_type_be_qualified(type));
-
-		if (SPI_connect() != SPI_OK_CONNECT)
-			elog(ERROR, "twin_security: SPI_connect failed");
-		if (SPI_execute_with_args(query, 1, types, values, NULL, false, 0) != SPI_OK_SELECT || SPI_processed != 1)
-			elog(ERROR, "twin_security: a value could not be opened");
-		answer = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
-		if (!null)
-			answer = SPI_datumTransfer(answer, false, -1);
-		SPI_finish();
-	}
+		answer = decrypted(type, text_to_cstring(PG_GETARG_TEXT_PP(0)), modifier, &null);
 	become_again(&former);
 	if (null)
 		PG_RETURN_NULL();
