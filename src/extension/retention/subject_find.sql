@@ -143,10 +143,12 @@ $$;
 COMMENT ON FUNCTION twin_internal.need_subject_secret() IS 'makes the secret for marks of certificates where there is none yet';
 
 CREATE FUNCTION twin.subject_digest(certificate_id uuid, subject text) RETURNS text
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM twin_internal.check_subject(subject);
-	IF NOT EXISTS (SELECT FROM twin_internal.wrapped_secrets w WHERE w.purpose = 'subjects') THEN
+	IF certificate_id IS NULL THEN
+		RAISE EXCEPTION 'a certificate has a number' USING ERRCODE = '22004';
+	ELSIF NOT EXISTS (SELECT FROM twin_internal.wrapped_secrets w WHERE w.purpose = 'subjects') THEN
 		RAISE EXCEPTION 'no certificate was ever made here' USING ERRCODE = '55000';
 	END IF;
 	RETURN encode(twin_internal.subject_mark(certificate_id, subject), 'hex');
