@@ -61,7 +61,7 @@ $_->quit foreach $dropper, $placer;
 
 # ---- one person, while it is erased ----
 
-my $eraser = $node->background_psql('postgres');
+my $eraser = $node->background_psql('postgres', on_error_stop => 0);
 $eraser->query_safe(q{BEGIN; SELECT twin.erase_subject('bob', 'r')});
 fails_with($node, q{SET lock_timeout = '200ms'; SELECT twin.place_legal_hold('too late', subject => 'bob')}, '55P03', '', 'no hold is placed while somebody is erased');
 $eraser->query_safe('ROLLBACK');
