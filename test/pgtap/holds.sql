@@ -59,7 +59,7 @@ CREATE TABLE readings (at timestamptz NOT NULL, sensor int, person text) PARTITI
 CREATE TABLE readings_1 PARTITION OF readings FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE readings_2 PARTITION OF readings FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 INSERT INTO readings VALUES ('2026-01-10', 1, 'bob'), ('2026-02-10', 1, 'alice');
-CREATE TABLE plain (at timestamptz NOT NULL, person int);
+CREATE TABLE plain (at timestamptz NOT NULL, person int, note text);
 INSERT INTO plain VALUES ('2026-01-10', 7), ('2026-02-10', 8);
 INSERT INTO twin_internal.retention_policies (policy_name, relation, time_column, keep) VALUES ('tap_readings', 'readings', 'at', '1 day'), ('tap_plain', 'plain', 'at', '1 day');
 CREATE FUNCTION held(policy text, part regclass, f timestamptz, t timestamptz) RETURNS text LANGUAGE sql AS
@@ -87,7 +87,7 @@ SELECT is(held('tap_readings', 'readings_1', '2026-01-01', '2026-02-01'), 'bob',
 SELECT twin.register_subject_column('readings', 'person', 'person');
 SELECT is(held('tap_readings', 'readings_1', '2026-01-01', '2026-02-01'), 'bob', 'a partition with rows about him');
 SELECT is(held('tap_readings', 'readings_2', '2026-02-01', '2026-03-01'), NULL, '... and one without');
-SELECT twin.register_subject_column('plain', 'person', 'person');
+SELECT twin.register_subject_column('plain', 'note', 'person');
 SELECT is(held('tap_plain', 'plain', '2026-01-01', '2026-03-01'), NULL, 'no number names him');
 SELECT twin.place_legal_hold('seven', subject => '7') AS c5 \gset
 SELECT is(held('tap_plain', 'plain', '2026-01-01', '2026-02-01'), 'seven', 'a batch with rows about a number');
@@ -103,8 +103,14 @@ INSERT INTO twin_internal.events_overflow (event_id, event_time, recorded_at, cl
 	VALUES (-1, now(), now(), 'audit', 'x', 'info', 'success', true, '{"who": "na\"me", "n": 1}', 0, '1', 'mallory', 'trent');
 SELECT is(twin_internal.log_mentions('twin_internal.events_overflow', s), true, 'the log names ' || s) FROM unnest(ARRAY['mallory', 'trent', 'na"me']) s;
 SELECT is(twin_internal.log_mentions('twin_internal.events_overflow', s), false, 'the log does not name ' || s) FROM unnest('{mallor,trend,eve}'::text[]) s;
+SELECT twin_internal.open_log();
+INSERT INTO twin_internal.events_overflow (event_id, event_time, recorded_at, class, event_type, severity, outcome, application_made, details, origin, writer_xid, resource, row_count, rows)
+	VALUES (-2, now(), now(), 'audit', 'x', 'info', 'success', true, '{}', 0, '1', 'public.plain', 1, 'xx victor xx');
+SELECT is(twin_internal.log_mentions('twin_internal.events_overflow', s), s = 'victor', 'images of rows: ' || s) FROM unnest('{victor,oscar}'::text[]) s;
 
 -- what cannot be told is held
+SELECT twin.register_subject_column('plain', 'person', 'person');
+SELECT is(twin_internal.log_mentions('twin_internal.events_overflow', 'oscar'), true, 'rows of a table that names persons by digests in the log may be about anybody');
 CREATE TABLE odd (at timestamptz, person text);
 INSERT INTO twin_internal.retention_policies (policy_name, relation, time_column, keep) VALUES ('tap_odd', 'odd', 'at', '1 day');
 SELECT twin.register_subject_column('odd', 'person', 'person');

@@ -90,6 +90,26 @@ foreach my $level ('REPEATABLE READ', 'SERIALIZABLE')
 }
 fails_with($node, q{BEGIN READ ONLY; SELECT twin.erase_subject('eve', 'r')}, '25006', '', '... nor where nothing is written');
 
+# ---- encrypted afterwards ----
+
+sql($node, q{CREATE TABLE converted (id int PRIMARY KEY, who text, name text); INSERT INTO converted VALUES (1, 'kim', 'Kim'), (2, 'lee', 'Lee')});
+quietly(q{SELECT twin.register_subject_column('converted', 'name', 'who'); SELECT twin.grant_key('main', 'postgres', 'encrypt'), twin.grant_key('main', 'postgres', 'decrypt')});
+sql($node, q{CALL twin.encrypt_column('converted', 'name', 'main')});
+is(sql($node, q{SELECT column_name FROM twin.subject_columns WHERE relation = 'converted'::regclass}), 'name', 'a column stays registered when it is encrypted');
+sql($node, q{CALL twin.encrypt_column('converted', 'who', 'main', searchable => true)});
+sql($node, q{SELECT twin.revoke_key('main', 'postgres', 'decrypt')});
+is(sql($node, q{SELECT column_name FROM twin.subject_columns WHERE relation = 'converted'::regclass}), 'name', '... and when the one that names persons is');
+is_deeply(decode_json(sql($node, q{SELECT twin.erase_subject('kim', 'r')}))->{erased}, { 'public.converted' => { name => 1 } }, '... and is erased');
+is(sql($node, q{SELECT string_agg(id::text, ',') FROM converted WHERE name IS NULL}), '1', '... where it names him');
+sql($node, q{ALTER TABLE converted DROP name});
+sql($node, q{ALTER TABLE converted ADD name text});
+is(sql($node, q{SELECT count(*) FROM twin_internal.subject_columns WHERE relation = 'converted'::regclass}), '0', 'one of the same name that comes later is another');
+# what an open transaction did to other tables is nothing that an erasure waits for
+my $ddl = $node->background_psql('postgres');
+$ddl->query_safe('BEGIN; CREATE TABLE elsewhere (a int); CREATE TEMP TABLE t (a int)');
+is(decode_json(sql($node, q{SET lock_timeout = '5s'; SELECT twin.erase_subject('nobody', 'r')}))->{erased}{x}, undef, 'an erasure waits for no command about other tables');
+$ddl->quit;
+
 # ---- given out ----
 
 sql($node, q{SELECT twin.grant_key('main', 'clerk', 'decrypt'), twin.grant_key('main', 'clerk', 'encrypt'); GRANT UPDATE, SELECT ON people TO clerk; GRANT USAGE ON SCHEMA public TO clerk});

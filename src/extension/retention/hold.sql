@@ -65,22 +65,32 @@ COMMENT ON VIEW twin.legal_holds IS 'legal holds: the case, what is held (of whi
 CREATE FUNCTION twin_internal.log_mentions(partition regclass, subject text) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	escaped text := to_jsonb(subject)::text;
 	/* as the account is written, which may be another way */
 	account record;
+	digested text[];
 	found boolean;
 BEGIN
 	SELECT u.user_id, u.username INTO account FROM twin_internal.users u WHERE u.username_key = twin_internal.subject_account(subject);
 	EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE username IN ($1, $2))', partition) USING subject, coalesce(account.username, subject) INTO found;
-	IF NOT found THEN
-		/* whatever else names him; images of rows hold texts as they are */
-		EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE user_id = $2 OR $1 IN (resource, record_id, session_user_name, outer_user_name, effective_user_name, token_id)
-			OR position($3 IN details::text) > 0 OR position($4 IN rows) > 0)', partition)
-			USING subject, account.user_id, substr(to_jsonb(subject)::text, 2, length(to_jsonb(subject)::text) - 2), convert_to(subject, getdatabaseencoding()) INTO found;
+	IF found THEN
+		RETURN true;
 	END IF;
+	/* of tables whose rows name persons by a digest in the log it cannot be told */
+	WITH RECURSIVE tree (relation) AS (
+		SELECT s.relation::oid FROM twin.subject_columns s JOIN pg_attribute a ON a.attrelid = s.relation AND a.attname = s.subject_column AND NOT a.attisdropped
+			WHERE s.column_name = s.subject_column OR (SELECT twin_internal.sealed_type(p.plain) IS NOT NULL FROM twin_internal.plain_type(a.atttypid) p)
+		UNION SELECT CASE WHEN i.inhrelid = t.relation THEN i.inhparent ELSE i.inhrelid END FROM pg_inherits i JOIN tree t ON t.relation IN (i.inhrelid, i.inhparent)
+	)
+	SELECT array_agg(format('%I.%I', n.nspname, c.relname)) INTO digested FROM tree t JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace;
+	/* whatever else names him; images of rows hold texts as they are */
+	EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE user_id = $2 OR $1 IN (resource, record_id, session_user_name, outer_user_name, effective_user_name, token_id)
+		OR position($3 IN details::text) > 0 OR position($4 IN rows) > 0 OR row_count IS NOT NULL AND resource = ANY ($5))', partition)
+		USING subject, account.user_id, substr(escaped, 2, length(escaped) - 2), convert_to(subject, getdatabaseencoding()), digested INTO found;
 	RETURN found;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.log_mentions(regclass, text) IS 'whether any event of a partition of the log names somebody: who did it, to whom it was done, or anywhere else';
+COMMENT ON FUNCTION twin_internal.log_mentions(regclass, text) IS 'whether any event of a partition of the log names somebody: who did it, to whom it was done, or anywhere else; true where rows of it name persons by digests alone';
 
 CREATE FUNCTION twin_internal.holds_subject(policy_name text, partition regclass, from_time timestamptz, to_time timestamptz, subject text) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$

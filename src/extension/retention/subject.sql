@@ -14,10 +14,11 @@ CREATE TABLE twin_internal.subject_columns (
 	column_number smallint NOT NULL,
 	subject_number smallint NOT NULL,
 	registered_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	dropped_in xid8,	/* the transaction that dropped one of the two: another of its name may take its place there, as where a column is encrypted */
 	PRIMARY KEY (relation, column_name, subject_column)
 );
 COMMENT ON TABLE twin_internal.subject_columns IS 'columns that hold data of the person whom another column of their row names';
-SELECT pg_catalog.pg_extension_config_dump('twin_internal.subject_columns', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.subject_columns', 'WHERE dropped_in IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)');
 SELECT twin_internal.keep_from_publishers('twin_internal.subject_columns');
 
 CREATE TABLE twin_internal.subject_keys (
@@ -57,6 +58,9 @@ CREATE TRIGGER keep_subject_lists BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE 
 CREATE FUNCTION twin_internal.number_subject_columns() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	IF NEW.dropped_in IS NOT NULL THEN
+		RETURN NEW;
+	END IF;
 	SELECT a.attnum, s.attnum INTO NEW.column_number, NEW.subject_number FROM pg_attribute a JOIN pg_attribute s ON s.attrelid = a.attrelid
 		WHERE a.attrelid = NEW.relation AND a.attname = NEW.column_name AND a.attnum > 0 AND NOT a.attisdropped
 			AND s.attname = NEW.subject_column AND s.attnum > 0 AND NOT s.attisdropped;
@@ -77,7 +81,7 @@ ALTER TABLE twin_internal.subject_columns ENABLE ALWAYS TRIGGER keep_subject_lis
 ALTER TABLE twin_internal.subject_keys ENABLE ALWAYS TRIGGER keep_subject_lists;
 
 CREATE VIEW twin.subject_columns AS
-	SELECT s.relation, s.column_name, s.subject_column, s.registered_at FROM twin_internal.subject_columns s;
+	SELECT s.relation, s.column_name, s.subject_column, s.registered_at FROM twin_internal.subject_columns s WHERE s.dropped_in IS NULL;
 COMMENT ON VIEW twin.subject_columns IS 'columns that hold data of the person whom subject_column of the same row names: the log has digests of them, twin.export_subject() gives them out, twin.erase_subject() overwrites them';
 
 CREATE VIEW twin.subject_keys AS

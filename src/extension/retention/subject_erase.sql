@@ -20,6 +20,13 @@ DECLARE
 	violated text;
 	named text;
 BEGIN
+	SELECT s.column_name INTO named FROM twin.subject_columns s CROSS JOIN LATERAL twin_internal.subject_overwrite(rel, s.column_name) o
+		WHERE s.relation = rel AND o.becomes IS NULL LIMIT 1;
+	IF FOUND THEN
+		/* its type, or whether it may be null, was changed since */
+		RAISE EXCEPTION 'column "%" of "%" cannot be overwritten', named, rel USING ERRCODE = '0A000',
+			DETAIL = 'It refuses nulls, and its type is not known to have a value that says nothing.', HINT = 'Let it be null; nothing was erased.';
+	END IF;
 	SELECT string_agg(format('%I = CASE WHEN %s THEN %s ELSE %1$I END', c.column_name, c.condition, c.becomes), ', ' ORDER BY c.column_name),
 			string_agg(format('(%s) AND %s', c.condition, c.is_left), ' OR ' ORDER BY c.column_name),
 			string_agg(format('%L, pg_catalog.count(*) FILTER (WHERE (%s) AND %s)', c.column_name, c.condition, c.is_left), ', ' ORDER BY c.column_name),
@@ -27,7 +34,7 @@ BEGIN
 		INTO targets, matching, counts, nullable
 		FROM (SELECT s.column_name, string_agg(twin_internal.subject_condition(rel, s.subject_column, subject), ' OR ' ORDER BY s.subject_column) AS condition,
 				o.becomes, o.is_left
-			FROM twin_internal.subject_columns s CROSS JOIN LATERAL twin_internal.subject_overwrite(rel, s.column_name) o
+			FROM twin.subject_columns s CROSS JOIN LATERAL twin_internal.subject_overwrite(rel, s.column_name) o
 			WHERE s.relation = rel GROUP BY s.column_name, o.becomes, o.is_left) c;
 	counted := twin_internal.ask_as_owner(rel, format('SELECT pg_catalog.jsonb_build_object(''all rows'', pg_catalog.count(*) FILTER (WHERE %s), ''columns'', pg_catalog.jsonb_build_object(%s)) FROM %s WHERE %1$s',
 		matching, counts, rel), subject);
@@ -40,7 +47,7 @@ BEGIN
 			/* what the server says of it quotes the row */
 			GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME, named = COLUMN_NAME;
 			RAISE EXCEPTION 'a column of "%" cannot be overwritten', rel USING ERRCODE = SQLSTATE,
-				DETAIL = concat_ws(' ', 'Columns: ' || (SELECT string_agg(DISTINCT s.column_name::text, ', ') FROM twin_internal.subject_columns s WHERE s.relation = rel) || '.',
+				DETAIL = concat_ws(' ', 'Columns: ' || (SELECT string_agg(DISTINCT s.column_name::text, ', ') FROM twin.subject_columns s WHERE s.relation = rel) || '.',
 					'The one that refuses: ' || nullif(named, '') || '.', 'Constraint: ' || nullif(violated, '') || '.'),
 				HINT = 'Let the column be null, or the constraint accept what an erased one holds; nothing was erased.';
 		END;
@@ -156,15 +163,16 @@ BEGIN
 		RAISE EXCEPTION 'a person is erased in a transaction that sees what others commit' USING ERRCODE = '25001', HINT = 'Its isolation level must be READ COMMITTED.';
 	END IF;
 	/* no hold is placed, no column registered and no row written until this is over */
-	LOCK TABLE twin_internal.legal_holds, twin_internal.subject_columns, twin_internal.subject_keys IN SHARE ROW EXCLUSIVE MODE;
-	FOR rel IN SELECT DISTINCT s.relation FROM twin_internal.subject_columns s ORDER BY s.relation LOOP
+	LOCK TABLE twin_internal.legal_holds, twin_internal.subject_columns IN SHARE MODE;
+	LOCK TABLE twin_internal.subject_keys IN SHARE ROW EXCLUSIVE MODE;
+	FOR rel IN SELECT DISTINCT s.relation FROM twin.subject_columns s ORDER BY s.relation LOOP
 		EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
 	END LOOP;
 	PERFORM twin_internal.require_no_hold(erase_subject.subject), twin_internal.need_subject_secret();
 	digest := encode(twin_internal.subject_mark(certificate, erase_subject.subject), 'hex');
 	names := twin_internal.subject_names(erase_subject.subject);
 	kept := twin_internal.subject_kept(erase_subject.subject, names);
-	FOR rel IN SELECT DISTINCT s.relation FROM twin_internal.subject_columns s ORDER BY s.relation LOOP
+	FOR rel IN SELECT DISTINCT s.relation FROM twin.subject_columns s ORDER BY s.relation LOOP
 		rows := twin_internal.erase_rows(rel, erase_subject.subject);
 		IF rows <> '{}' THEN
 			erased := erased || jsonb_build_object(rel::text, rows);

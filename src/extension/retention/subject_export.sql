@@ -32,7 +32,7 @@ BEGIN
 		INTO columns, sealed
 		FROM pg_attribute a CROSS JOIN LATERAL twin_internal.plain_type(a.atttypid) p
 		WHERE a.attrelid = rel AND NOT a.attisdropped
-			AND a.attname IN (SELECT unnest(ARRAY[s.column_name, s.subject_column]) FROM twin_internal.subject_columns s WHERE s.relation = rel);
+			AND a.attname IN (SELECT unnest(ARRAY[s.column_name, s.subject_column]) FROM twin.subject_columns s WHERE s.relation = rel);
 	rows := twin_internal.ask_as_owner(rel, format('SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(%s)) FROM %s WHERE %s',
 		columns, rel, conditions), subject);
 	IF sealed <> '{}' THEN
@@ -90,11 +90,12 @@ DECLARE
 	result jsonb;
 BEGIN
 	PERFORM twin_internal.check_subject(export_subject.subject);
-	IF twin_internal.master_key_present() THEN
+	/* where nothing can be written, a secret that is there is used */
+	IF twin_internal.master_key_present() AND NOT current_setting('transaction_read_only')::boolean THEN
 		PERFORM twin_internal.need_subject_secret();
 	END IF;
 	names := twin_internal.subject_names(export_subject.subject);
-	FOR rel IN SELECT DISTINCT s.relation FROM twin_internal.subject_columns s ORDER BY s.relation LOOP
+	FOR rel IN SELECT DISTINCT s.relation FROM twin.subject_columns s ORDER BY s.relation LOOP
 		rows := twin_internal.export_rows(rel, export_subject.subject);
 		IF rows IS NOT NULL THEN
 			tables := tables || jsonb_build_object(rel::text, rows);
@@ -111,7 +112,7 @@ BEGIN
 		'keys', (SELECT coalesce(jsonb_agg(k.key_name ORDER BY k.key_name), '[]') FROM twin_internal.subject_keys k WHERE k.subject = export_subject.subject));
 	/* whose data it was: who knows that already can check it */
 	PERFORM twin_internal.emit_event('subject_exported', NULL, 'export_subject', jsonb_strip_nulls(jsonb_build_object('export_id', export,
-		'subject_digest', CASE WHEN twin_internal.master_key_present() THEN encode(twin_internal.subject_mark(export, export_subject.subject), 'hex') END,
+		'subject_digest', CASE WHEN twin_internal.master_key_present() AND EXISTS (SELECT FROM twin_internal.wrapped_secrets w WHERE w.purpose = 'subjects') THEN encode(twin_internal.subject_mark(export, export_subject.subject), 'hex') END,
 		'tables', (SELECT count(*) FROM jsonb_object_keys(tables)))), 'medium');
 	RETURN result;
 EXCEPTION WHEN program_limit_exceeded THEN

@@ -32,9 +32,9 @@ BEGIN
 	SELECT p.plain, twin_internal.sealed_type(p.plain) INTO plain, inside FROM pg_attribute a CROSS JOIN LATERAL twin_internal.plain_type(a.atttypid) p
 		WHERE a.attrelid = rel AND a.attname = subject_condition.subject_column AND NOT a.attisdropped;
 	IF plain = ANY ('{text,varchar}'::regtype[]) THEN
-		RETURN format('%I = $1', subject_column);
+		RETURN format('%I OPERATOR(pg_catalog.=) $1', subject_column);
 	ELSIF inside IS NULL AND plain <> ALL ('{int2,int4,int8,uuid,oid}'::regtype[]) THEN
-		RETURN format('%I::text = $1', subject_column);
+		RETURN format('%I::text OPERATOR(pg_catalog.=) $1', subject_column);
 	END IF;
 	BEGIN
 		EXECUTE format('SELECT ($1::%s)::text', coalesce(inside, plain::regtype)) INTO spelled USING subject;
@@ -44,7 +44,7 @@ BEGIN
 	IF spelled IS DISTINCT FROM subject THEN
 		RETURN 'false';
 	END IF;
-	RETURN format('%I = $1::%s', subject_column, coalesce(inside, plain::regtype));
+	RETURN format('%I OPERATOR(pg_catalog.=) $1::%s', subject_column, coalesce(inside, plain::regtype));
 END
 $$;
 COMMENT ON FUNCTION twin_internal.subject_condition(regclass, name, text) IS 'the condition of rows in which a column names a subject, which is $1 there';
@@ -54,7 +54,7 @@ CREATE FUNCTION twin_internal.subject_columns_of(rel regclass) RETURNS name[]
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	WITH RECURSIVE above (relation) AS (SELECT rel::oid UNION SELECT i.inhparent FROM pg_inherits i JOIN above a ON a.relation = i.inhrelid)
-	SELECT array_agg(DISTINCT s.subject_column) FROM twin_internal.subject_columns s JOIN above a ON a.relation = s.relation;
+	SELECT array_agg(DISTINCT s.subject_column) FROM twin.subject_columns s JOIN above a ON a.relation = s.relation;
 END;
 COMMENT ON FUNCTION twin_internal.subject_columns_of(regclass) IS 'columns that name persons in a table or partition; null where none is registered';
 
@@ -64,8 +64,8 @@ DECLARE
 	conditions text := (SELECT string_agg(twin_internal.subject_condition(rel, c.name, subject), ' OR ')
 		FROM unnest(twin_internal.subject_columns_of(rel)) c (name));
 	bounds text := CASE WHEN time_column IS NOT NULL
-		THEN concat(CASE WHEN from_time IS NOT NULL THEN format(' AND %I >= $2', time_column) END,
-			CASE WHEN to_time IS NOT NULL THEN format(' AND %I < $3', time_column) END) END;
+		THEN concat(CASE WHEN from_time IS NOT NULL THEN format(' AND %I OPERATOR(pg_catalog.>=) $2', time_column) END,
+			CASE WHEN to_time IS NOT NULL THEN format(' AND %I OPERATOR(pg_catalog.<) $3', time_column) END) END;
 BEGIN
 	IF conditions IS NULL THEN
 		RETURN NULL;
@@ -112,7 +112,7 @@ BEGIN
 					WHERE u.username_key = twin_internal.subject_account(require_no_hold.subject) AND u.created_at < coalesce(hold.to_time, 'infinity')) THEN
 				held := 'It covers the account.';
 			END IF;
-			FOR rel IN SELECT DISTINCT s.relation FROM twin_internal.subject_columns s ORDER BY s.relation LOOP
+			FOR rel IN SELECT DISTINCT s.relation FROM twin.subject_columns s ORDER BY s.relation LOOP
 				EXIT WHEN held IS NOT NULL;
 				IF twin_internal.hold_covers(hold, rel, require_no_hold.subject) THEN
 					held := format('It covers rows of table %s.', rel);

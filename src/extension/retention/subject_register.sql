@@ -74,7 +74,7 @@ BEGIN
 	ELSIF coalesce(inside, col.plain) IN ('text'::regtype, 'varchar'::regtype)
 		AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = rel AND i.indisunique AND col.attnum = ANY (i.indkey)) THEN
 		/* one that no other row has */
-		becomes := format('(''erased-'' || pg_catalog.gen_random_uuid()::text)::text::%s', formatted);
+		becomes := format('pg_catalog.concat(''erased-'', pg_catalog.gen_random_uuid())::%s', formatted);
 		is_left := 'true';
 	ELSIF inside IS NOT NULL THEN
 		becomes := format('%L::%s::%s', nothing, inside, formatted);
@@ -142,8 +142,9 @@ BEGIN
 	LOCK TABLE twin_internal.subject_columns IN SHARE UPDATE EXCLUSIVE MODE;
 	EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', rel);
 	PERFORM twin_internal.check_subject_column(rel, register_subject_column.column_name, register_subject_column.subject_column);
-	INSERT INTO twin_internal.subject_columns (relation, column_name, subject_column)
-		VALUES (rel, register_subject_column.column_name, register_subject_column.subject_column) ON CONFLICT DO NOTHING;
+	INSERT INTO twin_internal.subject_columns AS s (relation, column_name, subject_column)
+		VALUES (rel, register_subject_column.column_name, register_subject_column.subject_column)
+		ON CONFLICT ON CONSTRAINT subject_columns_pkey DO UPDATE SET dropped_in = NULL WHERE s.dropped_in IS NOT NULL;
 	IF FOUND THEN
 		IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 				WHERE i.indrelid = rel AND a.attname = register_subject_column.subject_column AND i.indisvalid AND i.indpred IS NULL) THEN
@@ -214,14 +215,28 @@ COMMENT ON FUNCTION twin.unregister_subject_key(text) IS 'a key is not one perso
 /* ---- tables that are altered ---- */
 
 CREATE FUNCTION twin_internal.follow_subject_columns() RETURNS event_trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off AS $$
+DECLARE
+	back record;
 BEGIN
-	IF NOT EXISTS (SELECT FROM twin_internal.subject_columns) THEN
+	/* nearly always there is nothing to do: commands take no lock on the list that an erasure would wait for */
+	IF NOT EXISTS (SELECT FROM twin_internal.subject_columns s LEFT JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum = s.column_number
+			LEFT JOIN pg_attribute b ON b.attrelid = s.relation AND b.attnum = s.subject_number
+			WHERE s.dropped_in IS NOT NULL OR (a.attname, b.attname) IS DISTINCT FROM (s.column_name, s.subject_column)) THEN
 		RETURN;
 	END IF;
+	/* twin.encrypt_column() drops a column and gives its name to another */
+	FOR back IN UPDATE twin_internal.subject_columns s SET dropped_in = NULL
+			WHERE s.dropped_in = pg_current_xact_id_if_assigned() AND 2 = (SELECT count(*) FROM unnest(ARRAY[s.column_name, s.subject_column]) WITH ORDINALITY n (name, place)
+				JOIN pg_attribute a ON a.attrelid = s.relation AND a.attname = n.name AND a.attnum > 0 AND NOT a.attisdropped)
+			RETURNING s.relation, s.column_name, s.subject_column LOOP
+		PERFORM twin_internal.emit_event('subject_column_registered', back.relation::text, 'rename',
+			jsonb_build_object('column', back.column_name, 'subject_column', back.subject_column), 'medium');
+	END LOOP;
+	DELETE FROM twin_internal.subject_columns s WHERE s.dropped_in <> pg_current_xact_id();
 	UPDATE twin_internal.subject_columns s SET column_name = a.attname, subject_column = b.attname FROM pg_attribute a, pg_attribute b
-		WHERE a.attrelid = s.relation AND a.attnum = s.column_number AND NOT a.attisdropped AND b.attrelid = s.relation AND b.attnum = s.subject_number
-			AND NOT b.attisdropped AND (a.attname, b.attname) <> (s.column_name, s.subject_column);
+		WHERE s.dropped_in IS NULL AND a.attrelid = s.relation AND a.attnum = s.column_number AND NOT a.attisdropped
+			AND b.attrelid = s.relation AND b.attnum = s.subject_number AND NOT b.attisdropped AND (a.attname, b.attname) <> (s.column_name, s.subject_column);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.follow_subject_columns() IS 'keeps columns registered that are renamed';
@@ -237,8 +252,13 @@ BEGIN
 	FOR gone IN SELECT s.relation, s.column_name, s.subject_column, d.address_names[1] AS in_schema, d.address_names[2] AS table_name, d.object_type
 			FROM pg_event_trigger_dropped_objects() d JOIN twin_internal.subject_columns s ON s.relation = d.objid
 			WHERE d.classid = 'pg_class'::regclass AND (d.objsubid = 0 OR d.objsubid IN (s.column_number, s.subject_number)) LOOP
-		DELETE FROM twin_internal.subject_columns s WHERE (s.relation, s.column_name, s.subject_column) = (gone.relation, gone.column_name, gone.subject_column);
-		IF FOUND THEN
+		IF gone.object_type = 'table' THEN
+			DELETE FROM twin_internal.subject_columns s WHERE s.relation = gone.relation;
+		ELSE
+			UPDATE twin_internal.subject_columns s SET dropped_in = pg_current_xact_id()
+				WHERE (s.relation, s.column_name, s.subject_column) = (gone.relation, gone.column_name, gone.subject_column) AND s.dropped_in IS NULL;
+		END IF;
+		IF FOUND OR gone.object_type = 'table' THEN
 			PERFORM twin_internal.emit_event('subject_column_unregistered', format('%I.%I', gone.in_schema, gone.table_name), 'drop',
 				jsonb_build_object('column', gone.column_name, 'subject_column', gone.subject_column), CASE gone.object_type WHEN 'table' THEN 'medium' ELSE 'high' END);
 		END IF;
