@@ -192,7 +192,7 @@ SELECT is(email, NULL, '... and has it no more') FROM referring;
 CREATE TABLE later (who text, mood mood);
 SELECT twin.register_subject_column('later', 'mood', 'who');
 ALTER TABLE later ALTER mood SET NOT NULL;
-SELECT matches(refused($$ SELECT twin.erase_subject('dave', 'r') $$), '^0A000: column "mood" of "public.later" cannot be overwritten', 'nor what refuses nulls since it was registered, though there is nothing of him');
+SELECT matches(refused($$ SELECT twin.erase_subject('nobody', 'r') $$), '^0A000: column "mood" of "public.later" cannot be overwritten', 'nor what refuses nulls since it was registered, though there is nothing of him');
 SELECT twin.unregister_subject_column('later', 'mood'), twin.unregister_subject_column('checked', 'name');
 SELECT is((twin.erase_subject('dave', 'r') -> 'erased')::text, '{"public.checked": {"phone": 1}}', 'what is no longer registered stays');
 
