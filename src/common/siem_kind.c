@@ -106,6 +106,15 @@ static const SiemKind kinds[] = {
 	{"extension_changed", "package", "change", SIEM_APPLICATION, 8, NULL},
 	{"extension_*", "package", "change", SIEM_APPLICATION, OTHER, NULL},
 	{"library_loaded", "library", "start", SIEM_LIBRARY, 1, NULL},
+	/* what must be kept, and what is held about one person */
+	{"legal_hold_placed", "configuration", "creation", SIEM_ENTITY, 1, NULL},
+	{"legal_hold_released", "configuration", "deletion", SIEM_ENTITY, 4, NULL},
+	{"subject_column_registered", "configuration", "creation", SIEM_ENTITY, 1, NULL},
+	{"subject_column_unregistered", "configuration", "deletion", SIEM_ENTITY, 4, NULL},
+	{"subject_key_registered", "configuration", "creation", SIEM_ENTITY, 1, NULL},
+	{"subject_key_unregistered", "configuration", "deletion", SIEM_ENTITY, 4, NULL},
+	{"subject_erased", "database", "deletion", SIEM_DATASTORE, 7, NULL},
+	{"subject_exported", "database", "access", SIEM_DATASTORE, 1, NULL},
 	/* the log itself */
 	{"monitoring_enhanced", "configuration", "change", SIEM_LOG, OTHER, NULL},
 	{"monitoring_restored", "configuration", "change", SIEM_LOG, OTHER, NULL},

@@ -31,10 +31,7 @@ static const char *const harmless[] = {
 };
 
 /* Views that show people of every tenant, or how many of them did something. */
-static const char *const of_all_tenants[] = {
-	"access_profiles",    "alert_channels",    "alert_deliveries", "alert_rules",   "alerts",
-	"audit_log",          "blocked_addresses", "incidents",        "never_blocked", "retention_plan",
-	"retention_policies", "retention_runs",    "revocations",      "stat_events",   "stat_metrics"};
+static const char *const of_all_tenants[] = {"access_profiles", "alert_channels", "alert_deliveries", "alert_rules", "alerts", "audit_log", "blocked_addresses", "incidents", "legal_holds", "never_blocked", "retention_plan", "retention_policies", "retention_runs", "revocations", "stat_events", "stat_metrics", "subject_keys"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;

@@ -8,4 +8,5 @@ void
 retention_init(void)
 {
 	retention_follow_init();
+	subject_init();
 }

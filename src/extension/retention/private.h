@@ -56,4 +56,8 @@ extern void retention_follow_init(void);
 /* Starts the worker in this database; NULL where none is free. */
 extern BackgroundWorkerHandle *retention_start_worker(dsm_handle errand);
 
+/* ---- subject.c ---- */
+
+extern void subject_init(void);
+
 #endif /* TSEC_RETENTION_PRIVATE_H */
