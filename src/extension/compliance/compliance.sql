@@ -27,4 +27,5 @@
 --@include check_files.sql
 --@include catalogue.sql
 --@include check.sql
+--@include report.sql
 --@include console.sql

@@ -44,11 +44,11 @@ SELECT twin_internal.guard_log_table('twin_internal.event_counts_position');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.event_counts', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.event_counts_position', '');
 
-/* A number in details, as the extension writes them; nobody's mistake stops the counting. */
+/* A number in details, as the extension writes them; what somebody changed there does not stop the counting. */
 CREATE FUNCTION twin_internal.detail_number(details jsonb, name text) RETURNS bigint
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT CASE WHEN jsonb_typeof(details -> name) = 'number' THEN least(greatest((details -> name)::numeric, 0), 1000000000000)::bigint ELSE 0 END;
+	SELECT CASE WHEN details ->> name ~ '^[0-9]{1,12}$' THEN (details ->> name)::bigint ELSE 0 END;
 END;
 COMMENT ON FUNCTION twin_internal.detail_number(jsonb, text) IS 'a number among the details of an event; 0 where there is none';
 
