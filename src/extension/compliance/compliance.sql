@@ -28,4 +28,5 @@
 --@include catalogue.sql
 --@include check.sql
 --@include report.sql
+--@include html.sql
 --@include console.sql

@@ -5,6 +5,7 @@
 
 --@include report_rows.sql
 --@include report_parts.sql
+--@include report_controls.sql
 
 /* So that a chart has at most some hundred bars; weeks begin on Mondays, all of it in UTC. */
 CREATE FUNCTION twin_internal.report_step(from_time timestamptz, to_time timestamptz) RETURNS text
@@ -113,8 +114,9 @@ BEGIN
 		'key_rotations_due', twin_internal.report_keys(),
 		'gaps', twin_internal.report_gaps(period.from_time, period.to_time),
 		'events_dropped', twin_internal.report_dropped(period.from_time, period.to_time),
+		'retention', twin_internal.report_retention(period.from_time, period.to_time),
 		'security_check', twin_internal.report_security_check());
-	RETURN report;
+	RETURN report || jsonb_build_object('controls', twin_internal.report_evidence(report));
 END
 $$;
 COMMENT ON FUNCTION twin.compliance_report(timestamptz, timestamptz) IS

@@ -99,6 +99,24 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.report_security_check() IS 'what twin.security_check() finds now, in numbers';
 
+/* How long data is kept, and where what is over its time is on its way out. */
+CREATE FUNCTION twin_internal.report_retention(from_time timestamptz, to_time timestamptz) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT jsonb_build_object(
+		'policies', (SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.policy_name), '[]')
+			FROM (SELECT r.policy_name, coalesce(r.relation::text, 'audit log: ' || r.event_class) AS relation, r.keep::text AS keep, r.archive, r.enabled
+				FROM twin_internal.retention_policies r ORDER BY r.policy_name LIMIT 200) p),
+		'items', (SELECT coalesce(jsonb_object_agg(s.state, s.items), '{}') FROM (SELECT i.state, count(*) AS items FROM twin_internal.retention_items i GROUP BY 1) s),
+		'dropped', (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.changed_at), '[]')
+			FROM (SELECT i.policy_name, i.partition_name, i.rows, i.from_time, i.to_time, i.changed_at, i.archive_file FROM twin_internal.retention_items i
+				WHERE i.state = 'dropped' AND i.changed_at >= report_retention.from_time AND i.changed_at < report_retention.to_time ORDER BY i.changed_at DESC LIMIT 200) d),
+		'failures', (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.failed_at), '[]')
+			FROM (SELECT i.policy_name, i.partition_name, i.state, left(i.failure, 500) AS failure, i.failed_at FROM twin_internal.retention_items i
+				WHERE i.failure IS NOT NULL ORDER BY i.failed_at DESC LIMIT 100) f));
+END;
+COMMENT ON FUNCTION twin_internal.report_retention(timestamptz, timestamptz) IS 'policies of retention, what it dropped within a time, and what does not go on';
+
 REVOKE ALL ON FUNCTION twin_internal.report_log(timestamptz, timestamptz, numeric), twin_internal.report_incidents(timestamptz, timestamptz),
 	twin_internal.report_alerts(timestamptz, timestamptz), twin_internal.report_keys(), twin_internal.report_gaps(timestamptz, timestamptz),
-	twin_internal.report_dropped(timestamptz, timestamptz), twin_internal.report_security_check() FROM PUBLIC;
+	twin_internal.report_dropped(timestamptz, timestamptz), twin_internal.report_retention(timestamptz, timestamptz), twin_internal.report_security_check() FROM PUBLIC;
