@@ -31,8 +31,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.html_time(timestamptz) IS 'a time in UTC';
 
-/* columns: "member|heading|kind"; kind: name, text, code, number, time, status. */
-CREATE FUNCTION twin_internal.html_table(caption text, members jsonb, columns text[], nothing text) RETURNS text
+/* columns: "member|heading|kind"; kind: name, text, number, time, status. What is longer than a page bears is in the report itself. */
+CREATE FUNCTION twin_internal.html_table(caption text, members jsonb, columns text[], nothing text, longest integer DEFAULT 25) RETURNS text
 	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT CASE WHEN jsonb_array_length(members) = 0 THEN '<p class="none">' || twin_internal.html_text(nothing) || '</p>' ELSE
@@ -45,13 +45,20 @@ BEGIN ATOMIC
 						WHEN 'number' THEN '<td class="number">' || twin_internal.html_number((m ->> split_part(c, '|', 1))::numeric) || '</td>'
 						WHEN 'time' THEN '<td class="time">' || twin_internal.html_time((m ->> split_part(c, '|', 1))::timestamptz) || '</td>'
 						WHEN 'status' THEN format('<td><span class="badge %s">%1$s</span></td>', twin_internal.html_text(m ->> split_part(c, '|', 1)))
-						WHEN 'code' THEN '<td><code>' || twin_internal.html_text(m ->> split_part(c, '|', 1), 1200) || '</code></td>'
 						ELSE '<td><bdi>' || twin_internal.html_text(m ->> split_part(c, '|', 1), 600) || '</bdi></td>' END, '' ORDER BY o)
 					FROM unnest(columns) WITH ORDINALITY u (c, o)) || '</tr>', E'\n' ORDER BY n)
-				FROM jsonb_array_elements(members) WITH ORDINALITY a (m, n))
-			|| '</tbody></table></div>' END;
+				FROM jsonb_array_elements(members) WITH ORDINALITY a (m, n) WHERE n <= longest)
+			|| '</tbody></table>' || CASE WHEN jsonb_array_length(members) > longest THEN format('<p class="none">and %s more, in twin.compliance_report()</p>', jsonb_array_length(members) - longest) ELSE '' END
+			|| '</div>' END;
 END;
-COMMENT ON FUNCTION twin_internal.html_table(text, jsonb, text[], text) IS 'an array of objects as a table of a page, or what is said where there is none';
+COMMENT ON FUNCTION twin_internal.html_table(text, jsonb, text[], text, integer) IS 'an array of objects as a table of a page, or what is said where there is none';
+
+CREATE FUNCTION twin_internal.html_beside(VARIADIC pieces text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT '<div class="beside">' || string_agg('<div>' || p || '</div>', '' ORDER BY o) || '</div>' FROM unnest(pieces) WITH ORDINALITY u (p, o);
+END;
+COMMENT ON FUNCTION twin_internal.html_beside(text[]) IS 'pieces of a page beside each other, where there is room';
 
 /* An object of numbers as an array of objects, the largest first. */
 CREATE FUNCTION twin_internal.html_members(counts jsonb) RETURNS jsonb
@@ -81,7 +88,7 @@ COMMENT ON FUNCTION twin_internal.html_short(numeric) IS 'a number on the axis o
  * Columns over time, each of several counts on top of each other. Steps without events are gaps, in their place. The figures
  * are in a table of the appendix, which the chart names.
  */
-CREATE FUNCTION twin_internal.html_columns(chart text, title text, timeline jsonb, from_time timestamptz, to_time timestamptz, members text[], names text[]) RETURNS text
+CREATE FUNCTION twin_internal.html_columns(chart text, title text, timeline jsonb, from_time timestamptz, to_time timestamptz, members text[], names text[], colors integer[]) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	step constant text := timeline ->> 'step';
@@ -98,7 +105,7 @@ BEGIN
 	wide := 900.0 / greatest(places, 1);
 	SELECT twin_internal.html_tick(greatest(max((SELECT sum((s ->> m)::numeric) FROM unnest(members) m)), 1)) INTO tick FROM jsonb_array_elements(timeline -> 'steps') s;
 	tick := coalesce(tick, 1);
-	SELECT string_agg(format('<rect class="c%s" x="%s" y="%s" width="%s" height="%s"><title>%s: %s %s</title></rect>', b.place, round(50 + b.number * wide + wide * 0.1, 2),
+	SELECT string_agg(format('<rect class="c%s" x="%s" y="%s" width="%s" height="%s"><title>%s: %s %s</title></rect>', colors[b.place], round(50 + b.number * wide + wide * 0.1, 2),
 			round(220 - (b.below + b.value) / (tick * 4) * 200, 2), round(greatest(wide * 0.8, 0.5), 2), round(b.value / (tick * 4) * 200, 2),
 			to_char(b.at, CASE step WHEN 'hour' THEN 'YYYY-MM-DD HH24:MI' WHEN 'month' THEN 'YYYY-MM' WHEN 'year' THEN 'YYYY' ELSE 'YYYY-MM-DD' END), twin_internal.html_number(b.value), names[b.place]), '')
 		INTO bars
@@ -112,20 +119,20 @@ BEGIN
 	SELECT string_agg(format('<text class="axis" x="%s" y="238" text-anchor="middle">%s</text>', round(50 + (number + 0.5) * wide, 1),
 			to_char(first + number * width, CASE step WHEN 'hour' THEN 'MM-DD HH24:MI' WHEN 'month' THEN 'YYYY-MM' WHEN 'year' THEN 'YYYY' ELSE 'YYYY-MM-DD' END)), '')
 		INTO labels FROM generate_series(0, places - 1, greatest(1, ceil(places / 9.0)::integer)) number;
-	RETURN format('<figure><figcaption>%s, by %s (UTC)</figcaption><svg viewBox="0 0 960 246" role="img" aria-labelledby="%s-title" aria-describedby="figures-%2$s">'
+	RETURN format('<figure><figcaption>%1$s, by %2$s (UTC)</figcaption><svg viewBox="0 0 960 246" role="img" aria-labelledby="%3$s-title">'
 			'<title id="%3$s-title">%1$s, by %2$s</title>%4$s%5$s%6$s</svg><p class="legend">%7$s<a href="#figures">Figures</a></p></figure>', title, step, chart, lines, bars, labels,
-		(SELECT string_agg(format('<span><i class="c%s"></i>%s</span>', place, name), ' ' ORDER BY place) FROM unnest(names) WITH ORDINALITY n (name, place)));
+		(SELECT string_agg(format('<span><i class="c%s"></i>%s</span>', colors[place], name), ' ' ORDER BY place) FROM unnest(names) WITH ORDINALITY n (name, place)));
 END
 $$;
-COMMENT ON FUNCTION twin_internal.html_columns(text, text, jsonb, timestamptz, timestamptz, text[], text[]) IS 'a chart of counts over time';
+COMMENT ON FUNCTION twin_internal.html_columns(text, text, jsonb, timestamptz, timestamptz, text[], text[], integer[]) IS 'a chart of counts over time';
 
 /* The first twelve of a list, which is in order; all of it is in the table beside. */
 CREATE FUNCTION twin_internal.html_bars(chart text, title text, members jsonb, amount text, color integer) RETURNS text
 	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT CASE WHEN count(*) = 0 THEN '' ELSE format(
-		'<figure><figcaption>%s</figcaption><svg viewBox="0 0 960 %s" role="img" aria-labelledby="%s-title"><title id="%3$s-title">%1$s</title>%s</svg></figure>', title, count(*) * 26 + 6, chart,
-		string_agg(format('<text class="name" x="232" y="%s" text-anchor="end">%s</text><rect class="c%s" x="240" y="%s" width="%s" height="16" rx="2"/><text class="value" x="%s" y="%1$s">%s</text>',
+		'<figure><figcaption>%1$s</figcaption><svg viewBox="0 0 960 %2$s" role="img" aria-labelledby="%3$s-title"><title id="%3$s-title">%1$s</title>%4$s</svg></figure>', title, count(*) * 26 + 6, chart,
+		string_agg(format('<text class="name" x="232" y="%1$s" text-anchor="end">%2$s</text><rect class="c%3$s" x="240" y="%4$s" width="%5$s" height="16" rx="2"/><text class="value" x="%6$s" y="%1$s">%7$s</text>',
 			b.number * 26 - 7, twin_internal.html_text(b.name, 28), color, b.number * 26 - 20, round(greatest(b.value / b.largest * 620, 1), 1), round(248 + greatest(b.value / b.largest * 620, 1), 1),
 			twin_internal.html_number(b.value)), '' ORDER BY b.number)) END
 	FROM (SELECT m ->> 'name' AS name, (m ->> amount)::numeric AS value, greatest(max((m ->> amount)::numeric) OVER (), 1) AS largest, n AS number
@@ -134,5 +141,5 @@ END;
 COMMENT ON FUNCTION twin_internal.html_bars(text, text, jsonb, text, integer) IS 'a chart of the largest members of a list';
 
 REVOKE ALL ON FUNCTION twin_internal.html_text(text, integer), twin_internal.html_number(numeric), twin_internal.html_time(timestamptz),
-	twin_internal.html_table(text, jsonb, text[], text), twin_internal.html_members(jsonb), twin_internal.html_tick(numeric), twin_internal.html_short(numeric),
-	twin_internal.html_columns(text, text, jsonb, timestamptz, timestamptz, text[], text[]), twin_internal.html_bars(text, text, jsonb, text, integer) FROM PUBLIC;
+	twin_internal.html_table(text, jsonb, text[], text, integer), twin_internal.html_members(jsonb), twin_internal.html_beside(text[]), twin_internal.html_tick(numeric), twin_internal.html_short(numeric),
+	twin_internal.html_columns(text, text, jsonb, timestamptz, timestamptz, text[], text[], integer[]), twin_internal.html_bars(text, text, jsonb, text, integer) FROM PUBLIC;

@@ -45,7 +45,7 @@ BEGIN ATOMIC
 		(1, 'events', (report ->> 'total_audit_events')::numeric, false), (2, 'logins', (report #>> '{authentication_events,login_success}')::numeric, false),
 		(3, 'failed logins', (report #>> '{authentication_events,login_failure}')::numeric, false), (4, 'accesses refused', (report #>> '{authorization_failures,total}')::numeric, false),
 		(5, 'accesses to data', (SELECT sum(v::numeric) FROM jsonb_each_text(report -> 'data_access_events') d (k, v)), false),
-		(6, 'encrypted values opened', (report #>> '{decryptions,values}')::numeric, false), (7, 'alerts', (report #>> '{alerts,total}')::numeric, false),
+		(6, 'values decrypted', (report #>> '{decryptions,values}')::numeric, false), (7, 'alerts', (report #>> '{alerts,total}')::numeric, false),
 		(8, 'incidents', jsonb_array_length(report -> 'security_incidents')::numeric, true), (9, 'keys due for rotation', jsonb_array_length(report -> 'key_rotations_due')::numeric, true),
 		(10, 'checks that fail', coalesce((report #>> '{security_check,by_status,fail}')::numeric, 0), true)) t (place, name, value, is_bad);
 END;
@@ -61,13 +61,15 @@ DECLARE
 		FROM jsonb_array_elements(report #> '{timeline,steps}') s));
 BEGIN
 	activity := twin_internal.html_columns('activity', 'Events', timeline, from_time, to_time, '{data_access,logins,failed_logins,denied,other}',
-			'{access to data,logins,failed logins,accesses refused,others}')
-		|| twin_internal.html_table('By type', twin_internal.html_members(report -> 'events_by_type'), '{name|type|name,events|events|number}', 'There were no events.')
-		|| twin_internal.html_table('By severity', twin_internal.html_members(report -> 'events_by_severity'), '{name|severity|status,events|events|number}', 'There were no events.');
-	logins := twin_internal.html_columns('logins', 'Logins', timeline, from_time, to_time, '{logins,failed_logins}', '{succeeded,failed}')
-		|| twin_internal.html_table('By type', twin_internal.html_members(report -> 'authentication_events'), '{name|type|name,events|events|number}', '')
-		|| twin_internal.html_table('Failed logins by address', report #> '{failed_logins,by_address}', '{address|address|name,events|failed logins|number}', 'No login failed.')
-		|| twin_internal.html_table('Failed logins by user', report #> '{failed_logins,by_user}', '{name|user|name,events|failed logins|number}', 'No login of a known user failed.')
+			'{access to data,logins,failed logins,accesses refused,others}', '{1,2,3,4,5}')
+		|| twin_internal.html_beside(twin_internal.html_table('By type', twin_internal.html_members(report -> 'events_by_type'), '{name|type|name,events|events|number}', 'There were no events.'),
+			twin_internal.html_table('By severity', twin_internal.html_members(report -> 'events_by_severity'), '{name|severity|status,events|events|number}', '')
+			|| twin_internal.html_table('By outcome', twin_internal.html_members(report -> 'events_by_outcome'), '{name|outcome|name,events|events|number}', '')
+			|| twin_internal.html_table('By class', twin_internal.html_members(report -> 'events_by_class'), '{name|class|name,events|events|number}', ''));
+	logins := twin_internal.html_columns('logins', 'Logins', timeline, from_time, to_time, '{logins,failed_logins}', '{succeeded,failed}', '{2,3}')
+		|| twin_internal.html_beside(twin_internal.html_table('By type', twin_internal.html_members(report -> 'authentication_events'), '{name|type|name,events|events|number}', ''),
+			twin_internal.html_table('Failed logins by address', report #> '{failed_logins,by_address}', '{address|address|name,events|failed|number}', 'No login failed.', 12),
+			twin_internal.html_table('Failed logins by user', report #> '{failed_logins,by_user}', '{name|user|name,events|failed|number}', 'No login of a known user failed.', 12))
 		|| format('<p>%s failed logins were of nobody that is known.</p>', twin_internal.html_number((report #>> '{failed_logins,of_nobody_known}')::numeric));
 	access := twin_internal.html_bars('users', 'Users and roles with most events', report #> '{events_by_user,top}', 'events', 1)
 		|| twin_internal.html_table('By user and role', report #> '{events_by_user,top}',
@@ -76,8 +78,8 @@ BEGIN
 		|| twin_internal.html_table('By table', report #> '{events_by_table,top}',
 			'{name|table|name,create|create|number,read|read|number,update|update|number,delete|delete|number,truncate|truncate|number,rows_read|rows read|number}', 'No audited table was read or changed.');
 	decryptions := twin_internal.html_bars('keys', 'Values opened, by key', report #> '{decryptions,by_key}', 'values', 4)
-		|| twin_internal.html_table('By key', report #> '{decryptions,by_key}', '{name|key|name,events|events|number,values|values|number}', 'No encrypted value was opened.')
-		|| twin_internal.html_table('By user and role', report #> '{decryptions,by_user}', '{name|name|name,is|is a|text,events|events|number,values|values|number}', 'Nobody opened any.');
+		|| twin_internal.html_beside(twin_internal.html_table('By key', report #> '{decryptions,by_key}', '{name|key|name,events|events|number,values|values|number}', 'No encrypted value was opened.'),
+			twin_internal.html_table('By user and role', report #> '{decryptions,by_user}', '{name|name|name,is|is a|text,events|events|number,values|values|number}', ''));
 END
 $$;
 COMMENT ON FUNCTION twin_internal.page_events(jsonb) IS 'sections of the page that count events';
@@ -139,7 +141,7 @@ BEGIN ATOMIC
 			(12, 'signatures', 'Signatures', 'signing', '<p>I have read this report and filed it with the checkpoint that it names.</p><div class="signatures"><div>Name, role</div><div>Date</div><div>Signature</div>'
 				'<div>Name, role</div><div>Date</div><div>Signature</div></div>'),
 			(13, 'figures', 'Figures of the charts', 'figures', twin_internal.html_table('By ' || (report #>> '{timeline,step}') || ' (UTC)', report #> '{timeline,steps}',
-				'{at|from|time,events|events|number,data_access|data|number,logins|logins|number,failed_logins|failed|number,denied|refused|number}', 'There were no events.'))) s (place, name, title, kind, content)
+				'{at|from|time,events|events|number,data_access|data|number,logins|logins|number,failed_logins|failed|number,denied|refused|number}', 'There were no events.', 400))) s (place, name, title, kind, content)
 	)
 	SELECT '<!DOCTYPE html>' || E'\n<html lang="en" xmlns="http://www.w3.org/1999/xhtml"><head><meta charset="utf-8"/>'
 		'<meta http-equiv="Content-Security-Policy" content="default-src ''none''; style-src ''unsafe-inline''"/><meta name="viewport" content="width=device-width, initial-scale=1"/>'
@@ -147,7 +149,7 @@ BEGIN ATOMIC
 		|| left(twin_internal.html_time((report #>> '{reporting_period,from}')::timestamptz), 10) || ' to ' || left(twin_internal.html_time((report #>> '{reporting_period,to}')::timestamptz), 10)
 		|| '</title><style>' || twin_internal.html_style() || '</style></head><body><div class="page">' || twin_internal.page_head(report)
 		|| '<nav aria-label="Contents"><h2>Contents</h2><ol>' || (SELECT string_agg(format('<li><a href="#%s">%s</a></li>', s.name, s.title), '' ORDER BY s.place) FROM sections s) || '</ol></nav><main>'
-		|| (SELECT string_agg(format(E'\n<section id="%s"%s aria-labelledby="%1$s-heading"><h2 id="%1$s-heading">%s. %s</h2>%s</section>', s.name,
+		|| (SELECT string_agg(format(E'\n<section id="%1$s"%2$s aria-labelledby="%1$s-heading"><h2 id="%1$s-heading">%3$s. %4$s</h2>%5$s</section>', s.name,
 			CASE WHEN s.kind <> '' THEN format(' class="%s"', s.kind) END, s.place, s.title, s.content), '' ORDER BY s.place) FROM sections s)
 		|| E'</main><footer><p>twin_security. Times are in UTC. The log is tamper-evident: what this page says can be checked against the checkpoint that it names.</p></footer></div></body></html>\n';
 END;

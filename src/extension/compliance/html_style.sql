@@ -28,6 +28,7 @@ pre { background: var(--sunken); padding: 0.75rem; border-radius: 6px; white-spa
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 0.9rem 1.5rem; margin: 0; }
 .facts dt { font-size: 0.78rem; color: var(--muted); }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
+.facts code { font-size: 0.68rem; }
 section, nav, .head { background: var(--surface); border: 1px solid var(--line); border-radius: 8px; padding: 1.3rem 1.5rem; margin: 0 0 1.2rem; }
 nav ol { columns: 3 13rem; margin: 0; padding: 0 0 0 1.3rem; }
 nav h2 { font-size: 0.95rem; margin-bottom: 0.5rem; }
@@ -38,14 +39,16 @@ nav h2 { font-size: 0.95rem; margin-bottom: 0.5rem; }
 .tile.bad b { color: var(--bad); }
 .note { border-left: 3px solid var(--warn); background: var(--sunken); padding: 0.6rem 0.9rem; border-radius: 0 6px 6px 0; margin: 0 0 0.8rem; }
 .note.good { border-color: var(--good); }
-.none { color: var(--muted); }
+.none { color: var(--muted); font-size: 0.87rem; }
+table + .none { margin: 0.4rem 0 0; }
 .scroll { overflow-x: auto; margin: 0 0 1rem; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 2.2rem; align-items: start; }
 table { border-collapse: collapse; width: 100%; font-size: 0.87rem; }
 caption { text-align: left; font-weight: 600; padding: 0 0 0.35rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.9rem 0.35rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 4.5rem; }
+th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.9rem 0.3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 4.5rem; }
 thead th { color: var(--muted); font-weight: 500; font-size: 0.8rem; overflow-wrap: normal; }
 tbody th { font-weight: 500; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+th.number, td.number { text-align: right; padding-right: 0.3rem; font-variant-numeric: tabular-nums; }
 .time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .badge { display: inline-block; padding: 0 0.5rem; border: 1px solid currentColor; border-radius: 1rem; font-size: 0.76rem; white-space: nowrap; color: var(--muted); }
 .badge.critical, .badge.high, .badge.fail, .badge.open { color: var(--bad); }
