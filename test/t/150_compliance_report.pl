@@ -36,7 +36,8 @@ sub record
 		UPDATE readings SET v = 0 WHERE id % 7 = 0;
 		BEGIN; INSERT INTO readings (v) SELECT i FROM generate_series(1, 1500) i; ROLLBACK;
 		BEGIN; SAVEPOINT a; INSERT INTO readings (v) VALUES (1); ROLLBACK TO a; INSERT INTO readings (v) VALUES (2); COMMIT;
-		DELETE FROM readings WHERE id % 11 = 0; SELECT count(v::text) FROM secrets}, %options);
+		DELETE FROM readings WHERE id % 11 = 0}, %options);
+	sql($node, 'SELECT count(v::text) FROM secrets', %options, user => 'reader');
 	return;
 }
 
@@ -94,11 +95,10 @@ record(0.1);
 is_exact('right after events were recorded');
 ok(counted(), 'all is counted before long');
 is_exact('... and once it is');
-cmp_ok(sql($node, q{SELECT sum(events) FROM twin_internal.event_counts WHERE NOT is_day AND sort = 'type'}), '>', 4000, '... from what was counted');
+cmp_ok(sql($node, q{SELECT sum(events) FROM twin_internal.event_counts WHERE NOT is_day AND sort = 'type'}), '>', 3000, '... from what was counted');
 is(sql($node, q{SELECT count(*) FROM (SELECT date_trunc('day', since, 'UTC') AS since, sort, event_type, outcome, class, severity, username, is_role, object, is_other, events, amount, is_day FROM twin_internal.event_counts) c
 	GROUP BY since, sort, event_type, outcome, class, severity, username, is_role, object, is_other
 	HAVING (sum(events) FILTER (WHERE is_day), sum(amount) FILTER (WHERE is_day)) IS DISTINCT FROM (sum(events) FILTER (WHERE NOT is_day), sum(amount) FILTER (WHERE NOT is_day))}), '', 'days are the sums of their hours');
-sql($node, 'SELECT count(v::text) FROM secrets', extra_params => [ '-U', 'reader' ]) foreach 1 .. 3;
 record(0.2);
 is_exact('half of it counted');
 
@@ -136,7 +136,8 @@ is_exact('... where it was');
 
 sql($node, 'CREATE DATABASE restored');
 is(system('bash', '-o', 'pipefail', '-c', sprintf(q{pg_dump -d '%s' | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d '%s'}, $node->connstr('postgres'), $node->connstr('restored'))), 0, 'dump and restore');
-is(sql($node, 'SELECT count(*), sum(events) FROM twin_internal.event_counts', db => 'restored'), sql($node, 'SELECT count(*), sum(events) FROM twin_internal.event_counts'), 'what was counted comes along');
+my $were = q{SELECT count(*), sum(events) FROM twin_internal.event_counts WHERE event_type IN ('create', 'update')};
+is(sql($node, $were, db => 'restored'), sql($node, $were), 'what was counted comes along');
 is_exact('in a restored database', db => 'restored');
 record(0.6, db => 'restored');
 is_exact('... with events of its own', db => 'restored');

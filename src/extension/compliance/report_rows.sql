@@ -6,9 +6,13 @@
  * The rest is what lies in an hour that belongs to the time in part, and what was not counted yet.
  */
 
+CREATE FUNCTION twin_internal.event_origin() RETURNS integer
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_event_origin';
+COMMENT ON FUNCTION twin_internal.event_origin() IS 'whose transaction ids rows of the audit log have that are written now';
+
 /*
- * Rows of the log that are beyond where counting is, and rows that have no leaf. These are looked up by transaction; only while a restored
- * log is looked through for rows that a dump brought is the whole of it searched.
+ * Rows of the log that are beyond where counting is, and rows that have no leaf. These are looked up by transaction; only in a restored,
+ * or promoted, database is the whole log searched, until the sealer has looked through it.
  */
 CREATE FUNCTION twin_internal.uncounted_events() RETURNS TABLE (event_id bigint, is_sealed boolean)
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 1000
@@ -25,7 +29,7 @@ BEGIN ATOMIC
 		WHERE e.origin = s.origin AND e.writer_xid = x AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id)
 	UNION ALL
 	SELECT e.event_id, false FROM twin_internal.event_rows e
-		WHERE coalesce((SELECT s.sweep_id IS NOT NULL OR s.sweep_again_at IS NOT NULL FROM twin_internal.ledger_state s), true)
+		WHERE coalesce((SELECT s.sweep_id IS NOT NULL OR s.sweep_again_at IS NOT NULL OR s.origin <> twin_internal.event_origin() FROM twin_internal.ledger_state s), true)
 			AND e.origin IS DISTINCT FROM (SELECT s.origin FROM twin_internal.ledger_state s)
 			AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id);
 END;
@@ -113,5 +117,5 @@ $$;
 COMMENT ON FUNCTION twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, boolean) IS
 	'how many events there were within a time, in rows as those of twin_internal.event_counts';
 
-REVOKE ALL ON FUNCTION twin_internal.uncounted_events(), twin_internal.hour_is_whole(timestamptz), twin_internal.report_period(timestamptz, timestamptz),
+REVOKE ALL ON FUNCTION twin_internal.event_origin(), twin_internal.uncounted_events(), twin_internal.hour_is_whole(timestamptz), twin_internal.report_period(timestamptz, timestamptz),
 	twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, boolean) FROM PUBLIC;

@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "portability/instr_time.h"
 #include "utils/timestamp.h"
 
@@ -16,6 +17,8 @@
 #define ROWS_MAX 4096
 #define QUICK_MS 10
 #define SLOW_MS 40
+
+PG_FUNCTION_INFO_V1(tsec_event_origin);
 
 static int batch_rows = ROWS_FIRST;
 
@@ -63,6 +66,13 @@ follow(void)
 	else if (INSTR_TIME_GET_MILLISEC(now) < QUICK_MS && rows == asked)
 		batch_rows = Min(batch_rows * 2, ROWS_MAX);
 	return rows == asked ? 0 : DT_NOEND;
+}
+
+/* event_origin() -> integer */
+Datum
+tsec_event_origin(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(event_origin());
 }
 
 void

@@ -92,7 +92,7 @@ BEGIN
 	IF NOT FOUND OR EXISTS (SELECT FROM twin_internal.event_state s WHERE s.is_restored AND s.created_at > clock_timestamp() - interval '1 hour') THEN
 		RETURN NULL;
 	END IF;
-	SELECT p.next_leaf INTO place FROM twin_internal.event_counts_position p;
+	SELECT p.next_leaf INTO place FROM twin_internal.event_counts_position p FOR UPDATE;
 	IF NOT FOUND THEN
 		place := 0;
 		INSERT INTO twin_internal.event_counts_position (next_leaf) VALUES (place);
@@ -107,7 +107,7 @@ COMMENT ON FUNCTION twin_internal.begin_event_counts() IS 'the leaf of the audit
 
 /*
  * Of the names in an hour, or a day, the first thousand have rows of their own and all others share one: whoever makes up names makes
- * no table grow, and sums stay right. Types of the extension itself always have their own.
+ * no table grow, and sums stay right. Types of the extension itself always have their own, and so have those that a report names.
  */
 CREATE FUNCTION twin_internal.count_events(max_rows integer, max_names integer DEFAULT 1000) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
@@ -131,7 +131,7 @@ BEGIN
 	), counted AS MATERIALIZED (
 		SELECT d.is_day, date_trunc(CASE WHEN d.is_day THEN 'day' ELSE 'hour' END, f.event_time, 'UTC') AS since,
 			c.sort, c.event_type, c.outcome, c.class, c.severity, c.username, c.is_role, c.object, c.is_other,
-			c.is_other OR c.sort = 'type' AND NOT f.application_made AS has_room, sum(f.events) AS events, sum(f.amount) AS amount
+			c.is_other OR c.sort = 'type' AND (NOT f.application_made OR f.event_type = ANY ('{login_success,login_failure,logout,token_refresh,token_reuse,token_revoked,permission_denied}')) AS has_room, sum(f.events) AS events, sum(f.amount) AS amount
 		FROM ranges r CROSS JOIN LATERAL (SELECT e.* FROM twin_internal.event_facts e WHERE e.event_id BETWEEN r.first_id AND r.last_id) f
 			JOIN unnest(ids) s (id) ON s.id = f.event_id
 			CROSS JOIN LATERAL twin_internal.fact_counts(f) c
