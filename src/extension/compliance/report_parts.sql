@@ -5,15 +5,16 @@
 
 /* The newest checkpoint, and which of the events of a time it does not cover: those sealed since, and those not sealed yet. */
 CREATE FUNCTION twin_internal.report_log(from_time timestamptz, to_time timestamptz, total numeric) RETURNS jsonb
-	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET jit = off
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 BEGIN ATOMIC
 	WITH signed AS (
 		SELECT c.size, c.root, c.note, c.created_at FROM twin_internal.checkpoints_of_log c ORDER BY c.size DESC LIMIT 1
 	), not_sealed AS (
-		SELECT coalesce(sum(f.events), 0) AS events FROM twin_internal.uncounted_events() u JOIN twin_internal.event_facts f USING (event_id)
-			WHERE NOT u.is_sealed AND f.event_time >= from_time AND f.event_time < to_time
+		SELECT coalesce(sum((u.fact).events), 0) AS events FROM twin_internal.uncounted_events() u
+			WHERE NOT u.is_sealed AND (u.fact).event_time >= from_time AND (u.fact).event_time < to_time
 	), after_checkpoint AS (
-		SELECT coalesce(sum(f.events), 0) AS events FROM twin_internal.sealed s JOIN twin_internal.event_facts f ON f.event_id = s.record_id
+		SELECT coalesce(sum(f.events), 0) AS events FROM twin_internal.sealed s
+				CROSS JOIN LATERAL (SELECT e.events, e.event_time FROM twin_internal.event_facts e WHERE e.event_id = s.record_id OFFSET 0) f
 			WHERE s.first_leaf >= (SELECT c.size FROM signed c) AND f.event_time >= from_time AND f.event_time < to_time
 	)
 	SELECT jsonb_build_object(

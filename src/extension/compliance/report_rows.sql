@@ -11,27 +11,29 @@ CREATE FUNCTION twin_internal.event_origin() RETURNS integer
 COMMENT ON FUNCTION twin_internal.event_origin() IS 'whose transaction ids rows of the audit log have that are written now';
 
 /*
- * Rows of the log that are beyond where counting is, and rows that have no leaf. These are looked up by transaction; only in a restored,
- * or promoted, database is the whole log searched, until the sealer has looked through it.
+ * Rows of the log that are beyond where counting is, and rows that have no leaf. These are looked up by transaction, first (OFFSET 0), then
+ * by leaf; only in a restored, or promoted, database is the whole log searched, until the sealer has looked through it.
  */
-CREATE FUNCTION twin_internal.uncounted_events() RETURNS TABLE (event_id bigint, is_sealed boolean)
+CREATE FUNCTION twin_internal.uncounted_events() RETURNS TABLE (is_sealed boolean, fact twin_internal.event_facts)
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 1000
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
-	SELECT s.record_id, true FROM twin_internal.sealed s
-		WHERE s.first_leaf >= coalesce((SELECT p.next_leaf FROM twin_internal.event_counts_position p), 0)
-	UNION ALL
-	SELECT e.event_id, false FROM twin_internal.ledger_state s, twin_internal.event_rows e
-		WHERE e.origin = s.origin AND e.writer_xid >= pg_snapshot_xmax(s.snapshot)
-			AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id)
-	UNION ALL
-	SELECT e.event_id, false FROM twin_internal.ledger_state s, pg_snapshot_xip(s.snapshot) x, twin_internal.event_rows e
-		WHERE e.origin = s.origin AND e.writer_xid = x AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id)
-	UNION ALL
-	SELECT e.event_id, false FROM twin_internal.event_rows e
-		WHERE coalesce((SELECT s.sweep_id IS NOT NULL OR s.sweep_again_at IS NOT NULL OR s.origin <> twin_internal.event_origin() FROM twin_internal.ledger_state s), true)
-			AND e.origin IS DISTINCT FROM (SELECT s.origin FROM twin_internal.ledger_state s)
-			AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id);
+	SELECT u.is_sealed, f.fact
+	FROM (SELECT s.record_id AS event_id, true AS is_sealed FROM twin_internal.sealed s
+			WHERE s.first_leaf >= coalesce((SELECT p.next_leaf FROM twin_internal.event_counts_position p), 0)
+		UNION ALL
+		SELECT n.event_id, false FROM twin_internal.ledger_state s, LATERAL (
+				(SELECT e.event_id FROM twin_internal.event_rows e WHERE e.origin = s.origin AND e.writer_xid >= pg_snapshot_xmax(s.snapshot) OFFSET 0)
+				UNION ALL
+				(SELECT w.event_id FROM pg_snapshot_xip(s.snapshot) x, LATERAL (
+					SELECT e.event_id FROM twin_internal.event_rows e WHERE e.origin = s.origin AND e.writer_xid = x OFFSET 0) w)) n
+			WHERE NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = n.event_id)
+		UNION ALL
+		SELECT e.event_id, false FROM twin_internal.event_rows e
+			WHERE coalesce((SELECT s.sweep_id IS NOT NULL OR s.sweep_again_at IS NOT NULL OR s.origin <> twin_internal.event_origin() FROM twin_internal.ledger_state s), true)
+				AND e.origin IS DISTINCT FROM (SELECT s.origin FROM twin_internal.ledger_state s)
+				AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id)) u
+		CROSS JOIN LATERAL (SELECT f FROM twin_internal.event_facts f WHERE f.event_id = u.event_id OFFSET 0) f (fact);
 END;
 COMMENT ON FUNCTION twin_internal.uncounted_events() IS 'rows of the audit log that are not in twin_internal.event_counts, and whether they have a leaf';
 
@@ -41,7 +43,7 @@ CREATE FUNCTION twin_internal.hour_is_whole(hour timestamptz) RETURNS boolean
 BEGIN ATOMIC
 	SELECT coalesce((SELECT sum(c.events) FROM twin_internal.event_counts c WHERE NOT c.is_day AND c.since = hour AND c.sort = 'type'), 0)
 		<= coalesce((SELECT sum(f.events) FROM twin_internal.event_facts f WHERE f.event_time >= hour AND f.event_time < hour + interval '1 hour'
-			AND f.event_id NOT IN (SELECT u.event_id FROM twin_internal.uncounted_events() u)), 0);
+			AND f.event_id NOT IN (SELECT (u.fact).event_id FROM twin_internal.uncounted_events() u)), 0);
 END;
 COMMENT ON FUNCTION twin_internal.hour_is_whole(timestamptz) IS 'whether an hour of the audit log is still there, so that a part of it can be counted';
 
@@ -54,7 +56,7 @@ DECLARE
 BEGIN
 	to_time := coalesce(to_time, statement_timestamp());
 	from_time := coalesce(from_time,
-		(SELECT least(min(c.since), (SELECT min(f.event_time) FROM twin_internal.uncounted_events() u JOIN twin_internal.event_facts f USING (event_id)))
+		(SELECT least(min(c.since), (SELECT min((u.fact).event_time) FROM twin_internal.uncounted_events() u))
 			FROM twin_internal.event_counts c WHERE NOT c.is_day),
 		to_time - interval '1 day');
 	IF NOT isfinite(from_time) OR NOT isfinite(to_time) THEN
@@ -108,8 +110,7 @@ BEGIN
 				sum((r.fact).events), sum((r.fact).amount)
 			FROM (SELECT f FROM twin_internal.event_facts f WHERE f.event_time >= report_counts.from_time AND f.event_time < least(whole_from, report_counts.to_time)
 				UNION ALL SELECT f FROM twin_internal.event_facts f WHERE f.event_time >= whole_to AND f.event_time < report_counts.to_time
-				UNION ALL SELECT f FROM twin_internal.uncounted_events() u JOIN twin_internal.event_facts f USING (event_id)
-					WHERE f.event_time >= whole_from AND f.event_time < whole_to) r (fact)
+				UNION ALL SELECT u.fact FROM twin_internal.uncounted_events() u WHERE (u.fact).event_time >= whole_from AND (u.fact).event_time < whole_to) r (fact)
 				CROSS JOIN LATERAL twin_internal.fact_counts(r.fact) c
 			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
 END
