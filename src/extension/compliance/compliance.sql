@@ -7,6 +7,7 @@
  * secret, and where the catalogue's remedy is too general another one. A view without rows has found nothing wrong.
  */
 
+--@include rollup.sql
 --@include machine.sql
 --@include objects.sql
 --@include settings.sql
@@ -26,4 +27,6 @@
 --@include check_files.sql
 --@include catalogue.sql
 --@include check.sql
+--@include report.sql
+--@include html.sql
 --@include console.sql
