@@ -28,7 +28,8 @@ typedef struct EventRing
 	pg_atomic_uint64 maintain_at;   /* when partitions are looked after next */
 	pg_atomic_uint64 follow_at;     /* when followers are called next; 0: not before somebody wakes them */
 	pg_atomic_uint32 failures;      /* writers started since one last did its work */
-	pg_atomic_uint32 stumbles;      /* calls of followers that failed since one last did not */
+	pg_atomic_uint32 stumbles[EVENT_FOLLOWERS]; /* calls of a follower that failed since it was last done */
+	pg_atomic_uint64 again_at[EVENT_FOLLOWERS]; /* such a one is not called before */
 	pg_atomic_uint32 id_sequence;   /* of which last_id is */
 	pg_atomic_uint32 written_table; /* of which these sums are, see written.c */
 	pg_atomic_uint64 written_from;  /* by transactions from this on; 0: by none yet */
@@ -270,6 +271,10 @@ extern void follow_wake(EventRing *ring, TimestampTz at);
 
 /* When they are due, DT_NOEND for not at all. */
 extern TimestampTz follow_time(EventRing *ring);
+
+/* How often they failed since they were last done, all together; forgets that. */
+extern uint32 follow_stumbles(EventRing *ring);
+extern void follow_forget(EventRing *ring);
 
 /* In the writer, outside of a transaction: calls them if they are due; whether they were. */
 extern bool follow_run(EventRing *ring);
