@@ -18,7 +18,9 @@ sub attack { my ($address) = @_; return sql($node, "SELECT count(twin.record_eve
 sub alerts { my ($address) = @_; return sql($node, "SELECT count(*) || ' of ' || coalesce(sum(count), 0) FROM twin.alerts WHERE subject = '$address'") }
 my $offset = 0;
 sub logged { my $text = substr(file_bytes($node->logfile), $offset); return $text }
-my $session = $node->background_psql('postgres', on_error_stop => 0);
+# a session lives as long as the test's timeout allows it: each part has its own
+sub session { return $node->background_psql('postgres', on_error_stop => 0) }
+my $session;
 
 # ---- locks ----
 
@@ -28,6 +30,7 @@ foreach my $lock ('alerts IN ACCESS EXCLUSIVE', 'alerts IN SHARE', 'alert_delive
 	my $address = '203.0.113.' . ++$n;
 	watched();
 	$offset = -s $node->logfile;
+	$session = session();
 	$session->query_safe("BEGIN; LOCK TABLE twin_internal.$lock MODE");
 	attack($address);
 	ok(poll(q{SELECT failures > 1 FROM twin.stat_workers WHERE worker = 'event writer'}), "somebody holds $lock: the rules wait, which shows");
@@ -39,6 +42,7 @@ foreach my $lock ('alerts IN ACCESS EXCLUSIVE', 'alerts IN SHARE', 'alert_delive
 	ok(poll("SELECT count(*) = 1 FROM twin.alerts WHERE subject = '$address'"), '... and then the alert is raised');
 	is(alerts($address), '1 of 5', '... once, with all that it counts');
 	unlike(logged(), qr/could not be raised|not watched|passed over/, '... nothing is passed over');
+	$session->quit;
 }
 watched();
 is(sql($node, q{SELECT failures FROM twin.stat_workers WHERE worker = 'event writer'}), '0', 'and all is well again');
@@ -50,7 +54,7 @@ sql($node, q{
 	CREATE FUNCTION stand_in_the_way() RETURNS trigger LANGUAGE plpgsql AS $$
 	DECLARE found_state text;
 	BEGIN
-		SELECT state INTO found_state FROM in_the_way;
+		SELECT state INTO found_state FROM public.in_the_way;
 		IF FOUND THEN RAISE EXCEPTION 'not now' USING ERRCODE = found_state; END IF;
 		RETURN NEW;
 	END $$;
@@ -64,7 +68,7 @@ foreach my $state ('55P03', '40P01', '40001', '53100', '53200', '57P01')
 	attack($address);
 	my $tried = '';
 	for (my $end = time + 30; $tried !~ /not now.*not now/s && time < $end; sleep 0.1) { $tried = logged() }
-	sql($node, 'TRUNCATE in_the_way');
+	sql($node, 'DELETE FROM in_the_way');
 	ok(poll("SELECT count(*) = 1 FROM twin.alerts WHERE subject = '$address'"), "an alert that met $state is raised later");
 	is(alerts($address), '1 of 5', '... once');
 }
@@ -80,6 +84,7 @@ sql($node, 'DROP TRIGGER stand_in_the_way ON twin_internal.alerts');
 
 watched();
 $offset = -s $node->logfile;
+$session = session();
 lock_log($session, 'events_overflow', 'ACCESS EXCLUSIVE');
 attack('203.0.113.101');
 sleep 9;
@@ -87,6 +92,6 @@ $session->query_safe('COMMIT');
 ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE subject = '203.0.113.101'}), 'events that somebody kept from being read are watched later');
 is(alerts('203.0.113.101'), '1 of 5', '... all of them');
 unlike(logged(), qr/cannot be read, and is not watched/, '... however often it was tried');
-
 $session->quit;
+
 done_testing();

@@ -15,7 +15,6 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "replication/logicalworker.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -26,7 +25,6 @@
 
 PG_FUNCTION_INFO_V1(tsec_check_alert_rule);
 PG_FUNCTION_INFO_V1(tsec_alert_rules_changed);
-PG_FUNCTION_INFO_V1(tsec_keep_own_alerts);
 
 #define INT8_ARRAY_OID 1016 /* pg_type has no name for it */
 
@@ -145,7 +143,7 @@ hash_of(const DueAlert *alert)
 		uint64 subject;
 		uint32 database;
 		uint32 is_role;
-	} whole = {alert->rule->hash, 0, MyDatabaseId, alert->about.subject_is[0] == 'r'};
+	} whole = {alert->rule->hash, 0, MyDatabaseId, strcmp(alert->about.subject_is, "role") == 0};
 
 	if (alert->about.subject != NULL)
 		whole.subject = windows_hash(alert->about.subject, strlen(alert->about.subject));
@@ -344,16 +342,4 @@ tsec_alert_rules_changed(PG_FUNCTION_ARGS)
 	base_require_trigger(fcinfo, "alert_rules_changed");
 	base_tell_sessions(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
 	PG_RETURN_POINTER(NULL);
-}
-
-/* keep_own_alerts(): trigger that lets no subscription bring alerts of another database, under numbers that are taken here */
-Datum
-tsec_keep_own_alerts(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	base_require_trigger(fcinfo, "keep_own_alerts");
-	if (IsLogicalWorker())
-		PG_RETURN_POINTER(NULL);
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple);
 }

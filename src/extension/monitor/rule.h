@@ -120,7 +120,8 @@ typedef enum RuleSubject
 {
 	SUBJECT_ANY,
 	SUBJECT_ADDRESS,
-	SUBJECT_USER
+	SUBJECT_USER,
+	SUBJECT_RESOURCE
 } RuleSubject;
 
 /* "login_failure", "token_*" */
@@ -168,7 +169,7 @@ extern bool condition_holds(const RuleCondition *conditions, int count, const Wa
 typedef struct RuleSubjectOf
 {
 	char *subject;          /* NULL: anybody */
-	const char *subject_is; /* any, address, user (of the product) or role (of the database) */
+	const char *subject_is; /* any, address, user (of the product), role (of the database), resource */
 } RuleSubjectOf;
 
 /* Whom an event is about, for a rule, in the current memory context; false: nobody. */

@@ -67,8 +67,7 @@ is_passing(int sqlstate)
 {
 	int category = ERRCODE_TO_CATEGORY(sqlstate);
 
-	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
-		   category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
 		   category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_OPERATOR_INTERVENTION;
 }
 

@@ -72,8 +72,9 @@ stream_hold_tables(void)
 	static SPIPlanPtr plan = NULL;
 
 	stream_run(&plan,
-			   "LOCK TABLE twin_internal.alerts, twin_internal.alert_deliveries, twin_internal.access_profiles, "
-			   "twin_internal.access_model IN ROW EXCLUSIVE MODE",
+			   "LOCK TABLE twin_internal.alerts, twin_internal.unannounced_alerts, twin_internal.alert_deliveries, "
+			   "twin_internal.access_profiles, twin_internal.access_excuses, twin_internal.access_model "
+			   "IN ROW EXCLUSIVE MODE",
 			   0, NULL, NULL, NULL, SPI_OK_UTILITY);
 }
 
