@@ -7,7 +7,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use TwinTest;
 
-my $node = new_node('for_nobody', conf => "fsync = off\nsynchronous_commit = local\nsynchronous_standby_names = 'nobody'\n");
+my $node = new_node('for_nobody', allows_streaming => 1, conf => "fsync = off\nsynchronous_commit = local\nsynchronous_standby_names = 'nobody'\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, 'CREATE EXTENSION twin_security');
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
@@ -28,30 +28,29 @@ sub raised_soon
 # ---- an analyst ----
 
 my @days = map { "'2026-02-$_ 10:30+00'" } 10 .. 12;
-sql($node, q{INSERT INTO twin_internal.access_profiles (username, is_role, profile, window_events, since, windows, last_active, last_score)
-	SELECT 'analysed', true, '\x', '{}', now(), 1, now(), 0});
 sql($node, "SELECT twin.record_event('reading', username => 'analysed', event_time => $_)") foreach @days;
-sql($node, q{CREATE ROLE analysed LOGIN; SET SESSION AUTHORIZATION analysed; SELECT twin.record_event('reading')});
 watched();
-my $alert = sql($node, q{SELECT twin_internal.raise_alert('unusual_access_patterns', 'high', 'analysed', 1, '{1}', '{"subject_is": "role", "window_hour": 492000, "features": {"hour": 5}}')});
-my $profile = q{SELECT md5(profile) FROM twin_internal.access_profiles WHERE username = 'analysed' AND is_role};
-is(sql($node, q{SELECT count(*) FROM twin_internal.access_profiles WHERE username = 'analysed' AND is_role AND octet_length(profile) > 100}), '1', 'somebody is known');
+my $alert = sql($node, q{SELECT twin_internal.raise_alert('unusual_access_patterns', 'high', 'analysed', 1, '{1}', '{"subject_is": "user", "window_hour": 492000, "features": {"hour": 5}}')});
+my $profile = q{SELECT md5(profile) FROM twin_internal.access_profiles WHERE username = 'analysed' AND NOT is_role};
+is(sql($node, q{SELECT count(*) FROM twin_internal.access_profiles WHERE username = 'analysed' AND NOT is_role AND octet_length(profile) > 100}), '1', 'somebody is known');
 my $before = sql($node, $profile);
 my $session = session();
 $session->query_safe("BEGIN; SELECT twin.mark_alert_false($alert)");
 attack('203.0.113.1');
-sql($node, q{SET SESSION AUTHORIZATION analysed; SELECT twin.record_event('reading')});
+sql($node, q{SELECT twin.record_event('reading', username => 'analysed')});
 raised_soon('203.0.113.1', 'an analyst who does not commit keeps no alert back');
 watched();
 isnt(sql($node, $profile), $before, '... nor what is learned of whom the alert is about');
 $session->query_safe('COMMIT');
 is(sql($node, 'SELECT count(*) FROM twin_internal.access_excuses'), '1', 'what the analyst said waits');
-sql($node, q{SET SESSION AUTHORIZATION analysed; SELECT twin.record_event('reading')});
+sql($node, q{SELECT twin.record_event('reading', username => 'analysed')});
 ok(poll('SELECT count(*) = 0 FROM twin_internal.access_excuses'), '... and is taken up with the next thing that is learned');
 $session->quit;
 
 # ---- who edits playbooks ----
 
+my $close = q{SELECT twin.close_incident(incident_id, 'done') FROM twin.incidents WHERE status <> 'closed'};
+sql($node, $close);
 $session = session();
 $session->query_safe('BEGIN; LOCK TABLE twin.playbooks IN ACCESS EXCLUSIVE MODE');
 attack("203.0.113.$_") foreach 2 .. 6;
@@ -69,14 +68,14 @@ sql($node, 'UPDATE twin.alert_rules SET playbook = NULL');
 $session->quit;
 
 # what waited too long is told
-my ($given_up) = split /\n/, sql($node, q{SET client_min_messages = error; UPDATE twin.alert_rules SET playbook = 'brute_force_attack' WHERE rule_name = 'failed_login_threshold';
-	UPDATE twin_internal.alerts SET raised_at = now() - interval '7 hours', answer_at = now(), incident_id = NULL WHERE subject = '203.0.113.7' RETURNING alert_id;
-	LOCK TABLE twin.playbooks IN ACCESS EXCLUSIVE MODE; SELECT twin_internal.answer_alerts_again()});
-ok(poll(q{SELECT count(*) = 0 FROM twin_internal.alerts WHERE answer_at IS NOT NULL}), 'an alert of hours ago is answered where nothing is in the way');
+sql($node, q{UPDATE twin.alert_rules SET playbook = 'brute_force_attack' WHERE rule_name = 'failed_login_threshold'});
+my $late = q{UPDATE twin_internal.alerts SET raised_at = now() - interval '7 hours', answer_at = now(), incident_id = NULL WHERE subject = '203.0.113.7'};
+sql($node, "$late; SELECT twin.record_event('wakes')");
+ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE subject = '203.0.113.7' AND incident_id IS NOT NULL}), 'an alert of hours ago is answered where nothing is in the way');
+sql($node, $close);
 $session = session();
 $session->query_safe(q{BEGIN; LOCK TABLE twin.playbooks IN ACCESS EXCLUSIVE MODE});
-sql($node, "SELECT twin.close_incident(incident_id, 'done') FROM twin.incidents WHERE status <> 'closed'");
-sql($node, "UPDATE twin_internal.alerts SET answer_at = now(), incident_id = NULL WHERE alert_id = $given_up");
+sql($node, "$late; SELECT twin.record_event('wakes')");
 ok(poll(q{SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'incident_failed' AND details ->> 'sqlstate' = '55P03'}), '... and given up, which is told, where something is');
 $session->query_safe('COMMIT');
 $session->quit;
