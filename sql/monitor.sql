@@ -27,6 +27,12 @@ INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad',
 UPDATE twin.alert_rules SET event_types = '{"a b"}' WHERE rule_name = 'token_reuse';
 \set VERBOSITY terse
 INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '[1]');
+INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '{"action": {}}');
+INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '{"action": {"not": {"not": 1}}}');
+INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '{"action": {"not": 1, "or": 2}}');
+INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '{"action": {"not": [1, [2]]}}');
+INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '{"action": [{"not": 1}]}');
+INSERT INTO twin.alert_rules (rule_name, event_types, conditions) VALUES ('bad', '{x}', '{"client_address": {"not": ["10.0.0.0/99"]}}');
 INSERT INTO twin.alert_rules (rule_name, event_types, conditions) SELECT 'bad', '{x}', jsonb_object_agg('details.' || i, i) FROM generate_series(1, 33) i;
 
 -- an application does not say what the monitor says
@@ -123,6 +129,19 @@ ROLLBACK;
 SELECT twin.record_event('t_last') IS NOT NULL AS last;
 SELECT pg_temp.wait_for(14);
 SELECT count(*) FROM twin.alerts WHERE rule_name = 't_undone';
+
+-- none of some values; and what a rule counts of each resource
+INSERT INTO twin.alert_rules (rule_name, event_types, subject, conditions, cooldown) VALUES
+	('n_one', '{n_*}', 'resource', '{"resource": {"not": "literal"}}', '0'),
+	('n_some', '{n_*}', 'resource', '{"resource": {"not": ["main", "literal", null]}, "action": "look"}', '0'),
+	('n_any', '{n_*}', 'resource', '{"resource": {"not": []}}', '1 hour'),
+	('n_network', '{n_*}', 'resource', '{"client_address": {"not": ["local", "10.0.0.0/8"]}}', '0'),
+	('n_detail', '{n_*}', 'resource', '{"details.kind": {"not": [1, 2]}, "action": "count"}', '0');
+SELECT count(twin.record_event('n_x', resource => r, action => 'look')) FROM unnest('{literal,main,other,NULL,other}'::text[]) r;
+SELECT count(twin.record_event('n_x', resource => 'literal', action => 'look', client_address => c)) FROM unnest('{10.0.0.1,11.0.0.1}'::inet[]) c;
+SELECT count(twin.record_event('n_x', resource => d::text, action => 'count', details => d)) FROM unnest('{"{\"kind\": 1}", "{\"kind\": 3}", "{\"kind\": [1]}", "{}"}'::jsonb[]) d;
+SELECT pg_temp.wait_for(0);
+SELECT rule_name, string_agg(coalesce(subject, '-') || ' ' || (details ->> 'subject_is'), ', ' ORDER BY alert_id) FROM twin.alerts WHERE rule_name LIKE 'n\_%' GROUP BY 1 ORDER BY 1;
 
 -- a dry run
 SELECT subject, count, cardinality(event_ids) AS ids FROM twin.test_rule('t_user', now() - interval '1 hour', now() + interval '1 hour');

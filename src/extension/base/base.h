@@ -9,6 +9,8 @@
 #include "base/compat.h"
 #include "common/status.h"
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "fmgr.h"
 #include "postmaster/bgworker.h"
 #include "utils/inval.h"
@@ -60,6 +62,32 @@ extern void base_tell_sessions(Oid relation);
  * It notes and does no more.  From init functions, in place of CacheRegisterRelcacheCallback(): see watch.c.
  */
 extern void base_watch_relations(RelcacheCallbackFunction watcher);
+
+/* ---- table_cache.c ---- */
+
+/* What a process keeps of a small table of schema twin.  Static; the first members are its owner's. */
+typedef struct TableCache
+{
+	const char *table;
+	void (*begin)(void);                              /* forgets the rows that there were; memory is good until then */
+	bool (*take_row)(HeapTuple row, TupleDesc shape); /* a copy of what is needed; false: enough */
+	MemoryContext context;
+	Oid relation;
+	uint64 generation;
+	bool is_known;
+} TableCache;
+
+/* Has news of the table noted; from an init function. */
+extern void base_add_table_cache(TableCache *cache);
+
+/* Reads it; and reads it when there is news, which may be at any time, and leaves no pointer into its memory good. */
+extern void base_read_table(TableCache *cache);
+static inline void
+base_refresh_table(TableCache *cache)
+{
+	if (unlikely(!cache->is_known))
+		base_read_table(cache);
+}
 
 /* Whole seconds since 1970, as tokens count them. */
 extern int64 base_seconds_now(void);

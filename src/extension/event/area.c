@@ -36,7 +36,7 @@ typedef struct EventArea
 #define AREA_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventArea))
 #define RING_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventRing))
 
-StaticAssertDecl(sizeof(EventRing) <= 192, "what lies in front of a ring takes three cache lines at most");
+StaticAssertDecl(sizeof(EventRing) <= 320, "what lies in front of a ring takes five cache lines at most");
 StaticAssertDecl(PG_CACHE_LINE_SIZE % RING_CACHE_LINE == 0, "shared memory areas begin where rings may");
 
 static EventArea *area = NULL;
@@ -96,7 +96,7 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->maintain_at, 0);
 	pg_atomic_write_u64(&ring->follow_at, 0);
 	pg_atomic_write_u32(&ring->failures, 0);
-	pg_atomic_write_u32(&ring->stumbles, 0);
+	follow_forget(ring);
 	pg_atomic_write_u32(&ring->id_sequence, 0);
 	pg_atomic_write_u32(&ring->written_table, 0);
 	pg_atomic_write_u64(&ring->written_from, 0);
@@ -140,7 +140,7 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->maintain_at, 0);
 		pg_atomic_init_u64(&ring->follow_at, 0);
 		pg_atomic_init_u32(&ring->failures, 0);
-		pg_atomic_init_u32(&ring->stumbles, 0);
+		follow_forget(ring);
 		pg_atomic_init_u32(&ring->id_sequence, 0);
 		pg_atomic_init_u32(&ring->written_table, 0);
 		pg_atomic_init_u64(&ring->written_from, 0);

@@ -6,6 +6,9 @@
  * A time in shared memory says when; committing sessions set it, each follower's
  * answer does, and the launcher starts a writer when it has come.  It is taken
  * before the followers are called, so who commits meanwhile sets it again.
+ *
+ * A follower that failed is left alone for a while, whoever else is called: what
+ * it waits for in vain is time that events are not written in.
  */
 #include "event/private.h"
 
@@ -16,6 +19,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+/* The longest pause of a follower that fails, as launcher_delay_ms() counts: eight seconds. */
+#define STUMBLES_COUNTED 4
 
 static EventFollower followers[EVENT_FOLLOWERS];
 static int follower_count = 0;
@@ -52,6 +58,27 @@ follow_time(EventRing *ring)
 	uint64 at = pg_atomic_read_u64(&ring->follow_at);
 
 	return at == 0 || follower_count == 0 ? DT_NOEND : (TimestampTz) at;
+}
+
+/* Also what they are in new memory. */
+void
+follow_forget(EventRing *ring)
+{
+	for (int i = 0; i < EVENT_FOLLOWERS; i++)
+	{
+		pg_atomic_init_u32(&ring->stumbles[i], 0);
+		pg_atomic_init_u64(&ring->again_at[i], 0);
+	}
+}
+
+uint32
+follow_stumbles(EventRing *ring)
+{
+	uint32 sum = 0;
+
+	for (int i = 0; i < follower_count; i++)
+		sum += pg_atomic_read_u32(&ring->stumbles[i]);
+	return sum;
 }
 
 /* ---- in a session ---- */
@@ -148,17 +175,33 @@ is_here(void)
 	return here;
 }
 
-/* Calls one; when to call it again. */
+/* Notes that a follower failed; when to call it again. */
 static TimestampTz
-run_one(EventRing *ring, EventFollower follower)
+stumble(EventRing *ring, int index)
+{
+	uint32 before = pg_atomic_fetch_add_u32(&ring->stumbles[index], 1);
+	TimestampTz again =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), launcher_delay_ms(Min(before, STUMBLES_COUNTED)));
+
+	pg_atomic_write_u64(&ring->again_at[index], (uint64) again);
+	return again;
+}
+
+/* Calls one, unless it is left alone; when to call it again. */
+static TimestampTz
+run_one(EventRing *ring, int index)
 {
 	MemoryContext context = CurrentMemoryContext;
-	volatile TimestampTz next = DT_NOEND;
+	volatile TimestampTz next = (TimestampTz) pg_atomic_read_u64(&ring->again_at[index]);
 
+	if (next > GetCurrentTimestamp())
+		return next;
 	PG_TRY();
 	{
-		next = follower();
-		pg_atomic_write_u32(&ring->stumbles, 0);
+		next = followers[index]();
+		pg_atomic_write_u64(&ring->again_at[index], 0);
+		if (next != 0) /* else there is more of it, which may be what it failed at */
+			pg_atomic_write_u32(&ring->stumbles[index], 0);
 	}
 	PG_CATCH();
 	{
@@ -167,8 +210,7 @@ run_one(EventRing *ring, EventFollower follower)
 		FlushErrorState();
 		AbortCurrentTransaction();
 		pgstat_report_activity(STATE_IDLE, NULL);
-		next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										   launcher_delay_ms(pg_atomic_fetch_add_u32(&ring->stumbles, 1)));
+		next = stumble(ring, index);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -191,7 +233,7 @@ follow_run(EventRing *ring)
 		return false;
 	for (int i = 0; i < follower_count; i++)
 	{
-		TimestampTz next = run_one(ring, followers[i]);
+		TimestampTz next = run_one(ring, i);
 
 		if (next == 0)
 			next = GetCurrentTimestamp();

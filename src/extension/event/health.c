@@ -65,6 +65,6 @@ tsec_stat_workers(PG_FUNCTION_ARGS)
 		put_worker(result, "event writer", true, 0, 0);
 	else
 		put_worker(result, "event writer", is_served(ring), (TimestampTz) pg_atomic_read_u64(&ring->served_at),
-				   pg_atomic_read_u32(&ring->failures) + pg_atomic_read_u32(&ring->stumbles));
+				   pg_atomic_read_u32(&ring->failures) + follow_stumbles(ring));
 	return (Datum) 0;
 }

@@ -22,16 +22,17 @@ typedef struct EventRing
 	pg_atomic_uint64 emitted;      /* events that somebody wanted recorded */
 	pg_atomic_uint64 written;
 	pg_atomic_uint64 dropped;
-	pg_atomic_uint64 reported;      /* how many of these drops stand in the log */
-	pg_atomic_uint64 retry_at;      /* no writer is started before */
-	pg_atomic_uint64 absent_since;  /* since when events wait for an extension that is not there */
-	pg_atomic_uint64 maintain_at;   /* when partitions are looked after next */
-	pg_atomic_uint64 follow_at;     /* when followers are called next; 0: not before somebody wakes them */
-	pg_atomic_uint32 failures;      /* writers started since one last did its work */
-	pg_atomic_uint32 stumbles;      /* calls of followers that failed since one last did not */
-	pg_atomic_uint32 id_sequence;   /* of which last_id is */
-	pg_atomic_uint32 written_table; /* of which these sums are, see written.c */
-	pg_atomic_uint64 written_from;  /* by transactions from this on; 0: by none yet */
+	pg_atomic_uint64 reported;     /* how many of these drops stand in the log */
+	pg_atomic_uint64 retry_at;     /* no writer is started before */
+	pg_atomic_uint64 absent_since; /* since when events wait for an extension that is not there */
+	pg_atomic_uint64 maintain_at;  /* when partitions are looked after next */
+	pg_atomic_uint64 follow_at;    /* when followers are called next; 0: not before somebody wakes them */
+	pg_atomic_uint32 failures;     /* writers started since one last did its work */
+	pg_atomic_uint32 stumbles[EVENT_FOLLOWERS]; /* calls of a follower that failed since it was last done */
+	pg_atomic_uint64 again_at[EVENT_FOLLOWERS]; /* such a one is not called before */
+	pg_atomic_uint32 id_sequence;               /* of which last_id is */
+	pg_atomic_uint32 written_table;             /* of which these sums are, see written.c */
+	pg_atomic_uint64 written_from;              /* by transactions from this on; 0: by none yet */
 	pg_atomic_uint64 written_sum;
 	pg_atomic_uint64 round_sum;
 	pg_atomic_uint64 sealed_sum;
@@ -274,6 +275,10 @@ extern void follow_wake(EventRing *ring, TimestampTz at);
 
 /* When they are due, DT_NOEND for not at all. */
 extern TimestampTz follow_time(EventRing *ring);
+
+/* How often they failed since they were last done, all together; forgets that. */
+extern uint32 follow_stumbles(EventRing *ring);
+extern void follow_forget(EventRing *ring);
 
 /* In the writer, outside of a transaction: calls them if they are due; whether they were. */
 extern bool follow_run(EventRing *ring);

@@ -2,7 +2,18 @@
  * alert.sql
  *		How an alert comes into being, whoever finds the reason. Parts of the monitor that follow (deliveries, incidents)
  *		are triggers on twin_internal.alerts.
+ *
+ * NOTIFY takes a lock of the whole cluster when its transaction commits, and needs room in a queue that any session can
+ * fill: so no alert depends on it. The writer of events announces alerts afterwards, in a transaction of its own.
  */
+
+/* Anybody may listen: no subject. */
+CREATE FUNCTION twin_internal.announce_alert(alert twin_internal.alerts) RETURNS void
+	LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT pg_notify('twin_alerts', jsonb_build_object('alert_id', (alert).alert_id, 'rule_name', (alert).rule_name, 'severity', (alert).severity)::text);
+END;
+COMMENT ON FUNCTION twin_internal.announce_alert(twin_internal.alerts) IS 'NOTIFY twin_alerts';
 
 CREATE FUNCTION twin_internal.raise_alert(rule_name text, severity text, subject text, count bigint, event_ids bigint[], details jsonb DEFAULT '{}',
 	event_time timestamptz DEFAULT NULL) RETURNS bigint
@@ -16,20 +27,35 @@ BEGIN
 		RETURNING * INTO raised;
 	PERFORM twin_internal.emit_event('alert_raised', raised.rule_name, 'alert',
 		jsonb_build_object('alert_id', raised.alert_id, 'subject', raised.subject, 'count', raised.count), raised.severity);
-	/* anybody may listen: no subject */
-	PERFORM pg_notify('twin_alerts', jsonb_build_object('alert_id', raised.alert_id, 'rule_name', raised.rule_name, 'severity', raised.severity)::text);
+	IF twin_internal.is_preloaded() THEN
+		INSERT INTO twin_internal.unannounced_alerts (alert_id) VALUES (raised.alert_id);
+	ELSE
+		PERFORM twin_internal.announce_alert(raised);
+	END IF;
 	RETURN raised.alert_id;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) IS 'an alert: its row, the event alert_raised, NOTIFY twin_alerts';
+COMMENT ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) IS 'an alert: its row, the event alert_raised, and that it is announced';
 
-REVOKE ALL ON FUNCTION twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) FROM PUBLIC;
+/* The lock is taken at the commit, after this function: the writer does not wait long for whoever has it. */
+CREATE FUNCTION twin_internal.announce_alerts(max_alerts integer) RETURNS bigint
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	first bigint;
+	announced bigint := 0;
+BEGIN
+	PERFORM set_config('lock_timeout', '50ms', true);
+	FOR first IN DELETE FROM twin_internal.unannounced_alerts u
+		USING (SELECT w.alert_id FROM twin_internal.unannounced_alerts w ORDER BY w.alert_id LIMIT max_alerts FOR UPDATE SKIP LOCKED) w
+		WHERE u.alert_id = w.alert_id RETURNING u.alert_id
+	LOOP
+		PERFORM twin_internal.announce_alert(a) FROM twin_internal.alerts a WHERE a.alert_id = first;
+		announced := announced + 1;
+	END LOOP;
+	RETURN announced;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.announce_alerts(integer) IS 'announces the first alerts that were not; how many there were';
 
-/* A publication of all tables has the publisher's alerts in it. */
-CREATE FUNCTION twin_internal.keep_own_alerts() RETURNS trigger
-	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_keep_own_alerts';
-COMMENT ON FUNCTION twin_internal.keep_own_alerts() IS 'lets no subscription bring, change or remove alerts: a database has those of its own log';
-CREATE TRIGGER keep_own_alerts BEFORE INSERT OR UPDATE OR DELETE ON twin_internal.alerts
-	FOR EACH ROW EXECUTE FUNCTION twin_internal.keep_own_alerts();
-ALTER TABLE twin_internal.alerts ENABLE ALWAYS TRIGGER keep_own_alerts;
-REVOKE ALL ON FUNCTION twin_internal.keep_own_alerts() FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.announce_alert(twin_internal.alerts), twin_internal.announce_alerts(integer),
+	twin_internal.raise_alert(text, text, text, bigint, bigint[], jsonb, timestamptz) FROM PUBLIC;

@@ -98,27 +98,67 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.bury_deliveries(text, timestamptz, text) IS 'gives up what a channel was not told before a time';
 
-/* Waits for transactions that raise alerts and cannot see yet which channels there will be; later ones wait for us. */
-CREATE FUNCTION twin_internal.hold_alerts() RETURNS void
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
-BEGIN
-	LOCK TABLE twin_internal.alerts IN SHARE MODE;
-END
-$$;
-COMMENT ON FUNCTION twin_internal.hold_alerts() IS 'no alert is raised, and none is about to be, until the transaction ends';
+/*
+ * A transaction that raises an alert while a channel comes or goes does not see that, and nobody waits for the other: what it
+ * left out or added too much is made good when it is over.
+ */
+CREATE TABLE twin_internal.changed_channels (
+	channel text COLLATE "C" PRIMARY KEY,
+	before xid8	/* transactions that may not have seen it; null: nobody has looked since */
+);
+COMMENT ON TABLE twin_internal.changed_channels IS 'channels that came or went, until no transaction is left that did not see it';
+SELECT twin_internal.keep_from_publishers('twin_internal.changed_channels');
 
-CREATE FUNCTION twin_internal.tell_new_channel(named_channel text) RETURNS void
+CREATE FUNCTION twin_internal.settle_channel(named_channel text) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	PERFORM twin_internal.hold_alerts();
 	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, worth_since)
 		SELECT a.alert_id, c.channel, a.raised_at FROM twin_internal.alert_channels c
 			JOIN twin_internal.alerts a ON a.raised_at > clock_timestamp() - c.max_age AND a.delivered_at IS NULL AND NOT a.is_false
 			WHERE c.channel = named_channel AND twin_internal.channel_wants(c, a.rule_name, a.severity)
 		ON CONFLICT DO NOTHING;
+	IF NOT EXISTS (SELECT FROM twin_internal.alert_channels c WHERE c.channel = named_channel) THEN
+		PERFORM twin_internal.bury_deliveries(named_channel, 'infinity', 'the channel was removed');
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.tell_new_channel(text) IS 'has a new channel told of alerts that nobody was told of and that are worth it still';
+COMMENT ON FUNCTION twin_internal.settle_channel(text) IS 'has a new channel told of alerts that nobody was told of and that are worth it still; gives up what one that is gone was not told';
+
+CREATE FUNCTION twin_internal.note_changed_channel() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	changed text := CASE TG_OP WHEN 'DELETE' THEN OLD.channel ELSE NEW.channel END;
+BEGIN
+	INSERT INTO twin_internal.changed_channels (channel) VALUES (changed) ON CONFLICT (channel) DO UPDATE SET before = NULL;
+	PERFORM twin_internal.settle_channel(changed);
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.note_changed_channel() IS 'settles a channel that came or went, and has it settled again';
+CREATE TRIGGER note_changed AFTER INSERT OR DELETE ON twin_internal.alert_channels
+	FOR EACH ROW EXECUTE FUNCTION twin_internal.note_changed_channel();
+
+CREATE FUNCTION twin_internal.settle_channels() RETURNS timestamptz
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	changed twin_internal.changed_channels;
+	is_last boolean;
+BEGIN
+	FOR changed IN SELECT c.* FROM twin_internal.changed_channels c FOR UPDATE SKIP LOCKED LOOP
+		is_last := changed.before <= pg_snapshot_xmin(pg_current_snapshot());	/* what is over now is seen below */
+		PERFORM twin_internal.settle_channel(changed.channel);
+		IF is_last THEN
+			DELETE FROM twin_internal.changed_channels c WHERE c.channel = changed.channel;
+		ELSIF changed.before IS NULL THEN
+			UPDATE twin_internal.changed_channels c SET before = pg_snapshot_xmax(pg_current_snapshot()) WHERE c.channel = changed.channel;
+		END IF;
+	END LOOP;
+	RETURN (SELECT clock_timestamp() FROM twin_internal.changed_channels LIMIT 1);
+EXCEPTION WHEN lock_not_available THEN	/* somebody settles a delivery of one */
+	RETURN clock_timestamp();
+END
+$$;
+COMMENT ON FUNCTION twin_internal.settle_channels() IS 'settles channels that came or went; returns when to come again';
 
 CREATE FUNCTION twin.register_alert_channels(notifier text, channels jsonb) RETURNS integer
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -130,6 +170,8 @@ BEGIN
 	IF jsonb_typeof(channels) <> 'array' OR jsonb_array_length(channels) > 32 THEN
 		RAISE EXCEPTION 'channels must be an array of at most 32' USING ERRCODE = '22023';
 	END IF;
+	/* where no writer of events does */
+	PERFORM twin_internal.settle_channels();
 	/* one notifier at a time; claims and alerts only read */
 	LOCK TABLE twin_internal.alert_channels IN SHARE ROW EXCLUSIVE MODE;
 	FOR wanted IN SELECT c.channel, c.kind, c.min_severity, c.rules, c.max_age, c.is_on, register_alert_channels.notifier, clock_timestamp()
@@ -138,7 +180,6 @@ BEGIN
 		SELECT c.* INTO known FROM twin_internal.alert_channels c WHERE c.channel = wanted.channel;
 		IF NOT FOUND THEN
 			INSERT INTO twin_internal.alert_channels VALUES (wanted.*);
-			PERFORM twin_internal.tell_new_channel(wanted.channel);
 		ELSE
 			wanted.registered_at := known.registered_at;
 			CONTINUE WHEN wanted IS NOT DISTINCT FROM known;
@@ -154,8 +195,6 @@ BEGIN
 		WHERE c.notifier = register_alert_channels.notifier AND NOT channels @> jsonb_build_array(jsonb_build_object('channel', c.channel)) RETURNING c.*
 	LOOP
 		changed := changed + 1;
-		PERFORM twin_internal.hold_alerts();
-		PERFORM twin_internal.bury_deliveries(known.channel, 'infinity', 'the channel was removed');
 		PERFORM twin_internal.emit_event('alert_channel_changed', known.channel, 'delete', NULL, 'medium');
 	END LOOP;
 	RETURN changed;
@@ -260,7 +299,7 @@ $$;
 COMMENT ON FUNCTION twin.retry_delivery(bigint) IS 'has a delivery that was given up, or waits, tried again at once and from the first attempt on';
 
 REVOKE ALL ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text), twin_internal.deliver_alert(),
-	twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.hold_alerts(), twin_internal.tell_new_channel(text),
+	twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.settle_channel(text), twin_internal.note_changed_channel(), twin_internal.settle_channels(),
 	twin.register_alert_channels(text, jsonb), twin.claim_deliveries(text, integer, interval),
 	twin.settle_delivery(bigint, uuid, text, text, interval), twin.retry_delivery(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.register_alert_channels(text, jsonb), twin.claim_deliveries(text, integer, interval),

@@ -1,7 +1,7 @@
 /*
  * follow.sql
  *		What becomes due by itself, for the writer's process to call: the end of enhanced monitoring, which the clock brought already and which
- *		is told here; and what a playbook tries again.
+ *		is told here; what a playbook tries again; alerts that something kept from being answered; channels that came or went.
  */
 
 CREATE FUNCTION twin_internal.end_enhanced_monitoring() RETURNS timestamptz
@@ -24,11 +24,41 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.end_enhanced_monitoring() IS 'notes for which incidents enhanced monitoring is over; returns when the next will be';
 
+/* The first that still meets what was in the way ends the round. */
+CREATE FUNCTION twin_internal.answer_alerts_again() RETURNS timestamptz
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	alert twin_internal.alerts;
+BEGIN
+	FOR alert IN SELECT a.* FROM twin_internal.alerts a WHERE a.answer_at <= clock_timestamp() ORDER BY a.answer_at, a.alert_id LIMIT 16 FOR UPDATE SKIP LOCKED LOOP
+		BEGIN
+			UPDATE twin_internal.alerts a SET answer_at = NULL WHERE a.alert_id = alert.alert_id;
+			PERFORM twin_internal.answer_by_rule(alert);
+		EXCEPTION
+			WHEN lock_not_available OR transaction_rollback OR insufficient_resources THEN
+				IF alert.raised_at > clock_timestamp() - interval '6 hours' THEN
+					UPDATE twin_internal.alerts a SET answer_at = clock_timestamp() + least((clock_timestamp() - a.raised_at) / 2, interval '8 seconds')
+						WHERE a.alert_id = alert.alert_id;
+				ELSE
+					UPDATE twin_internal.alerts a SET answer_at = NULL WHERE a.alert_id = alert.alert_id;
+					PERFORM twin_internal.tell_unanswered(alert, SQLSTATE, SQLERRM);
+				END IF;
+				EXIT;
+			WHEN OTHERS THEN
+				UPDATE twin_internal.alerts a SET answer_at = NULL WHERE a.alert_id = alert.alert_id;
+				PERFORM twin_internal.tell_unanswered(alert, SQLSTATE, SQLERRM);
+		END;
+	END LOOP;
+	RETURN (SELECT min(a.answer_at) FROM twin_internal.alerts a WHERE a.answer_at IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.answer_alerts_again() IS 'opens incidents of alerts that something was in the way of, for six hours; returns when more will be due';
+
 CREATE FUNCTION twin_internal.follow_incidents() RETURNS timestamptz
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.take_actions_again());
+	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.take_actions_again(), twin_internal.answer_alerts_again(), twin_internal.settle_channels());
 END;
 COMMENT ON FUNCTION twin_internal.follow_incidents() IS 'does what is due for incidents; returns when something will be again';
 
-REVOKE ALL ON FUNCTION twin_internal.end_enhanced_monitoring(), twin_internal.follow_incidents() FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.end_enhanced_monitoring(), twin_internal.answer_alerts_again(), twin_internal.follow_incidents() FROM PUBLIC;

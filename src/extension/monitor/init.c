@@ -13,6 +13,7 @@ monitor_init(void)
 	rule_init(); /* watches first */
 	unusual_init();
 	stream_init();
+	announce_init(); /* what that raised */
 	block_init();
 	incident_init();
 	console_init();

@@ -49,7 +49,8 @@ typedef void (*MonitorBatchEnd)(void);
  * It is called in the writer's process, as the owner of the extension's tables, connected to SPI, in the transaction that
  * moves the position: what it writes to tables is there if and only if it does not see these events again.  It may raise:
  * then what it wrote for the batch is rolled back, the batch's events come once more, each by itself, and those that it
- * raises for again are passed over.  What it keeps elsewhere must bear that, which leaf_index makes easy.
+ * raises for again are passed over.  What passes, such as a lock that somebody holds, costs no event: then the batch comes
+ * again later, to all who watch.  What it keeps elsewhere must bear that, which leaf_index makes easy.
  */
 #define MONITOR_WATCHERS 4
 extern void monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch);

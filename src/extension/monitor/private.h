@@ -7,6 +7,7 @@
 
 #include "monitor/monitor.h"
 
+extern void announce_init(void);
 extern void incident_init(void);
 
 #endif /* TSEC_MONITOR_PRIVATE_H */

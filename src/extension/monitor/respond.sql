@@ -114,27 +114,56 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.answer_alert(twin_internal.alerts, text, text, boolean) IS 'the incident of an alert: joined or opened, and its playbook run, or planned where it waits for approval';
 
-/* Whatever goes wrong here, the alert stays. A restore brings alerts whose incidents it brings, too. */
+CREATE FUNCTION twin_internal.answer_by_rule(alert twin_internal.alerts) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	rule record;
+BEGIN
+	SELECT r.playbook, r.subject, r.is_automatic INTO rule FROM twin.alert_rules r WHERE r.rule_name = alert.rule_name AND r.playbook IS NOT NULL;
+	IF FOUND THEN
+		PERFORM twin_internal.answer_alert(alert, rule.playbook, rule.subject, rule.is_automatic);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.answer_by_rule(twin_internal.alerts) IS 'the incident of an alert whose rule names a playbook';
+
+CREATE FUNCTION twin_internal.tell_unanswered(alert twin_internal.alerts, state text, message text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE WARNING 'no incident was opened for alert %: %', alert.alert_id, message USING ERRCODE = state;
+	PERFORM twin_internal.emit_event('incident_failed', alert.rule_name, 'open', jsonb_build_object('alert_id', alert.alert_id, 'sqlstate', state, 'message', left(message, 200)), 'high');
+END
+$$;
+COMMENT ON FUNCTION twin_internal.tell_unanswered(twin_internal.alerts, text, text) IS 'tells that an alert has no incident though it should';
+
+/*
+ * Whatever goes wrong here, the alert stays; what passes by itself, such as a lock, is tried again by the writer of events: see follow.sql. A restore
+ * brings alerts whose incidents it brings, too.
+ */
 CREATE FUNCTION twin_internal.incident_of_alert() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	callers text;
-	rule record;
 BEGIN
 	GET DIAGNOSTICS callers = PG_CONTEXT;
 	/* a notice about an incident is no reason for another */
 	IF callers !~ 'twin_internal"?[.]"?raise_alert"?[(]' OR NEW.rule_name = 'incident' THEN
 		RETURN NULL;
 	END IF;
-	SELECT r.playbook, r.subject, r.is_automatic INTO rule FROM twin.alert_rules r WHERE r.rule_name = NEW.rule_name AND r.playbook IS NOT NULL;
-	IF FOUND THEN
-		PERFORM twin_internal.answer_alert(NEW, rule.playbook, rule.subject, rule.is_automatic);
+	/* where something is in the way already, nobody waits for it once more */
+	IF EXISTS (SELECT FROM twin_internal.alerts a WHERE a.answer_at IS NOT NULL) THEN
+		UPDATE twin_internal.alerts a SET answer_at = clock_timestamp() WHERE a.alert_id = NEW.alert_id;
+	ELSE
+		PERFORM twin_internal.answer_by_rule(NEW);
 	END IF;
 	RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
-	RAISE WARNING 'no incident was opened for alert %: %', NEW.alert_id, SQLERRM USING ERRCODE = SQLSTATE;
-	PERFORM twin_internal.emit_event('incident_failed', NEW.rule_name, 'open', jsonb_build_object('alert_id', NEW.alert_id, 'sqlstate', SQLSTATE, 'message', left(SQLERRM, 200)), 'high');
-	RETURN NULL;
+EXCEPTION
+	WHEN lock_not_available OR transaction_rollback OR insufficient_resources THEN
+		UPDATE twin_internal.alerts a SET answer_at = clock_timestamp() WHERE a.alert_id = NEW.alert_id;
+		RETURN NULL;
+	WHEN OTHERS THEN
+		PERFORM twin_internal.tell_unanswered(NEW, SQLSTATE, SQLERRM);
+		RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.incident_of_alert() IS 'opens the incident of an alert whose rule names a playbook';
@@ -270,6 +299,7 @@ COMMENT ON FUNCTION twin.assign_incident(text, text) IS 'gives an incident to a 
 REVOKE ALL ON FUNCTION twin_internal.begin_incident(text, text, jsonb, boolean, jsonb, text, text), twin_internal.plan_actions(text, jsonb), twin_internal.graver(text, text),
 	twin_internal.is_address(text), twin_internal.details_of_alert(twin_internal.alerts, text), twin_internal.find_incident_of(twin_internal.alerts, text, boolean),
 	twin_internal.answer_alert(twin_internal.alerts, text, text, boolean), twin_internal.incident_of_alert(),
+	twin_internal.answer_by_rule(twin_internal.alerts), twin_internal.tell_unanswered(twin_internal.alerts, text, text),
 	twin_internal.cancel_actions(text), twin.open_incident(text, jsonb, boolean), twin.approve_incident(text), twin.revert_incident(text),
 	twin.close_incident(text, text), twin.note_incident(text, text), twin.assign_incident(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.open_incident(text, jsonb, boolean), twin.approve_incident(text), twin.revert_incident(text),

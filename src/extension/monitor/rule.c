@@ -8,25 +8,19 @@
  */
 #include "monitor/rule.h"
 
-#include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "replication/logicalworker.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_check_alert_rule);
 PG_FUNCTION_INFO_V1(tsec_alert_rules_changed);
-PG_FUNCTION_INFO_V1(tsec_keep_own_alerts);
 
 #define INT8_ARRAY_OID 1016 /* pg_type has no name for it */
 
@@ -36,12 +30,8 @@ PG_FUNCTION_INFO_V1(tsec_keep_own_alerts);
 /* A batch ends with so many alerts: each takes a while. */
 #define ALERTS_OF_BATCH 16
 
-static MemoryContext context = NULL;
 static Rule *rules = NULL;
 static int rule_count = 0;
-static bool known = false;
-static uint64 generation = 1;
-static Oid relation_oid = InvalidOid;
 
 /* An alert that is due. */
 typedef struct DueAlert
@@ -59,79 +49,34 @@ static uint64 counted_to = 0;
 /* ---- reading rules ---- */
 
 static void
-note_relation_change(Datum argument, Oid relation)
+begin_rules(void)
 {
-	if (OidIsValid(relation) && OidIsValid(relation_oid) && relation != relation_oid)
-		return;
-	known = false;
-	relation_oid = InvalidOid;
-	generation++;
+	rules = palloc(RULES_MAX * sizeof(Rule));
+	rule_count = 0;
 }
 
-static void
+static bool
 take_row(HeapTuple row, TupleDesc shape)
 {
 	Rule *rule = &rules[rule_count];
-	const char *wrong = rule_compile(row, shape, rule);
+	const char *wrong;
 
+	if (rule_count == RULES_MAX)
+	{
+		ereport(LOG, (errmsg("there are more than %d alert rules; the rest is passed over", RULES_MAX)));
+		return false;
+	}
+	wrong = rule_compile(row, shape, rule);
 	if (wrong != NULL)
 		ereport(LOG,
 				(errmsg("alert rule \"%s\" cannot be read, and is passed over", rule->name == NULL ? "" : rule->name),
 				 errdetail_internal("%s", wrong)));
 	else if (rule->is_enabled && rule->is_threshold)
 		rule_count++;
+	return true;
 }
 
-static void
-read_rows(void)
-{
-	Oid namespace = get_namespace_oid(TSEC_SCHEMA, true);
-	Relation relation;
-	SysScanDesc scan;
-	HeapTuple row;
-
-	relation_oid = OidIsValid(namespace) ? get_relname_relid("alert_rules", namespace) : InvalidOid;
-	rule_count = 0;
-	rules = palloc(RULES_MAX * sizeof(Rule));
-	if (!OidIsValid(relation_oid))
-		return;
-	relation = table_open(relation_oid, AccessShareLock);
-	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		if (rule_count == RULES_MAX)
-		{
-			ereport(LOG, (errmsg("there are more than %d alert rules; the rest is passed over", RULES_MAX)));
-			break;
-		}
-		take_row(row, RelationGetDescr(relation));
-	}
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-}
-
-/* Reads everything when there is news. */
-static void
-refresh(void)
-{
-	MemoryContext fresh;
-	MemoryContext outer;
-	uint64 before;
-
-	if (likely(known))
-		return;
-	fresh = AllocSetContextCreate(TopMemoryContext, "twin_security alert rules", ALLOCSET_SMALL_SIZES);
-	outer = MemoryContextSwitchTo(fresh);
-	before = generation; /* opening the table may itself bring news */
-	if (context != NULL)
-		MemoryContextDelete(context);
-	context = fresh;
-	rules = NULL;
-	rule_count = 0;
-	read_rows();
-	MemoryContextSwitchTo(outer);
-	known = before == generation;
-}
+static TableCache table = {.table = "alert_rules", .begin = begin_rules, .take_row = take_row};
 
 /* ---- counting ---- */
 
@@ -145,7 +90,7 @@ hash_of(const DueAlert *alert)
 		uint64 subject;
 		uint32 database;
 		uint32 is_role;
-	} whole = {alert->rule->hash, 0, MyDatabaseId, alert->about.subject_is[0] == 'r'};
+	} whole = {alert->rule->hash, 0, MyDatabaseId, strcmp(alert->about.subject_is, "role") == 0};
 
 	if (alert->about.subject != NULL)
 		whole.subject = windows_hash(alert->about.subject, strlen(alert->about.subject));
@@ -209,7 +154,7 @@ watch(const WatchedEvent *event)
 void
 rule_begin_batch(int64 leaf)
 {
-	refresh();
+	base_refresh_table(&table);
 	due = NIL; /* its memory went with the last transaction */
 	counted_to = (uint64) leaf;
 }
@@ -313,7 +258,7 @@ void
 rule_init(void)
 {
 	windows_init();
-	base_watch_relations(note_relation_change);
+	base_add_table_cache(&table);
 	monitor_add_watcher(watch, raise_due);
 }
 
@@ -344,16 +289,4 @@ tsec_alert_rules_changed(PG_FUNCTION_ARGS)
 	base_require_trigger(fcinfo, "alert_rules_changed");
 	base_tell_sessions(RelationGetRelid(((TriggerData *) fcinfo->context)->tg_relation));
 	PG_RETURN_POINTER(NULL);
-}
-
-/* keep_own_alerts(): trigger that lets no subscription bring alerts of another database, under numbers that are taken here */
-Datum
-tsec_keep_own_alerts(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = (TriggerData *) fcinfo->context;
-
-	base_require_trigger(fcinfo, "keep_own_alerts");
-	if (IsLogicalWorker())
-		PG_RETURN_POINTER(NULL);
-	PG_RETURN_POINTER(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple);
 }

@@ -18,7 +18,10 @@
 
 extern void stream_init(void);
 
-/* Does something in a subtransaction.  False: it raised, which the log says, and it is undone. */
+/*
+ * Does something in a subtransaction.  False: it raised, which the log says, and it is undone.  What stands in the way and
+ * passes (locks, full disks) it raises itself, so that the whole batch comes again later; for hours, not for ever.
+ */
 extern bool stream_try(void (*work)(void *argument), void *argument, const char *what);
 
 /* For who watches first: has the batch end with the event that is shown, because what it leads to takes time. */
@@ -42,6 +45,9 @@ typedef struct StreamBatch
 /* Where this database's stream is; at the log's end when it has not begun, or that was cut off.  False: it must wait. */
 extern bool stream_read_position(int64 *position);
 extern void stream_write_position(int64 position);
+
+/* Takes the tables that a batch may write to, before its events are counted: who has locked one costs no counting again. */
+extern void stream_hold_tables(void);
 
 /* Columns of a row "e" for stream_row_event(), and where such rows lie. */
 #define STREAM_COLUMNS                                                                         \
@@ -70,6 +76,18 @@ extern int64 windows_leaf(int64 position);
 /* A batch is about to be counted; it is committed, and they reflect the log up to this leaf. */
 extern void windows_begin(void);
 extern void windows_settle(int64 next_leaf);
+
+/* What keeps the stream from going on from a leaf: kept in shared memory, because each attempt may be another process's. */
+typedef struct StreamTrouble
+{
+	int64 leaf;
+	TimestampTz since; /* 0: nothing does */
+	int32 attempts;    /* that failed for what does not pass */
+} StreamTrouble;
+
+/* What is known of a leaf; and notes it. */
+extern StreamTrouble windows_trouble(int64 leaf);
+extern void windows_note_trouble(const StreamTrouble *trouble);
 
 /* Counts an event of a subject of a rule, known by a hash that nobody can aim at.  True: often enough, and not told yet. */
 extern bool windows_count(uint64 hash, const WindowPolicy *policy, const WindowEvent *event, WindowCount *reached);
@@ -102,7 +120,8 @@ typedef enum RuleSubject
 {
 	SUBJECT_ANY,
 	SUBJECT_ADDRESS,
-	SUBJECT_USER
+	SUBJECT_USER,
+	SUBJECT_RESOURCE
 } RuleSubject;
 
 /* "login_failure", "token_*" */
@@ -150,7 +169,7 @@ extern bool condition_holds(const RuleCondition *conditions, int count, const Wa
 typedef struct RuleSubjectOf
 {
 	char *subject;          /* NULL: anybody */
-	const char *subject_is; /* any, address, user (of the product) or role (of the database) */
+	const char *subject_is; /* any, address, user (of the product), role (of the database), resource */
 } RuleSubjectOf;
 
 /* Whom an event is about, for a rule, in the current memory context; false: nobody. */

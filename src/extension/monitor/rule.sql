@@ -21,8 +21,6 @@ INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject
 	('configuration_changes', '{configuration_change,alert_rule_changed,rate_limit_changed,rate_limit_removed,topic_changed,topic_removed,token_key_*,address_unlocked,extension_*,library_loaded}',
 		1, '1 hour', 'user', 'medium', '1 hour', NULL, false, 'threshold',
 		'Settings, limits, rules, token keys or extensions are changed: told once an hour.'),
-	('integrity_failure', '{integrity_failure,keyring_tampered,wrong_key}', 1, '1 hour', 'any', 'critical', '15 minutes', NULL, false, 'threshold',
-		'Encrypted data, the keyring or the audit log is not what it was.'),
 	('token_reuse', '{token_reuse}', 1, '1 hour', 'user', 'critical', '15 minutes', 'privilege_escalation', false, 'threshold',
 		'A refresh token came twice: somebody has a copy.'),
 	('audit_silenced', '{audit_disabled,audit_log_opened,audit_sealing_delayed,audit_epoch_requested,events_dropped}', 1, '1 hour', 'any', 'critical', '15 minutes', NULL, false, 'threshold',
@@ -31,6 +29,13 @@ INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject
 		'A retention policy could not be applied, or was not for twice as long as it should.'),
 	('unusual_access_patterns', '{read,decrypt,permission_denied,login_success,create,update,delete}', 1, '1 hour', 'user', 'high', '1 day', 'data_breach', false, 'learned',
 		'Somebody''s access is unlike his own so far.');
+
+/* Values under the key "literal" are anybody's, who may make as many broken ones as he likes; and what happens to one key keeps nobody from hearing of another. */
+INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject, severity, cooldown, conditions, description) VALUES
+	('integrity_failure', '{integrity_failure,wrong_key}', 1, '1 hour', 'resource', 'critical', '15 minutes', '{"resource": {"not": "literal"}}',
+		'Encrypted data or the audit log is not what it was, or a wrong key was given: told for each key.'),
+	('keyring_tampered', '{keyring_tampered}', 1, '1 hour', 'resource', 'critical', '15 minutes', '{}',
+		'The keyring is not what it was: told for each key.');
 
 SELECT twin_internal.keep_seeds('twin.alert_rules', 'rule_name');
 

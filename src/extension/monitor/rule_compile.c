@@ -115,6 +115,8 @@ subject_of(const char *word)
 {
 	if (strcmp(word, "address") == 0) /* public: a word of the table */
 		return SUBJECT_ADDRESS;
+	if (strcmp(word, "resource") == 0) /* public: likewise */
+		return SUBJECT_RESOURCE;
 	return strcmp(word, "user") == 0 ? SUBJECT_USER : SUBJECT_ANY; /* public: likewise */
 }
 

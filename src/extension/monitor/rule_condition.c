@@ -1,6 +1,7 @@
 /*
  * rule_condition.c
- *		Conditions of a rule: fields of an event, each of which must be a value, or one of several.
+ *		Conditions of a rule: fields of an event, each of which must be a value, or one of several; or {"not": ...}, none of
+ *		them.
  *
  * A field is a column of the event by its name, or "details.NAME".  Values are compared as texts: 5 and "5" are the same;
  * null means that the event has no such value.  An address is compared as one, with addresses, networks and the word local.
@@ -55,11 +56,20 @@ struct RuleCondition
 	const Field *field;
 	const char **values; /* NULL: no value */
 	int value_count;
+	bool is_not; /* none of the values */
 };
 
 /* ---- compiling ---- */
 
-static const char not_a_value[] = "a condition is a value, or an array of values";
+static const char not_a_value[] = "a condition is a value, an array of values, or {\"not\": either}";
+
+/* Where in the conditions' JSON the compiler is. */
+typedef struct Place
+{
+	RuleCondition *condition; /* NULL: before the first */
+	bool in_object;           /* of a condition */
+	bool in_array;
+} Place;
 
 /* A scalar as text, NULL for null; false for what is none. */
 static bool
@@ -118,15 +128,61 @@ find_field(const char *key, RuleCondition *condition)
 	return condition->field != NULL;
 }
 
+/* Takes a key: a field's name, or "not" within its condition.  NULL, or what is wrong with it. */
+static const char *
+take_key(Place *place, RuleCondition *next, const JsonbValue *key)
+{
+	char *name = pnstrdup(key->val.string.val, key->val.string.len);
+
+	if (place->in_object)
+	{
+		if (place->condition->is_not || strcmp(name, "not") != 0) /* public: a word of conditions */
+			return not_a_value;
+		place->condition->is_not = true;
+		return NULL;
+	}
+	place->condition = next;
+	next->values = palloc(VALUES_MAX * sizeof(char *));
+	return find_field(name, next) ? NULL : psprintf("\"%.100s\" is no field of an event", name);
+}
+
+/* Takes the beginning of an array or object, or their end. */
+static const char *
+take_bracket(Place *place, JsonbIteratorToken token)
+{
+	const char *wrong = NULL;
+
+	if (place->condition == NULL)
+		return NULL; /* that of all conditions */
+	switch (token)
+	{
+		case WJB_BEGIN_OBJECT:
+			if (place->in_object || place->in_array)
+				wrong = not_a_value;
+			place->in_object = true;
+			break;
+		case WJB_END_OBJECT:
+			if (place->in_object && !place->condition->is_not)
+				wrong = not_a_value;
+			place->in_object = false;
+			break;
+		default:
+			if (place->in_array && token == WJB_BEGIN_ARRAY)
+				wrong = not_a_value;
+			place->in_array = token == WJB_BEGIN_ARRAY;
+			break;
+	}
+	return wrong;
+}
+
 const char *
 condition_compile(const Jsonb *json, RuleCondition **conditions, int *count)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
 	JsonbIteratorToken token;
 	JsonbValue value;
-	RuleCondition *condition = NULL;
+	Place place = {NULL};
 	const char *wrong = NULL;
-	bool in_array = false;
 
 	*count = 0;
 	*conditions = NULL;
@@ -139,26 +195,15 @@ condition_compile(const Jsonb *json, RuleCondition **conditions, int *count)
 		switch (token)
 		{
 			case WJB_KEY:
-				condition = &(*conditions)[(*count)++];
-				condition->values = palloc(VALUES_MAX * sizeof(char *));
-				if (!find_field(pnstrdup(value.val.string.val, value.val.string.len), condition))
-					wrong = psprintf("\"%.*s\" is no field of an event", Min(value.val.string.len, 100),
-									 value.val.string.val);
+				wrong = take_key(&place, &(*conditions)[*count], &value);
+				*count += place.in_object ? 0 : 1;
 				break;
 			case WJB_VALUE:
 			case WJB_ELEM:
-				wrong = add_value(condition, &value);
-				break;
-			case WJB_BEGIN_OBJECT:
-			case WJB_BEGIN_ARRAY:
-				if (in_array || (condition != NULL && token == WJB_BEGIN_OBJECT))
-					wrong = not_a_value;
-				in_array = token == WJB_BEGIN_ARRAY;
-				break;
-			case WJB_END_ARRAY:
-				in_array = false;
+				wrong = add_value(place.condition, &value);
 				break;
 			default:
+				wrong = take_bracket(&place, token);
 				break;
 		}
 	return wrong;
@@ -224,11 +269,11 @@ one_holds(const RuleCondition *condition, const WatchedEvent *event)
 	const char *text;
 
 	if (!field_text(condition, event, &text))
-		return false;
+		return condition->is_not;
 	for (int i = 0; i < condition->value_count; i++)
 		if (is_value(condition, text, condition->values[i]))
-			return true;
-	return false;
+			return !condition->is_not;
+	return condition->is_not;
 }
 
 bool

@@ -6,7 +6,7 @@
 
 #include "mb/pg_wchar.h"
 
-/* Of a user's name only so much is counted by. */
+/* Of a name only so much is counted by. */
 #define SUBJECT_MAX 512
 
 /* What an address counts as: IPv6 by its /64, and no address is that of a unix socket. */
@@ -50,6 +50,11 @@ rule_find_subject(const Rule *rule, const WatchedEvent *event, RuleSubjectOf *ab
 		/* a role of the database may have the name of somebody's account */
 		about->subject_is = event->username != NULL ? "user" : "role";
 		about->subject = clipped(name);
+	}
+	else if (rule->subject == SUBJECT_RESOURCE && event->resource != NULL)
+	{
+		about->subject_is = "resource";
+		about->subject = clipped(event->resource);
 	}
 	return true;
 }

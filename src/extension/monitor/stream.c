@@ -6,7 +6,8 @@
  * transaction in which watchers write, so after a crash, a rollback or a promotion the log itself says what was missed.
  * One call shows one batch, as large as takes a few hundredths of a second, so that the ring is emptied in between.
  *
- * What a watcher raises costs it the batch and nobody else anything: see monitor.h.
+ * What a watcher raises costs it the batch and nobody else anything: see monitor.h.  What passes by itself costs no event:
+ * then the stream stands still where it is, and tries again.
  */
 #include "monitor/rule.h"
 
@@ -35,10 +36,17 @@ static int watcher_count = 0;
 
 static int batch_rows = ROWS_FIRST;
 
-/* How often reading failed at one place: then its rows are read one by one, and the one at fault is passed over at last. */
+/*
+ * Where reading fails rows are read one by one, and the one at fault is passed over after so many attempts; where something
+ * is in the way that passes, such as a lock, after so long.
+ */
 #define ATTEMPTS_MAX 5
-static int64 attempted_at = -1;
-static int attempts = 0;
+#define PATIENCE_MS (6 * 60 * 60 * 1000)
+
+/* From which leaf on the stream is going on, -1 for none, and what is known of trouble there. */
+static int64 shown_from = -1;
+static StreamTrouble trouble;
+static bool is_reading = false;
 
 /* Whether the batch ends with the event that is being shown. */
 static bool ends_here = false;
@@ -53,11 +61,28 @@ monitor_add_watcher(MonitorWatch watch, MonitorBatchEnd end_of_batch)
 
 /* ---- showing ---- */
 
-/* Logs what was raised; not what ends this process's work. */
+/* Whether an error says that something is in the way now: locks, deadlocks, memory, disks, somebody who ends this. */
+static bool
+is_passing(int sqlstate)
+{
+	int category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || category == ERRCODE_TO_CATEGORY(ERRCODE_TRANSACTION_ROLLBACK) ||
+		   category == ERRCODE_INSUFFICIENT_RESOURCES || category == ERRCODE_OPERATOR_INTERVENTION;
+}
+
+static bool
+is_out_of_patience(void)
+{
+	return trouble.since != 0 && TimestampDifferenceExceeds(trouble.since, GetCurrentTimestamp(), PATIENCE_MS);
+}
+
+/* Logs what was raised; not what ends this process's work, nor what passes. */
 static void
 tell_failure(const char *what, ErrorData *error)
 {
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		(is_passing(error->sqlerrcode) && !is_out_of_patience()))
 		ReThrowError(error);
 	ereport(LOG, (errcode(error->sqlerrcode), errmsg("%s: %s", what, error->message),
 				  error->context == NULL ? 0 : errcontext("%s", error->context)));
@@ -175,18 +200,20 @@ show_from(int64 leaf, int64 end, void (*to)(StreamBatch *batch))
 {
 	StreamBatch batch = {0};
 	const WatchedEvent *last;
+	bool gives_up;
 
-	if (leaf != attempted_at)
-		attempts = 0;
-	attempted_at = leaf;
-	stream_read_ledger(&batch, leaf, end, attempts > 0 ? 1 : batch_rows);
+	shown_from = leaf;
+	trouble = windows_trouble(leaf);
+	gives_up = is_out_of_patience();
+	stream_read_ledger(&batch, leaf, end, trouble.attempts > 0 || gives_up ? 1 : batch_rows);
 	if (batch.count == 0)
 		return -1;
-	if (attempts < ATTEMPTS_MAX)
+	if (trouble.attempts < ATTEMPTS_MAX)
 	{
-		attempts++;
+		is_reading = true;
 		stream_read_events(&batch);
-		attempts = 0;
+		is_reading = false;
+		stream_hold_tables();
 		rule_begin_batch(leaf);
 		windows_begin();
 		to(&batch);
@@ -220,6 +247,40 @@ go_on(void)
 	return next;
 }
 
+/* Notes that the stream could not go on, for the next attempt. */
+static void
+note_trouble(int sqlstate)
+{
+	if (shown_from < 0)
+		return;
+	if (trouble.since == 0)
+		trouble.since = GetCurrentTimestamp();
+	if (is_reading && (!is_passing(sqlstate) || is_out_of_patience()))
+		trouble.attempts++;
+	windows_note_trouble(&trouble);
+}
+
+/* The same as go_on(). */
+static int64
+try_to_go_on(void)
+{
+	volatile int64 next = -1;
+
+	shown_from = -1;
+	is_reading = false;
+	PG_TRY();
+	{
+		next = go_on();
+	}
+	PG_CATCH();
+	{
+		note_trouble(geterrcode());
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return next;
+}
+
 /* The follower. */
 static TimestampTz
 follow_log(void)
@@ -230,7 +291,7 @@ follow_log(void)
 
 	INSTR_TIME_SET_CURRENT(begin);
 	event_begin_work("watching security events");
-	next = go_on();
+	next = try_to_go_on();
 	HOLD_INTERRUPTS(); /* what is committed is counted */
 	event_end_work();
 	if (next >= 0)

@@ -66,6 +66,18 @@ stream_write_position(int64 position)
 			   SPI_OK_UPDATE);
 }
 
+void
+stream_hold_tables(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	stream_run(&plan,
+			   "LOCK TABLE twin_internal.alerts, twin_internal.unannounced_alerts, twin_internal.alert_deliveries, "
+			   "twin_internal.access_profiles, twin_internal.access_excuses, twin_internal.access_model "
+			   "IN ROW EXCLUSIVE MODE",
+			   0, NULL, NULL, NULL, SPI_OK_UTILITY);
+}
+
 /* Where this database's stream is: at the log's end when it has not begun, or that was cut off; false: it must wait. */
 bool
 stream_read_position(int64 *position)

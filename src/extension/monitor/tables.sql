@@ -8,12 +8,12 @@ CREATE TABLE twin.alert_rules (
 	event_types text[] NOT NULL CHECK (pg_catalog.cardinality(event_types) BETWEEN 1 AND 100 AND pg_catalog.array_position(event_types, NULL) IS NULL),
 	threshold integer NOT NULL DEFAULT 1 CHECK (threshold BETWEEN 1 AND 1000000),
 	period interval NOT NULL DEFAULT '1 hour' CHECK (period BETWEEN interval '1 second' AND interval '31 days'),
-	subject text NOT NULL DEFAULT 'any' CHECK (subject IN ('address', 'user', 'any')),
+	subject text NOT NULL DEFAULT 'any' CHECK (subject IN ('address', 'user', 'resource', 'any')),
 	severity text NOT NULL DEFAULT 'medium' CHECK (severity IN ('info', 'low', 'medium', 'high', 'critical')),
 	cooldown interval NOT NULL DEFAULT '1 hour' CHECK (cooldown BETWEEN interval '0' AND interval '31 days'),
 	playbook text,
 	enabled boolean NOT NULL DEFAULT true,
-	conditions jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(conditions) = 'object'),	/* field of the event -> value, or array of values */
+	conditions jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(conditions) = 'object'),	/* field of the event -> value, array of values, or {"not": either} */
 	is_automatic boolean NOT NULL DEFAULT false,	/* the playbook runs by itself; else an incident waits for approval */
 	description text,
 	detector text NOT NULL DEFAULT 'threshold',	/* what decides: counting, or what was learned of somebody's access */
@@ -26,19 +26,28 @@ CREATE TABLE twin_internal.alerts (
 	rule_name text NOT NULL,
 	raised_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	severity text NOT NULL,
-	subject text,	/* an address, a user, null for any */
+	subject text,	/* an address, a user, a resource, null for any */
 	count bigint NOT NULL,
 	event_ids bigint[] NOT NULL,
 	incident_id text,
 	delivered_at timestamptz,
 	details jsonb NOT NULL,
 	is_false boolean NOT NULL DEFAULT false,	/* an analyst said so */
-	event_time timestamptz	/* of the last of the events: the cooldown counts from here */
+	event_time timestamptz,	/* of the last of the events: the cooldown counts from here */
+	answer_at timestamptz	/* when its incident is tried again that something was in the way of; null: no more */
 );
 COMMENT ON TABLE twin_internal.alerts IS 'alerts that rules raised';
 COMMENT ON SEQUENCE twin_internal.alerts_alert_id_seq IS 'numbers of alerts';
 CREATE INDEX alerts_subject ON twin_internal.alerts (rule_name, subject, alert_id);
 CREATE INDEX alerts_raised_at ON twin_internal.alerts (raised_at);
+CREATE INDEX alerts_answer_at ON twin_internal.alerts (answer_at) WHERE answer_at IS NOT NULL;
+SELECT twin_internal.keep_from_publishers('twin_internal.alerts');
+
+CREATE TABLE twin_internal.unannounced_alerts (
+	alert_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE twin_internal.unannounced_alerts IS 'alerts that NOTIFY did not tell of yet';
+SELECT twin_internal.keep_from_publishers('twin_internal.unannounced_alerts');
 
 CREATE VIEW twin.alerts AS
 	SELECT a.alert_id, a.rule_name, a.raised_at, a.severity, a.subject, a.count, a.event_ids, a.incident_id, a.delivered_at, a.details, a.is_false

@@ -14,8 +14,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(tsec_excuse_access);
-
 /* An event of the batch, and whose it is. */
 typedef struct Noted
 {
@@ -185,42 +183,4 @@ void
 unusual_init(void)
 {
 	monitor_add_watcher(watch, end_batch);
-}
-
-/* ---- mark_alert_false() ---- */
-
-/* The features that an alert's details name; one that they do not name is as always. */
-static void
-take_features(const Jsonb *details, float features[ANOMALY_FEATURES])
-{
-	JsonbValue space;
-	JsonbValue *all = !JB_ROOT_IS_OBJECT(details)
-						  ? NULL
-						  : getKeyJsonValueFromContainer(unconstify(JsonbContainer *, &details->root), "features",
-														 strlen("features"), &space);
-
-	if (all == NULL || all->type != jbvBinary || !JsonContainerIsObject(all->val.binary.data))
-		ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("an alert of unusual access names no features")));
-	for (int i = 0; i < ANOMALY_FEATURES; i++)
-		features[i] =
-			(float) Min(unusual_number(all->val.binary.data, anomaly_feature_names[i]), (double) ANOMALY_FEATURE_MAX);
-}
-
-/* excuse_access(profile bytea, details jsonb) -> bytea: to the profile an alert's features are as always from its hour on */
-Datum
-tsec_excuse_access(PG_FUNCTION_ARGS)
-{
-	bytea *bytes = PG_GETARG_BYTEA_PP(0);
-	Jsonb *details = PG_GETARG_JSONB_P(1);
-	bytea *result = palloc(VARHDRSZ + ANOMALY_PROFILE_SIZE);
-	float features[ANOMALY_FEATURES];
-	AnomalyProfile profile;
-
-	take_features(details, features);
-	if (!anomaly_read_profile(bytes_of(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)), &profile))
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a profile of somebody's access is damaged")));
-	anomaly_excuse(&profile, (uint32) Min(unusual_number(&details->root, "window_hour"), PG_INT32_MAX), features);
-	SET_VARSIZE(result, VARHDRSZ + ANOMALY_PROFILE_SIZE);
-	anomaly_write_profile(&profile, (uint8 *) VARDATA(result));
-	PG_RETURN_BYTEA_P(result);
 }

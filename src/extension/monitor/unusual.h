@@ -59,6 +59,11 @@ extern void unusual_keep_model(int windows_learned);
 extern void unusual_load(UnusualProfile **kept, int count);
 extern void unusual_store(UnusualProfile **kept, int count);
 
+/* ---- unusual_excuse.c ---- */
+
+/* To a profile, what an alert's details name is as always from its hour on; false where they name no features. */
+extern bool unusual_excuse(AnomalyProfile *profile, const Jsonb *details);
+
 /* ---- unusual_alert.c ---- */
 
 /* Raises an alert of the open window, unless the rule is off or quiet. */

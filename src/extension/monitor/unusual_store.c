@@ -246,6 +246,28 @@ take_row(UnusualProfile *kept, uint64 row)
 	anomaly_profile_init(&kept->profile);
 }
 
+/* Takes what analysts said of these users into their profiles; a word that cannot be read says nothing. */
+static void
+take_excuses(UnusualProfile **kept, Oid types[], Datum values[])
+{
+	static SPIPlanPtr plan = NULL;
+	bool null;
+
+	stream_run(
+		&plan,
+		"DELETE FROM twin_internal.access_excuses e USING unnest($1, $2) WITH ORDINALITY u (username, is_role, "
+		"number) WHERE e.username = u.username AND e.is_role = u.is_role RETURNING u.number, e.details",
+		2, types, values, NULL, SPI_OK_DELETE_RETURNING);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[row];
+		int64 number = DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &null));
+		Jsonb *details = DatumGetJsonbP(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &null));
+
+		(void) unusual_excuse(&kept[number - 1]->profile, details);
+	}
+}
+
 void
 unusual_load(UnusualProfile **kept, int count)
 {
@@ -269,6 +291,7 @@ unusual_load(UnusualProfile **kept, int count)
 	for (uint64 row = 0; row < SPI_processed; row++)
 		take_row(kept[DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &null)) - 1],
 				 row);
+	take_excuses(kept, types, values);
 }
 
 /* Makes room for some more. */

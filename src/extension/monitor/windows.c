@@ -32,6 +32,7 @@ typedef struct WindowOwner
 	Oid database;
 	int64 leaf; /* they reflect the log up to here */
 	uint64 used_at;
+	StreamTrouble trouble; /* beside them: of the database's stream */
 } WindowOwner;
 
 typedef struct WindowTable
@@ -108,7 +109,7 @@ own_place(void)
 		if (owner->used_at < oldest->used_at)
 			oldest = owner;
 	}
-	*oldest = (WindowOwner){.database = MyDatabaseId, .leaf = NOBODY_KNOWS};
+	*oldest = (WindowOwner){.database = MyDatabaseId, .leaf = NOBODY_KNOWS, .trouble = {.leaf = NOBODY_KNOWS}};
 	return oldest;
 }
 
@@ -185,6 +186,25 @@ void
 windows_settle(int64 next_leaf)
 {
 	note_leaf(next_leaf);
+}
+
+StreamTrouble
+windows_trouble(int64 leaf)
+{
+	StreamTrouble trouble;
+
+	LWLockAcquire(&table->owners_lock.lock, LW_EXCLUSIVE);
+	trouble = own_place()->trouble;
+	LWLockRelease(&table->owners_lock.lock);
+	return trouble.leaf == leaf ? trouble : (StreamTrouble){.leaf = leaf};
+}
+
+void
+windows_note_trouble(const StreamTrouble *trouble)
+{
+	LWLockAcquire(&table->owners_lock.lock, LW_EXCLUSIVE);
+	own_place()->trouble = *trouble;
+	LWLockRelease(&table->owners_lock.lock);
 }
 
 /* ---- counting ---- */

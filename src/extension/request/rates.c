@@ -3,11 +3,6 @@
  *		twin.rate_limits, as this session last read it, and taking from what it
  *		allows.
  *
- * The table is small and read whole with a catalog snapshot: the newest
- * committed state plus the transaction's own changes.  A trigger on it
- * invalidates its relcache entry in every session, which is the news upon
- * which it is read again.
- *
  * Of the limits of a route two count, each by itself: the one that fits most
  * closely, and the one of every route ('*').  A limit's subject is its route
  * and whoever asks, so what one route takes another keeps.
@@ -16,15 +11,9 @@
 
 #include "limit/limit.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -52,28 +41,9 @@ typedef struct Rule
 	RateLimit rate;
 } Rule;
 
-static MemoryContext context = NULL;
 static Rule *rules = NULL;
 static int rule_count = 0;
-static bool known = false;
-static uint64 generation = 1;
-static Oid relation_oid = InvalidOid;
-
-static void
-note_relation_change(Datum argument, Oid relation)
-{
-	if (OidIsValid(relation) && OidIsValid(relation_oid) && relation != relation_oid)
-		return;
-	known = false;
-	relation_oid = InvalidOid;
-	generation++;
-}
-
-void
-rates_init(void)
-{
-	base_watch_relations(note_relation_change);
-}
+static int room = 0;
 
 /* What the running request took from the limit of its own route and address. */
 static struct
@@ -100,22 +70,33 @@ rates_forget_taken(void)
 
 /* ---- reading ---- */
 
-/* Takes a row; one that the table's constraints would not let in limits nothing. */
 static void
-take_row(TupleDesc shape, HeapTuple row)
+begin_rules(void)
+{
+	room = 16;
+	rules = palloc(sizeof(Rule) * room);
+	rule_count = 0;
+}
+
+/* Takes a row; one that the table's constraints would not let in limits nothing. */
+static bool
+take_row(HeapTuple row, TupleDesc shape)
 {
 	Datum values[RATES_BURST];
 	bool nulls[RATES_BURST];
-	Rule *rule = &rules[rule_count];
+	Rule *rule;
 	Interval *period;
 	char *scope;
 	double nanoseconds;
 
+	if (rule_count == room)
+		rules = repalloc(rules, sizeof(Rule) * (room *= 2));
+	rule = &rules[rule_count];
 	for (int i = 0; i < RATES_BURST; i++)
 	{
 		values[i] = heap_getattr(row, i + 1, shape, &nulls[i]);
 		if (nulls[i])
-			return;
+			return true;
 	}
 	period = DatumGetIntervalP(values[RATES_PERIOD - 1]);
 	nanoseconds = 1e3 * period->time + 1e9 * SECS_PER_DAY * (period->day + (double) DAYS_PER_MONTH * period->month);
@@ -123,7 +104,7 @@ take_row(TupleDesc shape, HeapTuple row)
 	rule->rate.burst = (uint32) DatumGetInt32(values[RATES_BURST - 1]);
 	if (nanoseconds < 1000 || nanoseconds > (double) LIMIT_TIME_MAX || rule->rate.requests == 0 ||
 		rule->rate.burst == 0)
-		return;
+		return true;
 	rule->rate.period = (int64) nanoseconds;
 	scope = TextDatumGetCString(values[RATES_SCOPE - 1]);
 	rule->kind = strcmp(scope, "user") == 0 ? LIMIT_RATE_USER : LIMIT_RATE_ADDRESS;
@@ -131,56 +112,15 @@ take_row(TupleDesc shape, HeapTuple row)
 	rule->length = strlen(rule->route);
 	rule->is_global = strcmp(rule->route, "*") == 0;
 	rule_count++;
+	return true;
 }
 
-/* Reads every row. */
-static void
-read_rows(void)
+static TableCache table = {.table = "rate_limits", .begin = begin_rules, .take_row = take_row};
+
+void
+rates_init(void)
 {
-	Oid namespace = get_namespace_oid(TSEC_SCHEMA, true);
-	int room = 16;
-	Relation relation;
-	SysScanDesc scan;
-	HeapTuple row;
-
-	relation_oid = OidIsValid(namespace) ? get_relname_relid("rate_limits", namespace) : InvalidOid;
-	rule_count = 0;
-	rules = palloc(sizeof(Rule) * room);
-	if (!OidIsValid(relation_oid))
-		return;
-	relation = table_open(relation_oid, AccessShareLock);
-	scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(row = systable_getnext(scan)))
-	{
-		if (rule_count == room)
-			rules = repalloc(rules, sizeof(Rule) * (room *= 2));
-		take_row(RelationGetDescr(relation), row);
-	}
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-}
-
-/* Reads everything when there is news. */
-static void
-refresh(void)
-{
-	MemoryContext fresh;
-	MemoryContext outer;
-	uint64 before;
-
-	if (likely(known))
-		return;
-	fresh = AllocSetContextCreate(TopMemoryContext, "twin_security rate limits", ALLOCSET_SMALL_SIZES);
-	outer = MemoryContextSwitchTo(fresh);
-	before = generation; /* opening the table may itself bring news */
-	if (context != NULL)
-		MemoryContextDelete(context);
-	context = fresh;
-	rules = NULL;
-	rule_count = 0;
-	read_rows();
-	MemoryContextSwitchTo(outer);
-	known = before == generation;
+	base_add_table_cache(&table);
 }
 
 /* ---- taking ---- */
@@ -221,7 +161,7 @@ take(LimitKind kind, const char *route, size_t route_length, const void *subject
 	const Rule *closest = NULL;
 	unsigned best = 0;
 
-	refresh();
+	base_refresh_table(&table);
 	for (int i = 0; i < rule_count; i++)
 	{
 		const Rule *rule = &rules[i];
