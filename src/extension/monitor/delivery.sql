@@ -9,6 +9,9 @@
  *
  * Channels do not travel with a dump (whoever notifies for the restored database registers his own), so restored alerts
  * make no deliveries; the deliveries themselves travel.
+ *
+ * What is settled is kept for a while, for people who ask: a delivered one ninety days from when it was worth telling, a
+ * dead one a year.
  */
 
 CREATE TABLE twin_internal.alert_channels (
@@ -35,13 +38,17 @@ CREATE TABLE twin_internal.alert_deliveries (
 	claim uuid,	/* whose attempt it is */
 	worth_since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),	/* max_age counts from here */
 	delivered_at timestamptz,
+	urgency smallint NOT NULL,	/* of the alert's severity: who is told first */
 	last_error text CHECK (pg_catalog.octet_length(last_error) <= 1000),
 	UNIQUE (alert_id, channel)
 );
 COMMENT ON TABLE twin_internal.alert_deliveries IS 'one row for each alert and channel that is, was or could not be told of it';
 SELECT twin_internal.keep_from_publishers('twin_internal.alert_deliveries');
 COMMENT ON SEQUENCE twin_internal.alert_deliveries_delivery_id_seq IS 'numbers of deliveries';
+CREATE INDEX alert_deliveries_urgent ON twin_internal.alert_deliveries (channel, urgency, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX alert_deliveries_due ON twin_internal.alert_deliveries (channel, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX alert_deliveries_old ON twin_internal.alert_deliveries (channel, worth_since) WHERE state = 'pending';
+CREATE INDEX alert_deliveries_settled ON twin_internal.alert_deliveries (state, worth_since) WHERE state <> 'pending';
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alert_deliveries', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alert_deliveries_delivery_id_seq', '');
@@ -59,19 +66,26 @@ COMMENT ON VIEW twin.alert_channels IS 'channels that a twin_notifier registered
 
 /* ---- which channels an alert is for ---- */
 
+CREATE FUNCTION twin_internal.urgency(severity text) RETURNS smallint
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT array_position('{info,low,medium,high,critical}'::text[], severity)::smallint;
+	END;
+COMMENT ON FUNCTION twin_internal.urgency(text) IS 'severities as numbers, 1 to 5: the more the worse';
+
 CREATE FUNCTION twin_internal.channel_wants(wanting twin_internal.alert_channels, rule_name text, severity text) RETURNS boolean
 	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT (wanting.rules IS NULL OR rule_name = ANY (wanting.rules))
-			AND array_position('{info,low,medium,high,critical}'::text[], severity) >= array_position('{info,low,medium,high,critical}'::text[], wanting.min_severity);
+			AND twin_internal.urgency(severity) >= twin_internal.urgency(wanting.min_severity);
 	END;
 COMMENT ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text) IS 'whether a channel is told of alerts of a rule and severity';
 
 CREATE FUNCTION twin_internal.deliver_alert() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	INSERT INTO twin_internal.alert_deliveries (alert_id, channel)
-		SELECT NEW.alert_id, c.channel FROM twin_internal.alert_channels c WHERE twin_internal.channel_wants(c, NEW.rule_name, NEW.severity) ORDER BY c.channel;
+	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, urgency)
+		SELECT NEW.alert_id, c.channel, twin_internal.urgency(NEW.severity) FROM twin_internal.alert_channels c WHERE twin_internal.channel_wants(c, NEW.rule_name, NEW.severity) ORDER BY c.channel;
 	RETURN NULL;
 END
 $$;
@@ -107,92 +121,160 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.hold_alerts() IS 'no alert is raised, and none is about to be, until the transaction ends';
 
-CREATE FUNCTION twin_internal.tell_new_channel(named_channel text) RETURNS void
+CREATE FUNCTION twin_internal.try_to_hold_alerts() RETURNS boolean
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM twin_internal.hold_alerts();
-	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, worth_since)
-		SELECT a.alert_id, c.channel, a.raised_at FROM twin_internal.alert_channels c
+	RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+	RETURN false;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.try_to_hold_alerts() IS 'hold_alerts(), unless somebody keeps alerts to himself for longer than one waits';
+
+CREATE FUNCTION twin_internal.tell_new_channel(named_channel text) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, urgency, worth_since)
+		SELECT a.alert_id, c.channel, twin_internal.urgency(a.severity), a.raised_at FROM twin_internal.alert_channels c
 			JOIN twin_internal.alerts a ON a.raised_at > clock_timestamp() - c.max_age AND a.delivered_at IS NULL AND NOT a.is_false
 			WHERE c.channel = named_channel AND twin_internal.channel_wants(c, a.rule_name, a.severity)
 		ON CONFLICT DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.tell_new_channel(text) IS 'has a new channel told of alerts that nobody was told of and that are worth it still';
+COMMENT ON FUNCTION twin_internal.tell_new_channel(text) IS
+	'has a new channel told of alerts that nobody was told of and that are worth it still; whoever calls it holds alerts';
 
+CREATE FUNCTION twin_internal.described_channels(notifier text, channels jsonb) RETURNS SETOF twin_internal.alert_channels
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT c.channel COLLATE "C", c.kind, c.min_severity, c.rules, c.max_age, c.is_on, $1, coalesce(k.registered_at, clock_timestamp())
+			FROM jsonb_to_recordset($2) c (channel text, kind text, min_severity text, rules text[], max_age interval, is_on boolean)
+				LEFT JOIN twin_internal.alert_channels k USING (channel);
+	END;
+COMMENT ON FUNCTION twin_internal.described_channels(text, jsonb) IS 'the rows of alert_channels as a notifier describes them';
+
+CREATE FUNCTION twin_internal.gone_channels(notifier text, channels jsonb) RETURNS SETOF text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT c.channel FROM twin_internal.alert_channels c
+			WHERE c.notifier = $1 AND NOT $2 @> jsonb_build_array(jsonb_build_object('channel', c.channel));
+	END;
+COMMENT ON FUNCTION twin_internal.gone_channels(text, jsonb) IS 'channels that a notifier had and describes no more';
+
+/*
+ * Channels that come or go need all alerts to stand still; whoever keeps them from that keeps no other channel from being
+ * changed, and none from being told: this says so, and is called again. Where nothing changes nothing is locked.
+ */
 CREATE FUNCTION twin.register_alert_channels(notifier text, channels jsonb) RETURNS integer
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
 	wanted twin_internal.alert_channels;
 	known twin_internal.alert_channels;
+	gone text;
+	is_held boolean := true;
 	changed integer := 0;
 BEGIN
 	IF jsonb_typeof(channels) <> 'array' OR jsonb_array_length(channels) > 32 THEN
 		RAISE EXCEPTION 'channels must be an array of at most 32' USING ERRCODE = '22023';
 	END IF;
-	/* one notifier at a time; claims and alerts only read */
-	LOCK TABLE twin_internal.alert_channels IN SHARE ROW EXCLUSIVE MODE;
-	FOR wanted IN SELECT c.channel, c.kind, c.min_severity, c.rules, c.max_age, c.is_on, register_alert_channels.notifier, clock_timestamp()
-		FROM jsonb_to_recordset(channels) c (channel text, kind text, min_severity text, rules text[], max_age interval, is_on boolean)
-	LOOP
+	IF NOT EXISTS (SELECT FROM (SELECT d.* FROM twin_internal.described_channels(notifier, channels) d EXCEPT TABLE twin_internal.alert_channels) s)
+		AND NOT EXISTS (SELECT FROM twin_internal.gone_channels(notifier, channels)) THEN
+		RETURN 0;
+	END IF;
+	BEGIN
+		/* one notifier at a time; claims and alerts only read */
+		LOCK TABLE twin_internal.alert_channels IN SHARE ROW EXCLUSIVE MODE;
+	EXCEPTION WHEN lock_not_available THEN
+		RETURN NULL;
+	END;
+	IF EXISTS (SELECT FROM twin_internal.described_channels(notifier, channels) d WHERE NOT EXISTS (SELECT FROM twin_internal.alert_channels c WHERE c.channel = d.channel))
+		OR EXISTS (SELECT FROM twin_internal.gone_channels(notifier, channels)) THEN
+		is_held := twin_internal.try_to_hold_alerts();
+	END IF;
+	FOR wanted IN SELECT d.* FROM twin_internal.described_channels(notifier, channels) d LOOP
 		SELECT c.* INTO known FROM twin_internal.alert_channels c WHERE c.channel = wanted.channel;
-		IF NOT FOUND THEN
-			INSERT INTO twin_internal.alert_channels VALUES (wanted.*);
-			PERFORM twin_internal.tell_new_channel(wanted.channel);
-		ELSE
-			wanted.registered_at := known.registered_at;
+		IF FOUND THEN
 			CONTINUE WHEN wanted IS NOT DISTINCT FROM known;
 			UPDATE twin_internal.alert_channels c SET kind = wanted.kind, min_severity = wanted.min_severity, rules = wanted.rules, max_age = wanted.max_age,
 					is_on = wanted.is_on, notifier = wanted.notifier
 				WHERE c.channel = wanted.channel;
+		ELSE
+			CONTINUE WHEN NOT is_held;
+			INSERT INTO twin_internal.alert_channels VALUES (wanted.*);
+			PERFORM twin_internal.tell_new_channel(wanted.channel);
 		END IF;
 		changed := changed + 1;
 		PERFORM twin_internal.emit_event('alert_channel_changed', wanted.channel, CASE WHEN known.channel IS NULL THEN 'create' ELSE 'update' END,
 			to_jsonb(wanted) - 'channel' - 'registered_at', 'medium');
 	END LOOP;
-	FOR known IN DELETE FROM twin_internal.alert_channels c
-		WHERE c.notifier = register_alert_channels.notifier AND NOT channels @> jsonb_build_array(jsonb_build_object('channel', c.channel)) RETURNING c.*
-	LOOP
+	FOR gone IN SELECT g FROM twin_internal.gone_channels(notifier, channels) g WHERE is_held LOOP
+		DELETE FROM twin_internal.alert_channels c WHERE c.channel = gone;
 		changed := changed + 1;
-		PERFORM twin_internal.hold_alerts();
-		PERFORM twin_internal.bury_deliveries(known.channel, 'infinity', 'the channel was removed');
-		PERFORM twin_internal.emit_event('alert_channel_changed', known.channel, 'delete', NULL, 'medium');
+		PERFORM twin_internal.bury_deliveries(gone, 'infinity', 'the channel was removed');
+		PERFORM twin_internal.emit_event('alert_channel_changed', gone, 'delete', NULL, 'medium');
 	END LOOP;
-	RETURN changed;
+	RETURN CASE WHEN is_held THEN changed END;
 END
 $$;
 COMMENT ON FUNCTION twin.register_alert_channels(text, jsonb) IS
-	'for twin_notifier: all channels that it has, [{channel, kind, min_severity, rules, max_age, is_on}]; those it had before and has no more are removed; gives how many changed';
+	'for twin_notifier: all channels that it has, [{channel, kind, min_severity, rules, max_age, is_on}]; those it had before and has no more are removed; gives how many changed, null when some wait for others'' transactions: then it is to be called again';
+
+/*
+ * Due deliveries of a channel, locked: the most urgent first, but a fourth (by chance, of few) is what has waited longest,
+ * so that a flood neither delays what is worse nor ends all else.
+ */
+CREATE FUNCTION twin_internal.due_deliveries(named_channel text, most integer) RETURNS bigint[]
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	waited integer := most / 4 + (random() * 4 < most % 4)::integer;
+	due bigint[] := ARRAY(SELECT d.delivery_id FROM twin_internal.alert_deliveries d
+		WHERE d.channel = named_channel AND d.state = 'pending' AND d.next_attempt_at <= clock_timestamp()
+		ORDER BY d.next_attempt_at LIMIT waited FOR UPDATE SKIP LOCKED);
+	left_over integer := most - cardinality(due);
+	more bigint[];
+BEGIN
+	FOR level IN REVERSE 5 .. 1 LOOP
+		EXIT WHEN left_over <= 0;
+		more := ARRAY(SELECT d.delivery_id FROM twin_internal.alert_deliveries d
+			WHERE d.channel = named_channel AND d.state = 'pending' AND d.urgency = level AND d.next_attempt_at <= clock_timestamp() AND d.delivery_id <> ALL (due)
+			ORDER BY d.next_attempt_at LIMIT left_over FOR UPDATE SKIP LOCKED);
+		due := due || more;
+		left_over := left_over - cardinality(more);
+	END LOOP;
+	RETURN due;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.due_deliveries(text, integer) IS 'which deliveries of a channel are to be told next';
 
 CREATE FUNCTION twin.claim_deliveries(channel text, max_deliveries integer, lease interval)
 	RETURNS TABLE (delivery_id bigint, delivery_key uuid, claim uuid, attempts integer, alert_id bigint, rule_name text, raised_at text, severity text, subject text,
 		count bigint, event_ids jsonb, incident_id text, details jsonb)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE ROWS 4 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+	due bigint[];
 BEGIN
 	IF lease NOT BETWEEN interval '1 second' AND interval '1 hour' OR max_deliveries NOT BETWEEN 1 AND 1000 THEN
 		RAISE EXCEPTION 'a lease lasts from a second to an hour, of 1 to 1000 deliveries' USING ERRCODE = '22023';
 	END IF;
 	PERFORM twin_internal.bury_deliveries(c.channel, clock_timestamp() - c.max_age, 'too old to be worth telling')
 		FROM twin_internal.alert_channels c WHERE c.channel = claim_deliveries.channel;
+	due := twin_internal.due_deliveries(claim_deliveries.channel, max_deliveries);
 	RETURN QUERY
-		WITH due AS (
-			SELECT d.delivery_id FROM twin_internal.alert_deliveries d
-				WHERE d.channel = claim_deliveries.channel AND d.state = 'pending' AND d.next_attempt_at <= clock_timestamp()
-				ORDER BY d.next_attempt_at LIMIT max_deliveries FOR UPDATE SKIP LOCKED),
-		taken AS (
+		WITH taken AS (
 			UPDATE twin_internal.alert_deliveries d
 				SET claim = gen_random_uuid(), attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + lease
-				FROM due WHERE d.delivery_id = due.delivery_id RETURNING d.*)
+				WHERE d.delivery_id = ANY (due) RETURNING d.*)
 		SELECT t.delivery_id, t.delivery_key, t.claim, t.attempts, a.alert_id, a.rule_name,
 				to_char(a.raised_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.severity, a.subject, a.count,
 				to_jsonb(a.event_ids[1:16]), a.incident_id,
 				CASE WHEN octet_length(a.details::text) <= 16384 THEN a.details ELSE '{"truncated": true}' END
-			FROM taken t JOIN twin_internal.alerts a USING (alert_id) ORDER BY t.delivery_id;
+			FROM taken t JOIN twin_internal.alerts a USING (alert_id) ORDER BY t.urgency DESC, t.delivery_id;
 END
 $$;
 COMMENT ON FUNCTION twin.claim_deliveries(text, integer, interval) IS
-	'for twin_notifier: takes deliveries of a channel that are due, for as long as the lease lasts; others pass over them';
+	'for twin_notifier: takes deliveries of a channel that are due, the most urgent first, for as long as the lease lasts; others pass over them';
 
 CREATE FUNCTION twin.settle_delivery(delivery_id bigint, claim uuid, outcome text, error text DEFAULT NULL, retry_in interval DEFAULT NULL) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -260,7 +342,9 @@ $$;
 COMMENT ON FUNCTION twin.retry_delivery(bigint) IS 'has a delivery that was given up, or waits, tried again at once and from the first attempt on';
 
 REVOKE ALL ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text), twin_internal.deliver_alert(),
-	twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.hold_alerts(), twin_internal.tell_new_channel(text),
+	twin_internal.urgency(text), twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.hold_alerts(), twin_internal.try_to_hold_alerts(),
+	twin_internal.tell_new_channel(text), twin_internal.described_channels(text, jsonb), twin_internal.gone_channels(text, jsonb),
+	twin_internal.due_deliveries(text, integer),
 	twin.register_alert_channels(text, jsonb), twin.claim_deliveries(text, integer, interval),
 	twin.settle_delivery(bigint, uuid, text, text, interval), twin.retry_delivery(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.register_alert_channels(text, jsonb), twin.claim_deliveries(text, integer, interval),
