@@ -21,7 +21,7 @@ my %hook = (type => 'webhook', url => "http://127.0.0.1:$hook->{port}/");
 my $notifier = new_notifier($node, { hook => \%hook });
 ok(wait_for(sub { channels() eq 'hook info' }), 'a notifier is there');
 is($notifier->end, 0, '... and ends');
-sql($node, q{DO $$ BEGIN FOR i IN 1 .. 3000 LOOP PERFORM twin_internal.raise_alert('flood', 'medium', i::text, 1, '{1}'); END LOOP; END $$});
+sql($node, q{DO $$ BEGIN FOR i IN 1 .. 1000 LOOP PERFORM twin_internal.raise_alert('flood', 'medium', i::text, 1, '{1}'); END LOOP; END $$});
 raise_alert('breach', 'critical');
 $notifier->begin;
 ok(wait_for(sub { file_bytes($hook->{kept}) =~ /breach/ }, 30), 'behind a flood of alerts the notifier tells of a critical one');
@@ -58,5 +58,23 @@ $open->query_safe('COMMIT');
 $open->quit;
 ok(wait_for(sub { channels() eq 'fresh info,hook low' }), 'afterwards all is as configured');
 is($notifier->end, 0, 'it ends');
+
+# ---- what is forgotten, and counted ----
+
+sub metric { my ($state) = @_; return sql($node, qq{SELECT value FROM twin.stat_metrics WHERE metric = 'twin_security_alert_deliveries' AND labels = '{"state": "$state"}'}) }
+ok(wait_for(sub { raise_alert('wakes', 'low'); sql($node, 'SELECT count(*) < 500 FROM twin_internal.tallies') eq 't' }, 30), 'what was counted is added up by itself');
+is(metric('delivered'), sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'delivered'}), '... to what there is');
+cmp_ok(metric('delivered'), '>', 1000, '... all of it');
+sql($node, q{UPDATE twin_internal.alert_deliveries SET worth_since = now() - interval '91 days' WHERE alert_id % 2 = 0});
+ok(wait_for(sub { raise_alert('wakes', 'low'); sql($node, q{SELECT count(*) FROM twin_internal.alert_deliveries WHERE state = 'delivered' AND worth_since < now() - interval '90 days'}) eq '0' }, 30), 'deliveries of long ago are forgotten by themselves');
+is(metric('delivered'), sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'delivered'}), '... and are no number any more');
+sql($node, q{INSERT INTO twin_internal.alerts (rule_name, severity, count, event_ids, details) SELECT 'load', 'low', 1, '{}', '{}' FROM generate_series(1, 100000)});
+sql($node, q{UPDATE twin_internal.alert_deliveries SET state = 'delivered' WHERE state = 'pending'});
+sql($node, 'VACUUM ANALYZE twin_internal.alert_deliveries, twin_internal.alerts');
+my ($took) = sort { $a <=> $b } map { sql($node, q{SELECT value FROM twin.stat_metrics WHERE metric = 'twin_security_scrape_duration_seconds'}) } 1 .. 5;
+cmp_ok($took, '<', 0.05, "the numbers cost no more for many rows ($took s)");
+my ($slow) = sql($node, 'BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT twin_internal.raise_alert(\'strict\', \'low\', NULL, 1, \'{}\') > 0; COMMIT');
+is($slow, 't', 'whoever raises alerts in another isolation level is counted, too');
+is(sql($node, q{SELECT value FROM twin.stat_metrics WHERE metric = 'twin_security_alerts_total' AND labels ->> 'rule' = 'strict'}), '1', '... once');
 
 done_testing();

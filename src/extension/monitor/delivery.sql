@@ -9,9 +9,6 @@
  *
  * Channels do not travel with a dump (whoever notifies for the restored database registers his own), so restored alerts
  * make no deliveries; the deliveries themselves travel.
- *
- * What is settled is kept for a while, for people who ask: a delivered one ninety days from when it was worth telling, a
- * dead one a year.
  */
 
 CREATE TABLE twin_internal.alert_channels (
@@ -81,16 +78,18 @@ CREATE FUNCTION twin_internal.channel_wants(wanting twin_internal.alert_channels
 	END;
 COMMENT ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text) IS 'whether a channel is told of alerts of a rule and severity';
 
-CREATE FUNCTION twin_internal.deliver_alert() RETURNS trigger
+CREATE FUNCTION twin_internal.deliver_alerts() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, urgency)
-		SELECT NEW.alert_id, c.channel, twin_internal.urgency(NEW.severity) FROM twin_internal.alert_channels c WHERE twin_internal.channel_wants(c, NEW.rule_name, NEW.severity) ORDER BY c.channel;
+		SELECT r.alert_id, c.channel, twin_internal.urgency(r.severity) FROM raised r, twin_internal.alert_channels c
+			WHERE twin_internal.channel_wants(c, r.rule_name, r.severity) ORDER BY r.alert_id, c.channel;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.deliver_alert() IS 'has an alert told to the channels that want it';
-CREATE TRIGGER deliver_alert AFTER INSERT ON twin_internal.alerts FOR EACH ROW EXECUTE FUNCTION twin_internal.deliver_alert();
+COMMENT ON FUNCTION twin_internal.deliver_alerts() IS 'has alerts told to the channels that want them';
+CREATE TRIGGER deliver_alerts AFTER INSERT ON twin_internal.alerts
+	REFERENCING NEW TABLE AS raised FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.deliver_alerts();
 
 /* ---- what the notifier calls ---- */
 
@@ -341,7 +340,7 @@ END
 $$;
 COMMENT ON FUNCTION twin.retry_delivery(bigint) IS 'has a delivery that was given up, or waits, tried again at once and from the first attempt on';
 
-REVOKE ALL ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text), twin_internal.deliver_alert(),
+REVOKE ALL ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text), twin_internal.deliver_alerts(),
 	twin_internal.urgency(text), twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.hold_alerts(), twin_internal.try_to_hold_alerts(),
 	twin_internal.tell_new_channel(text), twin_internal.described_channels(text, jsonb), twin_internal.gone_channels(text, jsonb),
 	twin_internal.due_deliveries(text, integer),

@@ -14,6 +14,6 @@ monitor_init(void)
 	unusual_init();
 	stream_init();
 	block_init();
-	incident_init();
+	due_init();
 	console_init();
 }

@@ -12,7 +12,8 @@
 --@include plan.sql
 --@include contain.sql
 --@include respond.sql
---@include follow.sql
 --@include delivery.sql
+--@include tally.sql
+--@include follow.sql
 --@include unusual.sql
 --@include console.sql

@@ -7,6 +7,6 @@
 
 #include "monitor/monitor.h"
 
-extern void incident_init(void);
+extern void due_init(void);
 
 #endif /* TSEC_MONITOR_PRIVATE_H */
