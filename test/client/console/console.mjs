@@ -148,6 +148,21 @@ try {
 	check(sql(`SELECT status FROM twin.incidents WHERE incident_id = ${quoted(incident)}`) === 'closed', '... in the database');
 	check(await browser.until('!document.getElementById("resolution")'), 'of one that is closed nothing is decided');
 
+	// ---- a long incident ----
+
+	const long = sql("SELECT twin.open_incident('other')");
+	sql(`SELECT twin.note_incident('${long}', 'entry ' || i) FROM generate_series(1, 120) i`);
+	await view(`incidents/${long}`);
+	check(await browser.has('entry 120', '.timeline') && await browser.value('document.querySelectorAll(".timeline > li").length') === 50, 'of a long timeline the newest entries are read');
+	await keep('incidents-long');
+	await browser.clickText('Older entries', 'main');
+	check(await browser.has('entry 21', '.timeline') && await browser.value('document.activeElement.id') === 'older', '... then, when they are asked for, older ones');
+	sql(`SELECT twin.note_incident('${long}', 'entry 121')`);
+	check(await browser.has('entry 121', '.timeline') && (await browser.text('.timeline')).includes('entry 21'), '... which stay when there is something new');
+	await browser.clickText('Older entries', 'main');
+	check(await browser.has('opened', '.timeline') && await browser.until('!document.getElementById("older")'), '... to the first');
+	check(await browser.value('new Set([...document.querySelectorAll(".timeline > li")].map((one) => one.innerText)).size') === 122, '... each once');
+
 	// ---- keys, the log, checks ----
 
 	await view('keys');
