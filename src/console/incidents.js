@@ -61,9 +61,9 @@ function detail(incident, context, decide, readOlder) {
 			['Owner', incident.owner ?? 'nobody'], ['Alerts', number(incident.alerts)], ['Resolution', incident.resolution]]),
 		incident.details !== null && Object.keys(incident.details).length > 0 && h('details', null, h('summary', null, 'Details'), h('pre', null, json(incident.details))),
 		actionsOf(incident),
+		context.mayAct && isOpen(incident) && decisions(incident, context, decide),
 		h('section', null, h('h3', null, 'Timeline, the newest first'), h('ol', { class: 'timeline', reversed: true }, incident.timeline.map(entry)),
 			incident.goes_on && h('button', { type: 'button', class: 'small', id: 'older', onclick: readOlder }, 'Older entries')),
-		context.mayAct && isOpen(incident) && decisions(incident, context, decide),
 	];
 }
 

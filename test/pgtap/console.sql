@@ -4,7 +4,7 @@ BEGIN;
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS twin_security;
-SELECT plan(26);
+SELECT plan(28);
 
 CREATE ROLE console_admin LOGIN IN ROLE twin_admin;
 CREATE ROLE console_auditor LOGIN IN ROLE twin_auditor;
@@ -53,6 +53,7 @@ SELECT cmp_ok(sum(length(i::text))::int, '<', 100000, 'a list of incidents with 
 SELECT cmp_ok(length(twin_console.incident('INC-20000101-1001')::text), '<', 1000000, 'one of them is bounded');
 SELECT is((c ->> 'alerts', jsonb_array_length(c -> 'timeline'), jsonb_array_length(c -> 'actions'), c -> 'action_states', c #>> '{actions,4,state}', length(c #>> '{details,cut}'))::text,
 	('1000', 50, 200, '{"done": 995, "pending": 5}'::jsonb, 'pending', 1000)::text, '... with what there is of it') FROM twin_console.incident('INC-20000101-1001') c;
+SELECT is((twin_console.incident('INC-20000101-1002') #> '{timeline,0}') - 'id' - 'at', jsonb_build_object('entry', 'alert', 'by', 'twin_security', 'note', 'alert 1000', 'details', jsonb_build_object('addresses', jsonb_build_array(repeat('y', 600)))), '... an entry as it is');
 SELECT is((SELECT array_agg(c.key ORDER BY c.key) FROM jsonb_each(twin_console.incident('INC-20000101-1002')) c),
 	'{action_states,actions,alerts,closed_at,details,goes_on,incident_id,incident_type,is_automatic,opened_at,owner,resolution,severity,status,timeline}', '... and no more');
 SELECT is((count(*), count(DISTINCT id), max(page))::text, '(1050,1050,21)', 'page by page it is all there is') FROM (
@@ -60,6 +61,8 @@ SELECT is((count(*), count(DISTINCT id), max(page))::text, '(1050,1050,21)', 'pa
 		SELECT 1, twin_console.incident('INC-20000101-1001')
 		UNION ALL SELECT page + 1, twin_console.incident('INC-20000101-1001', (shown #>> '{timeline,-1,id}')::bigint) FROM pages WHERE (shown -> 'goes_on')::boolean)
 	SELECT page, jsonb_array_elements(shown -> 'timeline') ->> 'id' AS id FROM pages) p;
+INSERT INTO twin_internal.incident_entries (incident_id, kind, made_by, note) VALUES ('INC-20000101-1002', 'noted', 'ada', 'plain');
+SELECT is(twin_console.incident('INC-20000101-1002') #> '{timeline,0,details}', 'null', 'an entry without details has none');
 SELECT throws_ok(format('SELECT twin_console.incident(%L)', i), '42704', NULL, 'no incident: ' || coalesce(i, 'none')) FROM unnest('{NULL,"",INC-20000101-9999}'::text[]) i;
 
 /* a login of a gateway that was taken over names any role, and no token warrants it */

@@ -96,7 +96,7 @@ BEGIN
 		RAISE EXCEPTION 'incident "%" does not exist', left(coalesce(incident_id, ''), 64) USING ERRCODE = '42704';
 	END IF;
 	SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.entry_id, 'at', e.made_at, 'entry', e.kind, 'by', e.made_by, 'note', e.note,
-			'details', CASE WHEN octet_length(e.details::text) <= 2048 THEN e.details ELSE jsonb_build_object('cut', left(e.details::text, 1000)) END)
+			'details', CASE WHEN octet_length(e.details::text) > 2048 THEN jsonb_build_object('cut', left(e.details::text, 1000)) ELSE e.details END)
 			ORDER BY e.entry_id DESC), '[]') INTO timeline
 		FROM (SELECT o.* FROM twin_internal.incident_entries o WHERE o.incident_id = incident.incident_id AND (incident.before IS NULL OR o.entry_id < incident.before)
 			ORDER BY o.entry_id DESC LIMIT page + 1) e;
