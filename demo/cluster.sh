@@ -28,6 +28,16 @@ ask() {
 	psql_as postgres -A -t -c "$1"
 }
 
+# await WHAT SQL: waits until a query's column "so" is true, for two minutes, as machines may be slow; else ends with
+# what was to be, and what the query's other columns showed.
+await() {
+	local end=$((SECONDS + 120))
+	until [ "$(ask "SELECT so FROM ($2) seen")" = t ]; do
+		[ $SECONDS -lt $end ] || die "$1; seen: $(ask "SELECT coalesce(string_agg((to_jsonb(seen) - 'so')::text, ', '), 'nothing') FROM ($2) seen")"
+		sleep 0.1
+	done
+}
+
 is_running() {
 	[ -f "$DATA_DIR/PG_VERSION" ] && as_postgres "$PG_BIN/pg_ctl" status -D "$DATA_DIR" >/dev/null 2>&1
 }

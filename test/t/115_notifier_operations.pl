@@ -75,7 +75,7 @@ my $all = file_with({ channels => {
 	no_unix => { type => 'syslog', transport => 'unix', path => '/nowhere' } } });
 sub tested { my ($channel) = @_; my ($code, $out, $err) = run_notifier([ '--config', $all, '--test', $channel ], https_proxy => 'http://127.0.0.1:1', http_proxy => 'http://127.0.0.1:1'); return "$code $out$err" }
 is(tested('hook'), "0 hook: delivered\n", 'a test, also of a channel that is not enabled and whatever the environment says of proxies');
-like(($hook->told_after(1))[0]{body}, qr/^\{"delivery_id":"test-[0-9a-f]{32}","channel":"hook",.*"rule_name":"test",.*"test":true\}$/, '... that says what it is');
+like(($hook->told_after(1))[0]{body}, qr/^\{"channel":"hook","delivery_id":"test-[0-9a-f]{32}",.*"rule_name":"test",.*"test":true\}$/, '... that says what it is');
 $hook->answer('404');
 is(tested('hook'), "1 hook: status 404\n", '... says what the receiver answered');
 is(tested('none'), "2 there is no such channel\n", 'a channel that there is not');
@@ -176,7 +176,7 @@ my $open = $node->background_psql('postgres', on_error_stop => 0);
 $open->query_safe(q{BEGIN; LOCK TABLE twin_internal.alerts IN ROW EXCLUSIVE MODE});
 $notifier->configure({ hook => \%hook, second => { %hook, rules => ['none'] } });
 kill 'HUP', $notifier->{pid};
-ok($notifier->logged(qr/"database_refused".*lock timeout/), 'a new channel waits while somebody keeps the alerts');
+ok($notifier->logged(qr/"channels_wait"/), 'a new channel waits while somebody keeps the alerts');
 $hook->forget;
 raise_alert('known', 'high');
 ok(scalar(() = $hook->told_after(1)), '... but those that are known are told');
@@ -207,7 +207,7 @@ $one->query_safe('COMMIT');
 $two->query_safe('SELECT 1');
 is(sql($node, q{SELECT count(*) FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE channel = 'late' AND rule_name = 'meanwhile'}), '1', '... and is told of them');
 $one->query_safe(q{BEGIN; SELECT twin_internal.raise_alert('meanwhile', 'high', NULL, 1, '{1}')});
-fails_with($node, "SELECT twin.register_alert_channels('main', '[]')", '55P03', '', '... but not for ever');
+is(sql($node, q{SELECT twin.register_alert_channels('main', '[]') IS NULL}), 't', '... but not for ever');
 $one->query_safe('COMMIT; BEGIN');
 my ($held) = $one->query_safe(q{SELECT count(*) FROM twin.claim_deliveries('late', 1, '1 minute')}) =~ /(\d)/;
 is("$held|" . sql($node, q{SET lock_timeout = '1s'; SELECT count(*) FROM twin.claim_deliveries('late', 100, '1 minute')}), '1|' . (sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE channel = 'late'}) - 1), 'who claims passes over what another is claiming');
