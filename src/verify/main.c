@@ -201,12 +201,13 @@ print_json(const Report *report, FILE *to)
 														"leaves", (json_int_t) report->dropped[i].leaves, "event_id",
 														(json_int_t) report->dropped[i].event_id, "event_time",
 														report->dropped[i].event_time));
-	root = json_pack("{s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "holds",
-					 report->verdict == VERDICT_HOLDS, "status", (int) report->verdict, "first_leaf",
-					 (json_int_t) report->first_leaf, "leaves", (json_int_t) report->leaves, "rows", (json_int_t) report->rows, "checkpoints",
-					 (json_int_t) report->checkpoints, "witnesses", (json_int_t) report->witnesses, "epochs", epochs,
-					 "retired", dropped, "problems", problems_json(report), "problem_count",
-					 (json_int_t) report->problem_count, "not_proven", unproven);
+	root =
+		json_pack("{s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "holds",
+				  report->verdict == VERDICT_HOLDS, "status", (int) report->verdict, "first_leaf",
+				  (json_int_t) report->first_leaf, "leaves", (json_int_t) report->leaves, "rows",
+				  (json_int_t) report->rows, "checkpoints", (json_int_t) report->checkpoints, "witnesses",
+				  (json_int_t) report->witnesses, "epochs", epochs, "retired", dropped, "problems",
+				  problems_json(report), "problem_count", (json_int_t) report->problem_count, "not_proven", unproven);
 	if (report->has_newest)
 		(void) json_object_set_new(
 			root, "newest_checkpoint",

@@ -174,8 +174,9 @@ rows_query(Relation relation, const ArchiveRange *range)
 void
 archive_visit_rows(Relation relation, const ArchiveRange *range, ArchiveRowVisitor visitor, void *argument)
 {
-	RowReceiver receiver = {
-		.receiver = {take_row, begin_rows, end_rows, end_rows, DestTuplestore}, .visitor = visitor, .argument = argument};
+	RowReceiver receiver = {.receiver = {take_row, begin_rows, end_rows, end_rows, DestTuplestore},
+							.visitor = visitor,
+							.argument = argument};
 	ParamListInfo bounds = makeParamList(2);
 	SPIExecuteOptions options = {.params = bounds, .read_only = true, .dest = &receiver.receiver};
 

@@ -10,4 +10,3 @@
 --@include plan.sql
 --@include run.sql
 --@include subject.sql
---@include mock.sql
