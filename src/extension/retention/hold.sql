@@ -69,11 +69,11 @@ DECLARE
 	/* as the account is written, which may be another way */
 	account record;
 	digested text[];
-	found boolean;
+	named boolean;
 BEGIN
 	SELECT u.user_id, u.username INTO account FROM twin_internal.users u WHERE u.username_key = twin_internal.subject_account(subject);
-	EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE username IN ($1, $2))', partition) USING subject, coalesce(account.username, subject) INTO found;
-	IF found THEN
+	EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE username IN ($1, $2))', partition) USING subject, coalesce(account.username, subject) INTO named;
+	IF named THEN
 		RETURN true;
 	END IF;
 	/* of tables whose rows name persons by a digest in the log it cannot be told */
@@ -86,8 +86,8 @@ BEGIN
 	/* whatever else names him; images of rows hold texts as they are */
 	EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE user_id = $2 OR $1 IN (resource, record_id, session_user_name, outer_user_name, effective_user_name, token_id)
 		OR position($3 IN details::text) > 0 OR position($4 IN rows) > 0 OR row_count IS NOT NULL AND resource = ANY ($5))', partition)
-		USING subject, account.user_id, substr(escaped, 2, length(escaped) - 2), convert_to(subject, getdatabaseencoding()), digested INTO found;
-	RETURN found;
+		USING subject, account.user_id, substr(escaped, 2, length(escaped) - 2), convert_to(subject, getdatabaseencoding()), digested INTO named;
+	RETURN named;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.log_mentions(regclass, text) IS 'whether any event of a partition of the log names somebody: who did it, to whom it was done, or anywhere else; true where rows of it name persons by digests alone';

@@ -14,7 +14,7 @@ DECLARE
 	matching text;	/* rows in which there is something left */
 	counts text;
 	nullable text;
-	found bigint;
+	matched bigint;
 	counted jsonb;
 	done bigint;
 	violated text;
@@ -38,8 +38,8 @@ BEGIN
 			WHERE s.relation = rel GROUP BY s.column_name, o.becomes, o.is_left) c;
 	counted := twin_internal.ask_as_owner(rel, format('SELECT pg_catalog.jsonb_build_object(''all rows'', pg_catalog.count(*) FILTER (WHERE %s), ''columns'', pg_catalog.jsonb_build_object(%s)) FROM %s WHERE %1$s',
 		matching, counts, rel), subject);
-	found := (counted ->> 'all rows')::bigint;
-	IF found > 0 THEN
+	matched := (counted ->> 'all rows')::bigint;
+	IF matched > 0 THEN
 		BEGIN
 			done := twin_internal.ask_as_owner(rel, format('WITH done AS (UPDATE %s SET %s WHERE %s RETURNING 1) SELECT pg_catalog.to_jsonb(pg_catalog.count(*)) FROM done',
 				rel, targets, matching), subject)::bigint;
@@ -51,7 +51,7 @@ BEGIN
 					'The one that refuses: ' || nullif(named, '') || '.', 'Constraint: ' || nullif(violated, '') || '.'),
 				HINT = 'Let the column be null, or the constraint accept what an erased one holds; nothing was erased.';
 		END;
-		IF done <> found OR nullable IS NOT NULL
+		IF done <> matched OR nullable IS NOT NULL
 				AND twin_internal.ask_as_owner(rel, format('SELECT pg_catalog.to_jsonb(EXISTS (SELECT FROM %s WHERE %s))', rel, nullable), subject)::boolean THEN
 			RAISE EXCEPTION 'rows of "%" were not overwritten', rel USING ERRCODE = '55000', DETAIL = 'A trigger or a rule of the table did another thing; nothing was erased.';
 		END IF;
