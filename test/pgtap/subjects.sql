@@ -95,6 +95,23 @@ INSERT INTO parts VALUES ('2026-01-01', '6ba7b810-9dad-11d1-80b4-00c04fd430c8', 
 SELECT is(twin.export_subject('6ba7b810-9dad-11d1-80b4-00c04fd430c8') #>> '{tables,public.parts,0,name}', 'Uma', 'found by a uuid, in a partition');
 SELECT is(twin.export_subject('6BA7B810-9DAD-11D1-80B4-00C04FD430C8') -> 'tables', '{}', 'as its text is');
 
+-- found by an index, whatever type names him
+CREATE TABLE typed (t text, v varchar(20), n bigint, u uuid, e twin.encrypted_text_eq(main), d twin.encrypted_date_eq(main));
+CREATE INDEX ON typed (t); CREATE INDEX ON typed (v); CREATE INDEX ON typed (n); CREATE INDEX ON typed (u); CREATE INDEX ON typed (e); CREATE INDEX ON typed (d);
+CREATE FUNCTION plan_of(col name, subject text) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	line text;
+	lines text;
+BEGIN
+	FOR line IN EXECUTE format('EXPLAIN (COSTS off) SELECT FROM typed WHERE %s', replace(twin_internal.subject_condition('typed', col, subject), '$1', quote_literal(subject) || '::text')) LOOP
+		lines := concat(lines, line);
+	END LOOP;
+	RETURN lines;
+END $$;
+SELECT matches(plan_of(c, s), 'Index Cond', 'an index finds ' || s || ' by ' || c)
+	FROM (VALUES ('t', 'bob'), ('v', 'bob'), ('n', '7'), ('u', '6ba7b810-9dad-11d1-80b4-00c04fd430c8'), ('e', 'bob'), ('d', '2026-01-01')) v (c, s);
+SELECT is(twin_internal.subject_condition('typed', c, 'bob'), 'false', 'nobody is found by ' || c) FROM unnest('{n,u,d}'::name[]) c;
+
 -- what nobody opens any more
 SELECT twin.create_key('gone');
 CREATE TABLE shredded (who text, name twin.encrypted_text(gone));

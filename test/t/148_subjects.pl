@@ -135,6 +135,17 @@ foreach my $call (q{SELECT twin.erase_subject('second', 'r')}, q{SELECT twin.exp
 }
 fails_with($node, q{SELECT twin_internal.ask_as_owner('people', 'SELECT 1', 'x')}, '42501', '', 'nobody asks as somebody else', user => 'clerk');
 
+# an administrator of no tenant through the gateway, whose own rights count for nothing
+my $boss = decode_json(sql($node, q{SET ROLE twin_anonymous; SELECT twin_api.login('boss', 'Umbrella-Gravel-77!boss')}))->{access_token};
+sub as_boss { return answer_of($node, "BEGIN; SET LOCAL ROLE twin_admin; SELECT twin.authenticate('$boss') \\g /dev/null\n$_[0]; COMMIT", user => 'twin_gateway') }
+sql($node, q{INSERT INTO people VALUES (5, 'pat', 'Pat', NULL)});
+is(decode_json(as_boss(q{SELECT twin.export_subject('pat')}))->{tables}{'public.people'}[0]{name}, 'Pat', 'through the gateway somebody is given out');
+is(decode_json(as_boss(q{SELECT twin.erase_subject('pat', 'request 18')}))->{erased}{'public.people'}{name}, 1, '... and erased');
+is(sql($node, "SELECT username, session_user_name $certificate AND details ->> 'reason' = 'request 18'"), 'boss|twin_gateway', '... and the certificate says by whom');
+as_boss(q{SELECT twin.place_legal_hold('c')});
+is(sql($node, 'SELECT placed_by FROM twin.legal_holds'), 'boss', '... as does a hold');
+sql($node, q{SELECT twin.release_legal_hold(hold_id, 'x') FROM twin.legal_holds});
+
 # ---- an owner who is nobody ----
 
 sql($node, q{CREATE TABLE mine (who text, name text); CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'ALTER ROLE owner SUPERUSER'; RETURN NEW; END $$;

@@ -138,9 +138,9 @@ BEGIN
 		RAISE EXCEPTION 'an argument of register_subject_column() is null' USING ERRCODE = '22004';
 	END IF;
 	PERFORM twin_internal.check_subject_column(rel, register_subject_column.column_name, register_subject_column.subject_column);
-	/* an erasure that is under way sees all of the list; columns stay while they are looked at */
+	/* an erasure that is under way sees all of the list; whoever writes into the table from here on knows of it, and writes no more of it into the log */
 	LOCK TABLE twin_internal.subject_columns IN SHARE UPDATE EXCLUSIVE MODE;
-	EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', rel);
+	EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
 	PERFORM twin_internal.check_subject_column(rel, register_subject_column.column_name, register_subject_column.subject_column);
 	INSERT INTO twin_internal.subject_columns AS s (relation, column_name, subject_column)
 		VALUES (rel, register_subject_column.column_name, register_subject_column.subject_column)
