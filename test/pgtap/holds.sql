@@ -87,6 +87,12 @@ SELECT is(held('tap_readings', 'readings_1', '2026-01-01', '2026-02-01'), 'bob',
 SELECT twin.register_subject_column('readings', 'person', 'person');
 SELECT is(held('tap_readings', 'readings_1', '2026-01-01', '2026-02-01'), 'bob', 'a partition with rows about him');
 SELECT is(held('tap_readings', 'readings_2', '2026-02-01', '2026-03-01'), NULL, '... and one without');
+ALTER TABLE readings DETACH PARTITION readings_1;
+ALTER TABLE readings DETACH PARTITION readings_2;
+SELECT is(held('tap_readings', 'readings_1', '2026-01-01', '2026-02-01'), 'bob', '... when it is detached, too');
+SELECT is(held('tap_readings', 'readings_2', '2026-02-01', '2026-03-01'), NULL, '... and one without');
+ALTER TABLE readings ATTACH PARTITION readings_1 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+ALTER TABLE readings ATTACH PARTITION readings_2 FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 SELECT twin.register_subject_column('plain', 'note', 'person');
 SELECT is(held('tap_plain', 'plain', '2026-01-01', '2026-03-01'), NULL, 'no number names him');
 SELECT twin.place_legal_hold('seven', subject => '7') AS c5 \gset

@@ -103,7 +103,7 @@ BEGIN
 	END IF;
 	/* a batch is a part of its table; a partition is one whole */
 	RETURN coalesce(twin_internal.subject_has_rows(partition, subject,
-		CASE WHEN partition = policy.relation THEN policy.time_column END, from_time, to_time), true);
+		CASE WHEN partition = policy.relation THEN policy.time_column END, from_time, to_time, policy.relation), true);
 EXCEPTION WHEN OTHERS THEN
 	RAISE LOG 'whether rows of "%" are held cannot be told, so they are: SQLSTATE %', partition, SQLSTATE;
 	RETURN true;

@@ -58,11 +58,13 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.subject_columns_of(regclass) IS 'columns that name persons in a table or partition; null where none is registered';
 
-CREATE FUNCTION twin_internal.subject_has_rows(rel regclass, subject text, time_column name, from_time timestamptz, to_time timestamptz) RETURNS boolean
+/* A partition that was detached has the columns of the table that it was a part of. */
+CREATE FUNCTION twin_internal.subject_has_rows(rel regclass, subject text, time_column name, from_time timestamptz, to_time timestamptz,
+	part_of regclass DEFAULT NULL) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	conditions text := (SELECT string_agg(twin_internal.subject_condition(rel, c.name, subject), ' OR ')
-		FROM unnest(twin_internal.subject_columns_of(rel)) c (name));
+		FROM (SELECT unnest(twin_internal.subject_columns_of(rel)) UNION SELECT unnest(twin_internal.subject_columns_of(part_of))) c (name));
 	bounds text := CASE WHEN time_column IS NOT NULL
 		THEN concat(CASE WHEN from_time IS NOT NULL THEN format(' AND %I OPERATOR(pg_catalog.>=) $2', time_column) END,
 			CASE WHEN to_time IS NOT NULL THEN format(' AND %I OPERATOR(pg_catalog.<) $3', time_column) END) END;
@@ -74,7 +76,7 @@ BEGIN
 		subject, from_time, to_time)::boolean;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.subject_has_rows(regclass, text, name, timestamptz, timestamptz) IS 'whether a table has rows about a subject, from one time up to another of a column of it; null where no column tells';
+COMMENT ON FUNCTION twin_internal.subject_has_rows(regclass, text, name, timestamptz, timestamptz, regclass) IS 'whether a table has rows about a subject, from one time up to another of a column of it; null where no column tells';
 
 /* Whether a hold on other than persons covers what a table has of one. */
 CREATE FUNCTION twin_internal.hold_covers(hold twin_internal.legal_holds, rel regclass, subject text) RETURNS boolean
@@ -157,7 +159,7 @@ $$;
 COMMENT ON FUNCTION twin.subject_digest(uuid, text) IS 'the subject_digest that a certificate of erasure has if it is about this subject; needs ENCRYPTION_KEY';
 
 REVOKE ALL ON FUNCTION twin_internal.subject_account(text), twin_internal.subject_names(text), twin_internal.subject_condition(regclass, name, text),
-	twin_internal.subject_columns_of(regclass), twin_internal.subject_has_rows(regclass, text, name, timestamptz, timestamptz),
+	twin_internal.subject_columns_of(regclass), twin_internal.subject_has_rows(regclass, text, name, timestamptz, timestamptz, regclass),
 	twin_internal.hold_covers(twin_internal.legal_holds, regclass, text), twin_internal.require_no_hold(text), twin_internal.need_subject_secret(),
 	twin.subject_digest(uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.subject_digest(uuid, text) TO twin_admin, twin_auditor;
