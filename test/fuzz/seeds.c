@@ -414,8 +414,11 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
 	{
-		TopicMessage message = {
-			.has_tenant = i % 2, .tenant = i % 2 * 7, .is_bound = i % 3 == 0, .is_change = i % 4 == 0};
+		TopicMessage message = {.has_tenant = i % 2,
+								.tenant = i % 2 * 7,
+								.is_bound = i % 3 == 0,
+								.is_change = i % 4 == 0,
+								.is_of_all = i % 2 == 0};
 		uint8_t encoded[TOPIC_MESSAGE_MAX];
 
 		message.topic = bytes_of(topics[i], strlen(topics[i]));

@@ -59,6 +59,11 @@ extern void base_watch_relations(RelcacheCallbackFunction watcher);
 /* Whole seconds since 1970, as tokens count them. */
 extern int64 base_seconds_now(void);
 
+/* ---- restore.c ---- */
+
+/* Whether this session restores a dump: has made the settings that pg_dump writes at the top of each, and no client makes. */
+extern bool base_restores(void);
+
 /* ---- client.c ---- */
 
 /* The address of this connection's other end in numbers, good for ever; NULL for a unix socket and where there is no client. */

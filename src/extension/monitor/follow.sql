@@ -27,7 +27,7 @@ COMMENT ON FUNCTION twin_internal.end_enhanced_monitoring() IS 'notes for which 
 CREATE FUNCTION twin_internal.follow_incidents() RETURNS timestamptz
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.take_actions_again());
+	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.note_restored_actions(), twin_internal.take_actions_again());
 END;
 COMMENT ON FUNCTION twin_internal.follow_incidents() IS 'does what is due for incidents; returns when something will be again';
 

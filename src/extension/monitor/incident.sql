@@ -55,7 +55,7 @@ CREATE TABLE twin_internal.incident_actions (
 	note text,
 	kept jsonb,	/* what undoing it needs */
 	failures integer NOT NULL DEFAULT 0,
-	again_at timestamptz,	/* when what failed by itself is tried again by itself */
+	again_at timestamptz,	/* when what failed by itself, or waited for it, is tried again by itself; -infinity: a dump brought it, and it is not */
 	UNIQUE (incident_id, step, target)
 );
 COMMENT ON TABLE twin_internal.incident_actions IS 'what playbooks did for incidents, or will when somebody approves';
