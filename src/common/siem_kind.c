@@ -60,6 +60,7 @@ static const SiemKind kinds[] = {
 	{"user_*", "iam", "change user", SIEM_ACCOUNT, OTHER, NULL},
 	{"password_changed", "iam", "change user", SIEM_ACCOUNT, 3, NULL},
 	{"password_hash_unusable", "iam", "info user", SIEM_ACCOUNT, OTHER, NULL},
+	{"passwords_tested", "iam", "info", SIEM_ACCOUNT, OTHER, NULL},
 	{"role_assigned", "iam", "admin change user", SIEM_PRIVILEGES, 1, NULL},
 	{"role_revoked", "iam", "admin change user", SIEM_PRIVILEGES, 2, NULL},
 	{"role_created", "iam", "admin creation", SIEM_ENTITY, 1, NULL},

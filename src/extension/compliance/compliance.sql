@@ -18,6 +18,7 @@
 --@include check_columns.sql
 --@include check_keys.sql
 --@include check_tokens.sql
+--@include guess.sql
 --@include check_accounts.sql
 --@include check_logging.sql
 --@include check_audit.sql
