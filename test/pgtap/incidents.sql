@@ -46,6 +46,14 @@ SELECT is_empty('SELECT FROM twin.incidents', 'nothing was opened');
 SELECT is(twin.open_incident('brute_force_attack', '{"addresses": ["192.0.2.1", "127.0.0.1"], "address": "2001:db8::7/64"}', true) ~
 	E'^would open an incident of type brute_force_attack, severity high\nwould not block_address 127.0.0.1 \\(duration: 1 hour\\): [^\n]+\nwould block_address 192.0.2.1 \\(duration: 1 hour\\)\nwould block_address 2001:db8::/64 \\(duration: 1 hour\\)$',
 	true, 'a dry run says what would be blocked, and what never is');
+SELECT is(twin.open_incident('brute_force_attack', '{"addresses": ["::ffff:203.0.113.77", "203.0.113.77", "0.0.0.0/4", "::/8", "198.51.100.9/24"]}', true),
+	E'would open an incident of type brute_force_attack, severity high\nwould not block_address 0.0.0.0/4 (duration: 1 hour): the network is too wide to be blocked\nwould block_address 198.51.100.0/24 (duration: 1 hour)\n'
+	'would block_address 203.0.113.77 (duration: 1 hour)\nwould not block_address ::/8 (duration: 1 hour): the network is too wide to be blocked', '... which is too wide, and each once');
+SELECT opened('mapped', 'brute_force_attack', '{"addresses": ["::ffff:203.0.113.77", "0.0.0.0/4"]}');
+SELECT is(actions(id('mapped')) || ', ' || blocked(), 'refused block_address 0.0.0.0/4, done block_address 203.0.113.77, 203.0.113.77', 'an address of IPv4 mapped into IPv6 is blocked');
+SELECT twin.revert_incident(id('mapped'));
+SELECT is(actions(id('mapped')) || coalesce(blocked(), ''), 'refused block_address 0.0.0.0/4, undone block_address 203.0.113.77', '... and let in again');
+DELETE FROM twin_internal.incident_actions; DELETE FROM twin_internal.incident_entries; DELETE FROM twin_internal.incidents; DELETE FROM ids;
 SELECT is(twin.open_incident('privilege_escalation', '{"users": ["boss", "glass", "mallory", "nobody", "second", "no\nname"]}', true),
 	E'would open an incident of type privilege_escalation, severity critical\nwould disable_user boss\nwould not disable_user glass: a break-glass account is never disabled\nwould disable_user mallory\n'
 	'would not disable_user no\nname: there is no such user\nwould not disable_user nobody: there is no such user\nwould disable_user second\nwould end_sessions boss\nwould end_sessions glass\n'
