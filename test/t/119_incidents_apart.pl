@@ -48,6 +48,15 @@ $worker->query_safe('COMMIT');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 150 FROM twin_internal.incident_actions WHERE incident_id = '$crowded' AND state = 'done'"), '... until he is done');
 $_->quit foreach $holder, $worker;
 
+# much is done in rounds, with the writer of events at work in between
+sql($node, q{INSERT INTO twin_internal.users (username, username_key, password_hash, role_name) SELECT 'many' || n, 'many' || n, twin.hash_password('x', 4), 'viewer' FROM generate_series(1, 600) n});
+my $many = sql($node, q{SELECT jsonb_build_object('users', jsonb_agg('many' || n)) FROM generate_series(1, 600) n});
+$began = time;
+alert('tap_user', 'many1', $many);
+cmp_ok(time - $began, '<', 4, 'an alert about many does what can be done in a second');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 600 FROM twin_internal.incident_actions WHERE action = 'end_sessions' AND state = 'done' AND target LIKE 'many%'}), '... and the rest comes by itself');
+is(sql($node, q{SELECT count(*) FROM twin.users WHERE username LIKE 'many%' AND is_active}), '0', '... for all of them');
+
 # ---- a copy ----
 
 sql($node, "INSERT INTO twin_internal.incident_actions (incident_id, step, action, target, argument, state, note, again_at) VALUES

@@ -148,8 +148,8 @@ $$;
 COMMENT ON FUNCTION twin_internal.take_action(twin_internal.incident_actions) IS 'does what an action says, or says why it must not';
 
 /*
- * By itself, which is in the writer of events, this waits for what somebody holds once: the rest is left for a round of its own, which begins with
- * what no round came to, so that nobody stops a playbook by holding what is first in it.
+ * By itself, which is in the writer of events, this waits for what somebody holds once, and works for a second: the rest is left for a round of its
+ * own, which begins with what no round came to, so that nobody stops a playbook by holding what is first in it.
  */
 CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, states text[], only_due boolean DEFAULT false) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -158,7 +158,8 @@ DECLARE
 	result_state text;
 	result_note text;
 	result_kept jsonb;
-	has_waited boolean := false;
+	began timestamptz := clock_timestamp();
+	leaves_rest boolean := false;
 BEGIN
 	FOR own IN SELECT a.* FROM twin_internal.incident_actions a
 		WHERE a.incident_id = of_incident AND a.state = ANY (states) AND (NOT only_due OR a.again_at <= clock_timestamp())
@@ -170,18 +171,19 @@ BEGIN
 			result_state := 'failed';
 			result_note := left(SQLERRM, 1000);
 			result_kept := NULL;
-			has_waited := made_by = 'twin_security' AND SQLSTATE IN ('55P03', '40P01');
+			leaves_rest := made_by = 'twin_security' AND SQLSTATE IN ('55P03', '40P01');
 		END;
 		PERFORM twin_internal.note_action(own, result_state, result_note, result_kept, made_by);
-		EXIT WHEN has_waited;
+		leaves_rest := leaves_rest OR made_by = 'twin_security' AND clock_timestamp() > began + interval '1 second';
+		EXIT WHEN leaves_rest;
 	END LOOP;
-	IF has_waited THEN
+	IF leaves_rest THEN
 		UPDATE twin_internal.incident_actions a SET again_at = clock_timestamp() WHERE a.incident_id = of_incident AND a.state = 'pending';
 	END IF;
 	PERFORM twin_internal.settle_incident(of_incident, made_by);
 END
 $$;
-COMMENT ON FUNCTION twin_internal.take_actions(text, text, text[], boolean) IS 'does those actions of an incident that are in certain states, all or those that are due; by itself until it has to wait for somebody';
+COMMENT ON FUNCTION twin_internal.take_actions(text, text, text[], boolean) IS 'does those actions of an incident that are in certain states, all or those that are due; by itself until it has to wait for somebody, or a second is over';
 
 CREATE FUNCTION twin_internal.note_action(own twin_internal.incident_actions, state text, note text, kept jsonb, made_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$

@@ -128,7 +128,7 @@ BEGIN
 		WHEN found_user.user_id IS NULL THEN 'there is no such user'
 		WHEN action = 'end_sessions' THEN NULL
 		WHEN EXISTS (SELECT FROM twin_internal.roles r WHERE r.role_name = found_user.role_name AND r.is_break_glass) THEN 'a break-glass account is never disabled'
-		WHEN found_user.is_active AND twin_internal.leaves_no_admin(leaving || found_user.user_id) THEN 'no administrator would be left who can log in'
+		WHEN found_user.is_active AND found_user.role_name IN (SELECT twin_internal.roles_including('admin')) AND twin_internal.leaves_no_admin(leaving || found_user.user_id) THEN 'no administrator would be left who can log in'
 	END;
 END
 $$;
