@@ -10,11 +10,13 @@
 
 /* The block that an address is under, with times that compare alike in every session. */
 CREATE FUNCTION twin_internal.block_of(address inet) RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_seqscan = off AS $$
 BEGIN
-	RETURN (SELECT jsonb_build_object('address', abbrev(b.address), 'from', b.blocked_at, 'until', coalesce(b.blocked_until, 'infinity'), 'reason', b.reason)
-		FROM twin.blocked_addresses b WHERE b.address >>= block_of.address AND coalesce(b.blocked_until, 'infinity') > clock_timestamp()
-		ORDER BY masklen(b.address) DESC LIMIT 1);
+	/* each network that it lies in is looked for, of which there are a few; blocks may be very many, though there were none when this was planned */
+	RETURN (SELECT jsonb_build_object('address', abbrev(b.network::inet), 'from', b.blocked_at, 'until', b.blocked_until, 'reason', b.reason)
+		FROM twin_internal.blocks b
+		WHERE b.network = ANY (ARRAY(SELECT network(set_masklen(block_of.address, m)) FROM generate_series(0, masklen(block_of.address)) m)) AND b.blocked_until > clock_timestamp()
+		ORDER BY masklen(b.network) DESC LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.block_of(inet) IS 'the narrowest block that holds an address; null for none';
@@ -52,7 +54,7 @@ CREATE FUNCTION twin_internal.other_holder(own twin_internal.incident_actions) R
 BEGIN ATOMIC
 	SELECT min(a.incident_id) FROM twin_internal.incident_actions a JOIN twin_internal.incidents i ON i.incident_id = a.incident_id
 		WHERE a.state = 'done' AND a.action = (own).action AND a.incident_id <> (own).incident_id AND i.status NOT IN ('closed', 'reverted')
-			AND coalesce(a.kept #> '{after,address}', a.kept -> 'user_id') = coalesce((own).kept #> '{after,address}', (own).kept -> 'user_id');
+			AND a.held = (own).held;
 END;
 COMMENT ON FUNCTION twin_internal.other_holder(twin_internal.incident_actions) IS 'another incident that wants what an action did; null for none';
 
@@ -62,7 +64,7 @@ CREATE FUNCTION twin_internal.block_before_incidents(now_there jsonb) RETURNS js
 BEGIN ATOMIC
 	SELECT CASE WHEN a.action_id IS NULL THEN now_there ELSE a.kept -> 'before' END
 	FROM (SELECT) one LEFT JOIN LATERAL (SELECT i.action_id, i.kept FROM twin_internal.incident_actions i
-		WHERE i.action = 'block_address' AND i.state IN ('done', 'kept') AND i.kept -> 'after' = now_there AND i.kept -> 'before' IS DISTINCT FROM now_there
+		WHERE i.held = now_there -> 'address' AND i.action = 'block_address' AND i.state IN ('done', 'kept') AND i.kept -> 'after' = now_there AND i.kept -> 'before' IS DISTINCT FROM now_there
 		ORDER BY i.action_id DESC LIMIT 1) a ON true;
 END;
 COMMENT ON FUNCTION twin_internal.block_before_incidents(jsonb) IS 'the block that stood before incidents made this one; the same where somebody else did; null for none';
@@ -104,7 +106,7 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT max(a.incident_id) INTO earlier FROM twin_internal.incident_actions a
-		WHERE a.action = 'disable_user' AND a.state = 'done' AND a.kept -> 'user_id' = to_jsonb(disabled.user_id);
+		WHERE a.held = to_jsonb(disabled.user_id) AND a.action = 'disable_user' AND a.state = 'done';
 	IF earlier IS NULL THEN
 		state := 'already';
 	END IF;
@@ -294,7 +296,7 @@ DECLARE
 	now_there jsonb := twin_internal.block_of(address);
 	before jsonb := nullif(own.kept -> 'before', 'null');
 	is_ours boolean := EXISTS (SELECT FROM twin_internal.incident_actions a
-		WHERE a.action = 'block_address' AND a.kept -> 'after' = now_there AND a.kept -> 'before' IS DISTINCT FROM now_there);
+		WHERE a.held = now_there -> 'address' AND a.action = 'block_address' AND a.kept -> 'after' = now_there AND a.kept -> 'before' IS DISTINCT FROM now_there);
 BEGIN
 	state := 'undone';
 	IF now_there IS NULL OR now_there -> 'address' <> own.kept #> '{after,address}' THEN
@@ -353,7 +355,7 @@ CREATE FUNCTION twin_internal.note_user_decided() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	UPDATE twin_internal.incident_actions a SET state = 'changed', note = CASE WHEN NEW.is_active THEN 'was enabled since' ELSE 'was disabled by somebody since' END, changed_at = clock_timestamp()
-		WHERE a.action = 'disable_user' AND a.state = 'done' AND a.kept -> 'user_id' = to_jsonb(NEW.user_id);
+		WHERE a.held = to_jsonb(NEW.user_id) AND a.action = 'disable_user' AND a.state = 'done';
 	RETURN NULL;
 END
 $$;
