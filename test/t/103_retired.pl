@@ -110,6 +110,11 @@ my $second = retire($audit);
 ok(settle(), 'and that is sealed');
 is(verified(), 't|', 'dropped with the event of the epoch and that of the first drop');
 is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'audit_epoch'}), '0', 'of which people see no more');
+my $error = detach('error');
+sql($node, "SELECT count(*) = 0 FROM $error") eq 't' or diag("$error is not empty");
+retire($error);
+ok(settle(), 'one without events goes, too');
+is(verified(), 't|', '... and that holds');
 restart_with($node, $key);
 ok(settle(), 'after a start');
 is(verified(), 't|', 'it holds');
@@ -188,6 +193,7 @@ tamper('and deletes it', "$gone; $made_up", $deleted);
 # what somebody says in the log's own name after all names him
 like(sql($node, "BEGIN; SELECT twin_internal.retire_leaves('x', '\\x$set', 1, NULL, NULL); SELECT session_user_name, event_type FROM twin.audit_log WHERE event_id = (SELECT max(event_id) FROM twin_internal.retired_leaves); ROLLBACK"),
 	qr/^\d+\n\w+\|partition_dropped$/, 'who retires leaves himself is named');
+fails_with($node, qq{BEGIN; SELECT twin_internal.retire_leaves('x', '\\x$set', 1, NULL, NULL); DELETE FROM twin_internal.kept_events}, '42501', 'the audit log is not edited', '... and has opened nothing');
 fails_with($node, qq{SELECT twin_internal.retire_leaves('x', '\\x00', 1, NULL, NULL)}, '22P03', 'this is no set of leaves', 'only sets are');
 my $beyond = '01' . sprintf('%016x', 1 << 40) x 2 . sprintf('%016x', 1) . '0001';
 fails_with($node, qq{SELECT twin_internal.retire_leaves('x', '\\x$beyond', 1, NULL, NULL)}, '22023', 'is not in the audit log', '... of leaves that are there');
@@ -204,6 +210,6 @@ sql($node, 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-q', '-h', $node->host, '-p', $node->port, '-d', 'restored', '-f', $dump ], 'is restored');
 ok($node->poll_query_until('restored', q{SELECT ring_fill = 0 AND seal_lag = '0' FROM twin.stat_audit}), 'and goes on');
 is(sql($node, q{SELECT ok, coalesce(reason, '') FROM twin.verify_audit_log()}, db => 'restored'), 't|', 'what was dropped before is verified there');
-is(sql($node, "SELECT count(*) FROM twin_internal.retired_leaves", db => 'restored'), '2', 'by what came with it');
+is(sql($node, "SELECT count(*) FROM twin_internal.retired_leaves", db => 'restored'), '3', 'by what came with it');
 $node->stop;
 done_testing();

@@ -152,6 +152,8 @@ run_recorded(const Command *command, CommandWords *words)
 	const char *action = GetCommandTagName(CreateCommandTag(statement));
 	bool was_here = presence_here();
 	bool goes = drops_extension(statement);
+	const AlterTableStmt *before =
+		object_set_alter(IsA(statement, AlterTableStmt) ? (const AlterTableStmt *) statement : NULL);
 	SecurityEvent event;
 
 	if (goes)
@@ -168,10 +170,12 @@ run_recorded(const Command *command, CommandWords *words)
 		object_set_extension_goes(goes);
 		run(command);
 		object_set_extension_goes(false);
+		(void) object_set_alter(before);
 	}
 	PG_CATCH();
 	{
 		object_set_extension_goes(false);
+		(void) object_set_alter(before);
 		if (was_here || words->of_no_database)
 			tell_failure(words, action);
 		PG_RE_THROW();

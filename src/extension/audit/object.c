@@ -33,11 +33,21 @@
 
 static object_access_hook_type previous_hook = NULL;
 static bool extension_goes = false;
+static const AlterTableStmt *alter = NULL; /* that runs */
 
 void
 object_set_extension_goes(bool goes)
 {
 	extension_goes = goes;
+}
+
+const AlterTableStmt *
+object_set_alter(const AlterTableStmt *given)
+{
+	const AlterTableStmt *before = alter;
+
+	alter = given;
+	return before;
 }
 
 /* ---- telling ---- */
@@ -227,6 +237,25 @@ read_column(Oid relation, int number, Snapshot snapshot)
 	return state;
 }
 
+/* Whether the command that runs names this column: it tells of it itself. */
+static bool
+is_named(Oid relation, const char *column)
+{
+	ListCell *cell;
+
+	if (alter == NULL || RangeVarGetRelid(alter->relation, NoLock, true) != relation)
+		return false;
+	foreach(cell, alter->cmds)
+	{
+		const AlterTableCmd *part = lfirst(cell);
+
+		if ((part->subtype == AT_DropColumn || part->subtype == AT_AlterColumnType) && part->name != NULL &&
+			strcmp(part->name, column) == 0) /* public: names of columns */
+			return true;
+	}
+	return false;
+}
+
 /* Values of an audited table go or become others: by ALTER TABLE, or with a type, by CASCADE.  Partitions follow theirs. */
 static void
 column_changed(Oid relation, int number, bool dropped)
@@ -237,6 +266,8 @@ column_changed(Oid relation, int number, bool dropped)
 	if (audit_table_of(relation) == NULL || get_rel_relispartition(relation))
 		return;
 	before = read_column(relation, number, NULL);
+	if (before.found && is_named(relation, NameStr(before.name)))
+		return;
 	if (dropped && before.found)
 		tell("ddl", EVENT_HIGH, audited_name(relation), "column dropped", NameStr(before.name));
 	if (dropped || !before.found)

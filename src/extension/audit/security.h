@@ -129,6 +129,9 @@ extern void object_init(void);
 /* While this command runs our own objects go with the extension, and are not told one by one. */
 extern void object_set_extension_goes(bool goes);
 
+/* While this command runs, what it names of columns is told by it; returns the one before.  NULL: none. */
+extern const AlterTableStmt *object_set_alter(const AlterTableStmt *alter);
+
 /* ---- login.c ---- */
 
 extern void login_init(void);

@@ -195,6 +195,9 @@ extern void event_store_close(EventStore *store);
 /* Lets this process's own code change the log's tables until the end of the transaction. */
 extern void event_open_log(void);
 
+/* The same for as long as the caller says, also when something is raised; returns how it was before. */
+extern bool event_switch_log(bool is_open);
+
 /* ---- follow.c: what the writer's process does besides ---- */
 
 /*

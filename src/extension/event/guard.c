@@ -56,6 +56,15 @@ event_open_log(void)
 }
 
 bool
+event_switch_log(bool is_open)
+{
+	bool before = log_is_open;
+
+	log_is_open = is_open;
+	return before;
+}
+
+bool
 guard_is_open(void)
 {
 	return log_is_open || base_runs_own_script();

@@ -197,6 +197,23 @@ check_leaves(const LeafSetSummary *summary)
 						errmsg("leaf " UINT64_FORMAT " is not in the audit log's tree", summary->last)));
 }
 
+/* Writes a row of the log's tables, which are closed again then: who calls this has not opened them for himself. */
+static void
+insert_row(LedgerPlan *plan, Datum *values, const char *nulls)
+{
+	bool before = event_switch_log(true);
+
+	PG_TRY();
+	{
+		plan_run(plan, values, nulls, false, SPI_OK_INSERT);
+	}
+	PG_FINALLY();
+	{
+		(void) event_switch_log(before);
+	}
+	PG_END_TRY();
+}
+
 /* retire_leaves(partition_name, leaf_set, rows, archive_file, archive_sha256) -> event id */
 Datum
 tsec_retire_leaves(PG_FUNCTION_ARGS)
@@ -224,18 +241,18 @@ tsec_retire_leaves(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
 	check_leaves(&summary);
-	event_open_log();
 	id = write_event(partition, details);
 	for (int i = 3; i < 5; i++)
 		if (PG_ARGISNULL(i))
 			nulls[i + 3] = 'n';
-	plan_run(&insertion,
-			 (Datum[]){Int64GetDatum(id), PG_GETARG_DATUM(0), Int64GetDatum((int64) summary.first),
-					   Int64GetDatum((int64) summary.last), Int64GetDatum((int64) summary.leaves), PG_GETARG_DATUM(1),
-					   PG_ARGISNULL(3) ? (Datum) 0 : PG_GETARG_DATUM(3),
-					   PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4), TimestampTzGetDatum(GetCurrentTimestamp())},
-			 nulls, false, SPI_OK_INSERT);
-	plan_run(&copy, (Datum[]){Int64GetDatum(id)}, NULL, false, SPI_OK_INSERT);
+	insert_row(&insertion,
+			   (Datum[]){Int64GetDatum(id), PG_GETARG_DATUM(0), Int64GetDatum((int64) summary.first),
+						 Int64GetDatum((int64) summary.last), Int64GetDatum((int64) summary.leaves),
+						 PG_GETARG_DATUM(1), PG_ARGISNULL(3) ? (Datum) 0 : PG_GETARG_DATUM(3),
+						 PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4),
+						 TimestampTzGetDatum(GetCurrentTimestamp())},
+			   nulls);
+	insert_row(&copy, (Datum[]){Int64GetDatum(id)}, NULL);
 	SPI_finish();
 	PG_RETURN_INT64(id);
 }

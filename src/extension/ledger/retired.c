@@ -168,7 +168,7 @@ retired_open(int64 first, int64 end)
 		"(SELECT * FROM (TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow "
 		"UNION ALL TABLE ONLY twin_internal.kept_events) a WHERE a.event_id = r.event_id LIMIT 1) e ON true "
 		"LEFT JOIN twin_internal.sealed s ON s.record_id = r.event_id "
-		"WHERE r.first_leaf < $2 AND r.last_leaf >= $1 ORDER BY r.first_leaf",
+		"WHERE r.leaves > 0 AND r.first_leaf < $2 AND r.last_leaf >= $1 ORDER BY r.first_leaf",
 		INT8OID, INT8OID);
 	static LedgerPlan size_plan = LEDGER_PLAN("SELECT s.size FROM twin_internal.ledger_state s", InvalidOid);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end)};

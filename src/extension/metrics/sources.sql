@@ -74,7 +74,7 @@ CREATE FUNCTION twin_internal.metrics_of_log() RETURNS TABLE(family text, labels
 BEGIN ATOMIC
 	SELECT 'twin_security_log_size_bytes', '{}'::text[], sum(pg_total_relation_size(t.relid))::double precision FROM (
 		SELECT p.relid FROM pg_partition_tree('twin_internal.events') p WHERE p.isleaf
-		UNION ALL SELECT unnest(ARRAY['twin_internal.events_overflow', 'twin_internal.sealed', 'twin_internal.tiles', 'twin_internal.checkpoints']::regclass[])) t;
+		UNION ALL SELECT unnest(ARRAY['twin_internal.events_overflow', 'twin_internal.sealed', 'twin_internal.tiles', 'twin_internal.checkpoints', 'twin_internal.retired_leaves']::regclass[])) t;
 END;
 COMMENT ON FUNCTION twin_internal.metrics_of_log() IS 'what the audit log takes on disk';
 
