@@ -114,6 +114,22 @@ check_manifest(Bytes text)
 	free(again);
 }
 
+/* What is read behind the beginning of one: a whole one is longer than most inputs. */
+static void
+check_rest_of_manifest(Bytes rest)
+{
+	static const char begin[] =
+		"{\n\"format\":\"twin_security archive\",\n\"version\":1,\n\"kind\":\"rows\",\n\"database\":\"d\",\n"
+		"\"log\":null,\n\"schema\":\"s\",\n\"partition\":\"p\",\n\"relation\":\"s.p\",\n";
+	size_t length = sizeof(begin) - 1 + rest.length;
+	uint8_t *text = malloc(length);
+
+	memcpy(text, begin, sizeof(begin) - 1);
+	memcpy(text + sizeof(begin) - 1, rest.data, rest.length);
+	check_manifest(bytes_of(text, length));
+	free(text);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -124,6 +140,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_file(bytes, false);
 	check_records(bytes);
 	check_manifest(bytes);
+	check_rest_of_manifest(bytes);
 	free(exact);
 	return 0;
 }
