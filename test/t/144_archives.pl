@@ -230,6 +230,9 @@ like(verify($file), qr/^f\|0\|this is not a file/, 'a folder');
 rmdir "$base/$file";
 spew("$base/$file", $good_file);
 is(verify($file), "t|$rows|", 'whole again');
+edit_log($node, "INSERT INTO twin_internal.retired_leaves VALUES (1, '$whole', 0, 1, 2, '\\x00', '$file', sha256('another'), now())");
+like(verify($file), qr/^f\|$rows\|the audit log says/, 'another file than the one that was dropped for');
+edit_log($node, 'DELETE FROM twin_internal.retired_leaves');
 fails_with($node, "SELECT * FROM twin.verify_archive('$_')", '42602', 'not a name that an archive can have', "not \"$_\"")
   foreach ('', '../a.tsarc', '/etc/passwd', 'a/b.tsarc', '.a.tsarc', 'a.json', 'x' x 300 . '.tsarc');
 is(verify('none.tsarc'), 'f|0|there is no such archive, or its manifest is missing', 'none');
