@@ -183,6 +183,40 @@ archive_writer_end(ArchiveWriter *writer)
 
 /* ---- reading ---- */
 
+/* Memory that is wiped before it is given back. */
+typedef struct Buffer
+{
+	uint8_t *bytes;
+	size_t room;
+} Buffer;
+
+static void
+free_buffer(Buffer *buffer)
+{
+	if (buffer->bytes != NULL)
+		secret_wipe(buffer->bytes, buffer->room);
+	free(buffer->bytes);
+	*buffer = (Buffer){NULL, 0};
+}
+
+/* Makes room for so many bytes; those that are kept stay. */
+static bool
+widen_buffer(Buffer *buffer, size_t kept, size_t wanted)
+{
+	Buffer wider = {NULL, wanted > 2 * buffer->room ? wanted : 2 * buffer->room};
+
+	if (wanted <= buffer->room)
+		return true;
+	wider.bytes = malloc(wider.room);
+	if (wider.bytes == NULL)
+		return false;
+	if (kept > 0)
+		memcpy(wider.bytes, buffer->bytes, kept);
+	free_buffer(buffer);
+	*buffer = wider;
+	return true;
+}
+
 struct ArchiveReader
 {
 	ArchiveSource source;
@@ -194,12 +228,11 @@ struct ArchiveReader
 	bool is_at_end; /* the last chunk was read */
 	const char *fault;
 	uint64_t chunks;
-	uint8_t *plain; /* what was not taken lies from begin to end */
-	size_t room;
+	Buffer plain; /* what was not taken lies from begin to end */
 	size_t begin;
 	size_t end;
-	uint8_t stored[STORED_MAX];
-	uint8_t frame[STORED_MAX];
+	Buffer stored;
+	Buffer frame; /* of a chunk that was sealed */
 };
 
 static bool
@@ -220,9 +253,7 @@ archive_reader_new(ArchiveSource source, void *argument)
 	reader->source = source;
 	reader->argument = argument;
 	reader->zstd = ZSTD_createDCtx();
-	reader->room = ARCHIVE_CHUNK;
-	reader->plain = malloc(reader->room);
-	if (reader->zstd == NULL || reader->plain == NULL)
+	if (reader->zstd == NULL)
 	{
 		archive_reader_free(reader);
 		return NULL;
@@ -246,10 +277,9 @@ archive_reader_free(ArchiveReader *reader)
 		return;
 	(void) ZSTD_freeDCtx(reader->zstd);
 	aead_free(reader->key);
-	if (reader->plain != NULL)
-		secret_wipe(reader->plain, reader->room);
-	free(reader->plain);
-	secret_wipe(reader, sizeof(*reader));
+	free_buffer(&reader->plain);
+	free_buffer(&reader->stored);
+	free_buffer(&reader->frame);
 	free(reader);
 }
 
@@ -287,7 +317,9 @@ read_chunk(ArchiveReader *reader, uint8_t head[ARCHIVE_CHUNK_HEAD], size_t *plai
 	is_last = (bytes_get_u32(head) & LAST) != 0;
 	if (*plain > ARCHIVE_CHUNK || (!is_last && *plain != ARCHIVE_CHUNK) || *stored < least || *stored > STORED_MAX)
 		return fail(reader, "a chunk has a length that none can have");
-	if (reader->source(reader->argument, reader->stored, *stored) != *stored)
+	if (!widen_buffer(&reader->stored, 0, *stored))
+		return fail(reader, "there is not enough memory");
+	if (reader->source(reader->argument, reader->stored.bytes, *stored) != *stored)
 		return fail(reader, "the file ends too early");
 	reader->is_at_end = is_last;
 	if (is_last && reader->source(reader->argument, &more, 1) != 0)
@@ -301,21 +333,12 @@ make_room(ArchiveReader *reader, size_t length)
 {
 	size_t held = reader->end - reader->begin;
 
-	if (reader->begin > 0)
-		memmove(reader->plain, reader->plain + reader->begin, held);
+	if (reader->begin > 0 && held > 0)
+		memmove(reader->plain.bytes, reader->plain.bytes + reader->begin, held);
 	reader->begin = 0;
 	reader->end = held;
-	if (held + length > reader->room)
-	{
-		size_t room = held + length > 2 * reader->room ? held + length : 2 * reader->room;
-		uint8_t *larger = realloc(reader->plain, room);
-
-		if (larger == NULL)
-			return fail(reader, "there is not enough memory");
-		reader->plain = larger;
-		reader->room = room;
-	}
-	return true;
+	/* one byte more, for nothing is at hand in no memory */
+	return widen_buffer(&reader->plain, held, held + length + 1) || fail(reader, "there is not enough memory");
 }
 
 /* Reads the next chunk, opens and expands it. */
@@ -323,7 +346,7 @@ static bool
 next_chunk(ArchiveReader *reader)
 {
 	uint8_t head[ARCHIVE_CHUNK_HEAD];
-	const uint8_t *frame = reader->stored;
+	const uint8_t *frame;
 	size_t plain;
 	size_t length;
 	size_t made;
@@ -332,22 +355,25 @@ next_chunk(ArchiveReader *reader)
 		return fail(reader, "the archive is encrypted, and its key is not at hand");
 	if (!read_chunk(reader, head, &plain, &length) || !make_room(reader, plain))
 		return false;
+	frame = reader->stored.bytes;
 	if (reader->key != NULL)
 	{
 		uint8_t associated[ASSOCIATED];
 		uint8_t nonce[AEAD_NONCE_SIZE];
 
 		length -= AEAD_TAG_SIZE;
+		if (!widen_buffer(&reader->frame, 0, length))
+			return fail(reader, "there is not enough memory");
 		bind_chunk(reader->raw, head, reader->chunks - 1, associated, nonce);
-		if (aead_open(reader->key, nonce, bytes_of(associated, ASSOCIATED), bytes_of(reader->stored, length),
-					  reader->stored + length, reader->frame) != TSEC_OK)
+		if (aead_open(reader->key, nonce, bytes_of(associated, ASSOCIATED), bytes_of(reader->stored.bytes, length),
+					  reader->stored.bytes + length, reader->frame.bytes) != TSEC_OK)
 			return fail(reader, "a chunk was altered, or is not of this file");
-		frame = reader->frame;
+		frame = reader->frame.bytes;
 	}
 	/* one frame, and it alone: what follows one would be taken for more of it */
 	if (ZSTD_findFrameCompressedSize(frame, length) != length || ZSTD_getFrameContentSize(frame, length) != plain)
 		return fail(reader, "a chunk is not what its lengths say");
-	made = ZSTD_decompressDCtx(reader->zstd, reader->plain + reader->end, plain, frame, length);
+	made = ZSTD_decompressDCtx(reader->zstd, reader->plain.bytes + reader->end, plain, frame, length);
 	if (ZSTD_isError(made) || made != plain)
 		return fail(reader, "a chunk cannot be expanded");
 	reader->end += plain;
@@ -359,7 +385,8 @@ archive_need(ArchiveReader *reader, size_t wanted, Bytes *at_hand)
 {
 	while (reader->fault == NULL && reader->end - reader->begin < wanted && !reader->is_at_end)
 		(void) next_chunk(reader);
-	*at_hand = bytes_of(reader->plain + reader->begin, reader->end - reader->begin);
+	*at_hand = bytes_of(reader->plain.bytes == NULL ? (const uint8_t *) "" : reader->plain.bytes + reader->begin,
+						reader->end - reader->begin);
 	return reader->fault == NULL;
 }
 

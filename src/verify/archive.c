@@ -75,7 +75,10 @@ read_manifest(ArchiveCheck *check, const char *path)
 	}
 	if (!archive_name(&check->manifest, expected) || strncmp(check->name, expected, strlen(expected)) != 0 ||
 		strcmp(check->name + strlen(expected), ARCHIVE_SUFFIX) != 0) /* public: names of files */
-		report_unproven(check->report, "that this is the archive it is called: its manifest is of \"%s\"", expected);
+	{
+		report_problem(check->report, VERDICT_TAMPERED, check->name, "the manifest is that of another archive");
+		return false;
+	}
 	return true;
 }
 

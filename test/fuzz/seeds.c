@@ -9,6 +9,7 @@
  *		seeds FOLDER
  */
 #include "common/address_set.h"
+#include "common/archive_tally.h"
 #include "common/change.h"
 #include "common/dropped.h"
 #include "common/encode.h"
@@ -411,6 +412,54 @@ write_change_seeds(void)
 
 static const char *const paths[] = {"/", "/units", "/rpc/login", "/Server%20Today", "/%D9%85/x"};
 
+static uint8_t archive_seed[512];
+static size_t archive_seed_length;
+
+static void
+take_archive(void *argument, Bytes bytes)
+{
+	(void) argument;
+	memcpy(archive_seed + archive_seed_length, bytes.data, bytes.length);
+	archive_seed_length += bytes.length;
+}
+
+/* Small archives: of rows plain, of leaves sealed under the key that the target tries; and a manifest. */
+static void
+write_archive_seeds(void)
+{
+	static const char row[] = "\0\0\0\1x\377\377\377\377";
+	ArchiveManifest manifest = {
+		.kind = ARCHIVE_ROWS, .database = "d", .schema = "s", .partition = "p", .relation = "s.p", .number = 1};
+	char text[2048];
+	size_t length;
+
+	for (unsigned i = 0; i < 3; i++)
+	{
+		ArchiveHeader header = {i == 2 ? ARCHIVE_LEAVES : ARCHIVE_ROWS, i == 1, {i == 1}};
+		uint8_t key[AEAD_KEY_SIZE] = {0};
+		uint8_t record[ARCHIVE_GAP_SIZE];
+		MerkleHash node = {{0}};
+		ArchiveWriter *writer;
+
+		archive_write_header(&header, key);
+		archive_seed_length = 0;
+		if (archive_writer_new(&header, key, take_archive, NULL, &writer) != TSEC_OK)
+			exit(1);
+		archive_put_head(i == 2 ? ARCHIVE_LEAF : ARCHIVE_ROW, sizeof(row) - 1, record);
+		(void) archive_write(writer, record, ARCHIVE_RECORD_HEAD);
+		(void) archive_write(writer, row, sizeof(row) - 1);
+		archive_put_gap(0, &node, record);
+		(void) archive_write(writer, record, i == 2 ? ARCHIVE_GAP_SIZE : 0);
+		(void) archive_writer_end(writer);
+		archive_writer_free(writer);
+		write_seed("archive", i, archive_seed, archive_seed_length);
+	}
+	/* the target puts the beginning there */
+	length = archive_manifest_write(&manifest, text, sizeof(text));
+	write_seed("archive-manifest", 0, strstr(text, "\"time_column\""),
+			   (size_t) (text + length - strstr(text, "\"time_column\"")));
+}
+
 int
 main(int count, char **arguments)
 {
@@ -522,5 +571,6 @@ main(int count, char **arguments)
 	write_dropped_seeds();
 	write_log_seeds();
 	write_export_seeds();
+	write_archive_seeds();
 	return 0;
 }

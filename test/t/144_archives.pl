@@ -34,16 +34,22 @@ sub set { my ($name, $value) = @_; sql($node, "ALTER SYSTEM SET twin_security.$n
 sub files { opendir(my $folder, $base) or die $!; return join(' ', sort grep { !/^\.\.?$/ } readdir $folder); }
 sub verify { my ($file) = @_; return sql($node, "SELECT ok, rows, coalesce(reason, '') FROM twin.verify_archive('$file')"); }
 
-# A partition that nothing is written to any more: the month's, closed by putting its bounds into the past.
-my $part = sql($node, q{SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-	WHERE i.inhparent = 'twin_internal.events_audit'::regclass ORDER BY 1 LIMIT 1});
+# A month that nothing is written to any more, with events as they were written above.
+$node->poll_query_until('postgres', q{SELECT count(*) = 900 FROM twin_internal.events WHERE event_type LIKE 'event\_%' OR event_type LIKE 'more\_%'}) or die 'not written';
+my $columns = q{class, event_type, severity, outcome, action, resource, record_id, session_user_name, outer_user_name, effective_user_name, user_id, username,
+	tenant_id, token_id, client_address, application_name, request_id, xid, application_made, details, pid, origin, row_count, rows};
+edit_log($node, qq{SELECT twin_internal.add_event_partition('audit', '2016-01-01');
+	INSERT INTO twin_internal.events (event_id, event_time, recorded_at, writer_xid, $columns)
+		SELECT nextval('twin_internal.event_id_seq'), e.event_time, '2016-01-15 00:00:00+00', pg_current_xact_id(), $columns FROM twin_internal.events e
+		WHERE e.event_type LIKE 'event\\_%' OR e.event_type LIKE 'more\\_%' OR e.resource = 'public.units' AND e.event_type = 'create'});
+my $part = 'events_audit_2016_01';
 my $whole = "twin_internal.$part";
 sub signed
 {
 	return $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM $whole e LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id WHERE s IS NULL)
 		AND (SELECT max(c.size) FROM twin_internal.checkpoints c) > (SELECT max(s.first_leaf + s.leaves - 1) FROM twin_internal.sealed s JOIN $whole e ON e.event_id = s.record_id)");
 }
-my $write = qq{twin_internal.write_archive('$whole', '2026-01-01', '2026-02-01')};
+my $write = qq{twin_internal.write_archive('$whole', '2016-01-01', '2016-02-01')};
 
 # ---- where to ----
 
@@ -54,7 +60,7 @@ chmod 0500, $base;
 fails_with($node, "SELECT $write", '42501', 'cannot create', 'a folder that cannot be written to') if $> != 0;
 chmod 0755, $base;
 
-# Sessions and their statements are events, so the log goes on while this looks at it: rows are taken as of one moment.
+# Once its rows are sealed and a checkpoint covers them.
 sub archive
 {
 	my ($what) = @_;
@@ -68,8 +74,8 @@ sub archive
 	return;
 }
 my ($file, $rows, $has_set) = archive();
-is($file, "twin_internal.$part.20260101T000000Z-20260201T000000Z.tsarc", 'the name of an archive');
-cmp_ok($rows, '>', 900, 'all rows');
+is($file, "twin_internal.$part.20160101T000000Z-20160201T000000Z.tsarc", 'the name of an archive');
+is($rows, '901', 'all rows');
 is($has_set, 'true', 'and which leaves they are');
 (my $manifest = $file) =~ s/\.tsarc$/.manifest.json/;
 is(files(), "$manifest $file", 'a file and its manifest, and nothing else');
@@ -82,7 +88,7 @@ is(sql($node, qq{SELECT file, relation, partition_name, rows = $rows, encrypted,
 # ---- read beside the live log ----
 
 is(sql($node, qq{WITH archived AS (SELECT j FROM twin.read_archive('$file') j),
-	live AS (SELECT l.* FROM twin.audit_log l WHERE l.event_type LIKE 'event\\_%' OR l.event_type LIKE 'more\\_%' OR l.resource = 'public.units' AND l.event_type = 'create')
+	live AS (SELECT l.* FROM twin.audit_log l WHERE l.recorded_at < '2017-01-01')
 	SELECT count(*), count(*) = (SELECT count(*) FROM live),
 		bool_and(l.event_id = (j->>'event_id')::bigint AND l.event_time = (j->>'event_time')::timestamptz AND l.event_type = j->>'event_type'
 			AND l.details = j->'details' AND l.new IS NOT DISTINCT FROM j->'new'
@@ -104,6 +110,7 @@ like(offline("$base/$file"), qr/^0 .*not proven: no key was given/s, 'without a 
 like(offline("$base/$file", '--key', 'twin/other+c0ffee00+AAAA'), qr/^2 /, 'a key that is none');
 my $events = offline("$base/$file", '--events', '--key', $public);
 is(() = $events =~ /"event_type":"more_300"/g, 2, 'and reads its events');
+like(offline("$base/$file", '--json', '--key', $public), qr/^0 \{\s+"holds": true,.*"rows": $rows,.*"not_proven": \[\]/s, 'JSON');
 like(offline("$base/none.tsarc"), qr/^1 TAMPERED: none.tsarc: the manifest cannot be opened/, 'one that is not there');
 
 # ---- again ----
@@ -204,7 +211,7 @@ bad($good_file, $text, 'another number of rows', 'rows that are too few');
 bad($good_file, $text, 'SHA-256', 'another digest');
 ($text = $good_manifest) =~ s/"leaf_set_sha256":"(.)/'"leaf_set_sha256":"' . ($1 eq 'a' ? 'b' : 'a')/e;
 bad($good_file, $text, 'other leaves', 'other leaves');
-($text = $good_manifest) =~ s/"from":"2026-01-01/"from":"2026-01-02/;
+($text = $good_manifest) =~ s/"from":"2016-01-01/"from":"2016-01-02/;
 bad($good_file, $text, 'that of another archive', 'another time');
 ($text = $good_manifest) =~ s/"key_id":\d+/"key_id":1/;
 bad($good_file, $text, 'not one of this database', 'another key');
@@ -223,6 +230,9 @@ like(verify($file), qr/^f\|0\|this is not a file/, 'a folder');
 rmdir "$base/$file";
 spew("$base/$file", $good_file);
 is(verify($file), "t|$rows|", 'whole again');
+edit_log($node, "INSERT INTO twin_internal.retired_leaves VALUES (1, '$whole', 0, 1, 2, '\\x00', '$file', sha256('another'), now())");
+like(verify($file), qr/^f\|$rows\|the audit log says/, 'another file than the one that was dropped for');
+edit_log($node, 'DELETE FROM twin_internal.retired_leaves');
 fails_with($node, "SELECT * FROM twin.verify_archive('$_')", '42602', 'not a name that an archive can have', "not \"$_\"")
   foreach ('', '../a.tsarc', '/etc/passwd', 'a/b.tsarc', '.a.tsarc', 'a.json', 'x' x 300 . '.tsarc');
 is(verify('none.tsarc'), 'f|0|there is no such archive, or its manifest is missing', 'none');

@@ -5,15 +5,35 @@
  */
 #include "retention/archive.h"
 
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(tsec_verify_archive);
 
+/* Whether the audit log names another digest of a file that held a dropped partition. */
+static bool
+is_other_file(const ArchiveInput *input, const char *name)
+{
+	Oid types[] = {TEXTOID, BYTEAOID};
+	Datum values[2] = {CStringGetTextDatum(name)};
+	bytea *sha256 = palloc(VARHDRSZ + DIGEST_SIZE);
+
+	SET_VARSIZE(sha256, VARHDRSZ + DIGEST_SIZE);
+	memcpy(VARDATA(sha256), input->manifest.sha256, DIGEST_SIZE);
+	values[1] = PointerGetDatum(sha256);
+	if (SPI_execute_with_args(
+			"SELECT FROM (SELECT r.archive_sha256 FROM twin_internal.retired_leaves r WHERE r.archive_file = $1 "
+			"ORDER BY r.event_id DESC LIMIT 1) r WHERE r.archive_sha256 <> $2",
+			2, types, values, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "twin_security: dropped partitions cannot be looked up");
+	return SPI_processed > 0;
+}
+
 /* What the tree of this database says of an archive of its log; *is_own: it is one. */
 static const char *
-contradiction(const ArchiveInput *input, bool *is_own)
+contradiction(const ArchiveInput *input, const char *name, bool *is_own)
 {
 	const Checkpoint *checkpoint = &input->judge.checkpoint;
 	MerkleHash root;
@@ -24,6 +44,8 @@ contradiction(const ArchiveInput *input, bool *is_own)
 	if (!ledger_root_at(checkpoint->size, &root) ||
 		memcmp(root.bytes, checkpoint->root.bytes, DIGEST_SIZE) != 0) /* public: roots of the log */
 		return "the log of this database has not the tree of the archive's checkpoint";
+	if (is_other_file(input, name))
+		return "the audit log says that the archive of the dropped partition had another SHA-256";
 	return NULL;
 }
 
@@ -53,7 +75,7 @@ tsec_verify_archive(PG_FUNCTION_ARGS)
 			;
 	reason = archive_input_end(input);
 	if (reason == NULL)
-		reason = contradiction(input, &is_own);
+		reason = contradiction(input, name, &is_own);
 	values[0] = BoolGetDatum(reason == NULL);
 	values[1] = Int64GetDatum((int64) input->judge.tally.rows);
 	if (reason == NULL && !is_own)
