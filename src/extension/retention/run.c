@@ -6,7 +6,7 @@
  * The steps themselves are functions of run.sql, which say what comes next.
  * Detaching runs at the top level, as the table's owner.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
