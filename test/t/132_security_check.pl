@@ -122,6 +122,8 @@ sql($node, qq{
 	CREATE TABLE plant.audited (id int PRIMARY KEY); SELECT twin.audit_table('plant.audited'); ALTER TABLE plant.audited DISABLE TRIGGER ALL;
 	ALTER DEFAULT PRIVILEGES IN SCHEMA plant GRANT SELECT ON TABLES TO PUBLIC;
 	SELECT pg_create_physical_replication_slot('left_behind');
+	INSERT INTO twin_internal.retention_successes (policy_name, known_since) VALUES ('access_logs', now() - interval '3 days')
+		ON CONFLICT (policy_name) DO UPDATE SET known_since = excluded.known_since, succeeded_at = NULL;
 	ALTER EVENT TRIGGER twin_security_check_ddl DISABLE; ALTER EVENT TRIGGER twin_security_guard_log ENABLE; ALTER TABLE twin.rate_limits DISABLE TRIGGER tell_rate_limits;
 });
 
@@ -211,7 +213,7 @@ my %status_of = (
 	'AUDIT-7' => [ warn => 'pgaudit' ], 'AUDIT-8' => [ fail => '^twin_security_check_ddl$' ], 'AUDIT-9' => [ fail => 'databases' ], 'AUDIT-10' => [ warn => 'cluster_database' ],
 	'AUDIT-11' => [ fail => '^tell_rate_limits on twin.rate_limits$' ],
 	'DURABILITY-1' => [ fail => 'fsync' ], 'DURABILITY-2' => [ fail => 'full_page_writes' ], 'DURABILITY-3' => [ warn => 'data_checksums' ], 'DURABILITY-4' => [ warn => 'synchronous_commit' ],
-	'DURABILITY-5' => [ fail => 'zero_damaged_pages' ], 'BACKUP-1' => [ fail => 'archive_mode' ], 'BACKUP-4' => [ warn => '^left_behind$' ], 'TIMEOUT-1' => [ warn => 'idle_in_transaction' ],
+	'DURABILITY-5' => [ fail => 'zero_damaged_pages' ], 'BACKUP-1' => [ fail => 'archive_mode' ], 'BACKUP-4' => [ warn => '^left_behind$' ], 'RETENTION-1' => [ fail => '^access_logs$' ], 'TIMEOUT-1' => [ warn => 'idle_in_transaction' ],
 	'TIMEOUT-2' => [ warn => 'authentication_timeout' ], 'VERSION-1' => [ fail => '^PostgreSQL' ], 'VERSION-2' => [ fail => '^PostgreSQL' ], 'VERSION-3' => [ warn => '^OpenSSL' ],
 	'VERSION-4' => [ warn => '^libjwt' ], 'VERSION-5' => [ fail => '^twin_security$' ], 'VERSION-6' => [ warn => '^plpgsql$' ], 'SERVER-1' => [ warn => '^max_connections$' ],
 	'SERVER-2' => [ fail => 'postgresql.conf$' ], 'SERVER-3' => [ warn => 'session_preload_libraries' ],

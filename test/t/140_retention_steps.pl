@@ -8,7 +8,7 @@ use TwinTest;
 use Time::HiRes qw(sleep time);
 
 my $archives = PostgreSQL::Test::Utils::tempdir();
-my $node = new_node('retention', conf => "max_worker_processes = 16\nfsync = off\ntwin_security.archive_directory = '$archives'\ntwin_security.retention_interval = 0\n");
+my $node = new_node('retention', conf => "max_worker_processes = 16\nfsync = off\nrestart_after_crash = on\ntwin_security.archive_directory = '$archives'\ntwin_security.retention_interval = 0\n");
 start_with($node, new_key());
 sql($node, 'CREATE EXTENSION twin_security');
 

@@ -18,7 +18,7 @@ INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject
 	('admin_actions', '{grant,role_*,user_created,user_changed,user_updated,user_deleted,user_enabled,user_disabled,user_unlocked,tenant_*,permission_created,permission_granted,permission_revoked,key_*,master_key_rotated,index_key_rotated,token_only_login_added,token_only_login_removed}',
 		1, '1 hour', 'user', 'low', '1 hour', NULL, false, 'threshold',
 		'An administrator changes users, roles, permissions, tenants or keys: told once an hour.'),
-	('configuration_changes', '{configuration_change,alert_rule_changed,rate_limit_changed,rate_limit_removed,topic_changed,topic_removed,token_key_*,address_unlocked,extension_*,library_loaded}',
+	('configuration_changes', '{configuration_change,alert_rule_changed,retention_policy_changed,rate_limit_changed,rate_limit_removed,topic_changed,topic_removed,token_key_*,address_unlocked,extension_*,library_loaded}',
 		1, '1 hour', 'user', 'medium', '1 hour', NULL, false, 'threshold',
 		'Settings, limits, rules, token keys or extensions are changed: told once an hour.'),
 	('token_reuse', '{token_reuse}', 1, '1 hour', 'user', 'critical', '15 minutes', 'privilege_escalation', false, 'threshold',

@@ -3,8 +3,9 @@
  *		Partitions that will be needed, of tables with a policy: as wide as the newest, for now and for the time after that.
  */
 
+/* Beside a default partition, which is locked for it, nobody waits for long. */
 CREATE FUNCTION twin_internal.add_partition(parent regclass, first timestamptz, beyond timestamptz) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET lock_timeout = '200ms' AS $$
 DECLARE
 	suffix text := to_char(first, CASE WHEN first + interval '28 days' <= beyond AND first = date_trunc('month', first) THEN '_YYYY_MM'
 		WHEN first = date_trunc('day', first) AND first + interval '1 day' <= beyond THEN '_YYYY_MM_DD' ELSE '_YYYY_MM_DD_HH24MISS' END);

@@ -3,7 +3,7 @@
  *		Has policies applied when it is time: the writer of events looks, and starts
  *		the worker that does it.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "catalog/pg_type.h"
 #include "event/event.h"

@@ -3,6 +3,7 @@
  *		Starts the part.
  */
 #include "retention/private.h"
+#include "retention/run.h"
 
 void
 retention_init(void)

@@ -7,7 +7,7 @@
  * nothing behind for the session.  Row security that is forced on the owner is
  * for what he asks, not for this.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "event/event.h"
 

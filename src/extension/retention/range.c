@@ -2,7 +2,7 @@
  * range.c
  *		From when to when a partition is, by its own bounds.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"

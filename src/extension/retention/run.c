@@ -6,7 +6,7 @@
  * The steps themselves are functions of run.sql, which say what comes next.
  * Detaching runs at the top level, as the table's owner.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -88,7 +88,8 @@ take_run_lock(bool for_session)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, internal_relation("retention_runs"), 1);
+	/* of a kind that nobody takes by SQL, and that failures do not let go of as they do of the server's own */
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, internal_relation("retention_runs"), 0, 3);
 	return LockAcquire(&tag, ExclusiveLock, for_session, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 

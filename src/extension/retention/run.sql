@@ -207,7 +207,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.retention_detach(bigint) IS 'the command that detaches a partition, and as whom';
 
-/* Why what is detached, and locked, is not to be dropped; null: it is. */
+/* Why what is detached, and locked, is not to be dropped; null: it is. What it raises is a reason, too. */
 CREATE FUNCTION twin_internal.retention_objection(item twin_internal.retention_items, policy twin_internal.retention_policies, leaves bytea) RETURNS text
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' AS $$
 BEGIN
@@ -221,8 +221,6 @@ BEGIN
 		PERFORM twin_internal.archive_matches(item.archive_file, item.partition);
 	END IF;
 	RETURN NULL;
-EXCEPTION WHEN data_exception OR data_corrupted OR system_error OR io_error OR undefined_file OR object_not_in_prerequisite_state THEN
-	RETURN SQLERRM;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.retention_objection(twin_internal.retention_items, twin_internal.retention_policies, bytea) IS 'why a partition is not to be dropped after all';
@@ -258,10 +256,12 @@ BEGIN
 		PERFORM twin_internal.hold_retention(item, holds);
 		RETURN NULL;
 	END IF;
-	IF is_log THEN
-		leaves := twin_internal.leaf_set_of(item.partition);
-	END IF;
-	objection := twin_internal.retention_objection(item, policy, leaves);
+	BEGIN
+		leaves := CASE WHEN is_log THEN twin_internal.leaf_set_of(item.partition) END;
+		objection := twin_internal.retention_objection(item, policy, leaves);
+	EXCEPTION WHEN OTHERS THEN
+		objection := SQLERRM;
+	END;
 	IF objection IS NOT NULL THEN
 		PERFORM twin_internal.attach_again(item, objection);
 		UPDATE twin_internal.retention_items i SET state = 'due', bounds = NULL, failure = objection, failed_at = clock_timestamp(), changed_at = clock_timestamp()

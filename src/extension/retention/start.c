@@ -7,7 +7,7 @@
  * would wait.  When he goes away the worker ends after its step; what is left is
  * for the next run.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "access/xact.h"
 #include "executor/spi.h"

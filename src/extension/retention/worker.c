@@ -6,7 +6,7 @@
  * What it has to say goes to who asked as messages of the protocol, through a
  * queue in shared memory.
  */
-#include "retention/private.h"
+#include "retention/run.h"
 
 #include "access/xact.h"
 #include "libpq/pqmq.h"
