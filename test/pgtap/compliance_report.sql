@@ -57,7 +57,7 @@ SELECT is(twin_internal.html_text(E'a\u202egnp.exe\u0001\u2066\u200b\uFEFF b\u00
 SELECT is(length(twin_internal.html_text(repeat('<', 100000))), 160 * 4 + 3, '... and not endless');
 SELECT is(twin_internal.html_text(NULL), '', 'no text');
 SELECT is(twin_internal.html_number(n), t, t) FROM (VALUES (0, '0'), (999, '999'), (1000, '1,000'), (12345678901234, '12,345,678,901,234')) v (n, t);
-SELECT is(twin_internal.html_tick(n), t, n::text) FROM (VALUES (1, 1), (4, 1), (5, 2), (17, 5), (41, 20), (4000000, 1000000), (4000001, 2000000)) v (n, t);
+SELECT is(twin_internal.html_tick(n)::bigint, t::bigint, n::text) FROM (VALUES (1, 1), (4, 1), (5, 2), (17, 5), (41, 20), (4000000, 1000000), (4000001, 2000000)) v (n, t);
 SELECT is(twin_internal.fill_evidence('{a.b} of {c}, {nothing} {log.checkpoint.size}', '{"a": {"b": "{c}"}, "c": 3}'), '{c} of 3, 0 (none)', 'evidence is filled in once');
 SELECT is(count(*), count(DISTINCT (framework, control_id)), 'each control once') FROM twin_internal.report_controls;
 SELECT is(count(*), 31::bigint, '... all of them') FROM twin_internal.report_controls;
