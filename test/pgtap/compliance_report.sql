@@ -32,7 +32,7 @@ SELECT is(whole_from, whole_to, 'a time without a whole hour') FROM twin_interna
 RESET TimeZone;
 
 -- of an empty time
-SELECT is(ARRAY(SELECT k FROM jsonb_object_keys(r) k ORDER BY k COLLATE "C"), '{alerts,authentication_events,authorization_failures,controls,data_access_events,decryptions,events_by_class,events_by_outcome,events_by_severity,events_by_table,events_by_type,events_by_user,events_dropped,failed_logins,gaps,key_rotations_due,log,report,reporting_period,retention,security_check,security_incidents,timeline,total_audit_events}', 'members of the report')
+SELECT is(ARRAY(SELECT k FROM jsonb_object_keys(r) k ORDER BY k COLLATE "C"), '{alerts,authentication_events,authorization_failures,controls,data_access_events,decryptions,events_by_class,events_by_outcome,events_by_severity,events_by_table,events_by_type,events_by_user,events_dropped,failed_logins,gaps,key_rotations_due,legal_holds,log,report,reporting_period,retention,security_check,security_incidents,timeline,total_audit_events}', 'members of the report')
 	FROM twin.compliance_report('1990-01-01', '1990-02-01') r;
 SELECT is(r -> 'total_audit_events', '0', 'no events') FROM twin.compliance_report('1990-01-01', '1990-02-01') r;
 SELECT is(r -> 'authentication_events', '{"logout": 0, "token_reuse": 0, "login_failure": 0, "login_success": 0, "token_refresh": 0, "token_revoked": 0}', 'every type has its number') FROM twin.compliance_report('1990-01-01', '1990-02-01') r;

@@ -115,6 +115,7 @@ BEGIN
 		'gaps', twin_internal.report_gaps(period.from_time, period.to_time),
 		'events_dropped', twin_internal.report_dropped(period.from_time, period.to_time),
 		'retention', twin_internal.report_retention(period.from_time, period.to_time),
+		'legal_holds', twin_internal.report_holds(period.from_time, period.to_time),
 		'security_check', twin_internal.report_security_check());
 	RETURN report || jsonb_build_object('controls', twin_internal.report_evidence(report));
 END
