@@ -101,7 +101,11 @@ DECLARE
 	lines text;
 	labels text;
 BEGIN
-	places := least((SELECT count(*) FROM generate_series(first, to_time AT TIME ZONE 'UTC' - interval '1 microsecond', width)), 400);
+	/* a time of many centuries is shown from its first event on */
+	IF to_time - from_time > width * 400 THEN
+		first := coalesce((SELECT min((s ->> 'at')::timestamptz) FROM jsonb_array_elements(timeline -> 'steps') s) AT TIME ZONE 'UTC', first);
+	END IF;
+	places := (SELECT count(*) FROM (SELECT FROM generate_series(0, 399) n WHERE first + n * width < to_time AT TIME ZONE 'UTC') p);
 	wide := 900.0 / greatest(places, 1);
 	SELECT twin_internal.html_tick(greatest(max((SELECT sum((s ->> m)::numeric) FROM unnest(members) m)), 1)) INTO tick FROM jsonb_array_elements(timeline -> 'steps') s;
 	tick := coalesce(tick, 1);

@@ -28,7 +28,7 @@ BEGIN ATOMIC
 	), users AS MATERIALIZED (
 		SELECT c.username, c.is_role, c.is_other, sum(c.events) AS events, sum(c.events) FILTER (WHERE c.event_type = 'login_success') AS logins,
 				sum(c.events) FILTER (WHERE c.event_type = 'login_failure') AS failed_logins, sum(c.events) FILTER (WHERE c.event_type = 'permission_denied') AS denied,
-				sum(c.events) FILTER (WHERE c.event_type IN ('create', 'read', 'update', 'delete', 'truncate', 'decrypt')) AS data_access,
+				sum(c.events) FILTER (WHERE c.event_type = 'data') AS data_access,
 				row_number() OVER (ORDER BY c.is_other, sum(c.events) DESC, c.username, c.is_role) AS place
 			FROM counted c WHERE c.sort = 'user' GROUP BY 1, 2, 3
 	), tables AS MATERIALIZED (
@@ -115,6 +115,7 @@ BEGIN
 		'gaps', twin_internal.report_gaps(period.from_time, period.to_time),
 		'events_dropped', twin_internal.report_dropped(period.from_time, period.to_time),
 		'retention', twin_internal.report_retention(period.from_time, period.to_time),
+		'legal_holds', twin_internal.report_holds(period.from_time, period.to_time),
 		'security_check', twin_internal.report_security_check());
 	RETURN report || jsonb_build_object('controls', twin_internal.report_evidence(report));
 END

@@ -89,6 +89,16 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.report_dropped(timestamptz, timestamptz) IS 'how many events were dropped, as the log says, because memory was full';
 
+CREATE FUNCTION twin_internal.report_holds(from_time timestamptz, to_time timestamptz) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.hold_id), '[]')
+	FROM (SELECT l.hold_id, left(l.case_ref, 200) AS case_ref, l.policy_name, l.from_time, l.to_time, l.placed_by, l.placed_at, l.released_by, l.released_at
+		FROM twin_internal.legal_holds l WHERE l.placed_at < report_holds.to_time AND (l.released_at IS NULL OR l.released_at >= report_holds.from_time)
+		ORDER BY l.hold_id DESC LIMIT 200) h;
+END;
+COMMENT ON FUNCTION twin_internal.report_holds(timestamptz, timestamptz) IS 'legal holds that were in force within a time; whom they are about is left out';
+
 CREATE FUNCTION twin_internal.report_security_check() RETURNS jsonb
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -106,9 +116,12 @@ CREATE FUNCTION twin_internal.report_retention(from_time timestamptz, to_time ti
 BEGIN ATOMIC
 	SELECT jsonb_build_object(
 		'policies', (SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY p.policy_name), '[]')
-			FROM (SELECT r.policy_name, coalesce(r.relation::text, 'audit log: ' || r.event_class) AS relation, r.keep::text AS keep, r.archive, r.enabled
-				FROM twin_internal.retention_policies r ORDER BY r.policy_name LIMIT 200) p),
+			FROM (SELECT r.policy_name, coalesce(r.relation::text, 'audit log: ' || r.event_class) AS relation, r.keep::text AS keep, r.archive, r.enabled, u.succeeded_at AS last_success
+				FROM twin_internal.retention_policies r LEFT JOIN twin_internal.retention_successes u USING (policy_name) ORDER BY r.policy_name LIMIT 200) p),
 		'items', (SELECT coalesce(jsonb_object_agg(s.state, s.items), '{}') FROM (SELECT i.state, count(*) AS items FROM twin_internal.retention_items i GROUP BY 1) s),
+		'runs', (SELECT coalesce(jsonb_agg(to_jsonb(n) ORDER BY n.started_at), '[]')
+			FROM (SELECT r.asked_by, r.started_at, r.finished_at, r.items, r.rows, r.failures FROM twin_internal.retention_runs r
+				WHERE r.started_at >= report_retention.from_time AND r.started_at < report_retention.to_time ORDER BY r.started_at DESC LIMIT 100) n),
 		'dropped', (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.changed_at), '[]')
 			FROM (SELECT i.policy_name, i.partition_name, i.rows, i.from_time, i.to_time, i.changed_at, i.archive_file FROM twin_internal.retention_items i
 				WHERE i.state = 'dropped' AND i.changed_at >= report_retention.from_time AND i.changed_at < report_retention.to_time ORDER BY i.changed_at DESC LIMIT 200) d),
@@ -120,4 +133,4 @@ COMMENT ON FUNCTION twin_internal.report_retention(timestamptz, timestamptz) IS 
 
 REVOKE ALL ON FUNCTION twin_internal.report_log(timestamptz, timestamptz, numeric), twin_internal.report_incidents(timestamptz, timestamptz),
 	twin_internal.report_alerts(timestamptz, timestamptz), twin_internal.report_keys(), twin_internal.report_gaps(timestamptz, timestamptz),
-	twin_internal.report_dropped(timestamptz, timestamptz), twin_internal.report_retention(timestamptz, timestamptz), twin_internal.report_security_check() FROM PUBLIC;
+	twin_internal.report_dropped(timestamptz, timestamptz), twin_internal.report_retention(timestamptz, timestamptz), twin_internal.report_holds(timestamptz, timestamptz), twin_internal.report_security_check() FROM PUBLIC;

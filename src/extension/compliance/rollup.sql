@@ -10,10 +10,11 @@
 /*
  * One row per hour, and per day (in UTC), and
  *	type	type of event, outcome, class, severity
- *	user	type of event, outcome, user or role
- *	table	type of event, outcome, table: of what changes or reads data; amount: rows that were read
- *	key		outcome, user or role, key: of decryptions; amount: values
- *	address	type of event, outcome, address: of failed logins
+ *	user	user or role; of the type of event no more than login_success, login_failure, permission_denied, data, other
+ *	table	type of event, table: of what changes or reads data; amount: rows that were read
+ *	key		user or role, key: of decryptions; amount: values
+ *	address	address: of failed logins
+ * What a sort does not go by is empty.
  */
 CREATE TABLE twin_internal.event_counts (
 	is_day boolean NOT NULL,
@@ -74,10 +75,12 @@ CREATE FUNCTION twin_internal.fact_counts(fact twin_internal.event_facts, OUT so
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT ROWS 3
 BEGIN ATOMIC
 	SELECT 'type', fact.event_type, fact.outcome, fact.class, fact.severity, '', false, '', false
-	UNION ALL SELECT 'user', fact.event_type, fact.outcome, '', '', coalesce(fact.username, ''), fact.is_role, '', fact.username IS NULL
-	UNION ALL SELECT 'table', fact.event_type, fact.outcome, '', '', '', false, fact.table_name, false WHERE fact.table_name IS NOT NULL
-	UNION ALL SELECT 'key', fact.event_type, fact.outcome, '', '', coalesce(fact.username, ''), fact.is_role, fact.key_name, fact.username IS NULL WHERE fact.key_name IS NOT NULL
-	UNION ALL SELECT 'address', fact.event_type, fact.outcome, '', '', '', false, fact.address, false WHERE fact.address IS NOT NULL;
+	UNION ALL SELECT 'user', CASE WHEN fact.event_type IN ('login_success', 'login_failure', 'permission_denied') THEN fact.event_type
+			WHEN fact.table_name IS NOT NULL OR fact.key_name IS NOT NULL THEN 'data' ELSE 'other' END,
+		'', '', '', coalesce(fact.username, ''), fact.is_role, '', fact.username IS NULL
+	UNION ALL SELECT 'table', fact.event_type, '', '', '', '', false, fact.table_name, false WHERE fact.table_name IS NOT NULL
+	UNION ALL SELECT 'key', '', '', '', '', coalesce(fact.username, ''), fact.is_role, fact.key_name, fact.username IS NULL WHERE fact.key_name IS NOT NULL
+	UNION ALL SELECT 'address', '', '', '', '', '', false, fact.address, false WHERE fact.address IS NOT NULL;
 END;
 COMMENT ON FUNCTION twin_internal.fact_counts(twin_internal.event_facts) IS 'in which rows of twin_internal.event_counts a row of the log is counted';
 
@@ -106,10 +109,10 @@ $$;
 COMMENT ON FUNCTION twin_internal.begin_event_counts() IS 'the leaf of the audit log that is counted next; null while a dump is being restored';
 
 /*
- * Of the names in an hour, or a day, the first thousand have rows of their own and all others share one: whoever makes up names makes
+ * Of the names in an hour, or a day, the first have rows of their own, thousands, and all others share some: whoever makes up names makes
  * no table grow, and sums stay right. Types of the extension itself always have their own, and so have those that a report names.
  */
-CREATE FUNCTION twin_internal.count_events(max_rows integer, max_names integer DEFAULT 1000) RETURNS integer
+CREATE FUNCTION twin_internal.count_events(max_rows integer, max_names integer DEFAULT 5000) RETURNS integer
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 	SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
