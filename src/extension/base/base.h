@@ -64,7 +64,7 @@ extern void base_watch_relations(RelcacheCallbackFunction watcher);
 typedef struct TableCache
 {
 	const char *table;
-	void (*begin)(void);                              /* forgets the rows that there were; memory is good until then */
+	void (*begin)(void); /* forgets the rows that there were; memory is good until then */
 	bool (*take_row)(HeapTuple row, TupleDesc shape); /* a copy of what is needed; false: enough */
 	MemoryContext context;
 	Oid relation;
