@@ -173,20 +173,11 @@ address_of(Datum value)
 static void
 take_texts(WatchedEvent *event, uint64 row)
 {
-	const char **const texts[] = {&event->type,
-								  &event->severity,
-								  &event->outcome,
-								  &event->action,
-								  &event->resource,
-								  &event->record_id,
-								  &event->username,
-								  &event->session_user_name,
-								  &event->application_name,
-								  &event->class,
-								  &event->outer_user_name,
-								  &event->effective_user_name,
-								  &event->token_id,
-								  &event->request_id};
+	const char **const texts[] = {&event->type,     &event->severity,          &event->outcome,
+								  &event->action,   &event->resource,          &event->record_id,
+								  &event->username, &event->session_user_name, &event->application_name,
+								  &event->class,    &event->outer_user_name,   &event->effective_user_name,
+								  &event->token_id, &event->request_id};
 
 	StaticAssertStmt(lengthof(texts) == ROW_ROW_COUNT - ROW_FIRST_TEXT, "each text has a column");
 	for (int i = 0; i < (int) lengthof(texts); i++)
