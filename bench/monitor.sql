@@ -88,7 +88,7 @@ SELECT n.every, 10 AS attackers, (SELECT count(DISTINCT a.subject) FROM twin.ale
 	WHERE CASE WHEN a.rule_name = 'failed_login_threshold' AND a.subject <> 'local' THEN a.subject::inet END <<= n.network) AS found
 FROM (VALUES (1000, '198.18.1.0/24'::inet), (10000, '198.18.2.0/24'), (50000, '198.18.3.0/24')) n (every, network) ORDER BY 1;
 SELECT count(*) AS alerts_of_others FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject LIKE '10.%';
-SELECT dropped AS dropped_by_the_ring, pg_size_pretty(m.allocated_size) AS memory_of_windows, pg_size_pretty(:memory_before * 1024) AS writer_before, pg_size_pretty(:memory_after * 1024) AS writer_after, r.subjects, r.room
+SELECT dropped AS dropped_by_the_ring, pg_size_pretty(m.allocated_size) AS memory_of_windows, pg_size_pretty(:memory_before * 1024::bigint) AS writer_before, pg_size_pretty(:memory_after * 1024::bigint) AS writer_after, r.subjects, r.room
 FROM twin.stat_audit, pg_shmem_allocations m, twin.stat_rules r WHERE m.name = 'twin_security windows';
 SELECT rules, round(1e6 * percentile_cont(0.5) WITHIN GROUP (ORDER BY written)::numeric / 50000, 1) AS us_until_written, round(1e6 * percentile_cont(0.5) WITHIN GROUP (ORDER BY watched)::numeric / 50000, 1) AS us_until_watched
 FROM bench.paths WHERE round > 0 GROUP BY rules ORDER BY rules;
