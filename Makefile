@@ -37,7 +37,7 @@ VERIFY = $(patsubst %.c,%.o,$(wildcard src/verify/*.c))
 # twin_notifier: tells people of alerts; src/common, libpq and libcurl
 NOTIFIER = $(patsubst %.c,%.o,$(wildcard src/notifier/*.c))
 
-SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
+SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lzstd -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 
 # Tests run on a private server of their own; TEST_SERVER=existing uses the running one, as PGPORT and so on say.
 REGRESS = $(filter-out module,$(PARTS)) privileges
@@ -85,7 +85,7 @@ src/console/files.c: $(CONSOLE_FILES) src/console/embed Makefile
 src/console/files.o: src/console/files.c src/gateway/serve/console.h
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -c -o $@ $<
 
-twin_gateway: $(GATEWAY) $(COMMON)
+twin_gateway: $(GATEWAY) $(filter-out src/common/archive_%,$(COMMON))
 	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -L$(libdir) $(GATEWAY_LIBS) -lcrypt
 
 # its HTTP server alone, with a handler that says what it understood: for tests and benchmarks of the server
@@ -102,10 +102,10 @@ twin_notifier: $(NOTIFIER) $(NOTIFIER_COMMON)
 src/verify/%.o: src/verify/%.c $(wildcard src/common/*.h src/verify/*.h) Makefile
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -c -o $@ $<
 
-# the parts of src/common that it needs: no more libraries than libcrypto and jansson
-VERIFY_COMMON = $(foreach name,merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest digest encode secret strictjson,src/common/$(name).o)
+# the parts of src/common that it needs: no more libraries than libcrypto, jansson and libzstd
+VERIFY_COMMON = $(foreach name,merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest leafset dropped archive_file archive_manifest archive_name archive_record archive_tally aead xaes digest encode secret strictjson,src/common/$(name).o)
 twin_verify: $(VERIFY) $(VERIFY_COMMON)
-	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -lcrypto -ljansson
+	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -lcrypto -ljansson -lzstd
 
 all: twin_gateway twin_notifier twin_verify
 install: install-gateway install-notifier install-verify

@@ -122,10 +122,7 @@ COMMIT; BEGIN; SELECT twin.authenticate(:'token');"
 
 show_record() {
 	part 3 'What is on record'
-	for _ in $(seq 50); do
-		[ "$(ask "SELECT count(*) FROM twin.audit_log WHERE event_type = 'logout'")" -eq 0 ] || break
-		sleep 0.1
-	done
+	await 'the end of a session was to be on record' "SELECT count(*) > 0 AS so FROM twin.audit_log WHERE event_type = 'logout'"
 	answer postgres "SELECT event_type, severity, outcome, username, details ->> 'reason' AS reason, count(*)
 FROM twin.audit_log WHERE event_type ~ '^(login|logout|token|permission|user_created)' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 4 LIMIT 24;"
 }

@@ -28,11 +28,7 @@ make_audit() {
 await_seal() {
 	local event
 	event=$(ask "SELECT twin.record_event('demo_day', details => '{\"part\": \"$1\"}')")
-	for _ in $(seq 200); do
-		[ "$(ask "SELECT count(leaf_index) FROM twin.audit_log WHERE event_id = $event")" = 0 ] || return 0
-		sleep 0.1
-	done
-	die 'events were not sealed'
+	await 'events were to be sealed' "SELECT count(leaf_index) > 0 AS so, count(*) AS written, (SELECT to_jsonb(s) FROM twin.stat_audit s) AS audit FROM twin.audit_log WHERE event_id = $event"
 }
 
 ordinary_day() {
@@ -72,10 +68,8 @@ prove_day() {
 	folder=day-$(date -u +%Y%m%dT%H%M%SZ)
 	part 3 'Sealed, exported, verified from files alone'
 	note 'Every event is a leaf of one tree, whose root is signed and leaves the database, for others to keep:'
-	for _ in $(seq 100); do
-		[ "$(ask "SELECT split_part(twin.audit_checkpoint(), E'\\n', 2)::bigint > (SELECT max(leaf_index) FROM twin.audit_log a WHERE recorded_at >= '$DAY' AND event_type = 'demo_day')")" != t ] || break
-		sleep 0.1
-	done
+	await 'a checkpoint was to take the day in' "SELECT size > leaf AS so, size, leaf FROM (SELECT split_part(twin.audit_checkpoint(), E'\\n', 2)::bigint AS size,
+	(SELECT max(leaf_index) FROM twin.audit_log a WHERE recorded_at >= '$DAY' AND event_type = 'demo_day') AS leaf) s"
 	answer postgres 'SELECT twin.audit_checkpoint();' -A -t
 	ask 'SELECT twin.audit_public_key()' >"$HOME_DIR/audit.key"
 	answer postgres "SELECT twin.export_audit_log('$folder') AS leaves;"

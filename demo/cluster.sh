@@ -10,6 +10,7 @@ ENV_FILE=$HOME_DIR/twin.env
 DATABASE=twin
 DEMO_ROLES=(demo_operator demo_writer demo_viewer demo_desk demo_app)
 FIRST_PORT=54330
+SERVER_WITH=() # what the server is started with, for one whose clock is set
 
 as_postgres() {
 	setpriv --reuid postgres --regid postgres --init-groups -- "$@" 9>&-
@@ -25,6 +26,16 @@ psql_as() {
 # One value, as the superuser.
 ask() {
 	psql_as postgres -A -t -c "$1"
+}
+
+# await WHAT SQL: waits until a query's column "so" is true, for two minutes, as machines may be slow; else ends with
+# what was to be, and what the query's other columns showed.
+await() {
+	local end=$((SECONDS + 120))
+	until [ "$(ask "SELECT so FROM ($2) seen")" = t ]; do
+		[ $SECONDS -lt $end ] || die "$1; seen: $(ask "SELECT coalesce(string_agg((to_jsonb(seen) - 'so')::text, ', '), 'nothing') FROM ($2) seen")"
+		sleep 0.1
+	done
 }
 
 is_running() {
@@ -127,7 +138,7 @@ launch() (
 			ENCRYPTION_KEY=?* | ENCRYPTION_KEY_PREVIOUS=?* | JWT_SECRET_KEY=?* | JWT_SECRET_KEY_PREVIOUS=?* | JWT_ACCESS_TOKEN_EXPIRES=?*) export "${line?}" ;;
 		esac
 	done <"$ENV_FILE"
-	as_postgres "$PG_BIN/pg_ctl" start -D "$DATA_DIR" -l "$SERVER_LOG" -w -t 60 -s </dev/null >>"$LOG" 2>&1
+	as_postgres "${SERVER_WITH[@]}" "$PG_BIN/pg_ctl" start -D "$DATA_DIR" -l "$SERVER_LOG" -w -t 60 -s </dev/null >>"$LOG" 2>&1
 )
 
 start_cluster() {

@@ -48,7 +48,7 @@ make_api() {
 }
 
 start_gateway() {
-	local port
+	local port end
 	stop_gateway
 	port=$(cat "$HOME_DIR/http_port" 2>/dev/null) && ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || port=$(free_http_port) ||
 		give_up "no port is free from $FIRST_HTTP_PORT on"
@@ -73,9 +73,9 @@ start_gateway() {
 	setsid "$PG_BIN/twin_gateway" "$GATEWAY_CONF" >>"$GATEWAY_LOG" 2>&1 </dev/null 9>&- &
 	echo $! >"$GATEWAY_PID"
 	GATEWAY_URL=http://127.0.0.1:$port
-	for _ in $(seq 100); do
-		[ "$(curl -s -o /dev/null -w '%{http_code}' "$GATEWAY_URL/notices")" != 200 ] || break
-		gateway_is_running || { tail -n 5 "$GATEWAY_LOG" >>"$LOG"; die "the gateway did not start; its own log is $GATEWAY_LOG"; }
+	end=$((SECONDS + 120))
+	until [ "$(curl -s -o /dev/null -w '%{http_code}' "$GATEWAY_URL/notices")" = 200 ]; do
+		gateway_is_running && [ $SECONDS -lt $end ] || { tail -n 5 "$GATEWAY_LOG" >>"$LOG"; die "the gateway did not start; its own log is $GATEWAY_LOG"; }
 		sleep 0.1
 	done
 	say "twin_gateway answers at $GATEWAY_URL, as the user $GATEWAY_USER; its log is $GATEWAY_LOG"

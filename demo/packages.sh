@@ -2,7 +2,7 @@
 # packages.sh: installs the Debian packages that are missing, and nothing else.
 
 # What the build and the server need.
-PACKAGES=(gcc make libc6-dev libssl-dev libcrypt-dev libzxcvbn-dev libjansson-dev libjwt-dev libpq-dev libmicrohttpd-dev libwslay-dev libseccomp-dev libcurl4-openssl-dev curl "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
+PACKAGES=(gcc make libc6-dev libssl-dev libcrypt-dev libzxcvbn-dev libjansson-dev libzstd-dev libjwt-dev libpq-dev libmicrohttpd-dev libwslay-dev libseccomp-dev libcurl4-openssl-dev curl "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 
 # Debian makes and starts a cluster "main" when the server package arrives; this drop-in says no.
 NO_MAIN_CLUSTER=/etc/postgresql-common/createcluster.d/twin_security-quickstart.conf

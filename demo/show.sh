@@ -92,7 +92,7 @@ show_disk() {
 	TABLE_FILE=$DATA_DIR/$(ask "SELECT pg_relation_filepath('thermacore.units')")
 	serial=$(ask "SELECT serial_number FROM thermacore.units WHERE unit_id = $UNIT")
 	email=$(psql_as demo_operator -A -t <<<"SELECT client_email::text FROM thermacore.units WHERE unit_id = $UNIT")
-	offset=$(grep -aboF "$serial" "$TABLE_FILE" | head -n 1 | cut -d : -f 1)
+	offset=$(grep -aboF "$serial" "$TABLE_FILE" | sed -n '1s/:.*//p')
 	note "The same row in the table's file, $TABLE_FILE:"
 	od -A d -t x1z -j "$((offset - offset % 16))" -N 160 "$TABLE_FILE" | head -n 10 | sed 's/^/       /'
 	note 'Searched for, byte by byte:'

@@ -47,7 +47,7 @@ make_auditor() {
 
 # A receiver of webhooks, and the notifier that tells it; neither runs as anybody.
 start_notifier() {
-	local port
+	local port end
 	stop_notifier
 	port=$(free_http_port) || give_up "no port is free from $FIRST_HTTP_PORT on"
 	setsid setpriv --reuid nobody --regid nogroup --clear-groups -- perl "$REPO/demo/receiver.pl" "$port" >>"$RECEIVER_LOG" 2>&1 </dev/null 9>&- &
@@ -72,13 +72,11 @@ start_notifier() {
 		--dbname="host=$SOCKET_DIR port=$(cat "$HOME_DIR/port") user=twin_notifier dbname=$DATABASE" >>"$NOTIFIER_LOG" 2>&1 </dev/null 9>&- &
 	echo $! >"$NOTIFIER_PID"
 	unset DEMO_WEBHOOK_SECRET
-	for _ in $(seq 100); do
-		[ "$(ask 'SELECT count(*) FROM twin.alert_channels')" != 2 ] || return 0
-		runs_on "$NOTIFIER_PID" twin_notifier || break
+	end=$((SECONDS + 120))
+	until [ "$(ask 'SELECT count(*) FROM twin.alert_channels')" = 2 ]; do
+		runs_on "$NOTIFIER_PID" twin_notifier && [ $SECONDS -lt $end ] || { tail -n 5 "$NOTIFIER_LOG" >>"$LOG"; die "the notifier did not begin; its own log is $NOTIFIER_LOG"; }
 		sleep 0.1
 	done
-	tail -n 5 "$NOTIFIER_LOG" >>"$LOG"
-	die "the notifier did not begin; its own log is $NOTIFIER_LOG"
 }
 
 # time, user, address, how many times
@@ -114,15 +112,14 @@ FROM attack, generate_series(1, times);"
 		note "A made-up attack, recorded by a log shipper (twin.record_event): $failures failed logins from $addresses addresses." \
 			"Of these, $expected failed five times within an hour:"
 	fi
-	for _ in $(seq 200); do
-		[ "$(ask "SELECT count(*) FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject <> 'local'")" -lt "$expected" ] || break
-		sleep 0.1
-	done
+	await "$expected addresses were to raise an alert" "SELECT count(*) >= $expected AS so, count(*) AS alerts, (SELECT to_jsonb(s) FROM twin.stat_audit s) AS audit
+FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject <> 'local'"
 	sleep 1 # had there been one too many
 	answer postgres "SELECT rule_name, severity, count(*) AS alerts, count(DISTINCT subject) AS addresses, sum(count) AS failures
 FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject <> 'local' GROUP BY 1, 2;"
 	[ "$(ask "SELECT count(DISTINCT subject) FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject <> 'local'")" = "$expected" ] ||
 		die "$expected addresses were to raise an alert"
+	await 'the attack was to be an incident, contained' "SELECT status = 'contained' AS so, incident_id, status, actions FROM twin.incidents WHERE incident_type = 'brute_force_attack' ORDER BY opened_at LIMIT 1"
 }
 
 under_attack() {
@@ -145,10 +142,8 @@ FROM twin.incidents i JOIN twin.alerts a USING (incident_id) WHERE i.incident_ty
 
 show_told() {
 	note 'What the receiver got, each with a key by which it knows a message that comes twice:'
-	for _ in $(seq 200); do
-		[ "$(ask "SELECT count(*) FROM twin.alert_deliveries WHERE channel = 'operators' AND state = 'pending'")" != 0 ] || break
-		sleep 0.1
-	done
+	await 'the receiver was to be told' "SELECT count(*) = 0 AS so, count(*) AS waiting, max(attempts) AS attempts, min(last_error) AS error
+FROM twin.alert_deliveries WHERE channel = 'operators' AND state = 'pending'"
 	prompt 'nobody' 'head -n 2 receiver.log'
 	head -n 2 "$RECEIVER_LOG" | indent
 	answer postgres "SELECT channel, state, count(*), max(attempts) AS attempts FROM twin.alert_deliveries GROUP BY 1, 2 ORDER BY 1, 2;"
@@ -176,11 +171,16 @@ show_playbook() {
 }
 
 show_numbers() {
-	local url=http://127.0.0.1:$ADMIN_PORT/metrics
+	local url=http://127.0.0.1:$ADMIN_PORT/metrics numbers='' end=$((SECONDS + 120))
 	part 5 'Numbers for Prometheus, a page for people'
 	prompt 'prometheus' "curl -s $url | grep ..."
-	curl -s --max-time 10 "$url" | grep -E '^twin_security_(alerts_total\{.*failed_login|blocked_addresses|address_refusals|incidents|logins_total|ring_fill|seal_lag)' | head -n 12 | indent
-	curl -s --max-time 10 "$url" | grep -q '^twin_security_alerts_total' || die 'the gateway was to tell the numbers of the database'
+	# where the database takes long the gateway answers without its numbers
+	until grep -q '^twin_security_alerts_total' <<<"$numbers"; do
+		[ $SECONDS -lt $end ] || { tail -n 5 "$GATEWAY_LOG" >>"$LOG"; die "the gateway was to tell the numbers of the database; seen: $(grep '^twin_gateway_database' <<<"$numbers")"; }
+		sleep 0.2
+		numbers=$(curl -s --max-time 10 "$url") || true
+	done
+	grep -E -m 12 '^twin_security_(alerts_total\{.*failed_login|blocked_addresses|address_refusals|incidents|logins_total|ring_fill|seal_lag)' <<<"$numbers" | indent
 	make_auditor
 	note "The console shows it as it happens: http://localhost:$(cat "$HOME_DIR/http_port")/console, as iris, an auditor ($ACCOUNTS has her password)."
 	[ "$(curl -s -o /dev/null -w '%{http_code}' "$GATEWAY_URL/console")" = 200 ] || die 'the console was to be there'

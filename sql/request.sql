@@ -65,8 +65,9 @@ INSERT INTO twin.rate_limits VALUES ('/a', 'user', 0, '1 hour', 2);
 INSERT INTO twin.rate_limits VALUES ('/a', 'user', 2, '0', 2);
 INSERT INTO twin.rate_limits VALUES ('/a', 'user', 2, '1 hour', 0);
 INSERT INTO twin.rate_limits VALUES ('/export', 'user', 2, '1 hour', 2);
--- seeds give way
+-- a seed is a row like any other
 INSERT INTO twin.rate_limits VALUES ('/rpc/login', 'address', 5, '1 minute', 9);
+INSERT INTO twin.rate_limits AS l VALUES ('/rpc/login', 'address', 5, '1 minute', 9) ON CONFLICT (route, scope) DO UPDATE SET burst = excluded.burst;
 DELETE FROM twin.rate_limits WHERE route = '/api/auth/login';
 SELECT route, scope, requests, burst FROM twin.rate_limits ORDER BY route, scope;
 DELETE FROM twin.token_only_logins WHERE role_name::text = 'request_gate';

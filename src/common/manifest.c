@@ -20,13 +20,17 @@
 #define FILE_BYTES "\", \"bytes\": "
 #define FILE_HASH ", \"sha256\": \""
 
+/* Behind the segments. */
+static const char *const others[] = {MANIFEST_CHECKPOINTS, MANIFEST_KEYS, MANIFEST_DROPPED};
+#define OTHERS (sizeof(others) / sizeof(*others))
+
 _Static_assert(sizeof(HEAD_BEGIN HEAD_LEAVES HEAD_LEFT HEAD_END) + 40 + MERKLE_LEVELS_MAX * (HASH_TEXT + 4) <
 				   MANIFEST_HEAD_MAX,
 			   "the longest head fits");
 
 /* Segments end at multiples of their size; the first and the last may be shorter. */
-static uint64_t
-segments(const ManifestHead *head)
+uint64_t
+manifest_segments(const ManifestHead *head)
 {
 	if (head->leaves == 0)
 		return 0;
@@ -36,20 +40,20 @@ segments(const ManifestHead *head)
 uint64_t
 manifest_files(const ManifestHead *head)
 {
-	return segments(head) + 2;
+	return manifest_segments(head) + OTHERS;
 }
 
 void
 manifest_file_name(const ManifestHead *head, uint64_t number, char name[MANIFEST_NAME_SIZE], SegmentHeader *segment)
 {
-	uint64_t all = segments(head);
+	uint64_t all = manifest_segments(head);
 	uint64_t begin = (head->first_leaf / SEGMENT_LEAVES_MAX + number) * SEGMENT_LEAVES_MAX;
 	uint64_t end = begin + SEGMENT_LEAVES_MAX;
 
 	*segment = (SegmentHeader){0, 0};
 	if (number >= all)
 	{
-		strcpy(name, number == all ? MANIFEST_CHECKPOINTS : MANIFEST_KEYS);
+		(void) snprintf(name, MANIFEST_NAME_SIZE, "%s", others[number - all < OTHERS ? number - all : OTHERS - 1]);
 		return;
 	}
 	if (begin < head->first_leaf)

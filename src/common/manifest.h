@@ -12,14 +12,15 @@
  *		  "files": [
  *		    {"name": "leaves-0000000000000000000.seg", "bytes": 36, "sha256": "ab..."},
  *		    {"name": "checkpoints.txt", "bytes": 300, "sha256": "cd..."},
- *		    {"name": "keys.txt", "bytes": 80, "sha256": "ef..."}
+ *		    {"name": "keys.txt", "bytes": 80, "sha256": "ef..."},
+ *		    {"name": "dropped.bin", "bytes": 12, "sha256": "01..."}
  *		  ]
  *		}
  *
  * "left" are the roots of the full subtrees before the first leaf, the largest
  * first, in base64: one for each bit that is set in first_leaf.  The numbers say
  * which files there are, and in which order: segments of SEGMENT_LEAVES_MAX leaves
- * that end at multiples of it, then the two others.
+ * that end at multiples of it, then the three others.
  */
 #ifndef TSEC_MANIFEST_H
 #define TSEC_MANIFEST_H
@@ -29,10 +30,11 @@
 #define MANIFEST_NAME "manifest.json"
 #define MANIFEST_CHECKPOINTS "checkpoints.txt"
 #define MANIFEST_KEYS "keys.txt"
-#define MANIFEST_NAME_SIZE 40    /* of any file's, with its final zero */
-#define MANIFEST_HEAD_MAX 4096   /* bytes before the first file */
-#define MANIFEST_FILE_MAX 256    /* bytes of a file's line */
-#define MANIFEST_TAIL "  ]\n}\n" /* after the last file */
+#define MANIFEST_DROPPED "dropped.bin" /* dropped.h */
+#define MANIFEST_NAME_SIZE 40          /* of any file's, with its final zero */
+#define MANIFEST_HEAD_MAX 4096         /* bytes before the first file */
+#define MANIFEST_FILE_MAX 256          /* bytes of a file's line */
+#define MANIFEST_TAIL "  ]\n}\n"       /* after the last file */
 
 typedef struct ManifestHead
 {
@@ -48,7 +50,8 @@ typedef struct ManifestFile
 	uint8_t sha256[DIGEST_SIZE];
 } ManifestFile;
 
-/* Files of an export: its segments and two more. */
+/* Segments of an export, and its files: three more. */
+extern uint64_t manifest_segments(const ManifestHead *head);
 extern uint64_t manifest_files(const ManifestHead *head);
 
 /* The name of one of them, and for a segment which leaves it holds (count 0: none). */

@@ -53,15 +53,18 @@ merkle_empty(MerkleHash *hash)
 /* ---- a tree that grows ---- */
 
 Status
-merkle_append(MerkleEdge *edge, const MerkleHash *leaf, MerkleSink sink, void *argument)
+merkle_append_subtree(MerkleEdge *edge, int level, const MerkleHash *root, MerkleSink sink, void *argument)
 {
-	MerkleHash node = *leaf;
-	int level = 0;
+	MerkleHash node = *root;
+	uint64_t leaves;
 
-	if (edge->size >= MERKLE_SIZE_MAX)
+	if (level < 0 || level >= MERKLE_LEVELS_MAX)
+		return TSEC_TREE_RANGE;
+	leaves = (uint64_t) 1 << level;
+	if ((edge->size & (leaves - 1)) != 0 || edge->size > MERKLE_SIZE_MAX - leaves)
 		return TSEC_TREE_RANGE;
 	if (sink != NULL)
-		sink(argument, 0, edge->size, &node);
+		sink(argument, level, edge->size >> level, &node);
 	while ((edge->size >> level & 1) != 0)
 	{
 		Status status = merkle_node(&edge->nodes[level], &node, &node);
@@ -73,8 +76,14 @@ merkle_append(MerkleEdge *edge, const MerkleHash *leaf, MerkleSink sink, void *a
 			sink(argument, level, edge->size >> level, &node);
 	}
 	edge->nodes[level] = node;
-	edge->size++;
+	edge->size += leaves;
 	return TSEC_OK;
+}
+
+Status
+merkle_append(MerkleEdge *edge, const MerkleHash *leaf, MerkleSink sink, void *argument)
+{
+	return merkle_append_subtree(edge, 0, leaf, sink, argument);
 }
 
 /* Finds a node among those of the right edge. */

@@ -48,6 +48,10 @@ typedef void (*MerkleSink)(void *argument, int level, uint64_t index, const Merk
 extern Status merkle_append(MerkleEdge *edge, const MerkleHash *leaf, MerkleSink sink, void *argument);
 extern Status merkle_root(const MerkleEdge *edge, MerkleHash *root);
 
+/* Appends the root of a full subtree of 2^level leaves at once; the size must be a multiple of that: else TSEC_TREE_RANGE. */
+extern Status merkle_append_subtree(MerkleEdge *edge, int level, const MerkleHash *node, MerkleSink sink,
+									void *argument);
+
 /* ---- proofs ---- */
 
 /* Finds a stored node of a full subtree; false when it is not to be had. */

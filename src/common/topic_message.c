@@ -12,7 +12,8 @@
 #define FLAG_TENANT 1
 #define FLAG_BOUND 2
 #define FLAG_CHANGE 4
-#define FLAGS_ALL 7
+#define FLAG_OF_ALL 8
+#define FLAGS_ALL 15
 
 static bool
 is_name_byte(uint8_t c)
@@ -129,6 +130,8 @@ topic_message_encode(const TopicMessage *message, uint8_t *to)
 		flags |= FLAG_BOUND;
 	if (message->is_change)
 		flags |= FLAG_CHANGE;
+	if (message->is_of_all)
+		flags |= FLAG_OF_ALL;
 	topic_message_stamp(to, message->published_at);
 	bytes_put_u64(to + 8, message->has_tenant ? (uint64_t) message->tenant : 0);
 	bytes_put_u16(to + 16, flags);
@@ -151,10 +154,12 @@ topic_message_decode(Bytes encoded, TopicMessage *message)
 	message->has_tenant = (flags & FLAG_TENANT) != 0;
 	message->is_bound = (flags & FLAG_BOUND) != 0;
 	message->is_change = (flags & FLAG_CHANGE) != 0;
+	message->is_of_all = (flags & FLAG_OF_ALL) != 0;
 	message->topic = bytes_of(encoded.data + TOPIC_MESSAGE_HEAD, bytes_get_u16(encoded.data + 18));
 	message->payload =
 		bytes_of(encoded.data + TOPIC_MESSAGE_HEAD + message->topic.length, bytes_get_u32(encoded.data + 20));
-	if ((flags & ~FLAGS_ALL) != 0 || (!message->has_tenant && message->tenant != 0))
+	if ((flags & ~FLAGS_ALL) != 0 || (!message->has_tenant && message->tenant != 0) ||
+		(message->has_tenant && message->is_of_all))
 		return false;
 	if (message->topic.length > TOPIC_NAME_MAX || message->payload.length == 0 ||
 		message->payload.length > TOPIC_PAYLOAD_MAX || topic_message_size(message) != encoded.length)

@@ -27,6 +27,7 @@ typedef struct TopicMessage
 	bool has_tenant;
 	bool is_bound;  /* reaches only that tenant, where it has one */
 	bool is_change; /* of a table's row: each subscriber gets what it may see of that, and not the payload */
+	bool is_of_all; /* of what concerns all tenants: reaches nobody who belongs to one; has none itself */
 	int64_t tenant; /* 0 without */
 	Bytes topic;
 	Bytes payload; /* JSON text */

@@ -4,7 +4,6 @@
  */
 #include "notifier/alert_config_key.h"
 
-#include "common/jsonscan.h"
 #include "common/secret.h"
 #include "common/strictjson.h"
 
@@ -15,15 +14,12 @@
 #define DEPTH_MAX 4 /* the file, channels, a channel, its list */
 #define VALUES_MAX 4000
 #define NAME_MAX_LENGTH 63
-#define COMPLAINTS_MAX 20
-#define PLACEHOLDER "env_"
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 #define DIGITS "0123456789"
 
 /* ---- memory ---- */
 
-static void *
-take(size_t size)
+void *
+alert_config_take(size_t size)
 {
 	void *memory = calloc(1, size);
 
@@ -32,8 +28,8 @@ take(size_t size)
 	return memory;
 }
 
-static char *
-copy(const char *text)
+char *
+alert_config_copy(const char *text)
 {
 	char *made = strdup(text);
 
@@ -58,8 +54,8 @@ wipe_list(TextList *list)
 	free(list->texts);
 }
 
-static void *
-field(const Channel *channel, const Key *key)
+void *
+alert_config_field(const Channel *channel, const Key *key)
 {
 	return (char *) channel + key->offset;
 }
@@ -76,9 +72,9 @@ alert_config_free(Config *config)
 		for (size_t k = 0; k < alert_config_key_count; k++)
 		{
 			if (alert_config_keys[k].type == KEY_TEXT)
-				wipe(*(char **) field(channel, &alert_config_keys[k]));
+				wipe(*(char **) alert_config_field(channel, &alert_config_keys[k]));
 			else if (alert_config_keys[k].type == KEY_TEXTS || alert_config_keys[k].type == KEY_HEADERS)
-				wipe_list(field(channel, &alert_config_keys[k]));
+				wipe_list(alert_config_field(channel, &alert_config_keys[k]));
 		}
 		free(channel->name);
 		free(channel->absent);
@@ -105,7 +101,7 @@ alert_config_complain(Reading *reading, const char *channel, const char *key, co
 {
 	va_list arguments;
 
-	if (++reading->complained > COMPLAINTS_MAX)
+	if (++reading->complained > CONFIG_COMPLAINTS_MAX)
 		return;
 	if (channel != NULL)
 	{
@@ -157,207 +153,6 @@ complain_of_syntax(Reading *reading, const json_error_t *error)
 	alert_config_complain(reading, NULL, NULL, "line %d, column %d: %s", error->line, error->column, what);
 }
 
-/* ---- values ---- */
-
-static bool
-is_plain(const char *text)
-{
-	for (const char *at = text; *at != '\0'; at++)
-		if ((unsigned char) *at < ' ' || *at == 0x7f)
-			return false;
-	for (size_t i = 0, length = strlen(text); i < length;)
-	{
-		size_t size = jsonscan_character((const uint8_t *) text + i, length - i);
-
-		if (size == 0)
-			return false;
-		i += size;
-	}
-	return true;
-}
-
-/* The variable that a text stands for; NULL when it is a text of its own. */
-static const char *
-placeholder(const char *text)
-{
-	const char *name = text + strlen(PLACEHOLDER);
-
-	if (strncmp(text, PLACEHOLDER, strlen(PLACEHOLDER)) != 0 || strspn(name, LETTERS) == 0 ||
-		strspn(name, LETTERS DIGITS) != strlen(name))
-		return NULL;
-	return name;
-}
-
-/*
- * The text that a value stands for: NULL when it is none, which was complained
- * of, or when the variable is absent, which the channel notes.
- */
-static const char *
-text_of(Reading *reading, Channel *channel, const char *key, const json_t *value, unsigned flags)
-{
-	const char *text = json_string_value(value);
-	const char *variable;
-
-	if (text == NULL)
-	{
-		alert_config_complain(reading, channel->name, key, "must be a text");
-		return NULL;
-	}
-	variable = placeholder(text);
-	if (variable != NULL)
-	{
-		text = reading->lookup(reading->argument, variable);
-		if (text == NULL && channel->absent == NULL)
-			channel->absent = copy(variable);
-		if (text == NULL)
-			return NULL;
-	}
-	else if (flags & KEY_SECRET)
-		reading->holds_secret = true;
-	if (text[0] == '\0' || strlen(text) > CONFIG_TEXT_MAX || !is_plain(text))
-	{
-		alert_config_complain(reading, channel->name, key,
-							  "%s must be UTF-8 of 1 to %d bytes without control characters",
-							  variable == NULL ? "it" : variable, CONFIG_TEXT_MAX);
-		return NULL;
-	}
-	return text;
-}
-
-static void
-read_number(Reading *reading, Channel *channel, const Key *key, const json_t *value)
-{
-	json_int_t number = json_integer_value(value);
-	bool good = json_is_integer(value);
-
-	/* a variable holds a number as text */
-	if (json_is_string(value) && placeholder(json_string_value(value)) != NULL)
-	{
-		const char *text = text_of(reading, channel, key->name, value, 0);
-
-		if (text == NULL)
-			return;
-		good = strlen(text) <= 9 && strspn(text, DIGITS) == strlen(text);
-		number = good ? atoi(text) : 0;
-	}
-	if (!good || number < key->least || number > key->most)
-		alert_config_complain(reading, channel->name, key->name, "must be a whole number from %d to %d", key->least,
-							  key->most);
-	else
-		*(int *) field(channel, key) = (int) number;
-}
-
-static void
-read_word(Reading *reading, Channel *channel, const Key *key, const json_t *value)
-{
-	const char *text = text_of(reading, channel, key->name, value, 0);
-
-	if (text == NULL)
-		return;
-	for (int i = 0; key->words[i] != NULL; i++)
-	{
-		if (strcmp(text, key->words[i]) == 0) /* public: words of the configuration */
-		{
-			*(int *) field(channel, key) = i;
-			return;
-		}
-	}
-	alert_config_complain(reading, channel->name, key->name, "must be one of:");
-	/* on the line of the complaint, unless there were too many */
-	for (int i = 0; reading->complained <= COMPLAINTS_MAX && key->words[i] != NULL; i++)
-		fprintf(reading->complaints, "\t%s\n", key->words[i]);
-}
-
-static void
-append(TextList *list, char *text)
-{
-	list->texts[list->count++] = text;
-}
-
-static void
-read_texts(Reading *reading, Channel *channel, const Key *key, const json_t *value)
-{
-	TextList *list = field(channel, key);
-	size_t count = json_array_size(value);
-
-	if (!json_is_array(value) || count < 1 || count > CONFIG_TEXTS_MAX)
-	{
-		alert_config_complain(reading, channel->name, key->name, "must be an array of 1 to %d texts",
-							  CONFIG_TEXTS_MAX);
-		return;
-	}
-	list->texts = take(count * sizeof(char *));
-	for (size_t i = 0; i < count; i++)
-	{
-		const char *text = text_of(reading, channel, key->name, json_array_get(value, i), key->flags);
-
-		if (text != NULL)
-			append(list, copy(text));
-	}
-}
-
-/* {"Name": "value"}, kept as lines */
-static void
-read_headers(Reading *reading, Channel *channel, const Key *key, json_t *value)
-{
-	TextList *list = field(channel, key);
-	const char *name;
-	json_t *member;
-
-	if (!json_is_object(value) || json_object_size(value) > CONFIG_TEXTS_MAX)
-	{
-		alert_config_complain(reading, channel->name, key->name, "must be an object of at most %d texts",
-							  CONFIG_TEXTS_MAX);
-		return;
-	}
-	list->texts = take((json_object_size(value) + 1) * sizeof(char *));
-	json_object_foreach(value, name, member)
-	{
-		const char *text = text_of(reading, channel, key->name, member, key->flags);
-		size_t size;
-		char *line;
-
-		if (text == NULL)
-			continue;
-		size = strlen(name) + strlen(text) + 3;
-		line = take(size);
-		(void) snprintf(line, size, "%s: %s", name, text);
-		append(list, line);
-	}
-}
-
-static void
-read_key(Reading *reading, Channel *channel, const Key *key, json_t *value)
-{
-	const char *text;
-
-	switch (key->type)
-	{
-		case KEY_TEXT:
-			text = text_of(reading, channel, key->name, value, key->flags);
-			if (text != NULL)
-				*(char **) field(channel, key) = copy(text);
-			break;
-		case KEY_NUMBER:
-			read_number(reading, channel, key, value);
-			break;
-		case KEY_WORD:
-			read_word(reading, channel, key, value);
-			break;
-		case KEY_FLAG:
-			if (!json_is_boolean(value))
-				alert_config_complain(reading, channel->name, key->name, "must be true or false");
-			*(bool *) field(channel, key) = json_is_true(value);
-			break;
-		case KEY_TEXTS:
-			read_texts(reading, channel, key, value);
-			break;
-		case KEY_HEADERS:
-			read_headers(reading, channel, key, value);
-			break;
-	}
-}
-
 /* ---- channels ---- */
 
 static const Key *
@@ -386,7 +181,7 @@ set_standards(Channel *channel)
 		const Key *key = &alert_config_keys[k];
 
 		if ((key->type == KEY_NUMBER || key->type == KEY_WORD) && (key->kinds & (1u << channel->kind)) != 0)
-			*(int *) field(channel, key) = key->standard;
+			*(int *) alert_config_field(channel, key) = key->standard;
 	}
 }
 
@@ -417,7 +212,7 @@ read_channel(Reading *reading, Channel *channel, json_t *from)
 			alert_config_complain(reading, channel->name, name, "unknown for type %s",
 								  alert_config_kinds[channel->kind]);
 		else
-			read_key(reading, channel, key, value);
+			alert_config_read_key(reading, channel, key, value);
 	}
 	for (size_t k = 0; k < alert_config_key_count; k++)
 	{
@@ -444,12 +239,12 @@ read_channels(Reading *reading, Config *config, json_t *from)
 							  CONFIG_CHANNELS_MAX);
 		return;
 	}
-	config->channels = take(json_object_size(from) * sizeof(Channel));
+	config->channels = alert_config_take(json_object_size(from) * sizeof(Channel));
 	json_object_foreach(from, name, member)
 	{
 		Channel *channel = &config->channels[config->count++];
 
-		channel->name = copy(name);
+		channel->name = alert_config_copy(name);
 		if (!is_name(name))
 			alert_config_complain(
 				reading, name, NULL,
@@ -478,7 +273,7 @@ read_root(Reading *reading, Config *config, json_t *root)
 			else
 			{
 				free(config->notifier);
-				config->notifier = copy(json_string_value(value));
+				config->notifier = alert_config_copy(json_string_value(value));
 			}
 		}
 		else if (strcmp(name, "poll_interval") == 0) /* public: likewise */
@@ -499,11 +294,11 @@ Config *
 alert_config_read(const char *text, size_t length, ConfigLookup lookup, void *argument, FILE *complaints)
 {
 	Reading reading = {.lookup = lookup, .argument = argument, .complaints = complaints};
-	Config *config = take(sizeof(Config));
+	Config *config = alert_config_take(sizeof(Config));
 	json_t *root = NULL;
 	json_error_t error;
 
-	config->notifier = copy("twin_notifier");
+	config->notifier = alert_config_copy("twin_notifier");
 	config->poll_interval = 30;
 	if (length > CONFIG_SIZE_MAX || !strictjson_fits(text, length, DEPTH_MAX, VALUES_MAX))
 		alert_config_complain(&reading, NULL, NULL, "not JSON, or larger or deeper than a configuration is");

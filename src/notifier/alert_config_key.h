@@ -8,6 +8,8 @@
 
 #include "notifier/alert_config.h"
 
+#include <jansson.h>
+
 typedef enum KeyType
 {
 	KEY_TEXT,
@@ -46,9 +48,21 @@ typedef struct Reading
 	bool holds_secret;
 } Reading;
 
+#define CONFIG_COMPLAINTS_MAX 20 /* more are not printed */
+
+/* Memory, zeroed; a text of one's own.  Without memory the program ends. */
+extern void *alert_config_take(size_t size);
+extern char *alert_config_copy(const char *text);
+
+/* Where a channel has what a key says. */
+extern void *alert_config_field(const Channel *channel, const Key *key);
+
 /* Complains of a place: channel and key may be NULL. */
 extern void alert_config_complain(Reading *reading, const char *channel, const char *key, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Reads a value into the channel, or complains. */
+extern void alert_config_read_key(Reading *reading, Channel *channel, const Key *key, json_t *value);
 
 /* What a channel's settings must say together. */
 extern void alert_config_check(Reading *reading, const Channel *channel);

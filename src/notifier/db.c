@@ -300,11 +300,12 @@ described(const Channel *channel)
 	return one;
 }
 
-bool
+Registration
 db_register(Db *db, const Config *config)
 {
 	json_t *channels = json_array();
 	const char *values[2] = {config->notifier};
+	Registration registration = REGISTRATION_REFUSED;
 	char *text;
 	PGresult *answer;
 
@@ -317,8 +318,10 @@ db_register(Db *db, const Config *config)
 	values[1] = text;
 	answer = ask(db, "SELECT twin.register_alert_channels($1, $2)", 2, values);
 	free(text);
+	if (answer != NULL)
+		registration = PQgetisnull(answer, 0, 0) ? REGISTRATION_WAITS : REGISTRATION_DONE;
 	PQclear(answer);
-	return answer != NULL;
+	return registration;
 }
 
 /* The columns of twin.claim_deliveries() as the alert has them. */

@@ -29,7 +29,14 @@ extern bool db_heard(Db *db);
 /* What to wait for; false when there is nothing.  Milliseconds are lowered to when it wants to dial again. */
 extern bool db_watch(const Db *db, struct curl_waitfd *watch, int *milliseconds);
 
-extern bool db_register(Db *db, const Config *config);
+typedef enum Registration
+{
+	REGISTRATION_DONE,
+	REGISTRATION_WAITS, /* the channels that come or go must, the others are as configured */
+	REGISTRATION_REFUSED
+} Registration;
+
+extern Registration db_register(Db *db, const Config *config);
 
 /* Claims at most so many deliveries of a channel, and gives them as a list. */
 extern Delivery *db_claim(Db *db, Config *config, Channel *channel, int most);

@@ -43,42 +43,61 @@ message_character(const char *text, size_t length, uint32_t *character, bool *is
 	return size;
 }
 
+/* ---- what an alert is made of ---- */
+
+#define MEMBER_JSON 1 /* a number, an array or an object that the database wrote; else a text */
+#define MEMBER_LOG 2  /* a parameter in a line of syslog, which is short and has the time in its header */
+
+typedef struct Member
+{
+	const char *name;
+	size_t offset; /* of its text in Alert */
+	unsigned flags;
+} Member;
+
+static const Member members[] = {
+	{"delivery_id", offsetof(Alert, key), MEMBER_LOG},
+	{"alert_id", offsetof(Alert, alert_id), MEMBER_JSON | MEMBER_LOG},
+	{"rule_name", offsetof(Alert, rule_name), MEMBER_LOG},
+	{"raised_at", offsetof(Alert, raised_at), 0},
+	{"severity", offsetof(Alert, severity), MEMBER_LOG},
+	{"subject", offsetof(Alert, subject), MEMBER_LOG},
+	{"count", offsetof(Alert, count), MEMBER_JSON | MEMBER_LOG},
+	{"event_ids", offsetof(Alert, event_ids), MEMBER_JSON | MEMBER_LOG},
+	{"incident_id", offsetof(Alert, incident_id), MEMBER_LOG},
+	{"details", offsetof(Alert, details), MEMBER_JSON},
+};
+#define MEMBER_COUNT (sizeof(members) / sizeof(members[0]))
+
+/* NULL where the alert has none. */
+static const char *
+text_of(const Alert *alert, const Member *member)
+{
+	return *(const char *const *) ((const char *) alert + member->offset);
+}
+
 /* ---- JSON ---- */
 
 static void
-put_member(JsonWriter *writer, const char *name, const char *text)
+put_member(JsonWriter *writer, const char *name, const char *text, bool is_json)
 {
 	jsonwrite_name(writer, bytes_of(name, strlen(name)));
 	if (text == NULL)
 		jsonwrite_text(writer, "null");
+	else if (is_json)
+		jsonwrite_json(writer, bytes_of(text, strlen(text)));
 	else
 		jsonwrite_string(writer, bytes_of(text, strlen(text)));
-}
-
-/* A number, an array or an object that the database wrote. */
-static void
-put_json(JsonWriter *writer, const char *name, const char *json)
-{
-	jsonwrite_name(writer, bytes_of(name, strlen(name)));
-	jsonwrite_json(writer, bytes_of(json, strlen(json)));
 }
 
 static void
 write_json(JsonWriter *writer, const Alert *alert, const char *channel)
 {
 	jsonwrite_begin(writer);
-	put_member(writer, "delivery_id", alert->key);
-	put_member(writer, "channel", channel);
-	put_json(writer, "alert_id", alert->alert_id);
-	put_member(writer, "rule_name", alert->rule_name);
-	put_member(writer, "raised_at", alert->raised_at);
-	put_member(writer, "severity", alert->severity);
-	put_member(writer, "subject", alert->subject);
-	put_json(writer, "count", alert->count);
-	put_json(writer, "event_ids", alert->event_ids);
-	put_member(writer, "incident_id", alert->incident_id);
-	put_json(writer, "details", alert->details);
-	put_json(writer, "test", alert->is_test ? "true" : "false");
+	put_member(writer, "channel", channel, false);
+	for (size_t i = 0; i < MEMBER_COUNT; i++)
+		put_member(writer, members[i].name, text_of(alert, &members[i]), members[i].flags & MEMBER_JSON);
+	put_member(writer, "test", alert->is_test ? "true" : "false", true);
 	jsonwrite_end(writer);
 }
 
@@ -211,14 +230,9 @@ message_syslog(const Alert *alert, int facility, const char *host, long pid, siz
 	fprintf(to, "twin_notifier %ld ", pid);
 	put_field(to, alert->is_test ? "test" : "alert", 32);
 	fputs("[" SD_ID, to);
-	put_parameter(to, "delivery_id", alert->key);
-	put_parameter(to, "alert_id", alert->alert_id);
-	put_parameter(to, "rule_name", alert->rule_name);
-	put_parameter(to, "severity", alert->severity);
-	put_parameter(to, "subject", alert->subject);
-	put_parameter(to, "count", alert->count);
-	put_parameter(to, "event_ids", alert->event_ids);
-	put_parameter(to, "incident_id", alert->incident_id);
+	for (size_t i = 0; i < MEMBER_COUNT; i++)
+		if (members[i].flags & MEMBER_LOG)
+			put_parameter(to, members[i].name, text_of(alert, &members[i]));
 	fputs("] " BOM, to);
 	put_clean(to, alert->rule_name, PARAMETER_MAX, "");
 	fputs(": ", to);

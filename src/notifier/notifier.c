@@ -39,7 +39,7 @@ typedef struct Notifier
 	int signals;
 	Delivery *unsettled; /* the database was not there */
 	unsigned registered; /* in which connection */
-	bool is_known;       /* in any */
+	bool is_known;       /* in any, at least those of before */
 	bool is_up;
 	int64_t register_at;
 	int64_t register_rest; /* the database may say no for long */
@@ -258,14 +258,22 @@ look(Notifier *notifier)
 static void
 register_channels(Notifier *notifier)
 {
-	if (db_register(notifier->db, notifier->config))
+	Registration registration = db_register(notifier->db, notifier->config);
+
+	if (registration == REGISTRATION_DONE)
 	{
 		notifier->registered = db_connections(notifier->db);
 		notifier->register_rest = REGISTER_LEAST;
+	}
+	else if (registration == REGISTRATION_WAITS)
+		log_error("channels_wait", "why", "transactions that raise alerts must end before channels come or go", NULL);
+	if (registration == REGISTRATION_DONE || (registration == REGISTRATION_WAITS && !notifier->is_known))
+	{
 		notifier->is_known = true;
 		notifier->look_at = 0;
-		return;
 	}
+	if (registration == REGISTRATION_DONE)
+		return;
 	notifier->register_rest =
 		notifier->register_rest * 2 > REGISTER_MOST ? REGISTER_MOST : notifier->register_rest * 2;
 	notifier->register_at = now() + notifier->register_rest;

@@ -110,9 +110,8 @@ epoch_of(const Check *check, uint64_t size)
 	return &report->epochs[i];
 }
 
-/* Whether a note is spelled as the log itself spells one, with its one signature. */
-static bool
-is_own_spelling(Bytes note, const Checkpoint *checkpoint)
+bool
+chain_is_own_spelling(Bytes note, const Checkpoint *checkpoint)
 {
 	char root[45];
 	char begin[NOTE_SIZE_MAX];
@@ -142,7 +141,8 @@ advance(Check *check)
 	check->has_next = false;
 	if (at_hand == 0)
 		return;
-	if (rest.data[0] == '\n' || !note_take(&rest, &note) || !note_read(note, next) || !is_own_spelling(note, next))
+	if (rest.data[0] == '\n' || !note_take(&rest, &note) || !note_read(note, next) ||
+		!chain_is_own_spelling(note, next))
 	{
 		report_problem(check->report, VERDICT_TAMPERED, MANIFEST_CHECKPOINTS,
 					   "after checkpoint %" PRIu64 " (size %" PRIu64 ") there is no checkpoint as the log writes it",

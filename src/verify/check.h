@@ -2,8 +2,8 @@
  * check.h
  *		One check of an export, as its rooms share it: the folder (folder.c), the
  *		checkpoints and epochs (chain.c), the auditor's own notes (witness.c), what
- *		events say of the log (event.c), and the leaves, which lead through all of
- *		them (export.c).
+ *		events say of the log (event.c), what was dropped (dropped.c), and the leaves,
+ *		which lead through all of them (export.c).
  */
 #ifndef TWIN_VERIFY_CHECK_H
 #define TWIN_VERIFY_CHECK_H
@@ -19,6 +19,8 @@
 #define KEYS_FILE_MAX ((size_t) 1 << 20)
 #define WITNESS_FILE_MAX ((size_t) 64 << 20)
 
+typedef struct Dropped Dropped;
+
 typedef struct Check
 {
 	const VerifyOptions *options;
@@ -30,8 +32,11 @@ typedef struct Check
 	ManifestHead head;
 	ManifestFile checkpoints_file;
 	ManifestFile keys_file;
+	ManifestFile dropped_file;
 
 	MerkleEdge edge; /* of the leaves so far */
+
+	Dropped *dropped; /* partitions */
 
 	Reader *notes;
 	bool has_next;
@@ -75,6 +80,24 @@ extern void chain_leaf(Check *check, uint64_t index, Bytes leaf);
 
 /* After the last leaf. */
 extern void chain_close(Check *check);
+
+/* Whether a note is spelled as the log itself spells one, with its one signature. */
+extern bool chain_is_own_spelling(Bytes note, const Checkpoint *checkpoint);
+
+/* ---- dropped.c ---- */
+
+/* Reads which leaves went with a partition, and looks at the events that say so; false when the check cannot go on. */
+extern bool dropped_open(Check *check);
+
+/* Whether a leaf without bytes is one of them; asked for ascending leaves. */
+extern bool dropped_holds(Check *check, uint64_t index);
+
+/* Looks at the leaf of an event that says what was dropped, if this is one. */
+extern void dropped_leaf(Check *check, uint64_t index, const MerkleHash *hash);
+
+/* After the last leaf; writes down what was dropped. */
+extern void dropped_close(Check *check);
+extern void dropped_free(Check *check);
 
 /* ---- witness.c ---- */
 

@@ -72,7 +72,10 @@ add_leaf(Check *check, const ManifestFile *file, const SegmentRecord *record)
 	uint64_t index = check->edge.size;
 	MerkleHash hash;
 
-	if (record->leaf.data == NULL)
+	dropped_leaf(check, index, &record->hash);
+	if (record->leaf.data == NULL && dropped_holds(check, index))
+		; /* it went with its partition, as the log itself says */
+	else if (record->leaf.data == NULL)
 		report_leaf(report_problem(check->report, VERDICT_TAMPERED, file->name,
 								   "the event of leaf %" PRIu64 " is missing: it was sealed, and is not in the log",
 								   index),
@@ -152,7 +155,7 @@ add_leaves(Check *check, const ManifestFile *file, const SegmentHeader *expected
 static void
 check_leaves(Check *check)
 {
-	uint64_t segments = manifest_files(&check->head) - 2;
+	uint64_t segments = manifest_segments(&check->head);
 	bool is_readable;
 
 	check->edge = check->head.left;
@@ -198,10 +201,11 @@ verify_export(const VerifyOptions *options, Report *report)
 	if (folder_open(check) && chain_open(check))
 	{
 		/* the witness speaks of epochs, so these are known first */
-		if (witness_open(check) || report->verdict != VERDICT_UNREADABLE)
+		if (dropped_open(check) && (witness_open(check) || report->verdict != VERDICT_UNREADABLE))
 		{
 			check_leaves(check);
 			chain_close(check);
+			dropped_close(check);
 			if (!check->is_broken || check->edge.size == check->head.first_leaf + check->head.leaves)
 				witness_close(check);
 		}
@@ -213,6 +217,7 @@ verify_export(const VerifyOptions *options, Report *report)
 		(!report->has_newest || check->proven != check->head.first_leaf + check->head.leaves ||
 		 report->newest.size != check->proven || check->edge.size != check->proven))
 		report_problem(report, VERDICT_UNREADABLE, "", "the check did not come to its end");
+	dropped_free(check);
 	free(check->witnesses);
 	free(check->manifest);
 	if (check->folder >= 0)

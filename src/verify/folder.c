@@ -17,19 +17,18 @@
 static bool
 is_listed(const Check *check, const char *name)
 {
-	uint64_t all = manifest_files(&check->head);
 	char expected[MANIFEST_NAME_SIZE];
 	SegmentHeader segment;
 	uint64_t first;
 
 	if (strcmp(name, MANIFEST_NAME) == 0 || strcmp(name, MANIFEST_CHECKPOINTS) == 0 ||
-		strcmp(name, MANIFEST_KEYS) == 0) /* public: a file's name */
+		strcmp(name, MANIFEST_KEYS) == 0 || strcmp(name, MANIFEST_DROPPED) == 0) /* public: a file's name */
 		return true;
 	/* the number of a segment follows from its first leaf */
 	if (sscanf(name, "leaves-%19" SCNu64 ".seg", &first) != 1 || first < check->head.first_leaf)
 		return false;
 	first = first / SEGMENT_LEAVES_MAX - check->head.first_leaf / SEGMENT_LEAVES_MAX;
-	if (first + 2 >= all)
+	if (first >= manifest_segments(&check->head))
 		return false;
 	manifest_file_name(&check->head, first, expected, &segment);
 	return strcmp(name, expected) == 0;
@@ -54,25 +53,28 @@ check_entries(Check *check)
 	return true;
 }
 
-/* Reads every line of the manifest, and whether each file is there at its length; keeps the last two. */
+/* Reads every line of the manifest, and whether each file is there at its length; keeps those behind the segments. */
 static bool
 check_files(Check *check)
 {
 	uint64_t count = manifest_files(&check->head);
+	uint64_t segments = manifest_segments(&check->head);
+	ManifestFile *const others[] = {&check->checkpoints_file, &check->keys_file, &check->dropped_file};
 	Bytes rest = check->file_lines;
-	ManifestFile file = {{0}, 0, {0}};
 
 	for (uint64_t number = 0; number < count; number++)
 	{
 		struct stat status;
+		ManifestFile file;
 
-		check->checkpoints_file = file;
 		if (!manifest_read_file(&rest, &check->head, number, &file))
 		{
 			report_problem(check->report, VERDICT_TAMPERED, MANIFEST_NAME,
 						   "the manifest is not as an export writes it where file %" PRIu64 " should stand", number);
 			return false;
 		}
+		if (number >= segments)
+			*others[number - segments] = file;
 		if (fstatat(check->folder, file.name, &status, AT_SYMLINK_NOFOLLOW) != 0)
 		{
 			Verdict verdict = errno == ENOENT ? VERDICT_TAMPERED : VERDICT_UNREADABLE;
@@ -87,7 +89,6 @@ check_files(Check *check)
 						   "the file has %" PRIu64 " bytes, the manifest says %" PRIu64, (uint64_t) status.st_size,
 						   file.bytes);
 	}
-	check->keys_file = file;
 	if (!manifest_read_tail(&rest))
 	{
 		report_problem(check->report, VERDICT_TAMPERED, MANIFEST_NAME,

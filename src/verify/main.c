@@ -16,13 +16,16 @@ static const char help[] = "twin_verify checks an audit log of twin_security fro
 						   "\n"
 						   "Usage:\n"
 						   "  twin_verify DIR [--key KEY]... [--witness FILE] [--events] [--json]\n"
+						   "  twin_verify archive FILE [--key KEY]... [--events] [--json]\n"
 						   "  twin_verify --leaf FILE --proof FILE --checkpoint FILE [--key KEY]... [--json]\n"
 						   "  twin_verify --old FILE --proof FILE --checkpoint FILE [--key KEY]... [--json]\n"
 						   "\n"
 						   "The first checks an export, as twin.export_audit_log() writes it: every file, every\n"
 						   "event, every checkpoint and its signature, that each checkpoint extends the one\n"
-						   "before, and that the last covers the last event. The second checks that one event\n"
-						   "is in the log (twin.inclusion_proof() as JSON), the third that the log of a\n"
+						   "before, and that the last covers the last event. The second checks an archive that\n"
+						   "retention wrote, FILE.tsarc and the manifest beside it: every byte, and that its\n"
+						   "events were in the log of a signed checkpoint. The third checks that one event is\n"
+						   "in the log (twin.inclusion_proof() as JSON), the fourth that the log of a\n"
 						   "checkpoint begins with that of an older one (twin.consistency_proof() as JSON).\n"
 						   "\n"
 						   "  -k, --key KEY          a verifier key that you trust, or a file of them, as\n"
@@ -72,6 +75,7 @@ typedef struct Asked
 	const char *proof;
 	const char *checkpoint;
 	const char *old;
+	const char *archive;
 	bool events;
 	bool json;
 } Asked;
@@ -89,6 +93,18 @@ show_progress(void *argument, uint64_t done, uint64_t of)
 /* ---- the report ---- */
 
 static void
+print_dropped(const Report *report, FILE *to)
+{
+	for (size_t i = 0; i < report->dropped_count; i++)
+		(void) fprintf(to,
+					   "retired: %" PRIu64 " leaves of partition %s, dropped by event %" PRId64
+					   " (%s): proven to have been "
+					   "sealed, not what they said\n",
+					   report->dropped[i].leaves, report->dropped[i].name, report->dropped[i].event_id,
+					   report->dropped[i].event_time);
+}
+
+static void
 print_export(const Report *report, FILE *to)
 {
 	(void) fprintf(to, "holds: %" PRIu64 " events", report->leaves);
@@ -99,6 +115,7 @@ print_export(const Report *report, FILE *to)
 		(void) fprintf(to, ", recorded from %s to %s", report->first_time, report->last_time);
 	(void) fprintf(to, "\n%" PRIu64 " checkpoints of %zu epochs, %" PRIu64 " of your notes\n", report->checkpoints,
 				   report->epoch_count, report->witnesses);
+	print_dropped(report, to);
 }
 
 static void
@@ -124,6 +141,8 @@ print_text(const Asked *asked, const Report *report, FILE *to)
 					   report->first_leaf, report->newest.size);
 	else if (report->verdict == VERDICT_HOLDS && asked->old != NULL)
 		(void) fprintf(to, "holds: the log only grew, to %" PRIu64 " leaves\n", report->newest.size);
+	else if (report->verdict == VERDICT_HOLDS && asked->archive != NULL)
+		(void) fprintf(to, "holds: an archive of %" PRIu64 " rows\n", report->rows);
 	else if (report->verdict == VERDICT_HOLDS)
 		print_export(report, to);
 	if (report->has_newest)
@@ -162,6 +181,7 @@ print_json(const Report *report, FILE *to)
 {
 	json_t *unproven = json_array();
 	json_t *epochs = json_array();
+	json_t *dropped = json_array();
 	json_t *root;
 
 	for (int i = 0; i < report->unproven_count; i++)
@@ -176,11 +196,18 @@ print_json(const Report *report, FILE *to)
 									 json_pack("{s:I, s:s, s:b}", "first_leaf", (json_int_t) epoch->first_leaf, "key",
 											   key, "trusted", (int) epoch->is_trusted));
 	}
-	root = json_pack("{s:b, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o}", "holds", report->verdict == VERDICT_HOLDS,
-					 "status", (int) report->verdict, "first_leaf", (json_int_t) report->first_leaf, "leaves",
-					 (json_int_t) report->leaves, "checkpoints", (json_int_t) report->checkpoints, "witnesses",
-					 (json_int_t) report->witnesses, "epochs", epochs, "problems", problems_json(report),
-					 "problem_count", (json_int_t) report->problem_count, "not_proven", unproven);
+	for (size_t i = 0; i < report->dropped_count; i++)
+		(void) json_array_append_new(dropped, json_pack("{s:s, s:I, s:I, s:s}", "partition", report->dropped[i].name,
+														"leaves", (json_int_t) report->dropped[i].leaves, "event_id",
+														(json_int_t) report->dropped[i].event_id, "event_time",
+														report->dropped[i].event_time));
+	root =
+		json_pack("{s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "holds",
+				  report->verdict == VERDICT_HOLDS, "status", (int) report->verdict, "first_leaf",
+				  (json_int_t) report->first_leaf, "leaves", (json_int_t) report->leaves, "rows",
+				  (json_int_t) report->rows, "checkpoints", (json_int_t) report->checkpoints, "witnesses",
+				  (json_int_t) report->witnesses, "epochs", epochs, "retired", dropped, "problems",
+				  problems_json(report), "problem_count", (json_int_t) report->problem_count, "not_proven", unproven);
 	if (report->has_newest)
 		(void) json_object_set_new(
 			root, "newest_checkpoint",
@@ -252,14 +279,21 @@ read_arguments(int count, char **arguments, Asked *asked)
 			default:
 				return usage("wrong option", NULL);
 		}
-	if (optind < count)
+	if (optind + 1 < count && strcmp(arguments[optind], "archive") == 0) /* public: a word of ours */
+	{
+		asked->archive = arguments[optind + 1];
+		optind += 2;
+	}
+	else if (optind < count)
 		asked->options.folder = arguments[optind++];
 	if (optind < count)
 		return usage("too many arguments", arguments[optind]);
-	if (asked->options.folder != NULL)
+	if (asked->archive != NULL && asked->options.witness != NULL)
+		return usage("--witness goes with a folder", NULL);
+	if (asked->options.folder != NULL || asked->archive != NULL)
 		return asked->leaf == NULL && asked->old == NULL && asked->proof == NULL && asked->checkpoint == NULL
 				   ? -1
-				   : usage("an export needs no proof", NULL);
+				   : usage("an export or archive needs no proof", NULL);
 	if ((asked->leaf != NULL) == (asked->old != NULL) || asked->proof == NULL || asked->checkpoint == NULL)
 		return usage("a folder is needed, or --leaf or --old with --proof and --checkpoint", NULL);
 	if (asked->events || asked->options.witness != NULL)
@@ -281,7 +315,9 @@ main(int count, char **arguments)
 	asked.options.events = asked.events ? stdout : NULL;
 	if (isatty(STDERR_FILENO) && !asked.events)
 		asked.options.progress = show_progress;
-	if (asked.leaf != NULL)
+	if (asked.archive != NULL)
+		verify_archive(asked.archive, &asked.options, &report);
+	else if (asked.leaf != NULL)
 		verify_leaf(asked.leaf, asked.proof, asked.checkpoint, &asked.options.keys, &report);
 	else if (asked.old != NULL)
 		verify_growth(asked.old, asked.proof, asked.checkpoint, &asked.options.keys, &report);

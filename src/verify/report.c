@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters that could speak to a terminal become question marks. */
-static void
-make_harmless(char *text)
+void
+report_make_harmless(char *text)
 {
 	for (; *text != '\0'; text++)
 		if ((unsigned char) *text < ' ' || (unsigned char) *text > '~')
@@ -35,8 +34,8 @@ report_problem(Report *report, Verdict verdict, const char *file, const char *fo
 	va_start(arguments, format);
 	(void) vsnprintf(problem->text, sizeof(problem->text), format, arguments);
 	va_end(arguments);
-	make_harmless(problem->file);
-	make_harmless(problem->text);
+	report_make_harmless(problem->file);
+	report_make_harmless(problem->text);
 	return problem;
 }
 
@@ -55,7 +54,7 @@ report_leaf(Problem *problem, uint64_t index, Bytes bytes)
 	(void) snprintf(problem->event_type, sizeof(problem->event_type), "%.*s",
 					(int) (leaf.text[LEAF_TYPE].length < 63 ? leaf.text[LEAF_TYPE].length : 63),
 					leaf.text[LEAF_TYPE].data != NULL ? (const char *) leaf.text[LEAF_TYPE].data : "");
-	make_harmless(problem->event_type);
+	report_make_harmless(problem->event_type);
 }
 
 void
@@ -67,7 +66,7 @@ report_unproven(Report *report, const char *format, ...)
 	va_start(arguments, format);
 	(void) vsnprintf(text, PROBLEM_TEXT_MAX, format, arguments);
 	va_end(arguments);
-	make_harmless(text);
+	report_make_harmless(text);
 	for (int i = 0; i < report->unproven_count && i < UNPROVEN_MAX; i++)
 		if (report->unproven[i] != text && strcmp(report->unproven[i], text) == 0)
 			return;
@@ -79,6 +78,9 @@ void
 report_free(Report *report)
 {
 	free(report->epochs);
+	free(report->dropped);
 	report->epochs = NULL;
 	report->epoch_count = 0;
+	report->dropped = NULL;
+	report->dropped_count = 0;
 }

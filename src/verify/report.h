@@ -15,6 +15,9 @@ extern Problem *report_problem(Report *report, Verdict verdict, const char *file
 /* Says which leaf it is, and which event when its bytes can be read (data NULL: they cannot). */
 extern void report_leaf(Problem *problem, uint64_t index, Bytes leaf);
 
+/* Characters that could speak to a terminal become question marks. */
+extern void report_make_harmless(char *text);
+
 /* Says that something is not proven; once. */
 extern void report_unproven(Report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -77,6 +77,15 @@ typedef struct Epoch
 	bool has_signed; /* a checkpoint of this export */
 } Epoch;
 
+/* A partition whose events are not in the export, because they were dropped. */
+typedef struct DroppedPartition
+{
+	int64_t event_id; /* that says so */
+	char event_time[LEAF_TIME_SIZE];
+	char name[128];
+	uint64_t leaves; /* of the export */
+} DroppedPartition;
+
 typedef struct Report
 {
 	Verdict verdict;
@@ -86,10 +95,13 @@ typedef struct Report
 	int unproven_count;
 	uint64_t first_leaf;
 	uint64_t leaves;
+	uint64_t rows; /* of an archive */
 	uint64_t checkpoints;
 	uint64_t witnesses; /* notes the auditor kept that lie on this tree */
 	Epoch *epochs;
 	size_t epoch_count;
+	DroppedPartition *dropped;
+	size_t dropped_count;
 	bool has_newest;
 	Checkpoint newest;
 	bool has_times;
@@ -113,6 +125,9 @@ typedef struct VerifyOptions
 
 /* Checks an export.  The report begins with all zero. */
 extern void verify_export(const VerifyOptions *options, Report *report);
+
+/* Checks an archive by the name of its file, beside which its manifest lies; options name keys and where events go. */
+extern void verify_archive(const char *file, const VerifyOptions *options, Report *report);
 
 /*
  * Checks that a leaf (bytes, or text as bytea prints) is in the tree of a

@@ -10,10 +10,12 @@
  */
 #include "common/address_set.h"
 #include "common/change.h"
+#include "common/dropped.h"
 #include "common/encode.h"
 #include "common/envelope.h"
 #include "common/event_record.h"
 #include "common/leaf.h"
+#include "common/leafset.h"
 #include "common/manifest.h"
 #include "common/note.h"
 #include "common/topic_message.h"
@@ -75,6 +77,38 @@ static const char *const networks[] = {
 	"192.0.2.1:99",
 	"unknown, 10.1.1.1",
 };
+
+typedef struct SetBytes
+{
+	uint8_t bytes[1024];
+	size_t length;
+} SetBytes;
+
+static void
+put_run(void *argument, const uint8_t *bytes, size_t length)
+{
+	SetBytes *to = argument;
+
+	memcpy(to->bytes + to->length, bytes, length);
+	to->length += length;
+}
+
+/* Sets of no run, of one and of several. */
+static void
+write_leafset_seeds(void)
+{
+	for (unsigned runs = 0; runs < 5; runs++)
+	{
+		SetBytes set = {.length = LEAFSET_HEADER_SIZE};
+		LeafSetWriter writer;
+
+		leafset_begin(&writer, put_run, &set);
+		for (unsigned i = 0; i < runs; i++)
+			(void) leafset_add(&writer, 100 * (i + 1) * (i + 1), 1 + 50 * i);
+		leafset_end(&writer, set.bytes);
+		write_seed("leafset", runs, set.bytes, set.length);
+	}
+}
 
 /* Records of blocked networks. */
 static void
@@ -273,7 +307,7 @@ write_export_seeds(void)
 		SegmentHeader header = {i, i + 1};
 		SegmentRecord record = {.leaf = bytes_of("abc", i)};
 		uint8_t bytes[SEGMENT_HEADER_SIZE + SEGMENT_RECORD_SIZE + 2];
-		char text[MANIFEST_HEAD_MAX + 4 * MANIFEST_FILE_MAX];
+		char text[MANIFEST_HEAD_MAX + 6 * MANIFEST_FILE_MAX];
 		size_t length = manifest_write_head(&head, text);
 		uint64_t count = manifest_files(&head);
 
@@ -291,6 +325,32 @@ write_export_seeds(void)
 		}
 		strcpy(text + length, MANIFEST_TAIL);
 		write_seed("manifest", i, text, strlen(text));
+	}
+}
+
+static void
+write_dropped_seeds(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+	{
+		DroppedRecord record = {.event_leaf = i,
+								.event = bytes_of("event", 5),
+								.set = bytes_of("set", i),
+								.path = bytes_of("0123456789abcdef0123456789abcdef", i / 2 * DIGEST_SIZE),
+								.note = bytes_of("note", i)};
+		uint8_t bytes[256];
+		uint8_t *at = bytes + DROPPED_HEADER_SIZE;
+		const Bytes pieces[] = {record.event, record.set, record.path, record.note};
+
+		dropped_write_header(bytes);
+		dropped_write_record(&record, at);
+		at += DROPPED_RECORD_SIZE;
+		for (int j = 0; j < 4; j++)
+		{
+			memcpy(at, pieces[j].data, pieces[j].length);
+			at += pieces[j].length;
+		}
+		write_seed("dropped", i, bytes, (size_t) (at - bytes));
 	}
 }
 
@@ -414,8 +474,11 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
 	{
-		TopicMessage message = {
-			.has_tenant = i % 2, .tenant = i % 2 * 7, .is_bound = i % 3 == 0, .is_change = i % 4 == 0};
+		TopicMessage message = {.has_tenant = i % 2,
+								.tenant = i % 2 * 7,
+								.is_bound = i % 3 == 0,
+								.is_change = i % 4 == 0,
+								.is_of_all = i % 2 == 0};
 		uint8_t encoded[TOPIC_MESSAGE_MAX];
 
 		message.topic = bytes_of(topics[i], strlen(topics[i]));
@@ -455,6 +518,8 @@ main(int count, char **arguments)
 	for (unsigned i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		write_seed("plan", i, plans[i], strlen(plans[i]));
 	write_change_seeds();
+	write_leafset_seeds();
+	write_dropped_seeds();
 	write_log_seeds();
 	write_export_seeds();
 	return 0;

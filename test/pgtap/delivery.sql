@@ -131,6 +131,20 @@ SELECT is((SELECT count(*)::int FROM twin.alert_deliveries WHERE channel = 'log'
 DELETE FROM twin_internal.alerts;
 SELECT is((SELECT count(*)::int FROM twin.alert_deliveries), 0, 'deliveries go with their alerts');
 
+-- ---- who is told first ----
+
+SELECT twin_internal.raise_alert('flood', 'medium', i::text, 1, '{1}') FROM generate_series(1, 40) i;
+SELECT twin_internal.raise_alert('breach', s, s, 1, '{1}') FROM unnest('{high,critical}'::text[]) s;
+CREATE TABLE told AS SELECT row_number() OVER () AS place, c.severity, c.subject FROM (SELECT (twin.claim_deliveries('log', 4, '1 minute')).*) c;
+SELECT is((SELECT string_agg(severity, ' ' ORDER BY place) FROM told), 'critical high medium medium', 'what is worse is told before a flood that was there first');
+SELECT is((SELECT array_agg(subject::int) FROM told WHERE severity = 'medium'), '{1,2}', '... of which the oldest are first');
+SELECT twin_internal.raise_alert('breach', 'critical', i::text, 1, '{1}') FROM generate_series(1, 40) i;
+SELECT is((SELECT string_agg(c.severity, ' ' ORDER BY c.severity) FROM twin.claim_deliveries('log', 4, '1 minute') c), 'critical critical critical medium', 'a flood of what is worst leaves the others a fourth');
+SELECT setseed(0.5);
+CREATE TABLE singly AS SELECT (twin.claim_deliveries('log', 1, '1 minute')).severity FROM generate_series(1, 32) i;
+SELECT ok(count(*) BETWEEN 2 AND 16, '... also when they are claimed singly') FROM singly WHERE severity = 'medium';
+DELETE FROM twin_internal.alerts;
+
 -- ---- whose they are ----
 
 SELECT set_config('twin_security.token', twin.issue_token('{"user_id": "1", "role": "admin", "tenant_id": 1}'), true) IS NOT NULL AS token \gset

@@ -46,6 +46,14 @@ SELECT is_empty('SELECT FROM twin.incidents', 'nothing was opened');
 SELECT is(twin.open_incident('brute_force_attack', '{"addresses": ["192.0.2.1", "127.0.0.1"], "address": "2001:db8::7/64"}', true) ~
 	E'^would open an incident of type brute_force_attack, severity high\nwould not block_address 127.0.0.1 \\(duration: 1 hour\\): [^\n]+\nwould block_address 192.0.2.1 \\(duration: 1 hour\\)\nwould block_address 2001:db8::/64 \\(duration: 1 hour\\)$',
 	true, 'a dry run says what would be blocked, and what never is');
+SELECT is(twin.open_incident('brute_force_attack', '{"addresses": ["::ffff:203.0.113.77", "203.0.113.77", "0.0.0.0/4", "::/8", "198.51.100.9/24"]}', true),
+	E'would open an incident of type brute_force_attack, severity high\nwould not block_address 0.0.0.0/4 (duration: 1 hour): the network is too wide to be blocked\nwould block_address 198.51.100.0/24 (duration: 1 hour)\n'
+	'would block_address 203.0.113.77 (duration: 1 hour)\nwould not block_address ::/8 (duration: 1 hour): the network is too wide to be blocked', '... which is too wide, and each once');
+SELECT opened('mapped', 'brute_force_attack', '{"addresses": ["::ffff:203.0.113.77", "0.0.0.0/4"]}');
+SELECT is(actions(id('mapped')) || ', ' || blocked(), 'refused block_address 0.0.0.0/4, done block_address 203.0.113.77, 203.0.113.77', 'an address of IPv4 mapped into IPv6 is blocked');
+SELECT twin.revert_incident(id('mapped'));
+SELECT is(actions(id('mapped')) || coalesce(blocked(), ''), 'refused block_address 0.0.0.0/4, undone block_address 203.0.113.77', '... and let in again');
+DELETE FROM twin_internal.incident_actions; DELETE FROM twin_internal.incident_entries; DELETE FROM twin_internal.incidents; DELETE FROM ids;
 SELECT is(twin.open_incident('privilege_escalation', '{"users": ["boss", "glass", "mallory", "nobody", "second", "no\nname"]}', true),
 	E'would open an incident of type privilege_escalation, severity critical\nwould disable_user boss\nwould not disable_user glass: a break-glass account is never disabled\nwould disable_user mallory\n'
 	'would not disable_user no\nname: there is no such user\nwould not disable_user nobody: there is no such user\nwould disable_user second\nwould end_sessions boss\nwould end_sessions glass\n'
@@ -116,7 +124,9 @@ SELECT twin.revert_incident(id('p5'));
 -- alerts
 INSERT INTO twin.alert_rules (rule_name, event_types, subject, playbook, is_automatic) VALUES ('tap_quick', '{login_failure}', 'address', 'brute_force_attack', true),
 	('tap_slow', '{login_failure}', 'address', 'brute_force_attack', false), ('tap_user', '{permission_denied}', 'user', 'privilege_escalation', false),
-	('tap_none', '{login_failure}', 'address', NULL, true), ('tap_odd', '{login_failure}', 'any', 'no_such_playbook', true), ('incident', '{login_failure}', 'any', 'tap_told', true);
+	('tap_none', '{login_failure}', 'address', NULL, true), ('tap_odd', '{login_failure}', 'any', 'no_such_playbook', true);
+SELECT throws_ok($$ INSERT INTO twin.alert_rules (rule_name, event_types, playbook) VALUES ('incident', '{login_failure}', 'brute_force_attack') $$, '42939', 'alert rule "incident" cannot be made', 'no rule has the name of notices, which run no playbook');
+SELECT throws_ok($$ UPDATE twin.alert_rules SET rule_name = 'incident' WHERE rule_name = 'tap_quick' $$, '42939', NULL, '... nor is one renamed so');
 CREATE FUNCTION alerted(rule text, subject text, details jsonb DEFAULT '{}', severity text DEFAULT 'high') RETURNS text LANGUAGE plpgsql AS
 	$$ DECLARE made bigint := twin_internal.raise_alert(rule, severity, subject, 5, '{}', details); BEGIN RETURN (SELECT a.incident_id FROM twin.alerts a WHERE a.alert_id = made); END $$;
 SELECT is(alerted('tap_none', '203.0.113.9'), NULL, 'an alert of a rule without playbook opens nothing');
@@ -153,7 +163,6 @@ INSERT INTO ids VALUES ('a3', alerted('tap_quick', '203.0.113.50'));
 SELECT isnt(id('a3'), id('a1'), '... and another does not');
 SELECT is(actions(id('a3')), 'done notify', '... whose playbook is the one of today');
 SELECT is((SELECT count(*) FROM twin.alerts WHERE rule_name = 'incident' AND incident_id = id('a3') AND details ->> 'incident_id' = id('a3')), 1::bigint, '... which tells people by an alert of its own, and that is no reason for another incident');
-SELECT is_empty($$ SELECT FROM twin.incidents WHERE incident_type = 'tap_told' $$, '... though there is a rule of that name');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '25 hours' WHERE incident_id = id('a1');
 UPDATE twin_internal.incidents SET last_alert_at = clock_timestamp() - interval '2 hours' WHERE incident_id = id('a3');
 INSERT INTO ids VALUES ('a4', alerted('tap_quick', '203.0.113.1'));

@@ -19,7 +19,7 @@ SELECT function_privs_are('twin', 'metrics', ARRAY['text'], r,
 SELECT table_privs_are('twin', v, r, CASE WHEN r IN ('twin_admin', 'twin_auditor') THEN ARRAY['SELECT'] ELSE '{}' END, r || ' and ' || v)
 	FROM unnest('{twin_admin,twin_operator,twin_auditor,twin_anonymous,twin_gateway,metrics_monitor}'::name[]) r, unnest('{stat_metrics,stat_events,stat_workers}'::name[]) v;
 SELECT table_privs_are('twin_internal', t, r, '{}', r || ' and ' || t)
-	FROM unnest('{twin_admin,twin_auditor,twin_gateway}'::name[]) r, unnest('{metric_sources,metric_families,alert_counts}'::name[]) t;
+	FROM unnest('{twin_admin,twin_auditor,twin_gateway}'::name[]) r, unnest('{metric_sources,metric_families,tallies}'::name[]) t;
 SET ROLE metrics_monitor;
 SELECT matches(twin.metrics(), '^# HELP .*# EOF$', 'who monitors the server asks');
 SET ROLE twin_auditor;
@@ -118,6 +118,36 @@ SELECT throws_ok($$ INSERT INTO twin_internal.metric_families VALUES ('twin_secu
 -- a part for each statement, added up now and then
 DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM twin_internal.raise_alert('counted', 'low', NULL, 1, '{}'); END LOOP; END $$;
 SELECT is(metric('twin_security_alerts_total', '{"rule": "counted", "severity": "low"}'), 1000::double precision, 'alerts are counted');
-SELECT cmp_ok((SELECT count(*) FROM twin_internal.alert_counts)::int, '<', 1000, '... without a row for each');
+SELECT twin_internal.add_up_tallies();
+SELECT cmp_ok((SELECT count(*) FROM twin_internal.tallies)::int, '<', 500, '... without a row for each');
+SELECT is(metric('twin_security_alerts_total', '{"rule": "counted", "severity": "low"}'), 1000::double precision, '... as before');
+
+-- deliveries, by their state
+CREATE FUNCTION deliveries() RETURNS text LANGUAGE sql AS
+	$$ SELECT string_agg(value::text, ' ' ORDER BY labels ->> 'state') FROM twin.stat_metrics WHERE metric = 'twin_security_alert_deliveries' $$;
+CREATE FUNCTION deliveries_counted() RETURNS text LANGUAGE sql AS
+	$$ SELECT string_agg((SELECT count(*) FROM twin_internal.alert_deliveries d WHERE d.state = s)::text, ' ' ORDER BY s) FROM unnest('{pending,delivered,dead}'::text[]) s $$;
+SELECT twin.register_alert_channels('metrics', '[{"channel": "metrics", "kind": "syslog", "min_severity": "info", "max_age": "1 day", "is_on": true}]');
+SET client_min_messages = error;	-- of the source that is broken
+SELECT is(deliveries(), '0 0 1000', 'deliveries are counted: of a channel that is new');
+UPDATE twin_internal.alert_deliveries SET state = CASE WHEN alert_id % 2 = 0 THEN 'dead' ELSE 'delivered' END WHERE alert_id % 5 <> 0;
+SELECT is(deliveries(), deliveries_counted(), '... when they are settled');
+DELETE FROM twin_internal.alerts WHERE alert_id % 3 = 0;
+SELECT is(deliveries(), deliveries_counted(), '... when they go with their alerts');
+SELECT count(twin_internal.raise_alert('counted', 'low', NULL, 1, '{}')) FROM generate_series(1, 1000);
+SELECT twin_internal.add_up_tallies();
+SELECT is(deliveries(), deliveries_counted(), '... and when they are added up');
+SELECT cmp_ok((SELECT count(*) FROM twin_internal.tallies)::int, '<', 500, '... to few rows');
+SAVEPOINT all_of_them;
+TRUNCATE twin_internal.alert_deliveries;
+SELECT is(deliveries(), '0 0 0', '... and when nothing is left');
+ROLLBACK TO all_of_them;
+
+-- what was settled long ago goes
+UPDATE twin_internal.alert_deliveries SET worth_since = now() - CASE WHEN alert_id % 4 < 2 THEN interval '91 days' ELSE interval '366 days' END;
+SELECT is(twin_internal.forget_deliveries() > now() + interval '100 days', true, 'the next to go is known') FROM generate_series(1, 3);
+SELECT is((SELECT string_agg(DISTINCT d.state || ' ' || date_trunc('day', now() - d.worth_since), ',') FROM twin_internal.alert_deliveries d),
+	'dead 91 days,pending 366 days,pending 91 days', 'delivered deliveries go after ninety days, dead ones after a year, and none that waits');
+SELECT is(deliveries(), deliveries_counted(), '... and the numbers say so');
 
 SELECT * FROM finish();

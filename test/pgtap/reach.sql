@@ -160,6 +160,8 @@ SELECT throws_ok('SELECT * FROM twin.audit_log', '42501', 'permission denied for
 SELECT throws_ok('SELECT count(*) FROM twin.revocations', '42501', NULL, '... nor all revocations');
 SELECT throws_ok('SELECT 1 FROM (SELECT * FROM twin.revocations) r', '42501', NULL, '... in whatever query');
 SELECT throws_ok('SELECT * FROM twin.access_profiles', '42501', 'permission denied for access_profiles', '... nor anybody''s habits');
+SELECT throws_ok('SELECT * FROM twin.' || v, '42501', 'permission denied for ' || v, '... nor what concerns all, or when anybody does something: ' || v)
+	FROM unnest('{alerts,incidents,blocked_addresses,enhanced_monitoring,playbooks,alert_rules,stat_audit,stat_events,stat_topics}'::text[]) v;
 SELECT throws_ok('SELECT twin.mark_alert_false(1)', '42501', 'permission denied for mark_alert_false', '... nor decides about them');
 SELECT lives_ok('SELECT * FROM twin.keys', 'what shows nobody he may see');
 CREATE TABLE pg_temp.seen (t text);
@@ -175,6 +177,7 @@ SELECT is((SELECT count(*) FROM twin.tenants), 1::bigint, '... but the tenant');
 SELECT become('root');
 SELECT ok((SELECT count(DISTINCT coalesce(tenant_id, 0)) = 3 FROM twin.users) AND (SELECT count(*) > 2 FROM twin.tenants) AND (SELECT count(*) > 5 FROM twin.sessions), 'an admin without tenant sees everybody');
 SELECT lives_ok('SELECT count(*) FROM twin.audit_log', '... and the log');
+SELECT lives_ok('SELECT count(*) FROM twin.' || v, '... and ' || v) FROM unnest('{incidents,enhanced_monitoring,playbooks,stat_audit}'::text[]) v;
 RESET ROLE;
 SELECT set_config('twin_security.token', '', true);
 SET enable_seqscan = off;

@@ -148,7 +148,7 @@ $start = time;
 alert('tap_user', 'mallory');
 my $held = of_subject('mallory');
 cmp_ok(time - $start, '<', 4, 'an alert waits no longer than a second for a user whom somebody holds');
-is(actions($held), 'failed disable_user mallory, failed end_sessions mallory', '... what could not be done is noted');
+like(actions($held), qr/^failed disable_user mallory, (?:pending|failed) end_sessions mallory$/, '... what could not be done is noted');
 is(sql($node, "SELECT status FROM twin.incidents WHERE incident_id = '$held'"), 'open', '... and left open');
 $one->query_safe('COMMIT');
 ok($node->poll_query_until('postgres', "SELECT status = 'contained' FROM twin.incidents WHERE incident_id = '$held'"), '... and is tried again by itself');
@@ -171,12 +171,12 @@ $holder->query_safe(q{BEGIN; SELECT twin.set_password('mallory', 'Gravel-Umbrell
 sql($node, in_writer('mallory'), db => 'written');
 my $state = q{SELECT string_agg(concat_ws(' ', a ->> 'state', a ->> 'action', a ->> 'target'), ', ' ORDER BY o) FROM twin.incidents i, jsonb_array_elements(i.actions) WITH ORDINALITY u(a, o)};
 ok($node->poll_query_until('written', 'SELECT count(*) = 1 FROM twin.incidents'), 'the writer of events opens an incident');
-is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, failed disable_user mallory, failed end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... and does what does not wait for others');
+ok($node->poll_query_until('written', "SELECT ($state) = 'refused block_address 127.0.0.1, done block_address 203.0.113.1, failed disable_user mallory, failed end_sessions mallory, done enhance_monitoring, done record_event, done notify'"), '... and does what does not wait for others');
 ok(events_written($node, db => 'written'), '... and goes on writing');
 $holder->query_safe('COMMIT');
 $holder->quit;
-ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin_internal.incident_actions WHERE action = 'disable_user' AND state = 'done'"), '... and tries the rest again');
-is(sql($node, $state, db => 'written'), 'refused block_address 127.0.0.1, done block_address 203.0.113.1, done disable_user mallory, done end_sessions mallory, done enhance_monitoring, done record_event, done notify', '... but for what it must not do');
+ok($node->poll_query_until('written', "SELECT ($state) = 'refused block_address 127.0.0.1, done block_address 203.0.113.1, done disable_user mallory, done end_sessions mallory, done enhance_monitoring, done record_event, done notify'"),
+	'... and tries the rest again, but for what it must not do');
 sql($node, q{UPDATE twin.alert_rules SET playbook = 'brute_force_attack'; ALTER TABLE twin_internal.incidents ADD CHECK (incident_type <> 'brute_force_attack'); } . in_writer('nobody'), db => 'written');
 ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.alerts WHERE subject = 'nobody' AND incident_id IS NULL"), 'an alert stays, though no incident can be opened');
 ok($node->poll_query_until('written', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'incident_failed' AND severity = 'high'"), '... which is told');

@@ -75,7 +75,7 @@ my $all = file_with({ channels => {
 	no_unix => { type => 'syslog', transport => 'unix', path => '/nowhere' } } });
 sub tested { my ($channel) = @_; my ($code, $out, $err) = run_notifier([ '--config', $all, '--test', $channel ], https_proxy => 'http://127.0.0.1:1', http_proxy => 'http://127.0.0.1:1'); return "$code $out$err" }
 is(tested('hook'), "0 hook: delivered\n", 'a test, also of a channel that is not enabled and whatever the environment says of proxies');
-like(($hook->told_after(1))[0]{body}, qr/^\{"delivery_id":"test-[0-9a-f]{32}","channel":"hook",.*"rule_name":"test",.*"test":true\}$/, '... that says what it is');
+like(($hook->told_after(1))[0]{body}, qr/^\{"channel":"hook","delivery_id":"test-[0-9a-f]{32}",.*"rule_name":"test",.*"test":true\}$/, '... that says what it is');
 $hook->answer('404');
 is(tested('hook'), "1 hook: status 404\n", '... says what the receiver answered');
 is(tested('none'), "2 there is no such channel\n", 'a channel that there is not');

@@ -90,6 +90,9 @@ foreach my $name (@reads)
 }
 my %act = (approve_incident => {}, revert_incident => {}, assign_incident => { owner => 'x' }, note_incident => { note => 'x' }, close_incident => { resolution => 'x' });
 my $incident = sql($node, q{SELECT twin.open_incident('brute_force_attack')});
+is($gateway->status('GET', "/console/api/incident?incident_id=$incident", token => $token{ $_->[0] }), $_->[1], "an incident for $_->[0]: $_->[1]") foreach [ ada => 200 ], [ audrey => 200 ], [ nora => 403 ], [ vera => 403 ];
+is($gateway->get("/console/api/incident?incident_id=$incident", token => $token{audrey})->json->{incident_id}, $incident, '... is that one');
+is($gateway->status('GET', '/console/api/incident?incident_id=INC-1', token => $token{ada}), 400, '... and one that is none is refused');
 foreach my $name (sort keys %act)
 {
 	my @with = (json => { incident_id => $incident, %{ $act{$name} } });

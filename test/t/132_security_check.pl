@@ -388,6 +388,9 @@ HBA
 sql($node, 'SELECT pg_switch_wal()');
 $node->poll_query_until('postgres', 'SELECT last_archived_time IS NOT NULL FROM pg_stat_archiver');
 $node->poll_query_until('postgres', 'SELECT checkpoint_age IS NOT NULL FROM twin.stat_audit');
+check('one password is not tested');
+is(judgement('ACCOUNT-3'), 'warn', 'at cost 12 a check does not come far, and so does not pass');
+is(sql($node, q{SELECT tested, guessed, guesses_left FROM twin.test_passwords('5 minutes')}), '1|0|0', '... until all were tried');
 check('right');
 foreach my $id (sort keys %answers)
 {
@@ -410,13 +413,15 @@ unlike($everything, qr/\Q$_\E/, 'no secret was ever shown') foreach ($secret, $w
 sql($node, 'ALTER SYSTEM SET twin_security.max_concurrent_hashes = 1');
 $node->reload;
 $node->poll_query_until('postgres', q{SELECT current_setting('twin_security.max_concurrent_hashes') = '1'});
+sql($node, q{UPDATE twin_internal.users SET username = 'again' WHERE username = 'never'});
 my $hasher = $node->background_psql('postgres');
 $hasher->query_until(qr/begun/, "\\echo begun\nSELECT count(twin.hash_password('x', 15)) FROM generate_series(1, 3);\n");
 sleep 0.5;
 $began = time;
 check('somebody hashes');
 cmp_ok(time - $began, '<', 4, 'while somebody hashes, nothing waits');
-is(judgement('ACCOUNT-3'), 'not_applicable', '... and no password is tried');
+like($answers{'ACCOUNT-3'}[0]{detail}, qr/^0 of 1 /, '... and no password is tried');
+sql($node, q{UPDATE twin_internal.users SET username = 'never' WHERE username = 'again'});
 $hasher->quit;
 sql($node, 'ALTER SYSTEM RESET twin_security.max_concurrent_hashes');
 
@@ -437,7 +442,7 @@ chmod 0600, $standby->data_dir . '/server.key';    # copied without its mode
 start_with($standby, $new_key);
 my %there = map { my ($id, $status) = split /\|/; $id => $status } split /\n/, sql($standby, 'SELECT check_id, min(status) FROM twin.security_check() GROUP BY 1');
 is(scalar keys %there, $checks, 'every check answers on a standby');
-is("$there{'BACKUP-1'} $there{'BACKUP-2'} $there{'TABLE-1'} $there{'ACCOUNT-3'}", 'not_applicable not_applicable pass pass', '... and archiving is its primary\'s');
+is("$there{'BACKUP-1'} $there{'BACKUP-2'} $there{'TABLE-1'} $there{'ACCOUNT-3'}", 'not_applicable not_applicable pass pass', '... and archiving is its primary\'s, what was tested comes along');
 is(sql($standby, q{SELECT count(*) FROM twin.security_check() WHERE detail LIKE 'the check itself%'}), '0', '... none fails by itself');
 $standby->stop;
 

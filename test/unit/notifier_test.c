@@ -253,7 +253,7 @@ posts(void)
 
 	CHECK(length == strlen(text) &&
 			  strcmp(text,
-					 "{\"delivery_id\":\"00000000-0000-0000-0000-000000000001\",\"channel\":\"chat\",\"alert_id\":5,"
+					 "{\"channel\":\"chat\",\"delivery_id\":\"00000000-0000-0000-0000-000000000001\",\"alert_id\":5,"
 					 "\"rule_name\":\"rule\",\"raised_at\":\"2026-01-02T03:04:05.678901Z\",\"severity\":\"critical\","
 					 "\"subject\":\"x\xef\xbf\xbd\\\"\\u0001\",\"count\":3,\"event_ids\":[1, 2],\"incident_id\":null,"
 					 "\"details\":{\"a\": 1},\"test\":false}") == 0,

@@ -91,6 +91,7 @@ messages(void)
 		 .is_change = true,
 		 .topic = {(const uint8_t *) "a", 1},
 		 .payload = {(const uint8_t *) "1", 1}},
+		{.is_of_all = true, .topic = {(const uint8_t *) "a", 1}, .payload = {(const uint8_t *) "1", 1}},
 	};
 
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
@@ -104,7 +105,7 @@ messages(void)
 		CHECK(topic_message_decode(bytes_of(encoded, length), &again), "%zu", i);
 		CHECK(again.published_at == sample->published_at && again.has_tenant == sample->has_tenant &&
 				  again.is_bound == sample->is_bound && again.is_change == sample->is_change &&
-				  again.tenant == sample->tenant,
+				  again.is_of_all == sample->is_of_all && again.tenant == sample->tenant,
 			  "%zu", i);
 		CHECK(again.topic.length == sample->topic.length &&
 			  memcmp(again.topic.data, sample->topic.data, again.topic.length) == 0);
@@ -119,8 +120,10 @@ messages(void)
 			CHECK(!topic_message_decode(bytes_of(exact, cut), &again), "cut at %zu", cut);
 			free(exact);
 		}
-		encoded[17] |= 8;
+		encoded[17] |= 16;
 		CHECK(!topic_message_decode(bytes_of(encoded, length), &again), "an unknown flag");
+		encoded[17] = 1 | 8;
+		CHECK(!topic_message_decode(bytes_of(encoded, length), &again), "of one tenant and of all");
 		encoded[17] = 0;
 		encoded[15] = 1;
 		CHECK(!topic_message_decode(bytes_of(encoded, length), &again), "a tenant of a message without");

@@ -305,12 +305,93 @@ write_segment(const Log *log, const char *folder, const char *name, const Segmen
 	{
 		SegmentRecord record = {log->leaves[i].hash, bytes_of(log->leaves[i].bytes, log->leaves[i].length)};
 
+		if (log_is_dropped(log, i))
+			record.leaf = bytes_of(NULL, 0);
+
 		segment_write_record(&record, begin);
 		must(fwrite(begin, 1, SEGMENT_RECORD_SIZE, file) == SEGMENT_RECORD_SIZE, name);
 		must(record.leaf.data == NULL || fwrite(record.leaf.data, 1, record.leaf.length, file) == record.leaf.length,
 			 name);
 	}
 	must(fclose(file) == 0, name);
+}
+
+/* Whether a leaf's event went with its partition. */
+bool
+log_is_dropped(const Log *log, uint64_t index)
+{
+	return log->drop_event > 0 && index >= log->drop_first && index < log->drop_first + log->drop_leaves;
+}
+
+static void
+put_run(void *argument, const uint8_t *bytes, size_t length)
+{
+	LogSet *set = argument;
+
+	memcpy(set->bytes + set->length, bytes, length);
+	set->length += length;
+}
+
+static LogSet
+dropped_set(const Log *log)
+{
+	LogSet set = {.length = LEAFSET_HEADER_SIZE};
+	LeafSetWriter writer;
+
+	leafset_begin(&writer, put_run, &set);
+	must(leafset_add(&writer, log->drop_first, log->drop_leaves), "set");
+	leafset_end(&writer, set.bytes);
+	return set;
+}
+
+void
+log_drop(Log *log, uint64_t first, uint64_t leaves, uint64_t event)
+{
+	char details[512];
+	char hex[2 * DIGEST_SIZE + 1];
+	uint8_t digest[DIGEST_SIZE];
+	LogSet set;
+
+	log->drop_first = first;
+	log->drop_leaves = leaves;
+	log->drop_event = event;
+	set = dropped_set(log);
+	must(digest_sha256(bytes_of(set.bytes, set.length), digest) == TSEC_OK, "digest");
+	for (int i = 0; i < DIGEST_SIZE; i++)
+		(void) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	(void) snprintf(details, sizeof(details),
+					"{\"rows\": \"1\", \"leaves\": \"%llu\", \"partition\": \"twin_internal.events_audit_2019_11\", "
+					"\"last_leaf\": \"%llu\", \"first_leaf\": \"%llu\", \"leaf_set_sha256\": \"%s\"}",
+					(unsigned long long) leaves, (unsigned long long) (first + leaves - 1),
+					(unsigned long long) first, hex);
+	free(log->leaves[event].bytes);
+	log->leaves[event] = log_event(event, "partition_dropped", details);
+	log_reseal(log, first);
+}
+
+static void
+write_dropped(const Log *log, uint64_t from, const char *folder)
+{
+	FILE *file = open_file(folder, MANIFEST_DROPPED, "wb");
+	uint8_t begin[DROPPED_RECORD_SIZE];
+
+	dropped_write_header(begin);
+	must(fwrite(begin, 1, DROPPED_HEADER_SIZE, file) == DROPPED_HEADER_SIZE, MANIFEST_DROPPED);
+	if (log->drop_event > 0 && log->drop_event < log->count && log->drop_first + log->drop_leaves > from)
+	{
+		LogSet set = dropped_set(log);
+		const LogLeaf *event = &log->leaves[log->drop_event];
+		DroppedRecord record = {.event_leaf = log->drop_event,
+								.event = bytes_of(event->bytes, event->length),
+								.set = bytes_of(set.bytes, set.length)};
+
+		dropped_write_record(&record, begin);
+		must(fwrite(begin, 1, sizeof(begin), file) == sizeof(begin) &&
+				 (event->bytes == NULL || fwrite(event->bytes, 1, event->length, file) == event->length) &&
+				 fwrite(set.bytes, 1, set.length, file) == set.length,
+			 MANIFEST_DROPPED);
+	}
+	must(fclose(file) == 0, MANIFEST_DROPPED);
 }
 
 void
@@ -322,7 +403,7 @@ log_export(const Log *log, uint64_t from, const char *folder)
 	bool is_first = true;
 
 	edge_of(log, from, &head.left);
-	for (uint64_t i = 0; i + 2 < manifest_files(&head); i++)
+	for (uint64_t i = 0; i < manifest_segments(&head); i++)
 	{
 		char name[MANIFEST_NAME_SIZE];
 		SegmentHeader segment;
@@ -347,5 +428,6 @@ log_export(const Log *log, uint64_t from, const char *folder)
 		is_first = false;
 	}
 	must(fclose(notes) == 0 && fclose(keys) == 0, "export");
+	write_dropped(log, from, folder);
 	log_write_manifest(folder, &head);
 }

@@ -6,7 +6,9 @@
 #ifndef TWIN_TEST_LOG_H
 #define TWIN_TEST_LOG_H
 
+#include "common/dropped.h"
 #include "common/leaf.h"
+#include "common/leafset.h"
 #include "common/manifest.h"
 #include "common/note.h"
 
@@ -44,7 +46,17 @@ typedef struct Log
 	int epoch_count;
 	LogCheckpoint *checkpoints;
 	int checkpoint_count;
+	uint64_t drop_first; /* leaves that went with a partition */
+	uint64_t drop_leaves;
+	uint64_t drop_event; /* the leaf that says so; 0: nothing was dropped */
 } Log;
+
+/* A set of leaves in one run. */
+typedef struct LogSet
+{
+	uint8_t bytes[LEAFSET_HEADER_SIZE + 32];
+	size_t length;
+} LogSet;
 
 /* A number of a sequence that is the same at every run. */
 extern uint64_t log_random(uint64_t below);
@@ -60,6 +72,10 @@ extern LogLeaf log_event(uint64_t index, const char *type, const char *details);
 
 /* Seals anew: the hashes of leaves from here on, and the checkpoints behind it, signed by their epochs' keys. */
 extern void log_reseal(Log *log, uint64_t from);
+
+/* Drops leaves: their events are not exported, and another says so.  Seals anew. */
+extern void log_drop(Log *log, uint64_t first, uint64_t leaves, uint64_t event);
+extern bool log_is_dropped(const Log *log, uint64_t index);
 
 /* Signs a checkpoint of the log as it is, in its epoch's name. */
 extern void log_sign(const Log *log, LogCheckpoint *checkpoint, const uint8_t seed[NOTE_SEED_SIZE]);

@@ -100,12 +100,32 @@ write_auditor(const Case *tried)
 	must(fclose(keys) == 0 && fclose(witness) == 0, "auditor's files");
 }
 
+/* Drops some leaves, so that an event behind them says so; none that begins an epoch. */
 static void
-begin_case(Case *tried, uint64_t leaves, int epochs, int checkpoints, bool same_key, uint64_t from)
+drop_some(Log *log, uint64_t from)
+{
+	uint64_t first = log_random(log->count);
+	uint64_t leaves = 1 + log_random(log->count / 3 + 1);
+	uint64_t event = first + leaves + log_random(log->count);
+
+	/* something else stays that can be changed */
+	if (event >= log->count || event < from || log->count - from < leaves + 2)
+		return;
+	for (int i = 0; i < log->epoch_count; i++)
+		if (log->epochs[i].first_leaf == event ||
+			(log->epochs[i].first_leaf >= first && log->epochs[i].first_leaf < first + leaves))
+			return;
+	log_drop(log, first, leaves, event);
+}
+
+static void
+begin_case(Case *tried, uint64_t leaves, int epochs, int checkpoints, bool same_key, uint64_t from, bool drops)
 {
 	const char *why;
 
 	*tried = (Case){.log = log_make(leaves, epochs, checkpoints, same_key), .from = from};
+	if (drops)
+		drop_some(tried->log, from);
 	empty_folder();
 	log_export(tried->log, from, folder);
 	read_head(tried);
@@ -399,7 +419,13 @@ export_again(Log *log, const Case *tried)
 static uint64_t
 any_leaf(const Case *tried)
 {
-	return tried->from + log_random(tried->log->count - tried->from);
+	uint64_t i;
+
+	/* of one that was dropped nothing is there to be changed, and the event that says so stands in two files */
+	do
+		i = tried->from + log_random(tried->log->count - tried->from);
+	while (log_is_dropped(tried->log, i) || (tried->log->drop_event > 0 && i == tried->log->drop_event));
+	return i;
 }
 
 static bool
@@ -683,6 +709,41 @@ change_epochs(Case *tried)
 	return e >= 0;
 }
 
+/* Takes away one leaf more than was dropped, and says that it was. */
+static bool
+widen_drop(Case *tried)
+{
+	Log *log = log_copy(tried->log);
+	uint64_t i = log->drop_first + log->drop_leaves;
+
+	if (log->drop_event == 0 || i < tried->from || i == log->drop_event)
+	{
+		log_free(log);
+		return false;
+	}
+	log->drop_leaves++;
+	export_again(log, tried);
+	return true;
+}
+
+/* Takes away leaves, and names an event that says nothing of the kind. */
+static bool
+invent_drop(Case *tried)
+{
+	Log *log = log_copy(tried->log);
+
+	if (log->drop_event > 0 || log->count - tried->from < 2)
+	{
+		log_free(log);
+		return false;
+	}
+	log->drop_event = log->count - 1;
+	log->drop_leaves = 1;
+	log->drop_first = tried->from + log_random(log->drop_event - tried->from);
+	export_again(log, tried);
+	return true;
+}
+
 /* ---- the run ---- */
 
 static int
@@ -693,7 +754,7 @@ make_export(int count, char **arguments)
 	folder = arguments[2];
 	(void) snprintf(key_path, sizeof(key_path), "%s.key", folder);
 	(void) snprintf(witness_path, sizeof(witness_path), "%s.witness", folder);
-	begin_case(&made, strtoull(arguments[3], NULL, 10), 2, 20, true, strtoull(arguments[4], NULL, 10));
+	begin_case(&made, strtoull(arguments[3], NULL, 10), 2, 20, true, strtoull(arguments[4], NULL, 10), false);
 	if (count > 5)
 	{
 		uint64_t i = strtoull(arguments[5], NULL, 10);
@@ -737,6 +798,8 @@ static const struct
 	{"checkpoints changed", change_checkpoints, 3},
 	{"an epoch appended", append_epoch, 2},
 	{"epochs changed", change_epochs, 2},
+	{"more is said to be dropped", widen_drop, 2},
+	{"what was deleted is said to be dropped", invent_drop, 2},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -788,7 +851,7 @@ main(int count, char **arguments)
 		/* once, two files of leaves */
 		if (tried_all == 0)
 			leaves = SEGMENT_LEAVES_MAX + 500, from = 300;
-		begin_case(&tried, leaves, epochs, 6, log_random(2) != 0, from);
+		begin_case(&tried, leaves, epochs, 6, log_random(2) != 0, from, log_random(2) != 0);
 		for (int i = 0; i < 4; i++, untouched++)
 			if (ask(&tried, i % 2 != 0, i / 2 != 0) != VERDICT_HOLDS)
 			{

@@ -32,6 +32,9 @@ typedef struct PlanEntry
 static HTAB *plans = NULL;
 static long sweep_at = PLANS_SWEPT;
 
+/* Who knows which columns hold data of persons. */
+static AuditPersonal personal = NULL;
+
 /* News counted, so that what came in while a plan was being made makes it void. */
 static uint64 news = 0;
 
@@ -115,6 +118,17 @@ is_among(const NameData *names, int count, const char *name)
 {
 	for (int i = 0; i < count; i++)
 		if (strcmp(NameStr(names[i]), name) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_listed(const List *names, const char *name)
+{
+	ListCell *cell;
+
+	foreach(cell, names)
+		if (strcmp(lfirst(cell), name) == 0) /* public: names of columns */
 			return true;
 	return false;
 }
@@ -204,6 +218,7 @@ static void
 lay_out(ChangePlan *plan, Relation relation, const AuditedTable *table)
 {
 	TupleDesc shape = RelationGetDescr(relation);
+	List *of_persons = personal ? personal(RelationGetRelid(relation)) : NIL;
 	StringInfoData described;
 	uint8 number[2];
 
@@ -228,6 +243,8 @@ lay_out(ChangePlan *plan, Relation relation, const AuditedTable *table)
 			column->is_digest = true;
 		else if (!column->is_digest && change_is_secret_name(bytes_of(name, strlen(name))))
 			column->way = WAY_REDACTED;
+		else if (is_listed(of_persons, name))
+			column->is_digest = true;
 		plan->allocates |= column->is_digest || column->way == WAY_OUTPUT || column->way == WAY_VARLENA;
 		plan->fixed += CHANGE_MARK_MAX + CHANGE_PIECE_HEAD;
 		describe(&described, form, is_key(plan, attribute->attnum), name, audited_type_name(attribute->atttypid));
@@ -335,6 +352,12 @@ change_plan_of(Relation relation)
 	}
 	entry->plan->users++;
 	return entry->plan;
+}
+
+void
+audit_set_personal(AuditPersonal source)
+{
+	personal = source;
 }
 
 void

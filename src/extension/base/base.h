@@ -38,6 +38,11 @@ extern void base_require_preload(const char *what);
 /* A background worker with a database; restart: seconds, or BGW_NEVER_RESTART. */
 extern BackgroundWorker base_worker(const char *function, const char *name, int restart_seconds);
 
+/* ---- statement.c ---- */
+
+/* For a worker that is in no transaction: runs one command as a client's would be run, in the current memory context. */
+extern void base_run_at_top_level(const char *statement);
+
 /* ---- lookup.c ---- */
 
 /* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */
@@ -87,6 +92,11 @@ base_refresh_table(TableCache *cache)
 /* Whole seconds since 1970, as tokens count them. */
 extern int64 base_seconds_now(void);
 
+/* ---- restore.c ---- */
+
+/* Whether this session restores a dump: has made the settings that pg_dump writes at the top of each, and no client makes. */
+extern bool base_restores(void);
+
 /* ---- client.c ---- */
 
 /* The address of this connection's other end in numbers, good for ever; NULL for a unix socket and where there is no client. */
@@ -94,6 +104,17 @@ extern const char *base_client_address(void);
 
 /* Whether the other end is a unix socket's. */
 extern bool base_client_is_local(void);
+
+/* ---- folder.c: folders that the server's administrator named for files of ours ---- */
+
+/* Where a folder really lies, at most MAXPGPATH / 2 bytes.  False: errno says why.  Raises where that is in the data folder. */
+extern bool base_find_folder(const char *setting, const char *path, char real[MAXPGPATH]);
+
+/* Writes all of it; false: errno says why not. */
+extern bool base_write_file(int file, const void *bytes, size_t length);
+
+/* Brings a folder's entries to the disk; false: errno says why not. */
+extern bool base_sync_folder(const char *path);
 
 /* ---- errors.c ---- */
 

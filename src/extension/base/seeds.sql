@@ -4,8 +4,13 @@
  *
  * They travel with a dump when they were changed, and take the place of the new database's own then; which ones were
  * deleted travels, too, so that a restore does not bring them back. A dump of what was restored says the same again. That a
- * dump names each key in one of the two at most keeps a restore from colliding, in whichever order it loads them.
+ * dump names each key in one of the two at most keeps a restore from colliding, in whichever order it loads them. For
+ * everybody else a seed is a row like any other: who inserts another of its key is told that there is one.
  */
+
+CREATE FUNCTION twin_internal.is_bringing_rows() RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_is_bringing_rows';
+COMMENT ON FUNCTION twin_internal.is_bringing_rows() IS 'whether this session restores a dump, or applies what a publisher sent';
 
 CREATE TABLE twin_internal.seeded_tables (
 	table_name text COLLATE "C" PRIMARY KEY,	/* with its schema; neither is ever renamed */
@@ -69,8 +74,8 @@ BEGIN
 		IF FOUND AND new_key <> old_key THEN
 			INSERT INTO twin_internal.dropped_seeds VALUES (named, old_key) ON CONFLICT DO NOTHING;
 		END IF;
-	ELSIF EXISTS (SELECT FROM twin_internal.seeds s WHERE s.table_name = named AND s.key = new_key AND s.is_untouched) THEN
-		/* what somebody brings takes the place of an untouched seed */
+	ELSIF twin_internal.is_bringing_rows()
+		AND EXISTS (SELECT FROM twin_internal.seeds s WHERE s.table_name = named AND s.key = new_key AND s.is_untouched) THEN
 		PERFORM twin_internal.delete_seed(named, new_key);
 	END IF;
 	DELETE FROM twin_internal.dropped_seeds d WHERE d.table_name = named AND d.key = new_key;
@@ -114,5 +119,5 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.keep_seeds(regclass, name[]) IS 'takes the rows that are in a table for those that CREATE EXTENSION makes, by the columns of its key';
 
-REVOKE ALL ON FUNCTION twin_internal.delete_seed(text, text[]), twin_internal.keep_seed(), twin_internal.drop_seed(),
+REVOKE ALL ON FUNCTION twin_internal.is_bringing_rows(), twin_internal.delete_seed(text, text[]), twin_internal.keep_seed(), twin_internal.drop_seed(),
 	twin_internal.keep_seeds(regclass, name[]) FROM PUBLIC;

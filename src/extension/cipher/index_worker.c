@@ -12,13 +12,10 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
-#include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
-#include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -135,39 +132,6 @@ become_caller(const Errand *errand)
 	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-/* Runs the statement as a client's would be run: through a portal, which outlives the commits of an index build. */
-static void
-run_at_top_level(const char *statement)
-{
-	PlannedStmt *planned = makeNode(PlannedStmt);
-	List *parsed;
-	RawStmt *raw;
-	Portal portal;
-	QueryCompletion completion;
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	pgstat_report_activity(STATE_RUNNING, statement);
-	MemoryContextSwitchTo(TopMemoryContext); /* the worker ends with its statement */
-	parsed = pg_parse_query(statement);
-	if (list_length(parsed) != 1)
-		elog(ERROR, "twin_security: one statement at a time");
-	raw = linitial_node(RawStmt, parsed);
-	planned->commandType = CMD_UTILITY;
-	planned->canSetTag = true;
-	planned->utilityStmt = raw->stmt;
-	planned->stmt_location = raw->stmt_location;
-	planned->stmt_len = raw->stmt_len;
-	portal = CreatePortal("", true, true);
-	portal->visible = false;
-	PortalDefineQuery(portal, NULL, statement, CreateCommandTag(raw->stmt), list_make1(planned), NULL);
-	PortalStart(portal, NULL, 0, InvalidSnapshot);
-	(void) compat_portal_run(portal, None_Receiver, &completion);
-	PortalDrop(portal, false);
-	CommitTransactionCommand();
-	pgstat_report_activity(STATE_IDLE, NULL);
-}
-
 void
 tsec_statement_worker(Datum argument)
 {
@@ -184,7 +148,8 @@ tsec_statement_worker(Datum argument)
 	PG_TRY();
 	{
 		become_caller(errand);
-		run_at_top_level(errand->statement);
+		MemoryContextSwitchTo(TopMemoryContext); /* the worker ends with its statement */
+		base_run_at_top_level(errand->statement);
 		errand->done = true;
 	}
 	PG_CATCH();

@@ -20,23 +20,25 @@ CREATE VIEW twin_internal.check_account_2 AS
 COMMENT ON VIEW twin_internal.check_account_2 IS 'accounts made 30 days ago that nobody ever used';
 
 /*
- * A guess costs what a login does: half a second of them in an order of chance, so that one check after the other reaches
- * everybody; and of hashes of which one is not half a second by itself.
+ * A guess costs what a login does: half a second of them, of hashes of which one is not half a second by itself, besides what
+ * test_passwords() remembers. An account passes that has had its name and the ten most common passwords.
  */
 CREATE VIEW twin_internal.check_account_3 AS
-	WITH testable AS MATERIALIZED (
-		SELECT array_agg(u.username ORDER BY u.place) AS names, array_agg(u.password_hash ORDER BY u.place) AS hashes
-		FROM (SELECT a.*, random() AS place FROM twin_internal.active_users a WHERE substr(a.password_hash, 5, 2) <= '12' ORDER BY place LIMIT 10000) u
-	), found AS MATERIALIZED (
-		SELECT t.names, g.guesses, g.accounts, g.guessed FROM testable t, twin_internal.guess_passwords(t.names, t.hashes, 500) g
+	WITH now_tried AS MATERIALIZED (
+		SELECT g.user_id, g.of_account, g.guesses, g.is_guessed FROM twin_internal.guess_accounts(500, 12) g
+	), accounts AS MATERIALIZED (
+		SELECT a.username, coalesce(n.guesses, a.guesses) AS guesses, coalesce(n.is_guessed, a.is_guessed) AS is_guessed
+		FROM twin_internal.tested_accounts a LEFT JOIN now_tried n USING (user_id, of_account)
+	), told AS (
+		SELECT count(*) AS accounts, count(*) FILTER (WHERE a.guesses >= 11) AS first, count(*) FILTER (WHERE a.guesses = twin_internal.guess_count()) AS tested FROM accounts a
 	)
-	SELECT 'fail' AS status, f.names[i] AS object, 'the password is among the most common ones, or the name itself' AS detail FROM found f, unnest(f.guessed) i
+	SELECT 'fail' AS status, a.username AS object, 'the password is among the most common ones, or the name itself' AS detail, NULL AS remedy FROM accounts a WHERE a.is_guessed
 	UNION ALL
-	SELECT 'pass', NULL, format('%s guesses; %s of %s active accounts had one at least', f.guesses, f.accounts, (SELECT count(*) FROM twin_internal.active_users)) FROM found f
-		WHERE f.accounts > 0
-	UNION ALL
-	SELECT 'not_applicable', NULL, 'no account could be tried' WHERE NOT EXISTS (SELECT FROM found f WHERE f.accounts > 0);
-COMMENT ON VIEW twin_internal.check_account_3 IS 'accounts whose password everybody would try first, among those that could be tried';
+	SELECT CASE WHEN t.accounts = 0 THEN 'not_applicable' WHEN t.first < t.accounts THEN 'warn' ELSE 'pass' END, NULL,
+		format('%s of %s accounts that may log in have had the first 11 guesses, %s all %s', t.first, t.accounts, t.tested, twin_internal.guess_count()),
+		'SELECT * FROM twin.test_passwords(''1 minute''); -- and again, until no guesses are left'
+	FROM told t;
+COMMENT ON VIEW twin_internal.check_account_3 IS 'accounts whose password everybody would try first; and whether all have been tried';
 
 CREATE VIEW twin_internal.check_account_4 AS
 	SELECT 'warn' AS status, u.username AS object, format('the hash is %s of cost %s', substr(u.password_hash, 1, 4), substr(u.password_hash, 5, 2)::integer) AS detail

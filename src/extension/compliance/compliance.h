@@ -6,7 +6,10 @@
 #ifndef TSEC_COMPLIANCE_H
 #define TSEC_COMPLIANCE_H
 
+#include "event/event.h"
 #include "password/password.h"
 #include "token/token.h"
+
+extern void compliance_init(void);
 
 #endif /* TSEC_COMPLIANCE_H */

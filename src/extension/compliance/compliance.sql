@@ -7,6 +7,7 @@
  * secret, and where the catalogue's remedy is too general another one. A view without rows has found nothing wrong.
  */
 
+--@include rollup.sql
 --@include machine.sql
 --@include objects.sql
 --@include settings.sql
@@ -18,6 +19,7 @@
 --@include check_columns.sql
 --@include check_keys.sql
 --@include check_tokens.sql
+--@include guess.sql
 --@include check_accounts.sql
 --@include check_logging.sql
 --@include check_audit.sql
@@ -26,4 +28,6 @@
 --@include check_files.sql
 --@include catalogue.sql
 --@include check.sql
+--@include report.sql
+--@include html.sql
 --@include console.sql

@@ -3,9 +3,10 @@
  *		Tries the passwords that everybody tries first, on hashes of accounts.
  *
  * bcrypt is slow on purpose, so the work is bounded by time and the answer says
- * how far it came: all accounts get the first guess before any gets the second.
- * A hash waits for no turn: where logins need all there are, guessing ends.  A
- * guess is never told, only whose account it opened.
+ * how far it came, to go on from there: all accounts get the first guess before
+ * any gets the second.  A hash waits for no turn: where logins need all there
+ * are, guessing ends.  A guess is never told, only whose account one opened; nor
+ * does the number of guesses say which one it was.
  */
 #include "compliance/compliance.h"
 
@@ -16,12 +17,17 @@
 #include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
+PG_FUNCTION_INFO_V1(tsec_guess_count);
 PG_FUNCTION_INFO_V1(tsec_guess_passwords);
 
 #define ACCOUNTS_MAX 100000
 
-/* What lists of leaked passwords begin with, and what comes with devices and demonstrations; after the user's own name. */
+/*
+ * What lists of leaked passwords begin with, and what comes with devices and demonstrations; after the user's own name.
+ * twin_internal.password_tests counts along it: who changes it has that table emptied.
+ */
 static const char *const guesses[] = {
 	"password", "123456",   "12345678",  "123456789", "admin",    "qwerty",        "password1", "Password1",
 	"admin123", "welcome",  "12345",     "1234",      "changeme", "letmein",       "111111",    "1234567890",
@@ -30,13 +36,24 @@ static const char *const guesses[] = {
 	"scada",    "Welcome1", "dragon",    "monkey",    "football", "sunshine",      "master",    "superman",
 };
 
+/* With the name. */
+#define GUESS_COUNT ((int) lengthof(guesses) + 1)
+
 typedef struct Guessing
 {
 	instr_time began;
 	int budget; /* milliseconds */
-	int tried;
+	int made;
 	bool is_over;
 } Guessing;
+
+typedef struct Account
+{
+	char *name;
+	char *hash;
+	int tried; /* guesses; all of them once one opened it */
+	bool is_open;
+} Account;
 
 static bool
 time_is_up(Guessing *guessing)
@@ -48,86 +65,109 @@ time_is_up(Guessing *guessing)
 	return INSTR_TIME_GET_MILLISEC(now) >= guessing->budget;
 }
 
-/* Whether a guess opens an account; what is no hash, and no possible password, does not. */
-static bool
-try_guess(Guessing *guessing, const char *guess, const char *hash)
+/* Makes an account's next guess; what is no hash, and no possible password, opens nothing. */
+static void
+try_next(Guessing *guessing, Account *account)
 {
+	const char *guess = account->tried == 0 ? account->name : guesses[account->tried - 1];
 	bool matches;
 	Status status;
 
-	if (guessing->is_over || time_is_up(guessing))
-	{
-		guessing->is_over = true;
-		return false;
-	}
-	status = password_verify_at_once(guess, strlen(guess), hash, &matches);
-	if (status == TSEC_HASHES_BUSY)
-	{
-		guessing->is_over = true;
-		return false;
-	}
-	guessing->tried++;
-	return status == TSEC_OK && matches;
+	guessing->is_over = time_is_up(guessing);
+	if (guessing->is_over)
+		return;
+	status = password_verify_at_once(guess, strlen(guess), account->hash, &matches);
+	guessing->is_over = status == TSEC_HASHES_BUSY;
+	if (guessing->is_over)
+		return;
+	guessing->made++;
+	account->is_open = status == TSEC_OK && matches;
+	account->tried = account->is_open ? GUESS_COUNT : account->tried + 1;
 }
 
-static char **
-texts_of(ArrayType *array, int *count)
+/* The elements of an array; of lists that belong together all have one length. */
+static Datum *
+elements_of(ArrayType *array, Oid type, int *count)
 {
 	Datum *elements;
-	char **texts;
+	int16 length;
+	bool by_value;
+	char alignment;
+	int found;
 
-	if (ARR_NDIM(array) > 1 || array_contains_nulls(array))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("names and hashes must be lists")));
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, count);
-	texts = palloc(sizeof(char *) * Max(*count, 1));
+	get_typlenbyvalalign(type, &length, &by_value, &alignment);
+	if (ARR_NDIM(array) <= 1 && !array_contains_nulls(array))
+	{
+		deconstruct_array(array, type, length, by_value, alignment, &elements, NULL, &found);
+		if (found <= ACCOUNTS_MAX && (*count < 0 || found == *count))
+		{
+			*count = found;
+			return elements;
+		}
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("names, hashes and numbers must be lists")));
+}
+
+static Account *
+accounts_of(FunctionCallInfo fcinfo, int *count)
+{
+	Datum *names;
+	Datum *hashes;
+	Datum *tried;
+	Account *accounts;
+
+	*count = -1;
+	names = elements_of(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, count);
+	hashes = elements_of(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, count);
+	tried = elements_of(PG_GETARG_ARRAYTYPE_P(2), INT4OID, count);
+	accounts = palloc0(sizeof(Account) * Max(*count, 1));
 	for (int i = 0; i < *count; i++)
-		texts[i] = TextDatumGetCString(elements[i]);
-	return texts;
+	{
+		accounts[i].name = TextDatumGetCString(names[i]);
+		accounts[i].hash = TextDatumGetCString(hashes[i]);
+		accounts[i].tried = Min(Max(DatumGetInt32(tried[i]), 0), GUESS_COUNT);
+	}
+	return accounts;
+}
+
+/* guess_count() -> integer: how many guesses there are, with the name */
+Datum
+tsec_guess_count(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(GUESS_COUNT);
 }
 
 /*
- * guess_passwords(usernames text[], hashes text[], budget integer) -> (guesses integer, accounts integer, guessed integer[]):
- * how many hashes were made, on how many accounts every guess was, and which (from 1) were opened
+ * guess_passwords(usernames text[], hashes text[], tried integer[], budget integer) ->
+ * (guesses integer, tried integer[], guessed boolean[]): how many hashes were made, and of each account how many of the
+ * guesses were tried by now, and whether one opened it
  */
 Datum
 tsec_guess_passwords(PG_FUNCTION_ARGS)
 {
 	int count;
-	int hash_count;
-	char **names = texts_of(PG_GETARG_ARRAYTYPE_P(0), &count);
-	char **hashes = texts_of(PG_GETARG_ARRAYTYPE_P(1), &hash_count);
-	Guessing guessing = {.budget = PG_GETARG_INT32(2)};
-	bool *opened;
-	Datum *found;
-	int found_count = 0;
-	int begun = 0;
+	Account *accounts = accounts_of(fcinfo, &count);
+	Guessing guessing = {.budget = PG_GETARG_INT32(3)};
+	Datum *tried = palloc(sizeof(Datum) * Max(count, 1));
+	Datum *opened = palloc(sizeof(Datum) * Max(count, 1));
 	Datum values[3];
 	bool nulls[3] = {false, false, false};
 	TupleDesc shape;
 
-	if (count != hash_count || count > ACCOUNTS_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("names and hashes must be lists")));
 	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	INSTR_TIME_SET_CURRENT(guessing.began);
-	opened = palloc0(sizeof(bool) * Max(count, 1));
-	for (int g = -1; g < (int) lengthof(guesses) && !guessing.is_over; g++)
-	{
+	for (int guess = 0; guess < GUESS_COUNT; guess++)
 		for (int i = 0; i < count && !guessing.is_over; i++)
-		{
-			if (opened[i])
-				continue;
-			opened[i] = try_guess(&guessing, g < 0 ? names[i] : guesses[g], hashes[i]);
-			if (g < 0 && !guessing.is_over)
-				begun++;
-		}
-	}
-	found = palloc(sizeof(Datum) * Max(count, 1));
+			if (accounts[i].tried == guess)
+				try_next(&guessing, &accounts[i]);
 	for (int i = 0; i < count; i++)
-		if (opened[i])
-			found[found_count++] = Int32GetDatum(i + 1);
-	values[0] = Int32GetDatum(guessing.tried);
-	values[1] = Int32GetDatum(begun);
-	values[2] = PointerGetDatum(construct_array(found, found_count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	{
+		tried[i] = Int32GetDatum(accounts[i].tried);
+		opened[i] = BoolGetDatum(accounts[i].is_open);
+	}
+	values[0] = Int32GetDatum(guessing.made);
+	values[1] = PointerGetDatum(construct_array(tried, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(opened, count, BOOLOID, sizeof(bool), true, TYPALIGN_CHAR));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls)));
 }

@@ -1,6 +1,6 @@
 /*
  * machine.sql
- *		What SQL does not show by itself: files, libraries, the certificate, the token secret, guesses at passwords.
+ *		What SQL does not show by itself: files, libraries, the certificate, the token secret.
  */
 
 CREATE FUNCTION twin_internal.file_facts(path text, OUT mode integer, OUT is_ours boolean) RETURNS record
@@ -28,12 +28,6 @@ CREATE FUNCTION twin_internal.token_lifetime() RETURNS interval
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_token_lifetime';
 COMMENT ON FUNCTION twin_internal.token_lifetime() IS 'how long access tokens live, by settings and environment';
 
-CREATE FUNCTION twin_internal.guess_passwords(usernames text[], hashes text[], budget integer, OUT guesses integer, OUT accounts integer,
-	OUT guessed integer[]) RETURNS record
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_guess_passwords';
-COMMENT ON FUNCTION twin_internal.guess_passwords(text[], text[], integer) IS
-	'tries the most common passwords on accounts for so many milliseconds: how many guesses were made, how many accounts had one at least, and which (from 1) were opened';
-
 CREATE FUNCTION twin_internal.mode_text(mode integer) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
@@ -42,4 +36,4 @@ CREATE FUNCTION twin_internal.mode_text(mode integer) RETURNS text
 COMMENT ON FUNCTION twin_internal.mode_text(integer) IS 'permission bits as chmod takes them';
 
 REVOKE ALL ON FUNCTION twin_internal.mode_text(integer), twin_internal.file_facts(text), twin_internal.openssl_version(), twin_internal.libjwt_file(), twin_internal.certificate_facts(text),
-	twin_internal.token_secret_strength(boolean), twin_internal.token_lifetime(), twin_internal.guess_passwords(text[], text[], integer) FROM PUBLIC;
+	twin_internal.token_secret_strength(boolean), twin_internal.token_lifetime() FROM PUBLIC;

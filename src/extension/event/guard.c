@@ -61,14 +61,11 @@ guard_is_open(void)
 	return log_is_open || base_runs_own_script();
 }
 
-/*
- * Whether a session restores a dump: a superuser's that has made the settings which pg_dump writes at the top of each, and
- * no client makes.
- */
+/* Whether a superuser restores a dump. */
 static bool
 is_restoring(void)
 {
-	return !check_function_bodies && !row_security && !IsLogicalWorker() && superuser_arg(GetAuthenticatedUserId());
+	return base_restores() && superuser_arg(GetAuthenticatedUserId());
 }
 
 void

@@ -53,7 +53,9 @@ extern Counted *area_counted(EventRing *owner); /* its events by kind */
 /* The ring of a database, claimed for it when there is none yet; NULL when none is left. */
 extern EventRing *area_ring_of(Oid database);
 extern EventRing *area_find(Oid database); /* claims none */
-extern EventRing *area_own(void);          /* of this process's database, or of the cluster's where there is none */
+/* A database's ring, remembered while it is still its own. */
+extern EventRing *area_ring_for(Oid database);
+extern EventRing *area_own(void); /* of this process's database, or of the cluster's where there is none */
 
 /* How much of a ring an event may find taken: who can make many must not silence the rest by filling it. */
 typedef enum EventShare
@@ -84,6 +86,7 @@ extern bool area_has_room(uint64 *taken_up_to);
 
 /* Makes this process the ring's reader until it ends that (before it exits); false when there is another. */
 extern bool area_become_reader(EventRing *ring);
+extern void area_wake_reader(EventRing *ring);
 extern void area_end_reading(EventRing *ring);
 
 /* Whether this process reads its database's ring, and nobody else empties it. */
@@ -108,6 +111,7 @@ extern void area_set_cluster_database(Oid database);
 extern Oid area_cluster_database(void);
 
 /* Events dropped because no ring was left for their database and not told yet; notes that some were told. */
+extern void area_count_homeless(void); /* one more; the launcher is woken for it, now and then */
 extern uint64 area_homeless(void);
 extern void area_note_homeless(uint64 reported);
 

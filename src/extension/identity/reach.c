@@ -30,10 +30,12 @@ static const char *const harmless[] = {
 	"password_needs_rehash",   "record_event",      "verify_password",
 };
 
-/* Views that show people of every tenant, or how many of them did something. */
+/* Views that show people of every tenant, how many of them did something, or when. */
 static const char *const of_all_tenants[] = {
-	"access_profiles",   "alert_channels", "alert_deliveries", "alert_rules", "alerts",      "audit_log",
-	"blocked_addresses", "incidents",      "never_blocked",    "revocations", "stat_events", "stat_metrics"};
+	"access_profiles",   "alert_channels",      "alert_deliveries", "alert_rules", "alerts",        "audit_log",
+	"blocked_addresses", "enhanced_monitoring", "incidents",        "legal_holds", "never_blocked", "playbooks",
+	"retention_plan",    "retention_policies",  "retention_runs",   "revocations", "stat_audit",    "stat_events",
+	"stat_metrics",      "stat_topics",         "subject_keys"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;

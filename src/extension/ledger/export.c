@@ -9,6 +9,8 @@
  */
 #include "ledger/export.h"
 
+#include "common/dropped.h"
+
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -136,6 +138,7 @@ static void
 write_leaves(Export *export)
 {
 	uint64 end = export->head.first_leaf + export->head.leaves;
+	RetiredReader *retired;
 	WindowReader *reader;
 	const Window *window;
 
@@ -143,11 +146,15 @@ write_leaves(Export *export)
 	export->segment = (SegmentHeader){export->next, 0};
 	if (export->head.leaves == 0)
 		return;
+	retired = retired_open((int64) export->next, (int64) end);
 	reader = window_open((int64) export->next, (int64) end, true);
 	while ((window = window_next(reader)) != NULL)
 		for (int i = 0; i < window->count; i++)
 		{
 			const SealedRow *row = &window->rows[i];
+			/* a copy stands for what was dropped, and for nothing that somebody deleted */
+			bool is_gone = row->is_kept && retired_find(retired, (uint64) Max(row->first_leaf, 0),
+														(uint64) Max(row->leaves, 1)) == NULL;
 
 			for (int j = 0; j < Min(row->leaves, EVENT_ID_STEP); j++)
 			{
@@ -157,10 +164,12 @@ write_leaves(Export *export)
 				if (leaf < export->next || leaf >= end)
 					continue;
 				write_missing(export, leaf);
-				write_leaf(export, window->leaves[row->place + j], &window->hashes[row->place + j]);
+				write_leaf(export, is_gone ? bytes_of(NULL, 0) : window->leaves[row->place + j],
+						   &window->hashes[row->place + j]);
 			}
 		}
 	window_close(reader);
+	(void) retired_close(retired);
 	write_missing(export, end);
 	end_file(export);
 }
@@ -222,6 +231,61 @@ write_keys(Export *export)
 		export_file_write(export->folder, line, strlen(line));
 	}
 	SPI_freetuptable(SPI_tuptable);
+	end_file(export);
+}
+
+static void
+write_bytes(Export *export, Bytes bytes)
+{
+	export_file_write(export->folder, bytes.data, bytes.length);
+}
+
+/* Proves an event that lies behind the export's last leaf, by the newest checkpoint. */
+static void
+prove_event(const Export *export, const RetiredSet *set, DroppedRecord *record)
+{
+	LedgerCheckpoint newest;
+	MerkleHash path[MERKLE_PROOF_MAX];
+	int length;
+
+	if (!set->is_sealed || !checkpoint_newest(0, true, &newest) || newest.size <= set->event_leaf)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("no signed checkpoint covers event " INT64_FORMAT
+							   " yet, which says that events of the export were dropped",
+							   set->event_id),
+						errhint("Checkpoints are signed every twin_security.checkpoint_interval.")));
+	base_check(merkle_inclusion(set->event_leaf, newest.size, tile_source, export->set, path, &length));
+	record->path = bytes_of(memcpy(palloc(sizeof(path)), path, sizeof(path)), (size_t) length * DIGEST_SIZE);
+	record->note = bytes_of(newest.note, strlen(newest.note));
+}
+
+/* Which of the leaves went with partitions. */
+static void
+write_dropped(Export *export)
+{
+	uint64 end = export->head.first_leaf + export->head.leaves;
+	RetiredReader *reader = retired_open((int64) export->head.first_leaf, (int64) end);
+	uint8 header[DROPPED_HEADER_SIZE];
+	const RetiredSet *set;
+
+	export_file_begin(export->folder, MANIFEST_DROPPED);
+	dropped_write_header(header);
+	export_file_write(export->folder, header, sizeof(header));
+	while (export->head.leaves > 0 && (set = retired_next(reader)) != NULL)
+	{
+		DroppedRecord record = {.event_leaf = set->event_leaf, .event = set->event, .set = set->bytes};
+		uint8 begin[DROPPED_RECORD_SIZE];
+
+		if (!set->is_sealed || set->event_leaf >= end)
+			prove_event(export, set, &record);
+		dropped_write_record(&record, begin);
+		export_file_write(export->folder, begin, sizeof(begin));
+		write_bytes(export, record.event);
+		write_bytes(export, record.set);
+		write_bytes(export, record.path);
+		write_bytes(export, record.note);
+	}
+	(void) retired_close(reader);
 	end_file(export);
 }
 
@@ -290,6 +354,7 @@ tsec_export_audit_log(PG_FUNCTION_ARGS)
 		write_leaves(&export);
 		write_checkpoints(&export);
 		write_keys(&export);
+		write_dropped(&export);
 		write_manifest(&export);
 		export_folder_finish(export.folder);
 	}

@@ -60,25 +60,12 @@ check_name(const char *name)
 static void
 find_base(ExportFolder *folder)
 {
-	char real[PATH_MAX];
-	char data[PATH_MAX];
-
 	if (setting_export_directory == NULL || setting_export_directory[0] == '\0')
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("exports of the audit log are switched off"),
 						errhint("An administrator of the server names a folder in twin_security.export_directory.")));
-	if (realpath(setting_export_directory, real) == NULL)
+	if (!base_find_folder("twin_security.export_directory", setting_export_directory, folder->base))
 		refuse(setting_export_directory);
-	if (strlen(real) + 2 * NAME_MAX_LENGTH > MAXPGPATH - MANIFEST_NAME_SIZE)
-	{
-		errno = ENAMETOOLONG;
-		refuse(setting_export_directory);
-	}
-	/* the setting's check saw the path, not where links lead */
-	if (realpath(DataDir, data) == NULL || path_is_prefix_of_path(data, real))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("twin_security.export_directory lies in the data folder")));
-	strlcpy(folder->base, real, sizeof(folder->base));
 }
 
 ExportFolder *
@@ -108,26 +95,10 @@ export_folder_make(const char *name)
 static void
 write_out(ExportFolder *folder)
 {
-	size_t done = 0;
-
 	if (pg_cryptohash_update(folder->hash, folder->buffer, folder->held) < 0)
 		base_throw(TSEC_LIBRARY_FAILURE);
-	while (done < folder->held)
-	{
-		ssize_t written;
-
-		errno = 0;
-		written = write(folder->file, folder->buffer + done, folder->held - done);
-		if (written <= 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-		{
-			if (errno == 0)
-				errno = ENOSPC;
-			refuse(folder->path);
-		}
-		done += (size_t) written;
-	}
+	if (!base_write_file(folder->file, folder->buffer, folder->held))
+		refuse(folder->path);
 	folder->bytes += folder->held;
 	folder->held = 0;
 	CHECK_FOR_INTERRUPTS();
@@ -189,19 +160,11 @@ export_file_end(ExportFolder *folder, ManifestFile *file)
 	folder->hash = NULL;
 }
 
-/*
- * Brings a folder's entries to the disk.  The server's own function would end
- * the whole server when that fails, which is for its data and not for these.
- */
 static void
 sync_folder(const char *path)
 {
-	int file = OpenTransientFile(path, O_RDONLY | PG_BINARY);
-
-	/* some file systems have no such thing for folders */
-	if (file < 0 || (pg_fsync(file) != 0 && errno != EBADF && errno != EINVAL))
+	if (!base_sync_folder(path))
 		refuse(path);
-	(void) CloseTransientFile(file);
 }
 
 void

@@ -6,7 +6,7 @@
 --@include tables.sql
 
 SELECT twin_internal.guard_log_table(t) FROM pg_catalog.unnest(ARRAY['twin_internal.sealed', 'twin_internal.tiles', 'twin_internal.checkpoints',
-	'twin_internal.epochs', 'twin_internal.ledger_state']::pg_catalog.regclass[]) t;
+	'twin_internal.epochs', 'twin_internal.ledger_state', 'twin_internal.retired_leaves', 'twin_internal.kept_events']::pg_catalog.regclass[]) t;
 
 /* A subscriber's log is signed with a key of its own, whichever tables are published; a restore brings the log's. */
 CREATE FUNCTION twin_internal.keep_log_key() RETURNS trigger
@@ -89,3 +89,4 @@ GRANT EXECUTE ON FUNCTION twin.begin_audit_epoch(text) TO twin_admin;
 GRANT SELECT ON twin.stat_audit TO twin_admin, twin_auditor;
 
 --@include export.sql
+--@include retired.sql

@@ -176,14 +176,6 @@ typedef struct LedgerEpoch
 extern bool epoch_find(int32 number, bool read_only, LedgerEpoch *epoch); /* false, without a key: there is none */
 extern void epoch_read(int32 number, bool read_only, LedgerEpoch *epoch);
 
-/* ---- verify_epoch.c ---- */
-
-/* Whether something is there of a tree: where the sealer's state is gone, it should not be. */
-extern bool epoch_has_remains(void);
-
-/* What is wrong with rows of epochs, or with the sealer's, NULL for nothing; and the event that says so, 0 for none. */
-extern const char *epoch_contradiction(int32 current, int64 *event_id);
-
 /* ---- request.c: a new epoch because somebody asks for it ---- */
 
 typedef struct EpochRequest
@@ -242,6 +234,32 @@ extern void export_note_newest(const char *origin, char note[NOTE_SIZE_MAX]);
 /* Writes one; false when it could not be, which the log says. */
 extern bool export_note_write(const char *origin, uint64 size, TimestampTz created_at, const char *note);
 
+/* ---- retired.c: leaves of partitions that were dropped ---- */
+
+/* Leaves that an event says were dropped. */
+typedef struct RetiredSet
+{
+	int64 event_id;
+	Bytes event; /* its leaf's bytes */
+	bool is_sealed;
+	uint64 event_leaf; /* where it is, then */
+	Bytes bytes;       /* the set, as leafset.h writes it */
+} RetiredSet;
+
+typedef struct RetiredReader RetiredReader;
+
+/* Reads the sets that leaves from first to before end are in.  Only within a statement that reads. */
+extern RetiredReader *retired_open(int64 first, int64 end);
+
+/* The set that these leaves are in, all of them; NULL: none.  Asked for ascending leaves; good until it is asked again. */
+extern const RetiredSet *retired_find(RetiredReader *reader, uint64 first, uint64 leaves);
+
+/* Instead: the next set, good until the next is asked for; NULL at the end. */
+extern const RetiredSet *retired_next(RetiredReader *reader);
+
+/* Reads the others, too; false when one was among them all that no event of the log tells of so. */
+extern bool retired_close(RetiredReader *reader);
+
 /* ---- window.c: sealed rows in the order of their leaves, some at a time ---- */
 
 /* A row of twin_internal.sealed, and what the row of events with its id says today. */
@@ -250,9 +268,11 @@ typedef struct SealedRow
 	int64 record_id;
 	int64 first_leaf;
 	int32 leaves;
-	int seen;  /* rows with that id */
-	int made;  /* leaves that the first of them makes */
-	int place; /* of its leaves in the window */
+	int seen;        /* rows with that id */
+	bool is_visited; /* what follows is known */
+	bool is_kept;    /* there is no such row, but a copy of it */
+	int made;        /* leaves that the first of them makes */
+	int place;       /* of its leaves in the window */
 	TimestampTz recorded_at;
 	uint64 writer_xid;
 	uint64 next_xid; /* of a heartbeat, else 0 */
@@ -272,6 +292,9 @@ typedef struct WindowReader WindowReader;
 
 /* Reads the rows that the leaves from first to before end belong to.  Only within a statement that reads. */
 extern WindowReader *window_open(int64 first, int64 end, bool wants_leaves);
+
+/* The same of the rows of one partition that are sealed, with their leaves; its name as SQL writes it. */
+extern WindowReader *window_open_partition(const char *partition);
 
 /* The next ones, good until it is called again; NULL at the end. */
 extern const Window *window_next(WindowReader *reader);

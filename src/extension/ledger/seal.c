@@ -457,6 +457,11 @@ seal_event(LedgerState *state, const SecurityEvent *event)
 {
 	static LedgerPlan row_plan =
 		LEDGER_PLAN(ROWS_WHERE "e.event_id = $1 AND e.writer_xid = pg_current_xact_id()", INT8OID);
+	/* what the log is verified by is kept for when its partition is dropped */
+	static LedgerPlan keep_plan = LEDGER_PLAN(
+		"INSERT INTO twin_internal.kept_events SELECT e.* FROM " EVENT_ROWS " e WHERE e.event_id = $1 "
+		"AND e.writer_xid = pg_current_xact_id() AND (e.event_type = 'audit_epoch' OR e.details ? 'altered')",
+		INT8OID);
 	static LedgerPlan writer_plan =
 		LEDGER_PLAN("SELECT array_remove($1, pg_current_xact_id()) || pg_current_xact_id()", XID8_ARRAY_OID);
 	Datum values[] = {Int64GetDatum(event_write(event))};
@@ -466,6 +471,7 @@ seal_event(LedgerState *state, const SecurityEvent *event)
 	take_rows(&batch, &row_plan, values);
 	if (seal_batch(state, &batch, false) != 1)
 		elog(ERROR, "twin_security: an event of the ledger itself was not sealed");
+	plan_run(&keep_plan, values, NULL, false, SPI_OK_INSERT);
 	values[0] = state->own_writers;
 	plan_run(&writer_plan, values, NULL, false, SPI_OK_SELECT);
 	state->own_writers = plan_value(0, 1, NULL);

@@ -77,11 +77,36 @@ CREATE TABLE twin_internal.ledger_state (
 );
 COMMENT ON TABLE twin_internal.ledger_state IS 'one row: the right edge of the audit log''s tree, and which transactions are in it';
 
+/*
+ * Leaves whose events went with a partition. A row proves nothing by itself: it says what an event that is sealed itself says
+ * of the same partition, and is verified against that.
+ */
+CREATE TABLE twin_internal.retired_leaves (
+	event_id bigint PRIMARY KEY,	/* of the event "partition_dropped" */
+	partition_name text NOT NULL,	/* with its schema; one that is attached again may go again */
+	first_leaf bigint NOT NULL,
+	last_leaf bigint NOT NULL,
+	leaves bigint NOT NULL,
+	leaf_set bytea NOT NULL,	/* src/common/leafset.h */
+	archive_file text,
+	archive_sha256 bytea,
+	dropped_at timestamptz NOT NULL
+);
+CREATE INDEX retired_leaves_first_leaf ON twin_internal.retired_leaves (first_leaf);
+ALTER TABLE twin_internal.retired_leaves ALTER leaf_set SET STORAGE EXTERNAL;
+COMMENT ON TABLE twin_internal.retired_leaves IS 'which leaves of the audit log''s tree were events of partitions that were dropped';
+
+/* Copies, made when the event is: what is verified by them can be when their own partition has gone. */
+CREATE TABLE twin_internal.kept_events (LIKE twin_internal.events INCLUDING STORAGE, PRIMARY KEY (event_id));
+COMMENT ON TABLE twin_internal.kept_events IS 'events that tell of the audit log itself: of epochs, of dropped partitions, of rows that were not sealed as they were written';
+
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.sealed', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.tiles', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.checkpoints', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.epochs', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.ledger_state', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.retired_leaves', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.kept_events', '');
 
 /* Rows of events wherever they lie. */
 CREATE VIEW twin_internal.event_rows AS

@@ -35,6 +35,7 @@ read_tile(TileSet *set, int level, int64 number)
 {
 	Tile *tile = &set->tiles[level];
 	Datum values[] = {Int16GetDatum(level), Int64GetDatum(number)};
+	Datum stored;
 	Bytes hashes;
 
 	tile->number = number;
@@ -44,9 +45,13 @@ read_tile(TileSet *set, int level, int64 number)
 	plan_run(&read_plan, values, NULL, set->read_only, SPI_OK_SELECT);
 	if (SPI_processed == 1)
 	{
-		hashes = plan_bytes(plan_value(0, 1, NULL));
+		stored = PointerGetDatum(PG_DETOAST_DATUM_PACKED(plan_value(0, 1, NULL)));
+		hashes = plan_bytes(stored);
 		tile->count = (int) Min(hashes.length / DIGEST_SIZE, MERKLE_TILE_WIDTH);
 		memcpy(tile->hashes, hashes.data, (size_t) tile->count * DIGEST_SIZE);
+		/* whoever walks along the tree reads many */
+		if (stored != plan_value(0, 1, NULL))
+			pfree(DatumGetPointer(stored));
 	}
 	SPI_freetuptable(SPI_tuptable);
 }

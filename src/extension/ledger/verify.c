@@ -7,14 +7,13 @@
  * Nothing that the tables say is believed but what a signature covers.  The first
  * fault in the order of leaves is named; what comes after it is not looked at.
  */
-#include "ledger/private.h"
+#include "ledger/verification.h"
 
 #include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_verify_audit_log);
@@ -22,31 +21,8 @@ PG_FUNCTION_INFO_V1(tsec_verify_audit_log);
 /* Clocks are corrected; a row may say that it is older than its transaction by so much. */
 #define CLOCK_TOLERANCE_MS 60000
 
-typedef struct Verification
-{
-	TileSet *set;
-	bool has_state;
-	uint64 size; /* of the tree */
-	uint64 begin;
-	uint64 end;
-	TimestampTz from;
-	TimestampTz to;
-	bool is_whole; /* not some time of it */
-	uint64 next;   /* leaves up to here are good */
-	/* the last heartbeat, and a row that contradicts it unless the clock was set back */
-	uint64 mark_xid;
-	TimestampTz mark_at;
-	const char *suspicion;
-	int64 suspect;
-	/* the answer */
-	bool is_bad;
-	bool names_event;
-	int64 first_bad;
-	const char *reason;
-} Verification;
-
-static void
-fault(Verification *check, const char *reason)
+void
+verification_fault(Verification *check, const char *reason)
 {
 	if (check->is_bad)
 		return;
@@ -54,12 +30,12 @@ fault(Verification *check, const char *reason)
 	check->reason = reason;
 }
 
-static void
-fault_of(Verification *check, int64 event_id, const char *reason)
+void
+verification_fault_of(Verification *check, int64 event_id, const char *reason)
 {
 	if (check->is_bad)
 		return;
-	fault(check, reason);
+	verification_fault(check, reason);
 	check->names_event = true;
 	check->first_bad = event_id;
 }
@@ -68,120 +44,6 @@ static bool
 same_hash(const MerkleHash *one, const MerkleHash *other)
 {
 	return memcmp(one->bytes, other->bytes, DIGEST_SIZE) == 0; /* public: nodes of the tree */
-}
-
-/* ---- checkpoints ---- */
-
-/* Whether a note is signed by its epoch and says what the tree's nodes say of that size; NULL, or what is wrong. */
-static const char *
-judge_note(Verification *check, const char *note, const LedgerEpoch *epoch, Checkpoint *signed_one)
-{
-	MerkleHash root;
-
-	if (!epoch->has_key || !note_verify(bytes_of(note, strlen(note)), epoch->public_key, signed_one) ||
-		strcmp(signed_one->origin, epoch->origin) != 0)
-		return "a checkpoint's signature is not the log's";
-	if (signed_one->size > check->size)
-		return "the log ends before its newest checkpoint";
-	if (merkle_root_at(signed_one->size, tile_source, check->set, &root) != TSEC_OK)
-		return "nodes of the tree are missing";
-	return same_hash(&root, &signed_one->root) ? NULL : "the tree is not the one that a checkpoint signed";
-}
-
-/* Checks all checkpoints of what is looked at, and in any case the newest. */
-static void
-verify_checkpoints(Verification *check)
-{
-	static LedgerPlan plan =
-		LEDGER_PLAN("SELECT c.size, c.epoch, c.root, c.note FROM twin_internal.checkpoints_of_log c WHERE c.size > "
-					"$1 AND c.size <= $2 "
-					"OR c.size = (SELECT max(m.size) FROM twin_internal.checkpoints_of_log m) ORDER BY c.size",
-					INT8OID, INT8OID);
-	/* with those of trees that were given up: somebody rewrote them, and that stays so */
-	static LedgerPlan whole_plan = LEDGER_PLAN(
-		"SELECT c.size, c.epoch, c.root, c.note FROM twin_internal.checkpoints c ORDER BY c.size, c.epoch",
-		InvalidOid);
-	Datum values[] = {Int64GetDatum((int64) check->begin), Int64GetDatum((int64) check->end)};
-	Portal portal = check->is_whole ? plan_open(&whole_plan, NULL, NULL, true) : plan_open(&plan, values, NULL, true);
-	LedgerEpoch epoch = {.has_key = false};
-	int32 number = 0;
-
-	while (!check->is_bad)
-	{
-		SPITupleTable *table;
-		uint64 found;
-
-		SPI_cursor_fetch(portal, true, 1000);
-		if (SPI_processed == 0)
-			break;
-		table = SPI_tuptable;
-		found = SPI_processed;
-		for (uint64 i = 0; i < found && !check->is_bad; i++)
-		{
-			Checkpoint signed_one;
-			bool null;
-			Bytes root = plan_bytes(SPI_getbinval(table->vals[i], table->tupdesc, 3, &null));
-			int32 of_epoch = DatumGetInt32(SPI_getbinval(table->vals[i], table->tupdesc, 2, &null));
-			char *note = TextDatumGetCString(SPI_getbinval(table->vals[i], table->tupdesc, 4, &null));
-			const char *wrong;
-
-			if (of_epoch != number)
-				(void) epoch_find(of_epoch, true, &epoch);
-			number = of_epoch;
-			wrong = judge_note(check, note, &epoch, &signed_one);
-			if (wrong == NULL &&
-				(signed_one.size != (uint64) DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, 1, &null)) ||
-				 root.length != DIGEST_SIZE ||
-				 memcmp(root.data, signed_one.root.bytes, DIGEST_SIZE) != 0)) /* public: roots of the tree */
-				wrong = "a checkpoint's row is not what it signed";
-			if (wrong != NULL)
-				fault(check, wrong);
-			pfree(note);
-		}
-		SPI_freetuptable(table);
-		CHECK_FOR_INTERRUPTS();
-	}
-	SPI_cursor_close(portal);
-}
-
-/*
- * Checks the checkpoint that was exported last: it lies where a superuser's SQL does not reach.  It may be newer than
- * what this statement sees, so it is held against the tree as it is once the file has been read.
- */
-static void
-verify_exported(Verification *check, int32 number)
-{
-	static LedgerPlan plan = LEDGER_PLAN("SELECT s.size FROM twin_internal.ledger_state s", InvalidOid);
-	Verification now = {.set = tile_new_set(true)};
-	char note[NOTE_SIZE_MAX];
-	LedgerEpoch epoch;
-	Checkpoint signed_one;
-	const char *wrong;
-
-	if (!export_note_wanted() || !epoch_find(number, true, &epoch))
-		return; /* an epoch that is missing is a fault of the checkpoints */
-	export_note_newest(epoch.origin, note);
-	if (note[0] == '\0')
-		return;
-	PushActiveSnapshot(GetLatestSnapshot());
-	plan_run(&plan, NULL, NULL, true, SPI_OK_SELECT);
-	now.size = SPI_processed == 0 ? 0 : (uint64) Max(DatumGetInt64(plan_value(0, 1, NULL)), 0);
-	wrong = judge_note(&now, note, &epoch, &signed_one);
-	PopActiveSnapshot();
-	if (wrong != NULL)
-		fault(check, psprintf("%s (the one that was exported last)", wrong));
-}
-
-/* Whether an epoch ended because somebody asked for that: what it exported is of this log, and stays true. */
-static bool
-ended_on_request(int32 number)
-{
-	static LedgerPlan plan = LEDGER_PLAN(
-		"SELECT true FROM twin_internal.epochs e WHERE e.epoch = $1 + 1 AND e.reason = 'requested'", INT4OID);
-	Datum values[] = {Int32GetDatum(number)};
-
-	plan_run(&plan, values, NULL, true, SPI_OK_SELECT);
-	return SPI_processed > 0;
 }
 
 /* ---- leaves ---- */
@@ -228,7 +90,7 @@ verify_nodes(Verification *check, uint64 leaf, int64 event_id)
 			!tile_source(check->set, level, index, &stored) || merkle_node(&left, &right, &made) != TSEC_OK ||
 			!same_hash(&made, &stored))
 		{
-			fault_of(check, event_id, "a node of the tree above the event was changed");
+			verification_fault_of(check, event_id, "a node of the tree above the event was changed");
 			return;
 		}
 	}
@@ -239,7 +101,7 @@ static void
 judge_suspicion(Verification *check, TimestampTz now)
 {
 	if (check->suspicion != NULL && now >= check->mark_at)
-		fault_of(check, check->suspect, check->suspicion);
+		verification_fault_of(check, check->suspect, check->suspicion);
 	check->suspicion = NULL;
 }
 
@@ -311,45 +173,55 @@ fault_hole(Verification *check)
 	int64 event_id;
 
 	if (find_unsealed(check, &event_id) || find_misplaced(check, &event_id))
-		fault_of(check, event_id, "the event's place in the tree was taken away");
+		verification_fault_of(check, event_id, "the event's place in the tree was taken away");
 	else
-		fault(check, psprintf("leaf " UINT64_FORMAT " belongs to no event any more", check->next));
+		verification_fault(check, psprintf("leaf " UINT64_FORMAT " belongs to no event any more", check->next));
+}
+
+/* Whether each leaf of a row is there, what the row makes of it if it is (NULL: it is not), and the nodes above it. */
+static void
+verify_row_leaves(Verification *check, const SealedRow *row, const MerkleHash *by_row)
+{
+	for (int i = 0; i < row->leaves && !check->is_bad; i++)
+	{
+		MerkleHash stored;
+
+		if (!tile_source(check->set, 0, check->next, &stored))
+			verification_fault_of(check, row->record_id + i, "the event's leaf is missing");
+		else if (by_row != NULL && !same_hash(&by_row[i], &stored))
+			verification_fault_of(check, row->record_id + i, judge_difference(check, check->next, &by_row[i]));
+		else
+			verify_nodes(check, check->next, row->record_id + i);
+		check->next++;
+	}
 }
 
 static void
 verify_row(Verification *check, const Window *window, const SealedRow *row)
 {
+	bool is_there = row->seen > 0 || row->is_kept;
+
 	if (row->first_leaf != (int64) check->next)
 	{
 		if (row->first_leaf > (int64) check->next)
 			fault_hole(check);
 		else
-			fault_of(check, row->record_id, "the event's place in the tree is another's");
+			verification_fault_of(check, row->record_id, "the event's place in the tree is another's");
 		return;
 	}
-	if (row->seen == 0)
-		fault_of(check, row->record_id, "the event was deleted");
+	if (row->seen == 0 &&
+		(row->leaves < 1 || retired_find(check->retired, check->next, (uint64) row->leaves) == NULL))
+		verification_fault_of(check, row->record_id, "the event was deleted");
 	else if (row->seen > 1)
-		fault_of(check, row->record_id, "there are two events with this id");
-	else if (row->made != row->leaves)
-		fault_of(check, row->record_id, "the event, or its place in the tree, was changed");
-	for (int i = 0; i < row->leaves && !check->is_bad; i++)
-	{
-		const MerkleHash *by_row = &window->hashes[row->place + i];
-		MerkleHash stored;
-
-		if (!tile_source(check->set, 0, check->next, &stored))
-			fault_of(check, row->record_id + i, "the event's leaf is missing");
-		else if (!same_hash(by_row, &stored))
-			fault_of(check, row->record_id + i, judge_difference(check, check->next, by_row));
-		else
-			verify_nodes(check, check->next, row->record_id + i);
-		check->next++;
-	}
-	verify_time(check, row);
+		verification_fault_of(check, row->record_id, "there are two events with this id");
+	else if (is_there && row->made != row->leaves)
+		verification_fault_of(check, row->record_id, "the event, or its place in the tree, was changed");
+	verify_row_leaves(check, row, is_there ? &window->hashes[row->place] : NULL);
+	if (is_there)
+		verify_time(check, row);
 	if (row->tells_altered)
-		fault_of(check, row->record_id,
-				 "events before this heartbeat were changed, removed or added before they were sealed");
+		verification_fault_of(check, row->record_id,
+							  "events before this heartbeat were changed, removed or added before they were sealed");
 }
 
 static void
@@ -359,6 +231,7 @@ verify_leaves(Verification *check)
 	const Window *window;
 
 	check->next = check->begin;
+	check->retired = retired_open((int64) check->begin, (int64) check->end);
 	while (!check->is_bad && (window = window_next(reader)) != NULL)
 		for (int i = 0; i < window->count && !check->is_bad; i++)
 		{
@@ -369,7 +242,7 @@ verify_leaves(Verification *check)
 			{
 				if (row->first_leaf + row->leaves <= (int64) check->begin)
 					continue;
-				check->begin = check->next = (uint64) row->first_leaf;
+				check->begin = check->next = (uint64) Max(row->first_leaf, 0);
 			}
 			verify_row(check, window, row);
 		}
@@ -378,6 +251,8 @@ verify_leaves(Verification *check)
 	if (!check->is_bad && check->next < check->end)
 		fault_hole(check);
 	window_close(reader);
+	if (!retired_close(check->retired))
+		verification_fault(check, "what is said to be of a dropped partition is not what an event of the log says");
 }
 
 /* ---- what is looked at ---- */
@@ -429,7 +304,7 @@ read_state(Verification *check, int32 *epoch)
 	*epoch = DatumGetInt32(plan_value(0, 3, NULL));
 	if (tile_edge(check->set, check->size, &edge) != TSEC_OK)
 	{
-		fault(check, "nodes of the tree are missing");
+		verification_fault(check, "nodes of the tree are missing");
 		return true;
 	}
 	for (int level = 0; level < MERKLE_LEVELS_MAX; level++)
@@ -440,7 +315,7 @@ read_state(Verification *check, int32 *epoch)
 			if (length + DIGEST_SIZE <= nodes.length)
 				memcpy(stored.bytes, nodes.data + length, DIGEST_SIZE);
 			if (!same_hash(&edge.nodes[level], &stored))
-				fault(check, "the sealer's state is not that of the tree");
+				verification_fault(check, "the sealer's state is not that of the tree");
 			length += DIGEST_SIZE;
 		}
 	return true;
@@ -458,7 +333,7 @@ verify(Verification *check)
 	if (!read_state(check, &epoch))
 	{
 		if (epoch_has_remains())
-			fault(check, "the sealer's state is gone, and there was a tree");
+			verification_fault(check, "the sealer's state is gone, and there was a tree");
 		return;
 	}
 	/* a fault of one event says more than one of the tree, so events come first */
@@ -467,22 +342,22 @@ verify(Verification *check)
 	choose_leaves(check);
 	verify_leaves(check);
 	if (!check->is_bad && find_unsealed(check, &event_id))
-		fault_of(check, event_id, "the event was never sealed: somebody put it there");
+		verification_fault_of(check, event_id, "the event was never sealed: somebody put it there");
 	if (!check->is_bad)
-		verify_checkpoints(check);
+		verification_checkpoints(check);
 	if (!check->is_bad && TIMESTAMP_IS_NOEND(check->to))
-		verify_exported(check, epoch);
+		verification_exported(check, epoch);
 	if (!check->is_bad && check->is_whole && (wrong = epoch_contradiction(epoch, &event_id)) != NULL)
 	{
 		if (event_id != 0)
-			fault_of(check, event_id, wrong);
+			verification_fault_of(check, event_id, wrong);
 		else
-			fault(check, wrong);
+			verification_fault(check, wrong);
 	}
-	for (epoch--; !check->is_bad && check->is_whole && ended_on_request(epoch); epoch--)
-		verify_exported(check, epoch);
+	for (epoch--; !check->is_bad && check->is_whole && verification_ended_on_request(epoch); epoch--)
+		verification_exported(check, epoch);
 	if (!check->is_bad && state_fault.is_bad)
-		fault(check, state_fault.reason);
+		verification_fault(check, state_fault.reason);
 }
 
 /* verify_audit_log(from_time, to_time) -> (ok, checked, first_bad, reason) */

@@ -6,7 +6,7 @@
  * Whoever removes the tree's tables, so that the sealer begins anew, leaves such
  * events of epochs that nothing knows any more, or has removed the events, too.
  */
-#include "ledger/private.h"
+#include "ledger/verification.h"
 
 #include "catalog/pg_type.h"
 
@@ -29,7 +29,10 @@ epoch_contradiction(int32 current, int64 *event_id)
 	/* a clock that is set between two statements of the sealer is none to worry about */
 	static LedgerPlan plan = LEDGER_PLAN(
 		"SELECT m.event_id FROM twin_internal.epochs p FULL JOIN "
-		"(SELECT e.event_id, e.recorded_at, e.details, s.first_leaf FROM " EVENT_ROWS " e "
+		"(SELECT e.event_id, e.recorded_at, e.details, s.first_leaf FROM "
+		"(TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow UNION ALL "
+		"SELECT k.* FROM ONLY twin_internal.kept_events k " /* of those that were dropped, which are leaves as others are */
+		"WHERE NOT EXISTS (SELECT FROM " EVENT_ROWS " r WHERE r.event_id = k.event_id)) e "
 		"JOIN twin_internal.sealed s ON s.record_id = e.event_id WHERE e.event_type = 'audit_epoch') m "
 		"ON p.epoch::text = m.details ->> 'epoch' AND p.origin = m.details ->> 'origin' "
 		"AND p.reason = m.details ->> 'reason' AND p.first_leaf::text = m.details ->> 'size' "

@@ -6,7 +6,8 @@
  *
  * Ids of neighbours in the tree are neighbours in number, but for those of long
  * transactions, so the rows are read in a few ranges of ids, from whichever
- * tables they lie in.
+ * tables they lie in: a partition that was detached and not dropped yet is still
+ * one of them.  Of events that went with their partition there may be a copy.
  */
 #include "ledger/private.h"
 
@@ -34,7 +35,8 @@
 struct WindowReader
 {
 	Portal portal;
-	MemoryContext context; /* of one window */
+	SPIPlanPtr of_partition; /* reads its rows; NULL: the log's, wherever they lie */
+	MemoryContext context;   /* of one window */
 	bool wants_leaves;
 	int most;        /* rows that a window has */
 	Size kept;       /* bytes of leaves in this one */
@@ -44,7 +46,46 @@ struct WindowReader
 	Window window;
 	SealedRow **by_id;
 	SealedRow *visited;
+	bool reads_elsewhere; /* not the log's own rows */
+	char **detached;      /* partitions, as SQL names them */
+	int detached_count;
 };
+
+/* Reads which partitions are there and not attached, or are just being detached. */
+static void
+find_detached(WindowReader *reader)
+{
+	static LedgerPlan plan = LEDGER_PLAN(
+		"SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'twin_internal'::regnamespace "
+		"AND c.relkind = 'r' AND c.relname ~ '^events_(audit|access|error)_[0-9]{4}_[0-9]{2}$' "
+		"AND (NOT c.relispartition OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND "
+		"i.inhdetachpending)) AND (SELECT array_agg(a.attname::text || ' ' || a.atttypid::text ORDER BY a.attnum) "
+		"FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) = "
+		"(SELECT array_agg(a.attname::text || ' ' || a.atttypid::text ORDER BY a.attnum) FROM pg_attribute a "
+		"WHERE a.attrelid = 'twin_internal.events'::regclass AND a.attnum > 0)",
+		InvalidOid);
+
+	plan_run(&plan, NULL, NULL, true, SPI_OK_SELECT);
+	reader->detached_count = (int) SPI_processed;
+	reader->detached = palloc(SPI_processed * sizeof(char *) + 1);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		reader->detached[i] = TextDatumGetCString(plan_value(i, 1, NULL));
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static WindowReader *
+new_reader(Portal portal, SPIPlanPtr of_partition, bool wants_leaves)
+{
+	WindowReader *reader = palloc0(sizeof(WindowReader));
+
+	reader->portal = portal;
+	reader->of_partition = of_partition;
+	reader->wants_leaves = wants_leaves;
+	reader->most = wants_leaves ? WINDOW_ROWS_KEPT : WINDOW_ROWS;
+	reader->read = palloc(WINDOW_ROWS * sizeof(SealedRow));
+	reader->context = AllocSetContextCreate(CurrentMemoryContext, "leaves of the audit log", ALLOCSET_DEFAULT_SIZES);
+	return reader;
+}
 
 WindowReader *
 window_open(int64 first, int64 end, bool wants_leaves)
@@ -56,14 +97,30 @@ window_open(int64 first, int64 end, bool wants_leaves)
 					"ORDER BY s.first_leaf",
 					INT8OID, INT8OID);
 	Datum values[] = {Int64GetDatum(first), Int64GetDatum(end)};
-	WindowReader *reader = palloc0(sizeof(WindowReader));
+	WindowReader *reader = new_reader(plan_open(&plan, values, NULL, true), NULL, wants_leaves);
 
-	reader->portal = plan_open(&plan, values, NULL, true);
-	reader->wants_leaves = wants_leaves;
-	reader->most = wants_leaves ? WINDOW_ROWS_KEPT : WINDOW_ROWS;
-	reader->read = palloc(WINDOW_ROWS * sizeof(SealedRow));
-	reader->context = AllocSetContextCreate(CurrentMemoryContext, "leaves of the audit log", ALLOCSET_DEFAULT_SIZES);
+	find_detached(reader);
 	return reader;
+}
+
+WindowReader *
+window_open_partition(const char *partition)
+{
+	static Oid types[] = {INT8OID, INT8OID};
+	SPIPlanPtr rows = SPI_prepare(psprintf("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM ONLY %s e "
+										   "WHERE e.event_id BETWEEN $1 AND $2",
+										   partition),
+								  2, types);
+	SPIPlanPtr sealed = SPI_prepare(
+		psprintf("SELECT s.record_id, s.first_leaf, s.leaves FROM ONLY %s e JOIN twin_internal.sealed s "
+				 "ON s.record_id = e.event_id AND s.record_id BETWEEN (SELECT min(b.event_id) FROM ONLY %s b) "
+				 "AND (SELECT max(b.event_id) FROM ONLY %s b) ORDER BY s.first_leaf",
+				 partition, partition, partition),
+		0, NULL);
+
+	if (rows == NULL || sealed == NULL)
+		elog(ERROR, "twin_security: a statement of the ledger cannot be planned");
+	return new_reader(SPI_cursor_open(NULL, sealed, NULL, NULL, true), rows, true);
 }
 
 void
@@ -200,23 +257,21 @@ take_row(WindowReader *reader, HeapTuple tuple, TupleDesc shape)
 	SealedRow **found = bsearch(&key, reader->by_id, reader->window.count, sizeof(SealedRow *), compare_ids);
 	bool null;
 
-	if (found == NULL || (*found)->seen++ > 0)
+	if (found == NULL)
 		return;
+	if (reader->reads_elsewhere ? (*found)->is_visited : (*found)->seen++ > 0)
+		return;
+	(*found)->is_visited = true;
 	reader->visited = *found;
 	(*found)->writer_xid =
 		U64FromFullTransactionId(DatumGetFullTransactionId(heap_getattr(tuple, ROW_COLUMNS + 1, shape, &null)));
 	(void) row_leaves(tuple, shape, visit, reader);
 }
 
-/* Reads the events whose ids lie in a range. */
+/* Takes the rows that a portal gives. */
 static void
-read_range(WindowReader *reader, int64 first, int64 last)
+take_rows(WindowReader *reader, Portal portal)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM " EVENT_ROWS " e "
-										 "WHERE e.event_id BETWEEN $1 AND $2",
-										 INT8OID, INT8OID);
-	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
-	Portal portal = plan_open(&plan, values, NULL, true);
 	MemoryContext context = AllocSetContextCreate(reader->context, "rows of the audit log", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = CurrentMemoryContext;
 
@@ -241,6 +296,57 @@ read_range(WindowReader *reader, int64 first, int64 last)
 	SPI_cursor_close(portal);
 }
 
+/* Reads the events whose ids lie in a range. */
+static void
+read_range(WindowReader *reader, const char *table, int64 first, int64 last)
+{
+	static LedgerPlan plan = LEDGER_PLAN("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM " EVENT_ROWS " e "
+										 "WHERE e.event_id BETWEEN $1 AND $2",
+										 INT8OID, INT8OID);
+	Datum values[] = {Int64GetDatum(first), Int64GetDatum(last)};
+	const char *query = NULL;
+
+	if (reader->of_partition != NULL)
+	{
+		take_rows(reader, SPI_cursor_open(NULL, reader->of_partition, values, NULL, true));
+		return;
+	}
+	if (table == NULL)
+	{
+		take_rows(reader, plan_open(&plan, values, NULL, true));
+		return;
+	}
+	query =
+		psprintf("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM ONLY %s e WHERE e.event_id BETWEEN $1 AND $2", table);
+	take_rows(reader, SPI_cursor_open_with_args(NULL, query, 2, plan.types, values, NULL, true, 0));
+}
+
+/* Reads all ranges of the window's ids: of the log (NULL), or those that were not found so far of a table beside it. */
+static void
+read_ranges(WindowReader *reader, const char *table)
+{
+	SealedRow *const *rows = reader->by_id;
+	int first = -1;
+	int last = -1;
+
+	reader->reads_elsewhere = table != NULL;
+	for (int i = 0; i < reader->window.count; i++)
+	{
+		if (table != NULL && rows[i]->is_visited)
+			continue;
+		if (first >= 0 && rows[i]->record_id - rows[last]->record_id > RANGE_GAP)
+		{
+			read_range(reader, table, rows[first]->record_id, rows[last]->record_id);
+			first = -1;
+		}
+		if (first < 0)
+			first = i;
+		last = i;
+	}
+	if (first >= 0)
+		read_range(reader, table, rows[first]->record_id, rows[last]->record_id);
+}
+
 /* Reads what the window's rows say today, all ranges of their ids. */
 static void
 read_rows(WindowReader *reader)
@@ -262,12 +368,14 @@ read_rows(WindowReader *reader)
 	window->hashes = palloc0(leaves * sizeof(MerkleHash));
 	window->leaves = reader->wants_leaves ? palloc0(leaves * sizeof(Bytes)) : NULL;
 	qsort(reader->by_id, window->count, sizeof(SealedRow *), compare_ids);
-	for (int i = 0, first = 0; i < window->count; i++)
-		if (i + 1 == window->count || reader->by_id[i + 1]->record_id - reader->by_id[i]->record_id > RANGE_GAP)
-		{
-			read_range(reader, reader->by_id[first]->record_id, reader->by_id[i]->record_id);
-			first = i + 1;
-		}
+	read_ranges(reader, NULL);
+	for (int i = 0; i < reader->detached_count; i++)
+		read_ranges(reader, reader->detached[i]);
+	for (int i = 0; i < window->count; i++)
+		window->rows[i].seen += window->rows[i].seen == 0 && window->rows[i].is_visited;
+	read_ranges(reader, "twin_internal.kept_events");
+	for (int i = 0; i < window->count; i++)
+		window->rows[i].is_kept = window->rows[i].seen == 0 && window->rows[i].is_visited;
 }
 
 const Window *

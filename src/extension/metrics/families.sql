@@ -19,7 +19,7 @@ COMMENT ON TABLE twin_internal.metric_families IS 'what is measured; a counter''
 SELECT twin_internal.keep_from_publishers('twin_internal.metric_sources');
 SELECT twin_internal.keep_from_publishers('twin_internal.metric_families');
 
-INSERT INTO twin_internal.metric_sources VALUES ('alerts'), ('build'), ('events'), ('keyring'), ('keys'), ('ledger'), ('limits'), ('log'), ('ring'), ('topics'), ('workers');
+INSERT INTO twin_internal.metric_sources VALUES ('build'), ('events'), ('keyring'), ('keys'), ('ledger'), ('limits'), ('log'), ('ring'), ('topics'), ('workers');
 
 INSERT INTO twin_internal.metric_families (family, kind, unit, help) VALUES
 	('twin_security_build_info', 'gauge', NULL, 'One; its labels say which version of the extension this is, and of which database these numbers are.'),
@@ -60,5 +60,4 @@ INSERT INTO twin_internal.metric_families (family, kind, unit, help) VALUES
 	('twin_security_topic_messages', 'counter', NULL, 'Messages of topics: published, delivered to subscriptions, lost by slow listeners.'),
 	('twin_security_topic_listeners', 'gauge', NULL, 'Sessions that listen to topics.'),
 	('twin_security_topic_subscriptions', 'gauge', NULL, 'Subscriptions to topics.'),
-	('twin_security_topic_ring_fill_ratio', 'gauge', 'ratio', 'How far the slowest listener is behind; at 1 it loses messages.'),
-	('twin_security_alerts', 'counter', NULL, 'Alerts raised by rule and severity, since the extension was made.');
+	('twin_security_topic_ring_fill_ratio', 'gauge', 'ratio', 'How far the slowest listener is behind; at 1 it loses messages.');

@@ -10,7 +10,6 @@
 
 --@include families.sql
 --@include sources.sql
---@include alerts.sql
 --@include watching.sql
 
 CREATE FUNCTION twin_internal.metric_samples() RETURNS TABLE(family text, labels text[], value double precision)

@@ -6,6 +6,7 @@
 #include "audit/audit.h"
 #include "base/base.h"
 #include "cipher/cipher.h"
+#include "compliance/compliance.h"
 #include "event/event.h"
 #include "identity/identity.h"
 #include "keyring/keyring.h"
@@ -41,5 +42,6 @@ _PG_init(void)
 	audit_init();
 	monitor_init();
 	retention_init();
+	compliance_init();
 	metrics_init();
 }

@@ -4,7 +4,8 @@
  *
  * The message says nothing of the events: whoever may read the log reads what
  * is new as himself (twin_console.events()), so that the topic shows nobody
- * anything, and a flood of events is one message a batch.
+ * anything, and a flood of events is one message a batch.  When the log grows is
+ * itself something that is known of all tenants: who belongs to one is not told.
  */
 #include "monitor/monitor.h"
 

@@ -74,14 +74,47 @@ END;
 COMMENT ON FUNCTION twin_console.alerts(integer) IS 'the newest alerts';
 
 CREATE FUNCTION twin_console.incidents(max_rows integer DEFAULT 50)
-	RETURNS TABLE (incident_id text, incident_type text, status text, severity text, opened_at timestamptz, closed_at timestamptz, owner text, timeline jsonb,
-		details jsonb, resolution text, alerts bigint, actions jsonb)
+	RETURNS TABLE (incident_id text, incident_type text, status text, severity text, opened_at timestamptz, closed_at timestamptz, owner text)
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 50 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, i.owner, i.timeline, i.details, i.resolution, i.alerts, i.actions
+	SELECT i.incident_id, i.incident_type, i.status, i.severity, i.opened_at, i.closed_at, left(i.owner, 200)
 		FROM twin.incidents i ORDER BY i.closed_at IS NOT NULL, i.opened_at DESC LIMIT least(greatest(coalesce(max_rows, 100), 1), 500);
 END;
-COMMENT ON FUNCTION twin_console.incidents(integer) IS 'incidents with their timelines: those that are open first, then the newest';
+COMMENT ON FUNCTION twin_console.incidents(integer) IS 'incidents: those that are open first, then the newest';
+
+/* In the owner's name: the view has every timeline as a whole. */
+CREATE FUNCTION twin_console.incident(incident_id text, before bigint DEFAULT NULL) RETURNS jsonb
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	page CONSTANT integer := 50;
+	shown_actions CONSTANT integer := 200;
+	found_incident twin_internal.incidents;
+	timeline jsonb;
+BEGIN
+	SELECT i.* INTO found_incident FROM twin_internal.incidents i WHERE i.incident_id = incident.incident_id;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'incident "%" does not exist', left(coalesce(incident_id, ''), 64) USING ERRCODE = '42704';
+	END IF;
+	SELECT coalesce(jsonb_agg(jsonb_build_object('id', e.entry_id, 'at', e.made_at, 'entry', e.kind, 'by', e.made_by, 'note', e.note,
+			'details', CASE WHEN octet_length(e.details::text) > 2048 THEN jsonb_build_object('cut', left(e.details::text, 1000)) ELSE e.details END)
+			ORDER BY e.entry_id DESC), '[]') INTO timeline
+		FROM (SELECT o.* FROM twin_internal.incident_entries o WHERE o.incident_id = incident.incident_id AND (incident.before IS NULL OR o.entry_id < incident.before)
+			ORDER BY o.entry_id DESC LIMIT page + 1) e;
+	RETURN to_jsonb(found_incident) - 'steps' - 'last_alert_at' || jsonb_build_object(
+		'details', CASE WHEN octet_length(found_incident.details::text) <= 2048 THEN found_incident.details ELSE jsonb_build_object('cut', left(found_incident.details::text, 1000)) END,
+		'alerts', (SELECT count(*) FROM twin_internal.incident_entries e WHERE e.incident_id = incident.incident_id AND e.kind = 'alert'),
+		'actions', (SELECT coalesce(jsonb_agg(jsonb_build_object('action', a.action, 'target', nullif(a.target, ''), 'state', a.state, 'note', a.note)
+				ORDER BY a.is_open DESC, a.step, a.action_id), '[]')
+			FROM (SELECT o.*, o.state IN ('pending', 'refused', 'failed') AS is_open FROM twin_internal.incident_actions o WHERE o.incident_id = incident.incident_id
+				ORDER BY is_open DESC, o.step, o.action_id LIMIT shown_actions) a),
+		'action_states', (SELECT coalesce(jsonb_object_agg(c.state, c.times), '{}')
+			FROM (SELECT a.state, count(*) AS times FROM twin_internal.incident_actions a WHERE a.incident_id = incident.incident_id GROUP BY a.state) c),
+		'timeline', timeline - page,
+		'goes_on', timeline -> page IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION twin_console.incident(text, bigint) IS
+	'one incident, with fifty entries of its timeline (before one of them, or the newest), two hundred of its actions, those to be decided first, and how many there are by state';
 
 CREATE FUNCTION twin_console.blocked(max_rows integer DEFAULT 200)
 	RETURNS TABLE (address inet, blocked_at timestamptz, blocked_until timestamptz, reason text, blocked_by text, refusals bigint)
@@ -198,12 +231,12 @@ END;
 COMMENT ON FUNCTION twin_console.mark_alert_false(bigint) IS 'twin.mark_alert_false()';
 
 REVOKE ALL ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer),
-	twin_console.activity(integer), twin_console.alerts(integer), twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(),
-	twin_console.audit(), twin_console.overview(), twin_console.verification_steps(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
+	twin_console.activity(integer), twin_console.alerts(integer), twin_console.incidents(integer), twin_console.incident(text, bigint),
+	twin_console.blocked(integer), twin_console.keys(), twin_console.audit(), twin_console.overview(), twin_console.verification_steps(), twin_console.verify(timestamptz, timestamptz), twin_console.approve_incident(text), twin_console.revert_incident(text),
 	twin_console.assign_incident(text, text), twin_console.note_incident(text, text), twin_console.close_incident(text, text),
 	twin_console.unblock_address(inet), twin_console.mark_alert_false(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_console.who(), twin_console.events(bigint, bigint, integer), twin_console.activity(integer), twin_console.alerts(integer),
-	twin_console.incidents(integer), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(), twin_console.overview(),
+	twin_console.incidents(integer), twin_console.incident(text, bigint), twin_console.blocked(integer), twin_console.keys(), twin_console.audit(), twin_console.overview(),
 	twin_console.verification_steps(), twin_console.verify(timestamptz, timestamptz) TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_console.approve_incident(text), twin_console.revert_incident(text), twin_console.assign_incident(text, text),
 	twin_console.note_incident(text, text), twin_console.close_incident(text, text), twin_console.unblock_address(inet),

@@ -10,11 +10,13 @@
 
 /* The block that an address is under, with times that compare alike in every session. */
 CREATE FUNCTION twin_internal.block_of(address inet) RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_seqscan = off AS $$
 BEGIN
-	RETURN (SELECT jsonb_build_object('address', abbrev(b.address), 'from', b.blocked_at, 'until', coalesce(b.blocked_until, 'infinity'), 'reason', b.reason)
-		FROM twin.blocked_addresses b WHERE b.address >>= block_of.address AND coalesce(b.blocked_until, 'infinity') > clock_timestamp()
-		ORDER BY masklen(b.address) DESC LIMIT 1);
+	/* each network that it lies in is looked for, of which there are a few; blocks may be very many, though there were none when this was planned */
+	RETURN (SELECT jsonb_build_object('address', abbrev(b.network::inet), 'from', b.blocked_at, 'until', b.blocked_until, 'reason', b.reason)
+		FROM twin_internal.blocks b
+		WHERE b.network = ANY (ARRAY(SELECT network(set_masklen(block_of.address, m)) FROM generate_series(0, masklen(block_of.address)) m)) AND b.blocked_until > clock_timestamp()
+		ORDER BY masklen(b.network) DESC LIMIT 1);
 END
 $$;
 COMMENT ON FUNCTION twin_internal.block_of(inet) IS 'the narrowest block that holds an address; null for none';
@@ -52,7 +54,7 @@ CREATE FUNCTION twin_internal.other_holder(own twin_internal.incident_actions) R
 BEGIN ATOMIC
 	SELECT min(a.incident_id) FROM twin_internal.incident_actions a JOIN twin_internal.incidents i ON i.incident_id = a.incident_id
 		WHERE a.state = 'done' AND a.action = (own).action AND a.incident_id <> (own).incident_id AND i.status NOT IN ('closed', 'reverted')
-			AND coalesce(a.kept #> '{after,address}', a.kept -> 'user_id') = coalesce((own).kept #> '{after,address}', (own).kept -> 'user_id');
+			AND a.held = (own).held;
 END;
 COMMENT ON FUNCTION twin_internal.other_holder(twin_internal.incident_actions) IS 'another incident that wants what an action did; null for none';
 
@@ -62,7 +64,7 @@ CREATE FUNCTION twin_internal.block_before_incidents(now_there jsonb) RETURNS js
 BEGIN ATOMIC
 	SELECT CASE WHEN a.action_id IS NULL THEN now_there ELSE a.kept -> 'before' END
 	FROM (SELECT) one LEFT JOIN LATERAL (SELECT i.action_id, i.kept FROM twin_internal.incident_actions i
-		WHERE i.action = 'block_address' AND i.state IN ('done', 'kept') AND i.kept -> 'after' = now_there AND i.kept -> 'before' IS DISTINCT FROM now_there
+		WHERE i.held = now_there -> 'address' AND i.action = 'block_address' AND i.state IN ('done', 'kept') AND i.kept -> 'after' = now_there AND i.kept -> 'before' IS DISTINCT FROM now_there
 		ORDER BY i.action_id DESC LIMIT 1) a ON true;
 END;
 COMMENT ON FUNCTION twin_internal.block_before_incidents(jsonb) IS 'the block that stood before incidents made this one; the same where somebody else did; null for none';
@@ -104,7 +106,7 @@ BEGIN
 		RETURN;
 	END IF;
 	SELECT max(a.incident_id) INTO earlier FROM twin_internal.incident_actions a
-		WHERE a.action = 'disable_user' AND a.state = 'done' AND a.kept -> 'user_id' = to_jsonb(disabled.user_id);
+		WHERE a.held = to_jsonb(disabled.user_id) AND a.action = 'disable_user' AND a.state = 'done';
 	IF earlier IS NULL THEN
 		state := 'already';
 	END IF;
@@ -147,17 +149,23 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.take_action(twin_internal.incident_actions) IS 'does what an action says, or says why it must not';
 
-/* Who calls this in the writer of events has lock_timeout set: it waits for what somebody else holds once, and no longer. */
-CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, states text[]) RETURNS void
+/*
+ * By itself, which is in the writer of events, this waits for what somebody holds once, and works for a second: the rest is left for a round of its
+ * own, which begins with what no round came to, so that nobody stops a playbook by holding what is first in it.
+ */
+CREATE FUNCTION twin_internal.take_actions(of_incident text, made_by text, states text[], only_due boolean DEFAULT false) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	own twin_internal.incident_actions;
 	result_state text;
 	result_note text;
 	result_kept jsonb;
+	began timestamptz := clock_timestamp();
+	leaves_rest boolean := false;
 BEGIN
 	FOR own IN SELECT a.* FROM twin_internal.incident_actions a
-		WHERE a.incident_id = of_incident AND a.state = ANY (states) ORDER BY a.step, a.target
+		WHERE a.incident_id = of_incident AND a.state = ANY (states) AND (NOT only_due OR a.again_at <= clock_timestamp())
+		ORDER BY a.state = 'failed' AND only_due, a.step, a.target
 	LOOP
 		BEGIN
 			SELECT t.state, t.note, t.kept INTO result_state, result_note, result_kept FROM twin_internal.take_action(own) t;
@@ -165,16 +173,19 @@ BEGIN
 			result_state := 'failed';
 			result_note := left(SQLERRM, 1000);
 			result_kept := NULL;
-			IF SQLSTATE = '55P03' AND made_by = 'twin_security' THEN
-				PERFORM set_config('lock_timeout', '10ms', true);
-			END IF;
+			leaves_rest := made_by = 'twin_security' AND SQLSTATE IN ('55P03', '40P01');
 		END;
 		PERFORM twin_internal.note_action(own, result_state, result_note, result_kept, made_by);
+		leaves_rest := leaves_rest OR made_by = 'twin_security' AND clock_timestamp() > began + interval '1 second';
+		EXIT WHEN leaves_rest;
 	END LOOP;
+	IF leaves_rest THEN
+		UPDATE twin_internal.incident_actions a SET again_at = clock_timestamp() WHERE a.incident_id = of_incident AND a.state = 'pending';
+	END IF;
 	PERFORM twin_internal.settle_incident(of_incident, made_by);
 END
 $$;
-COMMENT ON FUNCTION twin_internal.take_actions(text, text, text[]) IS 'does those actions of an incident that are in certain states';
+COMMENT ON FUNCTION twin_internal.take_actions(text, text, text[], boolean) IS 'does those actions of an incident that are in certain states, all or those that are due; by itself until it has to wait for somebody, or a second is over';
 
 CREATE FUNCTION twin_internal.note_action(own twin_internal.incident_actions, state text, note text, kept jsonb, made_by text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
@@ -208,27 +219,73 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.settle_incident(text, text) IS 'the status of an incident whose actions were taken';
 
-/* Five times within half an hour: what a playbook could not do by itself, because somebody was in its way. */
+/*
+ * Five times within half an hour: what a playbook could not do by itself, because somebody was in its way; and at once what it did not come to.
+ * One incident at a time, events are written in between; one that somebody is at work on keeps no other waiting.
+ */
 CREATE FUNCTION twin_internal.take_actions_again() RETURNS timestamptz
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp SET lock_timeout = '400ms' AS $$
 DECLARE
 	held record;
 BEGIN
-	/* one at a time: events are written in between */
 	FOR held IN SELECT i.incident_id, i.status FROM twin_internal.incidents i JOIN (
-			SELECT a.incident_id FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp() ORDER BY a.again_at LIMIT 100) due ON due.incident_id = i.incident_id
-		LIMIT 1 FOR UPDATE OF i SKIP LOCKED
+			SELECT a.incident_id, min(a.again_at) AS at FROM twin_internal.incident_actions a WHERE a.again_at <= clock_timestamp() AND a.again_at > '-infinity'
+			GROUP BY a.incident_id) due ON due.incident_id = i.incident_id
+		ORDER BY due.at LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 	LOOP
 		IF held.status IN ('closed', 'reverted') THEN
 			UPDATE twin_internal.incident_actions a SET again_at = NULL WHERE a.incident_id = held.incident_id AND a.again_at IS NOT NULL;
 		ELSE
-			PERFORM twin_internal.take_actions(held.incident_id, 'twin_security', '{failed}');
+			PERFORM twin_internal.take_actions(held.incident_id, 'twin_security', '{pending,failed}', only_due => true);
 		END IF;
 	END LOOP;
-	RETURN (SELECT min(a.again_at) FROM twin_internal.incident_actions a WHERE a.again_at IS NOT NULL);
+	RETURN (SELECT min(a.again_at) FROM twin_internal.incident_actions a WHERE a.again_at > '-infinity');
 END
 $$;
 COMMENT ON FUNCTION twin_internal.take_actions_again() IS 'tries again what failed by itself and is due; returns when more will be';
+
+/* ---- restored ---- */
+
+/*
+ * A dump brings what its database was about to try again: that database tries it, and its copy does not. Which is told when the timelines are
+ * there, and the sequence that numbers their entries.
+ */
+CREATE FUNCTION twin_internal.leave_to_original() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF twin_internal.is_bringing_rows() THEN
+		NEW.again_at := '-infinity';
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.leave_to_original() IS 'marks what a dump brings that would be tried again by itself';
+CREATE TRIGGER leave_to_original BEFORE INSERT ON twin_internal.incident_actions
+	FOR EACH ROW WHEN (NEW.again_at IS NOT NULL) EXECUTE FUNCTION twin_internal.leave_to_original();
+ALTER TABLE twin_internal.incident_actions ENABLE ALWAYS TRIGGER leave_to_original;
+
+CREATE FUNCTION twin_internal.note_restored_actions() RETURNS timestamptz
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	own record;
+BEGIN
+	IF NOT EXISTS (SELECT FROM twin_internal.incident_actions a WHERE a.again_at = '-infinity') THEN
+		RETURN NULL;
+	END IF;
+	FOR own IN SELECT i.incident_id FROM twin_internal.incidents i
+		WHERE EXISTS (SELECT FROM twin_internal.incident_actions a WHERE a.incident_id = i.incident_id AND a.again_at = '-infinity')
+			AND EXISTS (SELECT FROM twin_internal.incident_entries e WHERE e.incident_id = i.incident_id)
+			AND (SELECT max(e.entry_id) FROM twin_internal.incident_entries e) <= (SELECT s.last_value FROM twin_internal.incident_entries_entry_id_seq s WHERE s.is_called)
+		LIMIT 100 FOR UPDATE OF i SKIP LOCKED
+	LOOP
+		UPDATE twin_internal.incident_actions a SET again_at = NULL, state = CASE a.state WHEN 'pending' THEN 'failed' ELSE a.state END
+			WHERE a.incident_id = own.incident_id AND a.again_at = '-infinity';
+		PERFORM twin_internal.add_incident_entry(own.incident_id, 'noted', 'twin_security', 'a dump brought this incident: what failed is not tried again by itself');
+	END LOOP;
+	RETURN clock_timestamp() + interval '10 seconds';
+END
+$$;
+COMMENT ON FUNCTION twin_internal.note_restored_actions() IS 'tells in the timelines of incidents that a dump brought what is not tried again; returns when to look again, null when there is nothing left';
 
 /* ---- undone ---- */
 
@@ -239,7 +296,7 @@ DECLARE
 	now_there jsonb := twin_internal.block_of(address);
 	before jsonb := nullif(own.kept -> 'before', 'null');
 	is_ours boolean := EXISTS (SELECT FROM twin_internal.incident_actions a
-		WHERE a.action = 'block_address' AND a.kept -> 'after' = now_there AND a.kept -> 'before' IS DISTINCT FROM now_there);
+		WHERE a.held = now_there -> 'address' AND a.action = 'block_address' AND a.kept -> 'after' = now_there AND a.kept -> 'before' IS DISTINCT FROM now_there);
 BEGIN
 	state := 'undone';
 	IF now_there IS NULL OR now_there -> 'address' <> own.kept #> '{after,address}' THEN
@@ -298,7 +355,7 @@ CREATE FUNCTION twin_internal.note_user_decided() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	UPDATE twin_internal.incident_actions a SET state = 'changed', note = CASE WHEN NEW.is_active THEN 'was enabled since' ELSE 'was disabled by somebody since' END, changed_at = clock_timestamp()
-		WHERE a.action = 'disable_user' AND a.state = 'done' AND a.kept -> 'user_id' = to_jsonb(NEW.user_id);
+		WHERE a.held = to_jsonb(NEW.user_id) AND a.action = 'disable_user' AND a.state = 'done';
 	RETURN NULL;
 END
 $$;
@@ -309,6 +366,7 @@ CREATE TRIGGER note_user_decided AFTER UPDATE OF is_active ON twin_internal.user
 REVOKE ALL ON FUNCTION twin_internal.action_holds(twin_internal.incident_actions), twin_internal.block_of(inet), twin_internal.lock_incident_target(text), twin_internal.lock_incident_address(inet),
 	twin_internal.other_holder(twin_internal.incident_actions), twin_internal.block_before_incidents(jsonb),
 	twin_internal.contain_address(twin_internal.incident_actions), twin_internal.contain_user(twin_internal.incident_actions),
-	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, text[]), twin_internal.take_actions_again(),
+	twin_internal.take_action(twin_internal.incident_actions), twin_internal.take_actions(text, text, text[], boolean), twin_internal.take_actions_again(),
+	twin_internal.leave_to_original(), twin_internal.note_restored_actions(),
 	twin_internal.note_action(twin_internal.incident_actions, text, text, jsonb, text), twin_internal.settle_incident(text, text),
 	twin_internal.release_address(twin_internal.incident_actions), twin_internal.undo_action(twin_internal.incident_actions), twin_internal.note_user_decided() FROM PUBLIC;

@@ -35,13 +35,17 @@ CREATE TABLE twin_internal.alert_deliveries (
 	claim uuid,	/* whose attempt it is */
 	worth_since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),	/* max_age counts from here */
 	delivered_at timestamptz,
+	urgency smallint NOT NULL,	/* of the alert's severity: who is told first */
 	last_error text CHECK (pg_catalog.octet_length(last_error) <= 1000),
 	UNIQUE (alert_id, channel)
 );
 COMMENT ON TABLE twin_internal.alert_deliveries IS 'one row for each alert and channel that is, was or could not be told of it';
 SELECT twin_internal.keep_from_publishers('twin_internal.alert_deliveries');
 COMMENT ON SEQUENCE twin_internal.alert_deliveries_delivery_id_seq IS 'numbers of deliveries';
+CREATE INDEX alert_deliveries_urgent ON twin_internal.alert_deliveries (channel, urgency, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX alert_deliveries_due ON twin_internal.alert_deliveries (channel, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX alert_deliveries_old ON twin_internal.alert_deliveries (channel, worth_since) WHERE state = 'pending';
+CREATE INDEX alert_deliveries_settled ON twin_internal.alert_deliveries (state, worth_since) WHERE state <> 'pending';
 
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alert_deliveries', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.alert_deliveries_delivery_id_seq', '');
@@ -59,24 +63,33 @@ COMMENT ON VIEW twin.alert_channels IS 'channels that a twin_notifier registered
 
 /* ---- which channels an alert is for ---- */
 
+CREATE FUNCTION twin_internal.urgency(severity text) RETURNS smallint
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT array_position('{info,low,medium,high,critical}'::text[], severity)::smallint;
+	END;
+COMMENT ON FUNCTION twin_internal.urgency(text) IS 'severities as numbers, 1 to 5: the more the worse';
+
 CREATE FUNCTION twin_internal.channel_wants(wanting twin_internal.alert_channels, rule_name text, severity text) RETURNS boolean
 	LANGUAGE sql IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT (wanting.rules IS NULL OR rule_name = ANY (wanting.rules))
-			AND array_position('{info,low,medium,high,critical}'::text[], severity) >= array_position('{info,low,medium,high,critical}'::text[], wanting.min_severity);
+			AND twin_internal.urgency(severity) >= twin_internal.urgency(wanting.min_severity);
 	END;
 COMMENT ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text) IS 'whether a channel is told of alerts of a rule and severity';
 
-CREATE FUNCTION twin_internal.deliver_alert() RETURNS trigger
+CREATE FUNCTION twin_internal.deliver_alerts() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	INSERT INTO twin_internal.alert_deliveries (alert_id, channel)
-		SELECT NEW.alert_id, c.channel FROM twin_internal.alert_channels c WHERE twin_internal.channel_wants(c, NEW.rule_name, NEW.severity) ORDER BY c.channel;
+	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, urgency)
+		SELECT r.alert_id, c.channel, twin_internal.urgency(r.severity) FROM raised r, twin_internal.alert_channels c
+			WHERE twin_internal.channel_wants(c, r.rule_name, r.severity) ORDER BY r.alert_id, c.channel;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.deliver_alert() IS 'has an alert told to the channels that want it';
-CREATE TRIGGER deliver_alert AFTER INSERT ON twin_internal.alerts FOR EACH ROW EXECUTE FUNCTION twin_internal.deliver_alert();
+COMMENT ON FUNCTION twin_internal.deliver_alerts() IS 'has alerts told to the channels that want them';
+CREATE TRIGGER deliver_alerts AFTER INSERT ON twin_internal.alerts
+	REFERENCING NEW TABLE AS raised FOR EACH STATEMENT EXECUTE FUNCTION twin_internal.deliver_alerts();
 
 /* ---- what the notifier calls ---- */
 
@@ -112,8 +125,8 @@ SELECT twin_internal.keep_from_publishers('twin_internal.changed_channels');
 CREATE FUNCTION twin_internal.settle_channel(named_channel text) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, worth_since)
-		SELECT a.alert_id, c.channel, a.raised_at FROM twin_internal.alert_channels c
+	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, urgency, worth_since)
+		SELECT a.alert_id, c.channel, twin_internal.urgency(a.severity), a.raised_at FROM twin_internal.alert_channels c
 			JOIN twin_internal.alerts a ON a.raised_at > clock_timestamp() - c.max_age AND a.delivered_at IS NULL AND NOT a.is_false
 			WHERE c.channel = named_channel AND twin_internal.channel_wants(c, a.rule_name, a.severity)
 		ON CONFLICT DO NOTHING;
@@ -160,11 +173,30 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.settle_channels() IS 'settles channels that came or went; returns when to come again';
 
+CREATE FUNCTION twin_internal.described_channels(notifier text, channels jsonb) RETURNS SETOF twin_internal.alert_channels
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 4 SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT c.channel COLLATE "C", c.kind, c.min_severity, c.rules, c.max_age, c.is_on, $1, coalesce(k.registered_at, clock_timestamp())
+			FROM jsonb_to_recordset($2) c (channel text, kind text, min_severity text, rules text[], max_age interval, is_on boolean)
+				LEFT JOIN twin_internal.alert_channels k USING (channel);
+	END;
+COMMENT ON FUNCTION twin_internal.described_channels(text, jsonb) IS 'the rows of alert_channels as a notifier describes them';
+
+CREATE FUNCTION twin_internal.gone_channels(notifier text, channels jsonb) RETURNS SETOF text
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT c.channel FROM twin_internal.alert_channels c
+			WHERE c.notifier = $1 AND NOT $2 @> jsonb_build_array(jsonb_build_object('channel', c.channel));
+	END;
+COMMENT ON FUNCTION twin_internal.gone_channels(text, jsonb) IS 'channels that a notifier had and describes no more';
+
+/* Where nothing changes nothing is locked: whoever holds the channels keeps none from being told. */
 CREATE FUNCTION twin.register_alert_channels(notifier text, channels jsonb) RETURNS integer
-	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
 	wanted twin_internal.alert_channels;
 	known twin_internal.alert_channels;
+	gone text;
 	changed integer := 0;
 BEGIN
 	IF jsonb_typeof(channels) <> 'array' OR jsonb_array_length(channels) > 32 THEN
@@ -172,66 +204,96 @@ BEGIN
 	END IF;
 	/* where no writer of events does */
 	PERFORM twin_internal.settle_channels();
-	/* one notifier at a time; claims and alerts only read */
-	LOCK TABLE twin_internal.alert_channels IN SHARE ROW EXCLUSIVE MODE;
-	FOR wanted IN SELECT c.channel, c.kind, c.min_severity, c.rules, c.max_age, c.is_on, register_alert_channels.notifier, clock_timestamp()
-		FROM jsonb_to_recordset(channels) c (channel text, kind text, min_severity text, rules text[], max_age interval, is_on boolean)
-	LOOP
+	IF NOT EXISTS (SELECT FROM (SELECT d.* FROM twin_internal.described_channels(notifier, channels) d EXCEPT TABLE twin_internal.alert_channels) s)
+		AND NOT EXISTS (SELECT FROM twin_internal.gone_channels(notifier, channels)) THEN
+		RETURN 0;
+	END IF;
+	BEGIN
+		/* one notifier at a time; claims and alerts only read */
+		LOCK TABLE twin_internal.alert_channels IN SHARE ROW EXCLUSIVE MODE;
+	EXCEPTION WHEN lock_not_available THEN
+		RETURN NULL;
+	END;
+	FOR wanted IN SELECT d.* FROM twin_internal.described_channels(notifier, channels) d LOOP
 		SELECT c.* INTO known FROM twin_internal.alert_channels c WHERE c.channel = wanted.channel;
-		IF NOT FOUND THEN
-			INSERT INTO twin_internal.alert_channels VALUES (wanted.*);
-		ELSE
-			wanted.registered_at := known.registered_at;
+		IF FOUND THEN
 			CONTINUE WHEN wanted IS NOT DISTINCT FROM known;
 			UPDATE twin_internal.alert_channels c SET kind = wanted.kind, min_severity = wanted.min_severity, rules = wanted.rules, max_age = wanted.max_age,
 					is_on = wanted.is_on, notifier = wanted.notifier
 				WHERE c.channel = wanted.channel;
+		ELSE
+			INSERT INTO twin_internal.alert_channels VALUES (wanted.*);
 		END IF;
 		changed := changed + 1;
 		PERFORM twin_internal.emit_event('alert_channel_changed', wanted.channel, CASE WHEN known.channel IS NULL THEN 'create' ELSE 'update' END,
 			to_jsonb(wanted) - 'channel' - 'registered_at', 'medium');
 	END LOOP;
-	FOR known IN DELETE FROM twin_internal.alert_channels c
-		WHERE c.notifier = register_alert_channels.notifier AND NOT channels @> jsonb_build_array(jsonb_build_object('channel', c.channel)) RETURNING c.*
-	LOOP
+	FOR gone IN SELECT twin_internal.gone_channels(notifier, channels) LOOP
+		DELETE FROM twin_internal.alert_channels c WHERE c.channel = gone;
 		changed := changed + 1;
-		PERFORM twin_internal.emit_event('alert_channel_changed', known.channel, 'delete', NULL, 'medium');
+		PERFORM twin_internal.emit_event('alert_channel_changed', gone, 'delete', NULL, 'medium');
 	END LOOP;
 	RETURN changed;
 END
 $$;
 COMMENT ON FUNCTION twin.register_alert_channels(text, jsonb) IS
-	'for twin_notifier: all channels that it has, [{channel, kind, min_severity, rules, max_age, is_on}]; those it had before and has no more are removed; gives how many changed';
+	'for twin_notifier: all channels that it has, [{channel, kind, min_severity, rules, max_age, is_on}]; those it had before and has no more are removed; gives how many changed, null when somebody else holds the list of channels: then it is to be called again';
+
+/*
+ * Due deliveries of a channel, locked: the most urgent first, but a fourth (by chance, of few) is what has waited longest,
+ * so that a flood neither delays what is worse nor ends all else.
+ */
+CREATE FUNCTION twin_internal.due_deliveries(named_channel text, most integer) RETURNS bigint[]
+	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	waited integer := most / 4 + (random() * 4 < most % 4)::integer;
+	due bigint[] := ARRAY(SELECT d.delivery_id FROM twin_internal.alert_deliveries d
+		WHERE d.channel = named_channel AND d.state = 'pending' AND d.next_attempt_at <= clock_timestamp()
+		ORDER BY d.next_attempt_at LIMIT waited FOR UPDATE SKIP LOCKED);
+	left_over integer := most - cardinality(due);
+	more bigint[];
+BEGIN
+	FOR level IN REVERSE 5 .. 1 LOOP
+		EXIT WHEN left_over <= 0;
+		more := ARRAY(SELECT d.delivery_id FROM twin_internal.alert_deliveries d
+			WHERE d.channel = named_channel AND d.state = 'pending' AND d.urgency = level AND d.next_attempt_at <= clock_timestamp() AND d.delivery_id <> ALL (due)
+			ORDER BY d.next_attempt_at LIMIT left_over FOR UPDATE SKIP LOCKED);
+		due := due || more;
+		left_over := left_over - cardinality(more);
+	END LOOP;
+	RETURN due;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.due_deliveries(text, integer) IS 'which deliveries of a channel are to be told next';
 
 CREATE FUNCTION twin.claim_deliveries(channel text, max_deliveries integer, lease interval)
 	RETURNS TABLE (delivery_id bigint, delivery_key uuid, claim uuid, attempts integer, alert_id bigint, rule_name text, raised_at text, severity text, subject text,
 		count bigint, event_ids jsonb, incident_id text, details jsonb)
 	LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE ROWS 4 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+	due bigint[];
 BEGIN
 	IF lease NOT BETWEEN interval '1 second' AND interval '1 hour' OR max_deliveries NOT BETWEEN 1 AND 1000 THEN
 		RAISE EXCEPTION 'a lease lasts from a second to an hour, of 1 to 1000 deliveries' USING ERRCODE = '22023';
 	END IF;
 	PERFORM twin_internal.bury_deliveries(c.channel, clock_timestamp() - c.max_age, 'too old to be worth telling')
 		FROM twin_internal.alert_channels c WHERE c.channel = claim_deliveries.channel;
+	due := twin_internal.due_deliveries(claim_deliveries.channel, max_deliveries);
 	RETURN QUERY
-		WITH due AS (
-			SELECT d.delivery_id FROM twin_internal.alert_deliveries d
-				WHERE d.channel = claim_deliveries.channel AND d.state = 'pending' AND d.next_attempt_at <= clock_timestamp()
-				ORDER BY d.next_attempt_at LIMIT max_deliveries FOR UPDATE SKIP LOCKED),
-		taken AS (
+		WITH taken AS (
 			UPDATE twin_internal.alert_deliveries d
 				SET claim = gen_random_uuid(), attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + lease
-				FROM due WHERE d.delivery_id = due.delivery_id RETURNING d.*)
+				WHERE d.delivery_id = ANY (due) RETURNING d.*)
 		SELECT t.delivery_id, t.delivery_key, t.claim, t.attempts, a.alert_id, a.rule_name,
 				to_char(a.raised_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), a.severity, a.subject, a.count,
 				to_jsonb(a.event_ids[1:16]), a.incident_id,
 				CASE WHEN octet_length(a.details::text) <= 16384 THEN a.details ELSE '{"truncated": true}' END
-			FROM taken t JOIN twin_internal.alerts a USING (alert_id) ORDER BY t.delivery_id;
+			FROM taken t JOIN twin_internal.alerts a USING (alert_id) ORDER BY t.urgency DESC, t.delivery_id;
 END
 $$;
 COMMENT ON FUNCTION twin.claim_deliveries(text, integer, interval) IS
-	'for twin_notifier: takes deliveries of a channel that are due, for as long as the lease lasts; others pass over them';
+	'for twin_notifier: takes deliveries of a channel that are due, the most urgent first, for as long as the lease lasts; others pass over them';
 
 CREATE FUNCTION twin.settle_delivery(delivery_id bigint, claim uuid, outcome text, error text DEFAULT NULL, retry_in interval DEFAULT NULL) RETURNS boolean
 	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -298,8 +360,10 @@ END
 $$;
 COMMENT ON FUNCTION twin.retry_delivery(bigint) IS 'has a delivery that was given up, or waits, tried again at once and from the first attempt on';
 
-REVOKE ALL ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text), twin_internal.deliver_alert(),
-	twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.settle_channel(text), twin_internal.note_changed_channel(), twin_internal.settle_channels(),
+REVOKE ALL ON FUNCTION twin_internal.channel_wants(twin_internal.alert_channels, text, text), twin_internal.deliver_alerts(),
+	twin_internal.urgency(text), twin_internal.bury_deliveries(text, timestamptz, text), twin_internal.settle_channel(text), twin_internal.note_changed_channel(),
+	twin_internal.settle_channels(), twin_internal.described_channels(text, jsonb), twin_internal.gone_channels(text, jsonb),
+	twin_internal.due_deliveries(text, integer),
 	twin.register_alert_channels(text, jsonb), twin.claim_deliveries(text, integer, interval),
 	twin.settle_delivery(bigint, uuid, text, text, interval), twin.retry_delivery(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.register_alert_channels(text, jsonb), twin.claim_deliveries(text, integer, interval),

@@ -1,7 +1,8 @@
 /*
  * follow.sql
  *		What becomes due by itself, for the writer's process to call: the end of enhanced monitoring, which the clock brought already and which
- *		is told here; what a playbook tries again; alerts that something kept from being answered; channels that came or went.
+ *		is told here; what a playbook tries again; alerts that something kept from being answered; channels that came or went; deliveries that
+ *		are forgotten.
  */
 
 CREATE FUNCTION twin_internal.end_enhanced_monitoring() RETURNS timestamptz
@@ -57,8 +58,35 @@ COMMENT ON FUNCTION twin_internal.answer_alerts_again() IS 'opens incidents of a
 CREATE FUNCTION twin_internal.follow_incidents() RETURNS timestamptz
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.take_actions_again(), twin_internal.answer_alerts_again(), twin_internal.settle_channels());
+	SELECT least(twin_internal.end_enhanced_monitoring(), twin_internal.note_restored_actions(), twin_internal.take_actions_again(),
+		twin_internal.answer_alerts_again(), twin_internal.settle_channels());
 END;
 COMMENT ON FUNCTION twin_internal.follow_incidents() IS 'does what is due for incidents; returns when something will be again';
 
-REVOKE ALL ON FUNCTION twin_internal.end_enhanced_monitoring(), twin_internal.answer_alerts_again(), twin_internal.follow_incidents() FROM PUBLIC;
+/* For people who ask they are kept longer than an alert can be worth telling; a dead one may be told yet. */
+CREATE FUNCTION twin_internal.forget_deliveries() RETURNS timestamptz
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	kept record;
+	next_at timestamptz;
+BEGIN
+	FOR kept IN SELECT * FROM (VALUES ('delivered', interval '90 days'), ('dead', interval '1 year')) k (state, time) LOOP
+		DELETE FROM twin_internal.alert_deliveries d WHERE d.delivery_id = ANY (ARRAY(
+			SELECT o.delivery_id FROM twin_internal.alert_deliveries o WHERE o.state = kept.state AND o.state <> 'pending' AND o.worth_since < clock_timestamp() - kept.time
+				ORDER BY o.worth_since LIMIT 1000 FOR UPDATE SKIP LOCKED));
+		next_at := least(next_at, (SELECT min(d.worth_since) FROM twin_internal.alert_deliveries d WHERE d.state = kept.state AND d.state <> 'pending') + kept.time);
+	END LOOP;
+	RETURN next_at;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.forget_deliveries() IS 'deletes delivered deliveries that were worth telling ninety days ago, and dead ones after a year, some at a time; returns when the next will be';
+
+CREATE FUNCTION twin_internal.follow_deliveries() RETURNS timestamptz
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT least(twin_internal.forget_deliveries(), twin_internal.add_up_tallies());
+END;
+COMMENT ON FUNCTION twin_internal.follow_deliveries() IS 'does what is due for deliveries and for tallies; returns when something will be again';
+
+REVOKE ALL ON FUNCTION twin_internal.end_enhanced_monitoring(), twin_internal.answer_alerts_again(), twin_internal.follow_incidents(),
+	twin_internal.forget_deliveries(), twin_internal.follow_deliveries() FROM PUBLIC;

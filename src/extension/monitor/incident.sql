@@ -54,14 +54,16 @@ CREATE TABLE twin_internal.incident_actions (
 	changed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	note text,
 	kept jsonb,	/* what undoing it needs */
+	held jsonb GENERATED ALWAYS AS (coalesce(kept #> '{after,address}', kept -> 'user_id')) STORED,	/* the address or user that it holds */
 	failures integer NOT NULL DEFAULT 0,
-	again_at timestamptz,	/* when what failed by itself is tried again by itself */
+	again_at timestamptz,	/* when what failed by itself, or waited for it, is tried again by itself; -infinity: a dump brought it, and it is not */
 	UNIQUE (incident_id, step, target)
 );
 COMMENT ON TABLE twin_internal.incident_actions IS 'what playbooks did for incidents, or will when somebody approves';
 SELECT twin_internal.keep_from_publishers('twin_internal.incident_actions');
 COMMENT ON SEQUENCE twin_internal.incident_actions_action_id_seq IS 'numbers of actions for incidents';
 CREATE INDEX incident_actions_in_force ON twin_internal.incident_actions (action, target) WHERE state = 'done';
+CREATE INDEX incident_actions_held ON twin_internal.incident_actions (held) WHERE held IS NOT NULL;
 CREATE INDEX incident_actions_again ON twin_internal.incident_actions (again_at) WHERE again_at IS NOT NULL;
 CREATE INDEX alerts_incident_id ON twin_internal.alerts (incident_id) WHERE incident_id IS NOT NULL;
 

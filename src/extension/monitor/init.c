@@ -15,6 +15,6 @@ monitor_init(void)
 	stream_init();
 	announce_init(); /* what that raised */
 	block_init();
-	incident_init();
+	due_init();
 	console_init();
 }

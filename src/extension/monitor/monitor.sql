@@ -13,6 +13,7 @@
 --@include contain.sql
 --@include respond.sql
 --@include delivery.sql
+--@include tally.sql
 --@include follow.sql
 --@include unusual.sql
 --@include console.sql

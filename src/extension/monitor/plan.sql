@@ -30,7 +30,8 @@ COMMENT ON FUNCTION twin_internal.incident_list(jsonb, text, text) IS 'texts tha
 CREATE FUNCTION twin_internal.incident_address(given text) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	RETURN abbrev(network(given::inet)::inet);
+	/* of IPv4 mapped into IPv6, too, what a block of it says */
+	RETURN abbrev(twin_internal.block_network(network(given::inet))::inet);
 EXCEPTION WHEN data_exception THEN
 	RAISE EXCEPTION '"%" is no address', left(given, 64) USING ERRCODE = '22023', HINT = 'Name addresses or networks, such as 192.0.2.1 or 2001:db8::/64.';
 END
@@ -94,6 +95,21 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.leaves_no_admin(bigint[]) IS 'whether no active user with the role admin would be left without these';
 
+/* What block_address() would say. */
+CREATE FUNCTION twin_internal.block_refusal(address inet) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	target cidr;
+BEGIN
+	target := twin_internal.block_target(address);
+	RETURN coalesce(twin_internal.block_exemption(target),
+		(SELECT format('this would block your own address, %s', min(host(a))) FROM unnest(twin_internal.block_own_addresses(target)) a WHERE twin_internal.block_exemption(a) IS NULL HAVING count(*) > 0));
+EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN	/* too wide; without preloading */
+	RETURN SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.block_refusal(inet) IS 'why an address or network cannot be blocked by whoever asks; null when it can';
+
 /* Why an action must not be done; null when it may. leaving: users that others of the plan disable before. */
 CREATE FUNCTION twin_internal.refusal_of(action text, target text, leaving bigint[]) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -101,7 +117,7 @@ DECLARE
 	found_user twin_internal.users;
 BEGIN
 	IF action = 'block_address' THEN
-		RETURN twin_internal.block_exemption(target::inet);
+		RETURN twin_internal.block_refusal(target::inet);
 	ELSIF action = 'enhance_monitoring' THEN
 		RETURN CASE WHEN NOT twin_internal.is_preloaded() THEN 'reads are not recorded without preloading' END;
 	ELSIF action NOT IN ('disable_user', 'end_sessions') THEN
@@ -112,7 +128,7 @@ BEGIN
 		WHEN found_user.user_id IS NULL THEN 'there is no such user'
 		WHEN action = 'end_sessions' THEN NULL
 		WHEN EXISTS (SELECT FROM twin_internal.roles r WHERE r.role_name = found_user.role_name AND r.is_break_glass) THEN 'a break-glass account is never disabled'
-		WHEN found_user.is_active AND twin_internal.leaves_no_admin(leaving || found_user.user_id) THEN 'no administrator would be left who can log in'
+		WHEN found_user.is_active AND found_user.role_name IN (SELECT twin_internal.roles_including('admin')) AND twin_internal.leaves_no_admin(leaving || found_user.user_id) THEN 'no administrator would be left who can log in'
 	END;
 END
 $$;
@@ -143,4 +159,4 @@ COMMENT ON FUNCTION twin_internal.preview_incident(text, text, jsonb, jsonb) IS 
 
 REVOKE ALL ON FUNCTION twin_internal.incident_list(jsonb, text, text), twin_internal.incident_address(text), twin_internal.incident_details(jsonb),
 	twin_internal.plan_incident(jsonb, jsonb), twin_internal.incident_user(text), twin_internal.leaves_no_admin(bigint[]),
-	twin_internal.refusal_of(text, text, bigint[]), twin_internal.preview_incident(text, text, jsonb, jsonb) FROM PUBLIC;
+	twin_internal.block_refusal(inet), twin_internal.refusal_of(text, text, bigint[]), twin_internal.preview_incident(text, text, jsonb, jsonb) FROM PUBLIC;

@@ -8,6 +8,6 @@
 #include "monitor/monitor.h"
 
 extern void announce_init(void);
-extern void incident_init(void);
+extern void due_init(void);
 
 #endif /* TSEC_MONITOR_PRIVATE_H */

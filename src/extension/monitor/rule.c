@@ -24,6 +24,9 @@ PG_FUNCTION_INFO_V1(tsec_alert_rules_changed);
 
 #define INT8_ARRAY_OID 1016 /* pg_type has no name for it */
 
+/* No rule, but what notices about incidents are called: contain.sql. */
+#define NOTICE_RULE "incident"
+
 /* So many are looked at; the rest says so in the log. */
 #define RULES_MAX 1000
 
@@ -276,6 +279,11 @@ tsec_check_alert_rule(PG_FUNCTION_ARGS)
 	base_require_trigger(fcinfo, "check_alert_rule");
 	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	wrong = rule_compile(row, RelationGetDescr(trigger->tg_relation), &rule);
+	/* public: a rule's name */
+	if (rule.name != NULL && strcmp(rule.name, NOTICE_RULE) == 0)
+		ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME), errmsg("alert rule \"%s\" cannot be made", rule.name),
+						errdetail("Notices of playbooks are alerts of this name, and no incident comes of them."),
+						errhint("Name the rule otherwise.")));
 	if (wrong != NULL && wrong != rule_incomplete) /* which constraints tell better */
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("alert rule \"%s\" makes no sense", rule.name), errdetail_internal("%s", wrong)));

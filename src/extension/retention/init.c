@@ -7,4 +7,6 @@
 void
 retention_init(void)
 {
+	retention_follow_init();
+	subject_init();
 }

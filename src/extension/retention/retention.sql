@@ -7,5 +7,6 @@
 --@include hold.sql
 --@include archive.sql
 --@include policy.sql
+--@include plan.sql
 --@include run.sql
 --@include subject.sql

@@ -147,6 +147,8 @@ is_for(const TopicMessage *message, Need *need, const Subscription *subscription
 	if ((message->is_bound || need->rule.is_bound) && message->has_tenant &&
 		!(subscription->has_tenant && subscription->tenant == message->tenant))
 		return false;
+	if (message->is_of_all && subscription->has_tenant)
+		return false;
 	/* a pattern may cover topics that need more than the pattern itself */
 	return role_permits(need, subscription->role);
 }

@@ -285,7 +285,8 @@ topic_publish_change(const char *topic, const char *payload, bool for_lack_of_ro
 bool
 topic_publish_news(const char *topic, const char *payload)
 {
-	TopicMessage message = {.topic = bytes_of(topic, strlen(topic)), .payload = bytes_of(payload, strlen(payload))};
+	TopicMessage message = {
+		.is_of_all = true, .topic = bytes_of(topic, strlen(topic)), .payload = bytes_of(payload, strlen(payload))};
 
 	/* whoever listens has claimed the ring */
 	if (!base_is_preloaded() || RecoveryInProgress() || topic_ring_find() == NULL)

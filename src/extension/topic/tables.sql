@@ -51,8 +51,10 @@ CREATE FUNCTION twin_internal.keep_topic_seeds() RETURNS trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF TG_OP = 'INSERT' THEN
-		DELETE FROM twin.topics t WHERE t.topic = NEW.topic AND t.seeded;
-		NEW.came_with_extension := NEW.came_with_extension OR FOUND;
+		IF twin_internal.is_bringing_rows() THEN
+			DELETE FROM twin.topics t WHERE t.topic = NEW.topic AND t.seeded;
+			NEW.came_with_extension := NEW.came_with_extension OR FOUND;
+		END IF;
 	ELSIF TG_OP = 'UPDATE' THEN
 		IF OLD.came_with_extension AND NEW.topic <> OLD.topic THEN
 			RAISE EXCEPTION 'topic "%" came with the extension and keeps its name', OLD.topic

@@ -14,8 +14,8 @@
 extern void topic_init(void);
 
 /*
- * Publishes that something happened when the transaction commits, to all who may subscribe to the topic: payload is JSON
- * that any of them may see.  False where nobody listens, or there is no room.  May raise out of memory.
+ * Publishes that something happened when the transaction commits, to those who may subscribe to the topic and belong to no
+ * tenant, for it concerns all of them: payload is JSON that any such subscriber may see.  False where nobody listens, or there is no room.  May raise out of memory.
  */
 extern bool topic_publish_news(const char *topic, const char *payload);
 

@@ -1,0 +1,164 @@
+/*
+ * rollup.sql
+ *		How many events there were, by hour and by day: counted once, when they are sealed, so that a report of years reads thousands of
+ *		rows and not millions; and still there when retention has dropped the events themselves.
+ *
+ * Counts and the leaf up to which the log is counted change in one transaction: what is beyond that leaf, or not sealed yet, a report
+ * counts itself (report_rows.sql), so that it always says what counting the log would. Both travel with a dump as part of the log.
+ */
+
+/*
+ * One row per hour, and per day (in UTC), and
+ *	type	type of event, outcome, class, severity
+ *	user	type of event, outcome, user or role
+ *	table	type of event, outcome, table: of what changes or reads data; amount: rows that were read
+ *	key		outcome, user or role, key: of decryptions; amount: values
+ *	address	type of event, outcome, address: of failed logins
+ */
+CREATE TABLE twin_internal.event_counts (
+	is_day boolean NOT NULL,
+	since timestamptz NOT NULL,
+	sort text COLLATE "C" NOT NULL CHECK (sort IN ('type', 'user', 'table', 'key', 'address')),
+	event_type text COLLATE "C" NOT NULL,
+	outcome text COLLATE "C" NOT NULL,
+	class text COLLATE "C" NOT NULL,
+	severity text COLLATE "C" NOT NULL,
+	username text COLLATE "C" NOT NULL,
+	is_role boolean NOT NULL,	/* of the database; else a user of the twin */
+	object text COLLATE "C" NOT NULL,
+	is_other boolean NOT NULL,	/* all whose names found no room, or that have none */
+	events bigint NOT NULL,
+	amount bigint NOT NULL,
+	PRIMARY KEY (is_day, since, sort, event_type, outcome, class, severity, username, is_role, object, is_other)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE twin_internal.event_counts IS 'how many events there were in each hour and each day (UTC), by type, user, table, key and address';
+SELECT twin_internal.guard_log_table('twin_internal.event_counts');
+
+CREATE TABLE twin_internal.event_counts_position (
+	is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
+	next_leaf bigint NOT NULL
+) WITH (fillfactor = 10);
+COMMENT ON TABLE twin_internal.event_counts_position IS 'one row: the leaf of the audit log that is counted next';
+SELECT twin_internal.guard_log_table('twin_internal.event_counts_position');
+
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.event_counts', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.event_counts_position', '');
+
+/* A number in details, as the extension writes them; what somebody changed there does not stop the counting. */
+CREATE FUNCTION twin_internal.detail_number(details jsonb, name text) RETURNS bigint
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE WHEN details ->> name ~ '^[0-9]{1,12}$' THEN (details ->> name)::bigint ELSE 0 END;
+END;
+COMMENT ON FUNCTION twin_internal.detail_number(jsonb, text) IS 'a number among the details of an event; 0 where there is none';
+
+/*
+ * What is counted of a row of the log. Names are cut, so that an index holds them; whoever failed to log in as nobody that is known
+ * is nobody, for anybody makes up such names.
+ */
+CREATE VIEW twin_internal.event_facts AS
+	SELECT e.event_id, e.event_time, e.recorded_at, e.origin, e.writer_xid, e.class, e.event_type, e.severity, e.outcome, e.application_made,
+		coalesce(e.row_count, 1)::bigint AS events,
+		CASE WHEN e.username IS NOT NULL THEN left(e.username, 128) WHEN e.event_type <> 'login_failure' THEN e.session_user_name END AS username,
+		e.username IS NULL AND e.session_user_name IS NOT NULL AND e.event_type <> 'login_failure' AS is_role,
+		CASE WHEN e.event_type IN ('create', 'read', 'update', 'delete', 'truncate') AND NOT e.application_made THEN left(e.resource, 200) END AS table_name,
+		CASE WHEN e.event_type = 'decrypt' AND NOT e.application_made THEN left(coalesce(e.resource, ''), 200) END AS key_name,
+		CASE WHEN e.event_type = 'login_failure' THEN coalesce(host(e.client_address), 'local') END AS address,
+		CASE WHEN e.application_made THEN 0 WHEN e.event_type = 'read' THEN twin_internal.detail_number(e.details, 'rows')
+			WHEN e.event_type = 'decrypt' THEN twin_internal.detail_number(e.details, 'values') ELSE 0 END AS amount
+	FROM twin_internal.event_rows e;
+COMMENT ON VIEW twin_internal.event_facts IS 'of each row of the log what is counted of it';
+
+CREATE FUNCTION twin_internal.fact_counts(fact twin_internal.event_facts, OUT sort text, OUT event_type text, OUT outcome text, OUT class text, OUT severity text,
+		OUT username text, OUT is_role boolean, OUT object text, OUT is_other boolean) RETURNS SETOF record
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE CALLED ON NULL INPUT ROWS 3
+BEGIN ATOMIC
+	SELECT 'type', fact.event_type, fact.outcome, fact.class, fact.severity, '', false, '', false
+	UNION ALL SELECT 'user', fact.event_type, fact.outcome, '', '', coalesce(fact.username, ''), fact.is_role, '', fact.username IS NULL
+	UNION ALL SELECT 'table', fact.event_type, fact.outcome, '', '', '', false, fact.table_name, false WHERE fact.table_name IS NOT NULL
+	UNION ALL SELECT 'key', fact.event_type, fact.outcome, '', '', coalesce(fact.username, ''), fact.is_role, fact.key_name, fact.username IS NULL WHERE fact.key_name IS NOT NULL
+	UNION ALL SELECT 'address', fact.event_type, fact.outcome, '', '', '', false, fact.address, false WHERE fact.address IS NOT NULL;
+END;
+COMMENT ON FUNCTION twin_internal.fact_counts(twin_internal.event_facts) IS 'in which rows of twin_internal.event_counts a row of the log is counted';
+
+/* Where counting is; it begins with the log, but in a restored database not before the dump has brought what it has. */
+CREATE FUNCTION twin_internal.begin_event_counts() RETURNS bigint
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	log_size bigint;
+	place bigint;
+BEGIN
+	SELECT l.size INTO log_size FROM twin_internal.ledger_state l;
+	IF NOT FOUND OR EXISTS (SELECT FROM twin_internal.event_state s WHERE s.is_restored AND s.created_at > clock_timestamp() - interval '1 hour') THEN
+		RETURN NULL;
+	END IF;
+	SELECT p.next_leaf INTO place FROM twin_internal.event_counts_position p FOR UPDATE;
+	IF NOT FOUND THEN
+		place := 0;
+		INSERT INTO twin_internal.event_counts_position (next_leaf) VALUES (place);
+	ELSIF place > log_size THEN
+		place := log_size;	/* the log was cut off */
+		UPDATE twin_internal.event_counts_position SET next_leaf = place;
+	END IF;
+	RETURN place;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.begin_event_counts() IS 'the leaf of the audit log that is counted next; null while a dump is being restored';
+
+/*
+ * Of the names in an hour, or a day, the first thousand have rows of their own and all others share one: whoever makes up names makes
+ * no table grow, and sums stay right. Types of the extension itself always have their own, and so have those that a report names.
+ */
+CREATE FUNCTION twin_internal.count_events(max_rows integer, max_names integer DEFAULT 1000) RETURNS integer
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
+	SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+	place bigint := twin_internal.begin_event_counts();
+	ids bigint[];
+	next_place bigint;
+BEGIN
+	SELECT array_agg(s.record_id ORDER BY s.record_id), max(s.first_leaf + s.leaves) INTO ids, next_place
+		FROM (SELECT l.* FROM twin_internal.sealed l WHERE l.first_leaf >= place ORDER BY l.first_leaf LIMIT max_rows) s;
+	IF ids IS NULL THEN
+		RETURN 0;
+	END IF;
+	/* ids that lie together are looked up in one go */
+	WITH ranges AS (
+		SELECT min(g.id) AS first_id, max(g.id) AS last_id
+		FROM (SELECT i.id, count(*) FILTER (WHERE i.is_apart) OVER (ORDER BY i.id) AS range
+			FROM (SELECT u.id, u.id - lag(u.id) OVER (ORDER BY u.id) > 8000 AS is_apart FROM unnest(ids) u (id)) i) g
+		GROUP BY g.range
+	), counted AS MATERIALIZED (
+		SELECT d.is_day, date_trunc(CASE WHEN d.is_day THEN 'day' ELSE 'hour' END, f.event_time, 'UTC') AS since,
+			c.sort, c.event_type, c.outcome, c.class, c.severity, c.username, c.is_role, c.object, c.is_other,
+			c.is_other OR c.sort = 'type' AND (NOT f.application_made OR f.event_type = ANY ('{login_success,login_failure,logout,token_refresh,token_reuse,token_revoked,permission_denied}')) AS has_room, sum(f.events) AS events, sum(f.amount) AS amount
+		FROM ranges r CROSS JOIN LATERAL (SELECT e.* FROM twin_internal.event_facts e WHERE e.event_id BETWEEN r.first_id AND r.last_id) f
+			JOIN unnest(ids) s (id) ON s.id = f.event_id
+			CROSS JOIN LATERAL twin_internal.fact_counts(f) c
+			CROSS JOIN (VALUES (false), (true)) d (is_day)
+		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+	), placed AS (
+		SELECT n.*, o.events IS NOT NULL AS is_known,
+			row_number() OVER (PARTITION BY n.is_day, n.since, n.sort, n.has_room OR o.events IS NOT NULL ORDER BY n.events DESC, n.username, n.object) AS number
+		FROM counted n LEFT JOIN twin_internal.event_counts o USING (is_day, since, sort, event_type, outcome, class, severity, username, is_role, object, is_other)
+	), taken AS (
+		SELECT h.is_day, h.since, h.sort, (SELECT count(*) FROM twin_internal.event_counts o WHERE (o.is_day, o.since, o.sort) = (h.is_day, h.since, h.sort)) AS names
+		FROM (SELECT DISTINCT n.is_day, n.since, n.sort FROM counted n WHERE NOT n.has_room) h
+	), named AS (
+		SELECT p.*, p.has_room OR p.is_known OR p.number + t.names <= max_names AS has_name FROM placed p LEFT JOIN taken t USING (is_day, since, sort)
+	)
+	INSERT INTO twin_internal.event_counts AS c
+		SELECT n.is_day, n.since, n.sort, CASE WHEN n.has_name OR n.sort <> 'type' THEN n.event_type ELSE '' END, n.outcome, n.class, n.severity,
+			CASE WHEN n.has_name THEN n.username ELSE '' END, n.has_name AND n.is_role,
+			CASE WHEN n.has_name OR n.sort = 'key' THEN n.object ELSE '' END, n.is_other OR NOT n.has_name, sum(n.events), sum(n.amount)
+		FROM named n GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+		ON CONFLICT (is_day, since, sort, event_type, outcome, class, severity, username, is_role, object, is_other)
+			DO UPDATE SET events = c.events + excluded.events, amount = c.amount + excluded.amount;
+	UPDATE twin_internal.event_counts_position SET next_leaf = next_place;
+	RETURN cardinality(ids);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.count_events(integer, integer) IS 'counts so many more rows of the audit log, in the order of their leaves; how many there were';
+
+REVOKE ALL ON FUNCTION twin_internal.detail_number(jsonb, text), twin_internal.fact_counts(twin_internal.event_facts), twin_internal.begin_event_counts(),
+	twin_internal.count_events(integer, integer) FROM PUBLIC;
