@@ -69,12 +69,26 @@ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) AS alert_ms, max(ms) AS a
 CALL bench.report('an alert after its event, milliseconds', :alert_ms, NULL);
 CALL bench.report('... at most, of thirty', :alert_ms_max, 2000);
 
--- so many addresses as rows, each once, around one that is counted
-SELECT count(twin.record_event('login_failure', client_address => '198.51.100.7')) FROM generate_series(1, 4);
-SELECT count(twin.record_event('login_failure', client_address => '10.0.0.0'::inet + i)) AS addresses FROM generate_series(1, :rows) i;
-SELECT twin.record_event('login_failure', client_address => '198.51.100.7') IS NOT NULL AS fifth;
+-- so many addresses as rows, each once, among them thirty that come again and again: every 1000, 10,000 and 50,000 events
+CREATE FUNCTION bench.address_of(i bigint) RETURNS inet LANGUAGE sql IMMUTABLE RETURN CASE
+	WHEN i % 1000 < 10 THEN '198.18.1.0'::inet + i % 1000
+	WHEN i % 10000 BETWEEN 10 AND 19 THEN '198.18.2.0'::inet + i % 10000
+	WHEN i % 50000 BETWEEN 20 AND 29 THEN '198.18.3.0'::inet + i % 50000
+	ELSE '10.0.0.0'::inet + i END;
+CREATE FUNCTION bench.writer_memory() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+	SELECT max((regexp_match(pg_read_file('/proc/' || a.pid || '/status'), 'RssAnon:\s+(\d+)'))[1]::bigint) FROM pg_stat_activity a
+	WHERE a.backend_type = 'twin_security event writer' AND a.datname = current_database()
+$$;
+SELECT count(twin.record_event('login_failure', client_address => '10.0.0.0'::inet + i)) AS warm_up FROM generate_series(1, 10000) i;
+SELECT bench.writer_memory() AS memory_before \gset
+SELECT count(twin.record_event('login_failure', client_address => bench.address_of(i))) AS events, count(DISTINCT bench.address_of(i)) AS addresses FROM generate_series(1, :rows) i;
+SELECT bench.writer_memory() AS memory_after \gset
 CALL bench.await_watch();
-SELECT count(*) AS alerts_of_the_counted_one FROM twin.alerts WHERE subject = '198.51.100.7';
-SELECT dropped AS dropped_by_the_ring, pg_size_pretty(m.allocated_size) AS memory FROM twin.stat_audit, pg_shmem_allocations m WHERE m.name = 'twin_security windows';
+SELECT n.every, 10 AS attackers, (SELECT count(DISTINCT a.subject) FROM twin.alerts a
+	WHERE CASE WHEN a.rule_name = 'failed_login_threshold' AND a.subject <> 'local' THEN a.subject::inet END <<= n.network) AS found
+FROM (VALUES (1000, '198.18.1.0/24'::inet), (10000, '198.18.2.0/24'), (50000, '198.18.3.0/24')) n (every, network) ORDER BY 1;
+SELECT count(*) AS alerts_of_others FROM twin.alerts WHERE rule_name = 'failed_login_threshold' AND subject LIKE '10.%';
+SELECT dropped AS dropped_by_the_ring, pg_size_pretty(m.allocated_size) AS memory_of_windows, pg_size_pretty(:memory_before * 1024::bigint) AS writer_before, pg_size_pretty(:memory_after * 1024::bigint) AS writer_after, r.subjects, r.room
+FROM twin.stat_audit, pg_shmem_allocations m, twin.stat_rules r WHERE m.name = 'twin_security windows';
 SELECT rules, round(1e6 * percentile_cont(0.5) WITHIN GROUP (ORDER BY written)::numeric / 50000, 1) AS us_until_written, round(1e6 * percentile_cont(0.5) WITHIN GROUP (ORDER BY watched)::numeric / 50000, 1) AS us_until_watched
 FROM bench.paths WHERE round > 0 GROUP BY rules ORDER BY rules;

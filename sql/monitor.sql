@@ -136,6 +136,7 @@ INSERT INTO twin.alert_rules (rule_name, event_types, subject, conditions, coold
 	('n_some', '{n_*}', 'resource', '{"resource": {"not": ["main", "literal", null]}, "action": "look"}', '0'),
 	('n_any', '{n_*}', 'resource', '{"resource": {"not": []}}', '1 hour'),
 	('n_network', '{n_*}', 'resource', '{"client_address": {"not": ["local", "10.0.0.0/8"]}}', '0'),
+	('n_who', '{n_*}', 'resource', '{"class": "audit", "effective_user_name": {"not": null}, "outer_user_name": {"not": "nobody"}, "token_id": null, "request_id": null, "action": "count"}', '1 hour'),
 	('n_detail', '{n_*}', 'resource', '{"details.kind": {"not": [1, 2]}, "action": "count"}', '0');
 SELECT count(twin.record_event('n_x', resource => r, action => 'look')) FROM unnest('{literal,main,other,NULL,other}'::text[]) r;
 SELECT count(twin.record_event('n_x', resource => 'literal', action => 'look', client_address => c)) FROM unnest('{10.0.0.1,11.0.0.1}'::inet[]) c;

@@ -134,7 +134,7 @@ $_->quit foreach $hanging, $listening;
 # ---- what anybody can cause ----
 
 sub of_rule { my ($rule) = @_; return sql($node, "SELECT coalesce(string_agg(coalesce(subject, '-') || ' ' || (details ->> 'subject_is'), ', ' ORDER BY alert_id), 'none') FROM twin.alerts WHERE rule_name = '$rule'") }
-sql($node, q{CREATE ROLE anybody LOGIN; CREATE TABLE sealed (a twin.encrypted_text(main)); INSERT INTO sealed VALUES ('x')});
+sql($node, q{CREATE ROLE anybody LOGIN; CREATE TABLE sealed (a twin.encrypted_text(main)); INSERT INTO sealed VALUES ('x'); SELECT twin.grant_key('main', 'anybody', 'decrypt')});
 sql($node, q{CREATE FUNCTION garble(text) RETURNS text LANGUAGE sql AS $$ SELECT overlay($1 placing (CASE substr($1, length($1) - 5, 1) WHEN 'A' THEN 'B' ELSE 'A' END) from length($1) - 5) $$});
 my $literal = sql($node, q{SELECT 'secret'::twin.encrypted_text});
 my $garbled = sql($node, "SELECT garble('$literal')");
@@ -145,7 +145,7 @@ cmp_ok(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'inte
 is(of_rule('integrity_failure'), 'none', '... and no alert');
 my $sealed = sql($node, 'SELECT a FROM sealed');
 my $damaged = sql($node, "SELECT garble('$sealed')");
-fails_with($node, "SELECT twin.decrypt('$damaged'::twin.encrypted_text(main))", 'TW201', '', 'a value of another key is broken');
+fails_with($node, "SELECT twin.decrypt('$damaged'::twin.encrypted_text(main))", 'TW201', '', 'a value of another key is broken', user => 'anybody');
 ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE rule_name = 'integrity_failure'}), '... which is an alert');
 is(of_rule('integrity_failure'), 'main resource', '... about its key');
 is(sql($node, q{SELECT event_types::text, severity, subject FROM twin.alert_rules WHERE rule_name = 'keyring_tampered'}), '{keyring_tampered}|critical|resource', 'what happens to the keyring has a rule of its own');

@@ -31,6 +31,11 @@ typedef struct WatchedEvent
 	const char *username;
 	const char *client_address; /* in numbers; NULL: by a unix socket, or from nowhere */
 	const char *application_name;
+	const char *class;
+	const char *outer_user_name;
+	const char *effective_user_name;
+	const char *token_id;
+	const char *request_id;
 	int64 user_id;   /* 0: none */
 	int64 tenant_id; /* 0: none */
 	bool application_made;

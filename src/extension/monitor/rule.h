@@ -50,10 +50,11 @@ extern void stream_write_position(int64 position);
 extern void stream_hold_tables(void);
 
 /* Columns of a row "e" for stream_row_event(), and where such rows lie. */
-#define STREAM_COLUMNS                                                                         \
-	"e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "    \
-	"e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, " \
-	"e.record_id, e.username, e.session_user_name, e.application_name, coalesce(e.row_count, 1)::bigint"
+#define STREAM_COLUMNS                                                                               \
+	"e.event_id, e.event_time, e.recorded_at, e.user_id, e.tenant_id, e.application_made, "          \
+	"e.client_address, e.details, e.event_type, e.severity, e.outcome, e.action, e.resource, "       \
+	"e.record_id, e.username, e.session_user_name, e.application_name, e.class, e.outer_user_name, " \
+	"e.effective_user_name, e.token_id, e.request_id, coalesce(e.row_count, 1)::bigint"
 #define STREAM_ROWS "(TABLE twin_internal.events UNION ALL TABLE ONLY twin_internal.events_overflow) e"
 
 /* What a row of SPI_tuptable says, in copies; the leaf is left as it is. */

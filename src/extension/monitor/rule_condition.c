@@ -35,12 +35,17 @@ typedef struct Field
 
 static const Field fields[] = {
 	{"event_type", FIELD_TEXT, offsetof(WatchedEvent, type)},
+	{"class", FIELD_TEXT, offsetof(WatchedEvent, class)},
 	{"severity", FIELD_TEXT, offsetof(WatchedEvent, severity)},
 	{"outcome", FIELD_TEXT, offsetof(WatchedEvent, outcome)},
 	{"action", FIELD_TEXT, offsetof(WatchedEvent, action)},
 	{"resource", FIELD_TEXT, offsetof(WatchedEvent, resource)},
 	{"record_id", FIELD_TEXT, offsetof(WatchedEvent, record_id)},
 	{"session_user_name", FIELD_TEXT, offsetof(WatchedEvent, session_user_name)},
+	{"outer_user_name", FIELD_TEXT, offsetof(WatchedEvent, outer_user_name)},
+	{"effective_user_name", FIELD_TEXT, offsetof(WatchedEvent, effective_user_name)},
+	{"token_id", FIELD_TEXT, offsetof(WatchedEvent, token_id)},
+	{"request_id", FIELD_TEXT, offsetof(WatchedEvent, request_id)},
 	{"username", FIELD_TEXT, offsetof(WatchedEvent, username)},
 	{"application_name", FIELD_TEXT, offsetof(WatchedEvent, application_name)},
 	{"client_address", FIELD_ADDRESS, offsetof(WatchedEvent, client_address)},

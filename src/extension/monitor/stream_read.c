@@ -160,7 +160,7 @@ enum
 	ROW_CLIENT_ADDRESS,
 	ROW_DETAILS,
 	ROW_FIRST_TEXT,
-	ROW_ROW_COUNT = ROW_FIRST_TEXT + 9
+	ROW_ROW_COUNT = ROW_FIRST_TEXT + 14
 };
 
 /* An address without its netmask: an application may name a network. */
@@ -175,8 +175,11 @@ take_texts(WatchedEvent *event, uint64 row)
 {
 	const char **const texts[] = {&event->type,     &event->severity,          &event->outcome,
 								  &event->action,   &event->resource,          &event->record_id,
-								  &event->username, &event->session_user_name, &event->application_name};
+								  &event->username, &event->session_user_name, &event->application_name,
+								  &event->class,    &event->outer_user_name,   &event->effective_user_name,
+								  &event->token_id, &event->request_id};
 
+	StaticAssertStmt(lengthof(texts) == ROW_ROW_COUNT - ROW_FIRST_TEXT, "each text has a column");
 	for (int i = 0; i < (int) lengthof(texts); i++)
 	{
 		bool null;
