@@ -125,8 +125,10 @@ SELECT is(metric('twin_security_alerts_total', '{"rule": "counted", "severity": 
 -- retention, by its policies
 SET client_min_messages = error;	-- of the source that is broken
 INSERT INTO twin_internal.retention_items (policy_name, relation, partition_name, from_time, to_time, state, failure, changed_at)
-	VALUES ('audit_logs', 'a.b', 'a.c', '2000-01-01', '2000-02-01', 'dropped', NULL, '2001-09-09 01:46:40Z'), ('access_logs', 'a.b', 'a.d', '2000-01-01', '2000-02-01', 'due', 'no room', now());
-SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "audit_logs"}'), 1e9::double precision, 'when a policy last took something out');
+	VALUES ('access_logs', 'a.b', 'a.d', '2000-01-01', '2000-02-01', 'due', 'no room', now());
+DELETE FROM twin_internal.retention_successes;
+INSERT INTO twin_internal.retention_successes (policy_name, succeeded_at) VALUES ('audit_logs', '2001-09-09 01:46:40Z'), ('access_logs', NULL);
+SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "audit_logs"}'), 1e9::double precision, 'when a policy was applied last');
 SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "access_logs"}'), NULL, '... and of one that never did there is no time');
 SELECT is((SELECT string_agg(labels ->> 'policy' || ' ' || value, ', ' ORDER BY labels ->> 'policy') FROM twin.stat_metrics WHERE metric = 'twin_security_retention_failures'),
 	'access_logs 1, audit_logs 0, error_logs 0', 'what could not be taken out');

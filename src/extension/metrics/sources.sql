@@ -121,13 +121,11 @@ COMMENT ON FUNCTION twin_internal.metrics_of_topics() IS 'messages between sessi
 CREATE FUNCTION twin_internal.metrics_of_retention() RETURNS TABLE(family text, labels text[], value double precision)
 	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT m.family, ARRAY['policy', p.policy_name], m.value FROM (
-		SELECT o.policy_name, max(i.changed_at) FILTER (WHERE i.state = 'dropped') AS last_success, count(i.failure) AS failures
-			FROM twin_internal.retention_policies o LEFT JOIN twin_internal.retention_items i USING (policy_name) GROUP BY o.policy_name) p,
+	SELECT m.family, ARRAY['policy', p.policy_name], m.value FROM twin.retention_policies p,
 		LATERAL (VALUES ('twin_security_retention_last_success_timestamp_seconds', extract(epoch FROM p.last_success)::double precision),
-			('twin_security_retention_failures', p.failures)) m(family, value);
+			('twin_security_retention_failures', (SELECT count(i.failure) FROM twin.retention_plan i WHERE i.policy_name = p.policy_name))) m(family, value);
 END;
-COMMENT ON FUNCTION twin_internal.metrics_of_retention() IS 'how long ago each policy took something out, and what it could not';
+COMMENT ON FUNCTION twin_internal.metrics_of_retention() IS 'when each policy was applied last without a failure, and what it could not take out';
 
 REVOKE ALL ON FUNCTION twin_internal.metrics_of_build(), twin_internal.metrics_of_events(), twin_internal.metrics_of_ring(), twin_internal.metrics_of_workers(),
 	twin_internal.metrics_of_ledger(), twin_internal.metrics_of_log(), twin_internal.metrics_of_keyring(), twin_internal.metrics_of_keys(),
