@@ -8,6 +8,9 @@ import { read } from './session.js';
 
 let hours = 24;
 
+// of more alerts the database counts the newest
+const COUNTED = 10000;
+
 const levels = ['critical', 'high', 'medium', 'low', 'info'];
 
 function tile(href, name, value, note, tone) {
@@ -16,10 +19,13 @@ function tile(href, name, value, note, tone) {
 
 function tiles({ alerts, open, waiting, blocked, audit }) {
 	const raised = levels.filter((level) => alerts[level] > 0);
+	const total = raised.reduce((sum, level) => sum + alerts[level], 0);
+	const isCut = total >= COUNTED;
 	const lag = audit.seal_lag > 10 ? `${duration(audit.seal_lag)} behind` : 'up to date';
 	return [
 		tile('#incidents', 'Open incidents', number(open), waiting > 0 ? `${waiting} waiting for approval` : 'none waiting for approval', open > 0 ? 'bad' : null),
-		tile('#alerts', 'Alerts in 24 hours', number(raised.reduce((sum, level) => sum + alerts[level], 0)), raised.map((level) => `${alerts[level]} ${level}`).join(', ') || 'none'),
+		tile('#alerts', 'Alerts in 24 hours', `${number(total)}${isCut ? ' or more' : ''}`,
+			`${isCut ? 'the newest: ' : ''}${raised.map((level) => `${number(alerts[level])} ${level}`).join(', ') || 'none'}`),
 		tile('#alerts', 'Blocked addresses', number(blocked), blocked > 0 ? 'turned away until their time is over' : 'none'),
 		tile('#audit', 'Events sealed', number(audit.sealed), `${lag}, ${number(audit.dropped)} lost`, audit.dropped > 0 || audit.seal_lag > 60 ? 'bad' : null),
 	];

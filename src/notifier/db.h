@@ -32,7 +32,7 @@ extern bool db_watch(const Db *db, struct curl_waitfd *watch, int *milliseconds)
 typedef enum Registration
 {
 	REGISTRATION_DONE,
-	REGISTRATION_WAITS, /* the channels that come or go must, the others are as configured */
+	REGISTRATION_WAITS, /* somebody else holds the list: it is to be asked again */
 	REGISTRATION_REFUSED
 } Registration;
 

@@ -266,7 +266,7 @@ register_channels(Notifier *notifier)
 		notifier->register_rest = REGISTER_LEAST;
 	}
 	else if (registration == REGISTRATION_WAITS)
-		log_error("channels_wait", "why", "transactions that raise alerts must end before channels come or go", NULL);
+		log_error("channels_wait", "why", "somebody else holds the list of channels", NULL);
 	if (registration == REGISTRATION_DONE || (registration == REGISTRATION_WAITS && !notifier->is_known))
 	{
 		notifier->is_known = true;

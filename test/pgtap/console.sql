@@ -4,7 +4,7 @@ BEGIN;
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS twin_security;
-SELECT plan(28);
+SELECT plan(29);
 
 CREATE ROLE console_admin LOGIN IN ROLE twin_admin;
 CREATE ROLE console_auditor LOGIN IN ROLE twin_auditor;
@@ -40,6 +40,10 @@ SELECT is(max(began_at) - min(began_at), interval '23:30', '... of the hours tha
 SELECT ok(max(began_at) <= now() AND max(began_at) > now() - interval '31 min', '... up to now') FROM twin_console.activity(24);
 
 /* what is answered is bounded, whatever an attack makes of it */
+INSERT INTO twin_internal.alerts (rule_name, severity, count, event_ids, details, raised_at)
+	SELECT 'flood', CASE WHEN i > 4000 THEN 'low' ELSE 'high' END, 1, '{}', '{}', clock_timestamp() - i * interval '1 second' FROM generate_series(1, 12000) i;
+SELECT is(twin_console.overview() -> 'alerts', '{"low": 6000, "high": 4000}', 'of a flood of alerts the newest ten thousand are counted');
+DELETE FROM twin_internal.alerts WHERE rule_name = 'flood';
 INSERT INTO twin_internal.incidents (incident_id, incident_type, status, severity, steps, is_automatic, details)
 	SELECT 'INC-20000101-' || i, 'other', 'open', 'high', '[]', true, jsonb_build_object('long', repeat('x', 100000)) FROM generate_series(1001, 1050) i;
 INSERT INTO twin_internal.incident_entries (incident_id, kind, made_by, note, details)

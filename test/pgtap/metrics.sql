@@ -64,7 +64,7 @@ SELECT is((SELECT count(*) FROM twin_internal.metric_sources)::int, (SELECT coun
 SELECT is(metric('twin_security_scrape_dropped_series'), 0::double precision, 'nothing is left out');
 SELECT is((SELECT string_agg(DISTINCT metric, ' ') FROM twin.stat_metrics WHERE kind = 'counter' AND (metric !~ '_total$' OR value <> trunc(value) OR value < 0)), NULL, 'counters count');
 SELECT is((SELECT string_agg(f.family, ' ') FROM twin_internal.metric_families f WHERE NOT EXISTS (SELECT FROM twin_internal.stat_metrics() m WHERE m.family = f.family AND m.value IS NOT NULL)
-	AND f.family NOT IN ('twin_security_checkpoint_age_seconds', 'twin_security_events_sealed', 'twin_security_alerts')), NULL, 'every family has a value (but these: nothing is sealed in this transaction, and there may be no rules)');
+	AND f.family NOT IN ('twin_security_checkpoint_age_seconds', 'twin_security_events_sealed', 'twin_security_alerts', 'twin_security_retention_last_success_timestamp_seconds')), NULL, 'every family has a value (but these: nothing is sealed in this transaction, there may be no rules, and no policy was applied)');
 
 -- ---- what is counted ----
 
@@ -122,13 +122,23 @@ SELECT twin_internal.add_up_tallies();
 SELECT cmp_ok((SELECT count(*) FROM twin_internal.tallies)::int, '<', 500, '... without a row for each');
 SELECT is(metric('twin_security_alerts_total', '{"rule": "counted", "severity": "low"}'), 1000::double precision, '... as before');
 
+-- retention, by its policies
+SET client_min_messages = error;	-- of the source that is broken
+INSERT INTO twin_internal.retention_items (policy_name, relation, partition_name, from_time, to_time, state, failure, changed_at)
+	VALUES ('access_logs', 'a.b', 'a.d', '2000-01-01', '2000-02-01', 'due', 'no room', now());
+DELETE FROM twin_internal.retention_successes;
+INSERT INTO twin_internal.retention_successes (policy_name, succeeded_at) VALUES ('audit_logs', '2001-09-09 01:46:40Z'), ('access_logs', NULL);
+SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "audit_logs"}'), 1e9::double precision, 'when a policy was applied last');
+SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "access_logs"}'), NULL, '... and of one that never did there is no time');
+SELECT is((SELECT string_agg(labels ->> 'policy' || ' ' || value, ', ' ORDER BY labels ->> 'policy') FROM twin.stat_metrics WHERE metric = 'twin_security_retention_failures'),
+	'access_logs 1, audit_logs 0, error_logs 0', 'what could not be taken out');
+
 -- deliveries, by their state
 CREATE FUNCTION deliveries() RETURNS text LANGUAGE sql AS
 	$$ SELECT string_agg(value::text, ' ' ORDER BY labels ->> 'state') FROM twin.stat_metrics WHERE metric = 'twin_security_alert_deliveries' $$;
 CREATE FUNCTION deliveries_counted() RETURNS text LANGUAGE sql AS
 	$$ SELECT string_agg((SELECT count(*) FROM twin_internal.alert_deliveries d WHERE d.state = s)::text, ' ' ORDER BY s) FROM unnest('{pending,delivered,dead}'::text[]) s $$;
 SELECT twin.register_alert_channels('metrics', '[{"channel": "metrics", "kind": "syslog", "min_severity": "info", "max_age": "1 day", "is_on": true}]');
-SET client_min_messages = error;	-- of the source that is broken
 SELECT is(deliveries(), '0 0 1000', 'deliveries are counted: of a channel that is new');
 UPDATE twin_internal.alert_deliveries SET state = CASE WHEN alert_id % 2 = 0 THEN 'dead' ELSE 'delivered' END WHERE alert_id % 5 <> 0;
 SELECT is(deliveries(), deliveries_counted(), '... when they are settled');

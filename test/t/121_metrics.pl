@@ -267,6 +267,30 @@ foreach my $panel (@{ $dashboard->{panels} })
 		$expressions{$expression} = 1;
 	}
 }
+# every series that they name is there, by its name and by what they want of its labels
+my @series = map { my ($name, $samples) = ($_, $all{$_}{samples}); map { [ $_->[0], $_->[1] ] } @{ $samples // [] } } keys %all;
+my %unknown;
+foreach my $expression (keys %expressions)
+{
+	while ($expression =~ /\b((?:twin_security|twin_gateway|pgrst)_\w+)(?:\{([^}]*)\})?/g)
+	{
+		my ($name, $wanted) = ($1, $2 // '');
+		my @found = grep { $_->[0] eq $name } @series;
+		next if $name eq 'twin_security_alerts_total' && !@found;	# no rule is, in this database
+		while ($wanted =~ /(\w+)(=~?|!=)"([^"]*)"/g)
+		{
+			my ($label, $how, $value) = ($1, $2, $3);
+			next if $label =~ /^(?:job|instance)$/ || $how eq '!=';
+			my $pattern = $how eq '=' ? qr/\Q$value\E/ : qr/$value/;
+			@found = grep { $_->[1] =~ /(?:^|,)$label="$pattern"/ } @found;
+			# each of several words
+			foreach my $word ($how eq '=~' ? grep { /^\w+$/ } split(/\|/, $value) : ()) { $unknown{"$name\{$label=\"$word\"}"} = 1 unless grep { $_->[1] =~ /(?:^|,)$label="$word"/ } @found }
+		}
+		$unknown{$expression} = 1 unless @found;
+	}
+}
+is(join(' ; ', sort keys %unknown), '', 'every series that rules and dashboard name is told');
+
 SKIP:
 {
 	skip 'prometheus is not installed', 1 unless $prometheus && $promtool;

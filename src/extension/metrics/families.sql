@@ -19,7 +19,7 @@ COMMENT ON TABLE twin_internal.metric_families IS 'what is measured; a counter''
 SELECT twin_internal.keep_from_publishers('twin_internal.metric_sources');
 SELECT twin_internal.keep_from_publishers('twin_internal.metric_families');
 
-INSERT INTO twin_internal.metric_sources VALUES ('build'), ('events'), ('keyring'), ('keys'), ('ledger'), ('limits'), ('log'), ('ring'), ('topics'), ('workers');
+INSERT INTO twin_internal.metric_sources VALUES ('build'), ('events'), ('keyring'), ('keys'), ('ledger'), ('limits'), ('log'), ('retention'), ('ring'), ('topics'), ('workers');
 
 INSERT INTO twin_internal.metric_families (family, kind, unit, help) VALUES
 	('twin_security_build_info', 'gauge', NULL, 'One; its labels say which version of the extension this is, and of which database these numbers are.'),
@@ -57,6 +57,8 @@ INSERT INTO twin_internal.metric_families (family, kind, unit, help) VALUES
 	('twin_security_limit_entries', 'gauge', NULL, 'Subjects that the limits remember, by kind.'),
 	('twin_security_limit_locked', 'gauge', NULL, 'Those of them that are locked.'),
 	('twin_security_limit_evicted', 'counter', NULL, 'Subjects forgotten for lack of room, by kind; of all databases.'),
+	('twin_security_retention_last_success_timestamp_seconds', 'gauge', 'seconds', 'When a retention policy was applied last without a failure.'),
+	('twin_security_retention_failures', 'gauge', NULL, 'Partitions and batches of rows that a retention policy was to take out, and could not.'),
 	('twin_security_topic_messages', 'counter', NULL, 'Messages of topics: published, delivered to subscriptions, lost by slow listeners.'),
 	('twin_security_topic_listeners', 'gauge', NULL, 'Sessions that listen to topics.'),
 	('twin_security_topic_subscriptions', 'gauge', NULL, 'Subscriptions to topics.'),

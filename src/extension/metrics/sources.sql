@@ -118,6 +118,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.metrics_of_topics() IS 'messages between sessions';
 
+CREATE FUNCTION twin_internal.metrics_of_retention() RETURNS TABLE(family text, labels text[], value double precision)
+	LANGUAGE sql STABLE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT m.family, ARRAY['policy', p.policy_name], m.value FROM twin.retention_policies p,
+		LATERAL (VALUES ('twin_security_retention_last_success_timestamp_seconds', extract(epoch FROM p.last_success)::double precision),
+			('twin_security_retention_failures', (SELECT count(i.failure) FROM twin.retention_plan i WHERE i.policy_name = p.policy_name))) m(family, value);
+END;
+COMMENT ON FUNCTION twin_internal.metrics_of_retention() IS 'when each policy was applied last without a failure, and what it could not take out';
+
 REVOKE ALL ON FUNCTION twin_internal.metrics_of_build(), twin_internal.metrics_of_events(), twin_internal.metrics_of_ring(), twin_internal.metrics_of_workers(),
 	twin_internal.metrics_of_ledger(), twin_internal.metrics_of_log(), twin_internal.metrics_of_keyring(), twin_internal.metrics_of_keys(),
-	twin_internal.metrics_of_limits(), twin_internal.metrics_of_topics() FROM PUBLIC;
+	twin_internal.metrics_of_limits(), twin_internal.metrics_of_topics(), twin_internal.metrics_of_retention() FROM PUBLIC;

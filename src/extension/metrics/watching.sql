@@ -10,7 +10,7 @@ INSERT INTO twin_internal.metric_families (family, kind, unit, help) VALUES
 	('twin_security_alerts', 'counter', NULL, 'Alerts raised by rule and severity, since the extension was made.'),
 	('twin_security_blocked_addresses', 'gauge', NULL, 'Addresses and networks that are blocked.'),
 	('twin_security_incidents', 'gauge', NULL, 'Incidents by status.'),
-	('twin_security_alert_deliveries', 'gauge', NULL, 'Deliveries of alerts by state.'),
+	('twin_security_alert_deliveries', 'gauge', NULL, 'Deliveries of alerts by state, those that are kept.'),
 	('twin_security_access_profiles', 'gauge', NULL, 'Users whose usual access has been learned.');
 
 CREATE FUNCTION twin_internal.metrics_of_alerts() RETURNS TABLE(family text, labels text[], value double precision)
@@ -33,7 +33,7 @@ CREATE FUNCTION twin_internal.metrics_of_incidents() RETURNS TABLE(family text, 
 	LANGUAGE sql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT 'twin_security_incidents', ARRAY['status', coalesce(i.status, s.status)], count(i.status)::double precision
-		FROM unnest(ARRAY['open', 'contained', 'closed']) s(status) FULL JOIN twin.incidents i USING (status) GROUP BY coalesce(i.status, s.status);
+		FROM unnest(ARRAY['open', 'awaiting_approval', 'contained', 'reverted', 'closed']) s(status) FULL JOIN twin.incidents i USING (status) GROUP BY coalesce(i.status, s.status);
 END;
 COMMENT ON FUNCTION twin_internal.metrics_of_incidents() IS 'incidents';
 

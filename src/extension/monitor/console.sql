@@ -149,13 +149,15 @@ CREATE FUNCTION twin_console.overview() RETURNS jsonb
 BEGIN ATOMIC
 	SELECT jsonb_build_object(
 		'alerts', (SELECT coalesce(jsonb_object_agg(c.severity, c.times), '{}') FROM (
-			SELECT a.severity, count(*) AS times FROM twin.alerts a WHERE a.raised_at > clock_timestamp() - interval '24 hours' GROUP BY a.severity) c),
+			SELECT n.severity, count(*) AS times FROM (	/* whoever attacks decides how many there are */
+				SELECT a.severity FROM twin.alerts a WHERE a.raised_at > clock_timestamp() - interval '24 hours' ORDER BY a.raised_at DESC LIMIT 10000) n
+			GROUP BY n.severity) c),
 		'open', (SELECT count(*) FROM twin.incidents i WHERE i.closed_at IS NULL),
 		'waiting', (SELECT count(*) FROM twin.incidents i WHERE i.status = 'awaiting_approval'),
 		'blocked', (SELECT count(*) FROM twin.blocked_addresses b),
 		'audit', (SELECT jsonb_build_object('sealed', s.sealed, 'seal_lag', extract(epoch FROM s.seal_lag), 'dropped', s.dropped) FROM twin.stat_audit s));
 END;
-COMMENT ON FUNCTION twin_console.overview() IS 'how many alerts of a day, incidents, blocked addresses, events there are';
+COMMENT ON FUNCTION twin_console.overview() IS 'how many alerts of a day (of the newest ten thousand), incidents, blocked addresses, events there are';
 
 /* A step ends with the first checkpoint after so many leaves: looked up one after the other, for there is one every few seconds of years. */
 CREATE FUNCTION twin_console.verification_steps() RETURNS TABLE (from_time timestamptz, to_time timestamptz)

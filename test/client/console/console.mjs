@@ -191,6 +191,7 @@ try {
 
 	await browser.go(`${url}/console`);
 	await browser.has('Overview', 'main h1');
+	await browser.until('document.querySelectorAll(".tile").length === 4');
 	await browser.press('Tab');
 	check((await active()) === 'A skip', 'the first stop skips to the content');
 	check(await browser.value('document.getElementById("skip").getBoundingClientRect().top >= 0'), '... and is seen when it has the focus');
