@@ -10,7 +10,7 @@
 
 /* The block that an address is under, with times that compare alike in every session. */
 CREATE FUNCTION twin_internal.block_of(address inet) RETURNS jsonb
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_seqscan = off AS $$
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET enable_seqscan = off SET jit = off AS $$
 BEGIN
 	/* each network that it lies in is looked for, of which there are a few; blocks may be very many, though there were none when this was planned */
 	RETURN (SELECT jsonb_build_object('address', abbrev(b.network::inet), 'from', b.blocked_at, 'until', b.blocked_until, 'reason', b.reason)
