@@ -269,7 +269,7 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	item.rows := coalesce(item.rows, twin_internal.count_retention_rows(item, policy));
-	IF is_log THEN
+	IF is_log AND item.rows > 0 THEN	/* an empty one had no leaves */
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
 		PERFORM twin_internal.emit_event('partition_dropped', item.partition_name, 'retention', twin_internal.retention_details(item));
