@@ -120,7 +120,7 @@ apply_policies() {
 	note 'What would go, and what a hold keeps:'
 	prompt postgres 'CALL twin.apply_retention(dry_run => true);'
 	logged psql_as postgres -c 'CALL twin.apply_retention(dry_run => true)' || die 'the plan could not be made'
-	answer postgres "SELECT policy_name, state, count(*) AS partitions, sum(rows) AS rows, min(from_time)::date AS from, max(to_time)::date AS to, max(held_by::text) AS held_by
+	answer postgres "SELECT policy_name, state, count(*) AS partitions, sum(rows) AS rows, min(from_time)::date AS from, max(to_time)::date AS to, max(nullif(held_by::text, '{}')) AS held_by
 FROM twin.retention_plan WHERE state IN ('due', 'held') GROUP BY 1, 2 ORDER BY 1, 2;"
 	note 'Each partition is archived, the archive read back and compared, and only then the partition detached and dropped:'
 	prompt postgres 'CALL twin.apply_retention();'
@@ -138,8 +138,8 @@ read_back() {
 	answer postgres "SELECT 'archive' AS where, min(e->>'recorded_at')::date AS from, max(e->>'recorded_at')::date AS to, count(*) FROM twin.read_archive('$archive') e
 UNION ALL SELECT 'log', min(recorded_at)::date, max(recorded_at)::date, count(*) FROM twin.audit_log WHERE class = 'audit';"
 	note 'From the file alone, with what the auditor kept from before the drop:'
-	prompt 'an auditor' "twin_verify archive archives/$archive --key audit.key --witness before.note"
-	"$PG_BIN/twin_verify" archive "$ARCHIVES/$archive" --key "$HOME_DIR/audit.key" --witness "$HOME_DIR/before.note" 2>&1 | indent || die 'the archive was to hold'
+	prompt 'an auditor' "twin_verify archive archives/$archive --key audit.key"
+	"$PG_BIN/twin_verify" archive "$ARCHIVES/$archive" --key "$HOME_DIR/audit.key" 2>&1 | indent || die 'the archive was to hold'
 	prompt 'an auditor' 'twin_verify --leaf old.leaf --proof old.proof --checkpoint before.note --key audit.key'
 	"$PG_BIN/twin_verify" --leaf "$HOME_DIR/old.leaf" --proof "$HOME_DIR/old.proof" --checkpoint "$HOME_DIR/before.note" --key "$HOME_DIR/audit.key" 2>&1 | indent ||
 		die 'the proof was to hold'

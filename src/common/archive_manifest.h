@@ -84,6 +84,13 @@ typedef struct ArchiveManifest
 	void *owned_columns;
 } ArchiveManifest;
 
+/* Rows as people count them: of the log its events, of which a stored row may be many. */
+static inline uint64_t
+archive_manifest_rows(const ArchiveManifest *manifest)
+{
+	return manifest->kind == ARCHIVE_LEAVES ? manifest->leaves : manifest->rows;
+}
+
 /* Writes it, without a final zero, and returns its bytes; when these are more than room, what was written is of no use. */
 extern size_t archive_manifest_write(const ArchiveManifest *manifest, char *to, size_t room);
 

@@ -28,6 +28,13 @@ typedef struct ArchiveTally
 	bool has_subtree;
 } ArchiveTally;
 
+/* Rows that were read so far, as archive_manifest_rows() counts them. */
+static inline uint64_t
+archive_tally_rows(const ArchiveTally *tally)
+{
+	return tally->kind == ARCHIVE_LEAVES ? tally->set.summary.leaves : tally->rows;
+}
+
 /* Begins; ends with archive_tally_free(). */
 extern bool archive_tally_begin(ArchiveTally *tally, ArchiveKind kind, int columns);
 extern void archive_tally_free(ArchiveTally *tally);

@@ -185,7 +185,7 @@ tell(const char *name, const ArchiveInput *input)
 						   .resource = name,
 						   .details = details};
 
-	snprintf(rows, sizeof(rows), UINT64_FORMAT, input->judge.tally.rows);
+	snprintf(rows, sizeof(rows), UINT64_FORMAT, archive_tally_rows(&input->judge.tally));
 	(void) event_json_add(details, sizeof(details), "rows", rows);
 	(void) event_json_add(details, sizeof(details), "relation", input->manifest.relation);
 	(void) event_emit(&event);
@@ -279,7 +279,7 @@ list_archive(const char *base, const char *name, ReturnSetInfo *result)
 		values[2] = server_text(manifest->partition);
 		put_time(manifest->from, &values[3], &nulls[3]);
 		put_time(manifest->to, &values[4], &nulls[4]);
-		values[5] = Int64GetDatum((int64) manifest->rows);
+		values[5] = Int64GetDatum((int64) archive_manifest_rows(manifest));
 		values[6] = Int64GetDatum((int64) manifest->bytes);
 		values[7] = BoolGetDatum(manifest->key_name != NULL);
 		values[8] = PointerGetDatum(sha256);

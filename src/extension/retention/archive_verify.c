@@ -77,7 +77,7 @@ tsec_verify_archive(PG_FUNCTION_ARGS)
 	if (reason == NULL)
 		reason = contradiction(input, name, &is_own);
 	values[0] = BoolGetDatum(reason == NULL);
-	values[1] = Int64GetDatum((int64) input->judge.tally.rows);
+	values[1] = Int64GetDatum((int64) archive_tally_rows(&input->judge.tally));
 	if (reason == NULL && !is_own)
 		reason = "it is whole, but no archive of this database's log";
 	nulls[2] = reason == NULL;

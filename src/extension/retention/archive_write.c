@@ -366,7 +366,7 @@ tsec_write_archive(PG_FUNCTION_ARGS)
 	table_close(writing->relation, NoLock);
 	MemoryContextSwitchTo(outer);
 	values[0] = CStringGetTextDatum(psprintf("%s" ARCHIVE_SUFFIX, writing->name));
-	values[1] = Int64GetDatum((int64) writing->manifest.rows);
+	values[1] = Int64GetDatum((int64) archive_manifest_rows(&writing->manifest));
 	values[2] = bytea_of(bytes_of(writing->manifest.sha256, DIGEST_SIZE));
 	nulls[3] = writing->leaf_set.data == NULL;
 	if (!nulls[3])

@@ -85,12 +85,13 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.plan_retention(twin_internal.retention_policies) IS 'notes what is over its time by a policy';
 
-/* How many rows one is for; a partition is counted as its owner, and so are rows between two times. */
+/* How many rows one is for, of the log how many events; a partition is counted as its owner, and so are rows between two times. */
 CREATE FUNCTION twin_internal.count_retention_rows(item twin_internal.retention_items, policy twin_internal.retention_policies) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' AS $$
 BEGIN
 	IF item.partition IS NOT NULL THEN
-		RETURN twin_internal.run_as_owner(item.partition, format('SELECT pg_catalog.count(*) FROM %s', item.partition));
+		RETURN twin_internal.run_as_owner(item.partition, format(
+			CASE WHEN policy.event_class IS NULL THEN 'SELECT pg_catalog.count(*) FROM %s' ELSE 'SELECT coalesce(pg_catalog.sum(coalesce(e.row_count, 1)), 0)::bigint FROM %s e' END, item.partition));
 	END IF;
 	RETURN twin_internal.run_as_owner(policy.relation, format('SELECT pg_catalog.count(*) FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, policy.relation),
 		item.from_time, item.to_time);
