@@ -107,7 +107,7 @@ keep_proofs() {
 	ask 'SELECT twin.audit_checkpoint()' >"$HOME_DIR/before.note"
 	ask "SELECT min(event_id) FROM twin.audit_log WHERE event_type = 'update'" >"$HOME_DIR/old_event"
 	ask "SELECT l.leaf FROM twin.audit_log a, twin.audit_leaves(a.leaf_index, a.leaf_index) l WHERE a.event_id = $(cat "$HOME_DIR/old_event") AND l.event_id = a.event_id" >"$HOME_DIR/old.leaf"
-	ask "SELECT to_jsonb(p) FROM twin.inclusion_proof($(cat "$HOME_DIR/old_event"), split_part(twin.audit_checkpoint(), E'\\n', 2)::bigint) p" >"$HOME_DIR/old.proof"
+	ask "SELECT to_jsonb(p) FROM twin.inclusion_proof($(cat "$HOME_DIR/old_event"), $(sed -n 2p "$HOME_DIR/before.note")) p" >"$HOME_DIR/old.proof"
 	note 'An auditor keeps a signed checkpoint, one event of the first year, and the proof that it is in the log:'
 	answer postgres "SELECT event_id, recorded_at::date, event_type, resource, leaf_index FROM twin.audit_log WHERE event_id = $(cat "$HOME_DIR/old_event");"
 	note 'A court wants one quarter of four years ago kept, whatever the policies say:'

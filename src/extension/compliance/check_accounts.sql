@@ -34,7 +34,7 @@ CREATE VIEW twin_internal.check_account_3 AS
 	)
 	SELECT 'fail' AS status, a.username AS object, 'the password is among the most common ones, or the name itself' AS detail, NULL AS remedy FROM accounts a WHERE a.is_guessed
 	UNION ALL
-	SELECT CASE WHEN t.accounts = 0 THEN 'not_applicable' WHEN t.first < t.accounts THEN 'warn' ELSE 'pass' END, NULL,
+	SELECT CASE WHEN t.accounts = 0 THEN 'not_applicable' WHEN t.first < t.accounts THEN 'warn' ELSE 'pass' END, CASE WHEN t.first < t.accounts THEN 'twin.users' END,
 		format('%s of %s accounts that may log in have had the first 11 guesses, %s all %s', t.first, t.accounts, t.tested, twin_internal.guess_count()),
 		'SELECT * FROM twin.test_passwords(''1 minute''); -- and again, until no guesses are left'
 	FROM told t;
