@@ -127,6 +127,7 @@ FROM twin.retention_plan WHERE state IN ('due', 'held') GROUP BY 1, 2 ORDER BY 1
 	logged psql_as postgres -c 'CALL twin.apply_retention()' || die 'the policies could not be applied'
 	answer postgres "SELECT policy_name, state, count(*) AS partitions, sum(rows) AS rows, count(archive_file) AS archives FROM twin_internal.retention_items GROUP BY 1, 2 ORDER BY 1, 2;"
 	[ "$(ask "SELECT count(*) FROM twin_internal.retention_items WHERE state NOT IN ('dropped', 'held')")" = 0 ] || die 'everything due was to be dropped or held'
+	[ "$(ask "SELECT count(*) FROM twin.alerts WHERE severity = 'critical'")" = 0 ] || die 'nobody was to be alarmed by that'
 }
 
 read_back() {
@@ -158,7 +159,7 @@ forget_person() {
 	part 4 'One person'
 	note 'Which columns say something of a person was said once, when the twin was made. Somebody asks what is held, and to be forgotten:'
 	answer postgres "SELECT relation, column_name, subject_column FROM twin.subject_columns ORDER BY 1, 2;"
-	answer postgres "SELECT jsonb_pretty(twin.export_subject('TC-BL-0001')) LIMIT 1;" -A -t
+	answer postgres "SELECT jsonb_pretty(twin.export_subject('TC-BL-0001')->'tables');" -A -t
 	answer postgres "SELECT jsonb_pretty(twin.erase_subject('TC-BL-0001', 'asked for it by letter'));" -A -t
 	answer postgres "SELECT serial_number, client_name::text, client_email::text FROM thermacore.units WHERE serial_number = 'TC-BL-0001';"
 }
@@ -166,7 +167,8 @@ forget_person() {
 report_to_auditor() {
 	part 5 'The report'
 	REPORT=$HOME_DIR/compliance-report.html
-	answer postgres "SELECT jsonb_pretty(twin.compliance_report(now() - interval '1 year', now())) LIMIT 1;" -A -t
+	answer postgres "SELECT r->'reporting_period' AS period, r->'total_audit_events' AS events, r->'authentication_events' AS authentication, r->'log'->'checkpoint'->'size' AS exact_for
+FROM twin.compliance_report(now() - interval '1 year', now()) r;" -x
 	ask "SELECT twin.compliance_report_html(now() - interval '$DECADE_YEARS years', now())" >"$REPORT"
 	chmod 644 "$REPORT"
 	note "All ten years as one page, to be read, printed and filed: $REPORT ($(($(stat -c %s "$REPORT") / 1024)) kB, nothing outside of it)"

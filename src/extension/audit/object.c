@@ -72,6 +72,20 @@ tell(const char *type, EventSeverity severity, const char *resource, const char 
 	event_emit_at_end(&event);
 }
 
+/*
+ * What befalls a table.  Workers of our own make and drop tables of the log, which
+ * are no loss of it, and drop partitions that are over their time, which another
+ * event tells as well.
+ */
+static void
+tell_of_table(const char *type, EventSeverity severity, Oid relation, const char *change, const char *name)
+{
+	if (!base_is_worker())
+		tell(type, severity, audited_name(relation), change, name);
+	else if (get_rel_namespace(relation) != get_namespace_oid(TSEC_INTERNAL_SCHEMA, true))
+		tell("configuration_change", EVENT_MEDIUM, audited_name(relation), change, name);
+}
+
 static bool
 is_of_ours(Oid function)
 {
@@ -132,10 +146,11 @@ trigger_altered(Oid trigger)
 		return;
 	change = strength(&after) - strength(&before);
 	if (change < 0)
-		tell("audit_disabled", EVENT_CRITICAL, audited_name(after.relation),
-			 after.enabled == TRIGGER_DISABLED ? "trigger disabled" : "trigger fires less", NameStr(after.name));
+		tell_of_table("audit_disabled", EVENT_CRITICAL, after.relation,
+					  after.enabled == TRIGGER_DISABLED ? "trigger disabled" : "trigger fires less",
+					  NameStr(after.name));
 	else if (change > 0 && after.enabled != TRIGGER_DISABLED)
-		tell("audit_enabled", EVENT_HIGH, audited_name(after.relation), "trigger enabled", NameStr(after.name));
+		tell_of_table("audit_enabled", EVENT_HIGH, after.relation, "trigger enabled", NameStr(after.name));
 }
 
 /* A trigger that was made in the place of one of ours. */
@@ -146,8 +161,7 @@ trigger_made(Oid trigger)
 	AuditTriggerState after = audited_read_trigger(trigger, SnapshotSelf);
 
 	if (before.found && is_of_ours(before.function) && !ItemPointerEquals(&before.place, &after.place))
-		tell("audit_disabled", EVENT_CRITICAL, audited_name(before.relation), "trigger replaced",
-			 NameStr(before.name));
+		tell_of_table("audit_disabled", EVENT_CRITICAL, before.relation, "trigger replaced", NameStr(before.name));
 }
 
 static void
@@ -158,7 +172,7 @@ trigger_dropped(Oid trigger)
 	/* of a table that is no longer audited: that was told */
 	if (state.found && is_of_ours(state.function) &&
 		!(audited_is_trigger(state.function) && audit_table_of(state.relation) == NULL))
-		tell("audit_disabled", EVENT_CRITICAL, audited_name(state.relation), "trigger dropped", NameStr(state.name));
+		tell_of_table("audit_disabled", EVENT_CRITICAL, state.relation, "trigger dropped", NameStr(state.name));
 }
 
 /* ---- others ---- */
@@ -190,7 +204,7 @@ relation_dropped(Oid relation)
 		return;
 	if (is_guarded(relation))
 	{
-		tell("audit_disabled", EVENT_CRITICAL, audited_name(relation), "table dropped", NULL);
+		tell_of_table("audit_disabled", EVENT_CRITICAL, relation, "table dropped", NULL);
 		return;
 	}
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));

@@ -38,6 +38,9 @@ extern void base_require_preload(const char *what);
 /* A background worker with a database; restart: seconds, or BGW_NEVER_RESTART. */
 extern BackgroundWorker base_worker(const char *function, const char *name, int restart_seconds);
 
+/* Whether this process is such a worker: nobody sends it statements. */
+extern bool base_is_worker(void);
+
 /* ---- statement.c ---- */
 
 /* For a worker that is in no transaction: runs one command as a client's would be run, in the current memory context. */

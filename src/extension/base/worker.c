@@ -21,3 +21,10 @@ base_worker(const char *function, const char *name, int restart_seconds)
 	strlcpy(worker.bgw_type, name, BGW_MAXLEN);
 	return worker;
 }
+
+bool
+base_is_worker(void)
+{
+	return MyBgworkerEntry != NULL &&
+		   strcmp(MyBgworkerEntry->bgw_library_name, "twin_security") == 0; /* public: a library's name */
+}

@@ -95,6 +95,9 @@ tsec_run_as_owner(PG_FUNCTION_ARGS)
 Datum
 tsec_open_log_for_retention(PG_FUNCTION_ARGS)
 {
+	if (!base_is_worker())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("the audit log is opened for retention by its own worker alone")));
 	event_open_log();
 	PG_RETURN_VOID();
 }

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql edit_log lock_log events_written fails_with answer_of session_fails
-  holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor
+  clock_of set_clock holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
 sub random_bytes
@@ -60,6 +60,31 @@ sub restart_with
 	my ($node, @keys) = @_;
 	$node->stop;
 	return start_with($node, @keys);
+}
+
+# A clock for a server of its own, demo/clock.c: gives what start_with() takes.  set_clock() sets it by so many seconds.
+sub clock_of
+{
+	my ($node) = @_;
+	my $folder = $node->basedir;
+	my $library = "$folder/clock.so";
+
+	PostgreSQL::Test::Utils::system_or_bail('gcc', '-O2', '-fPIC', '-shared', '-o', $library, 't/lib/clock.c');
+	chmod 0755, $folder, $library;
+	set_clock($node, 0);
+	return (LD_PRELOAD => $library, TWIN_CLOCK => "$folder/clock");
+}
+
+sub set_clock
+{
+	my ($node, $seconds) = @_;
+	my $file = $node->basedir . '/clock';
+
+	# the same file: servers have it mapped
+	open my $clock, -e $file ? '+<:raw' : '>:raw', $file or die "$file: $!";
+	syswrite($clock, pack('q', $seconds)) == 8 or die "$file: $!";
+	close $clock;
+	return;
 }
 
 # Runs SQL that must succeed and returns what it prints.  user => and db => choose the connection.
