@@ -3,6 +3,7 @@
  *		What lives through ten years: readings by month, and what people do in one.
  */
 SELECT twin.audit_table('thermacore.units', reads => true);
+SELECT twin.grant_key('contacts', 'postgres', 'decrypt');	-- who gives out what is held about a person
 
 CREATE TABLE thermacore.measurements (
 	sensor_id integer NOT NULL,
