@@ -288,7 +288,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	item.rows := coalesce(item.rows, twin_internal.count_retention_rows(item, policy));
-	IF is_log AND item.rows > 0 THEN	/* an empty one had no leaves */
+	/* an empty one had no leaves; what it had is asked of the partition, whatever was noted */
+	IF is_log AND twin_internal.run_as_owner(item.partition, format('SELECT EXISTS (SELECT FROM %s)', item.partition))::boolean THEN
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
 		PERFORM twin_internal.emit_event('partition_dropped', item.partition_name, 'retention', twin_internal.retention_details(item));
