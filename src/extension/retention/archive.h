@@ -31,6 +31,7 @@ extern TSEC_NORETURN void archive_refuse(const char *path, const char *what);
 
 typedef struct ArchiveOutput ArchiveOutput;
 
+/* NULL where another process is writing that name, or has just written it. */
 extern ArchiveOutput *archive_output_begin(const char *base, const char *name);
 extern void archive_output_write(void *output, Bytes bytes); /* an ArchiveSink */
 extern void archive_output_end(ArchiveOutput *output, uint64 *bytes, uint8 sha256[DIGEST_SIZE]);
@@ -67,6 +68,9 @@ extern void archive_input_unseal(ArchiveInput *input, bool asks);
 /* Begins to read records; then archive_judge_next(), and what is wrong at the end, NULL for nothing. */
 extern bool archive_input_begin(ArchiveInput *input);
 extern const char *archive_input_end(ArchiveInput *input);
+
+/* Instead of records: reads it to its end, and looks only whether it has the SHA-256 of its manifest. */
+extern const char *archive_input_digest(ArchiveInput *input);
 extern void archive_input_close(ArchiveInput *input);
 
 /* Whether the log of this database wrote it; of rows: or would have, had it been signing. */

@@ -28,6 +28,10 @@ CREATE FUNCTION twin_internal.archive_matches(file text, partition regclass) RET
 	AS 'MODULE_PATHNAME', 'tsec_archive_matches';
 COMMENT ON FUNCTION twin_internal.archive_matches(text, regclass) IS 'reads an archive again, computes all of it, and raises unless the table holds exactly these rows';
 
+CREATE FUNCTION twin_internal.archive_unchanged(file text, sha256 bytea) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_archive_unchanged';
+COMMENT ON FUNCTION twin_internal.archive_unchanged(text, bytea) IS 'reads an archive''s file again, and raises unless it and its manifest have this SHA-256';
+
 CREATE FUNCTION twin.verify_archive(file text) RETURNS TABLE(ok boolean, rows bigint, reason text)
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 	AS 'MODULE_PATHNAME', 'tsec_verify_archive';
@@ -44,5 +48,5 @@ CREATE FUNCTION twin.archives() RETURNS TABLE(file text, relation text, partitio
 COMMENT ON FUNCTION twin.archives() IS 'archives of this database in twin_security.archive_directory as their manifests describe them; present: the file is there, too';
 
 REVOKE ALL ON FUNCTION twin_internal.is_own_log(text, bytea), twin_internal.write_archive(regclass, timestamptz, timestamptz, name),
-	twin_internal.archive_matches(text, regclass), twin.verify_archive(text), twin.read_archive(text), twin.archives() FROM PUBLIC;
+	twin_internal.archive_matches(text, regclass), twin_internal.archive_unchanged(text, bytea), twin.verify_archive(text), twin.read_archive(text), twin.archives() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.verify_archive(text), twin.read_archive(text), twin.archives() TO twin_admin, twin_auditor;

@@ -14,6 +14,7 @@
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(tsec_archive_matches);
+PG_FUNCTION_INFO_V1(tsec_archive_unchanged);
 
 typedef struct Comparison
 {
@@ -162,6 +163,32 @@ tsec_archive_matches(PG_FUNCTION_ARGS)
 	archive_input_close(input);
 	MemoryContextSwitchTo(outer);
 	SPI_finish();
+	MemoryContextDelete(context);
+	PG_RETURN_VOID();
+}
+
+/* archive_unchanged(file text, sha256 bytea) -> void */
+Datum
+tsec_archive_unchanged(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bytea *sha256 = PG_GETARG_BYTEA_PP(1);
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(outer, "archive", ALLOCSET_DEFAULT_SIZES);
+	ArchiveInput *input;
+	const char *reason;
+
+	MemoryContextSwitchTo(context);
+	input = archive_input_open(name);
+	reason = archive_input_digest(input);
+	if (reason == NULL && !same_bytes(bytes_of(VARDATA_ANY(sha256), VARSIZE_ANY_EXHDR(sha256)),
+									  bytes_of(input->manifest.sha256, DIGEST_SIZE)))
+		reason = "it is another archive than the one that was verified";
+	if (reason != NULL)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("archive \"%s\" is not what it was", name),
+						errdetail_internal("%s.", reason)));
+	archive_input_close(input);
+	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 	PG_RETURN_VOID();
 }

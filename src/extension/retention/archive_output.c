@@ -56,9 +56,19 @@ archive_output_begin(const char *base, const char *name)
 	/* whoever held the lock may have renamed or removed it since it was opened */
 	if (flock(output->file, LOCK_EX | LOCK_NB) != 0 || fstat(output->file, &opened) != 0 ||
 		lstat(output->beside, &named) != 0 || opened.st_ino != named.st_ino || opened.st_dev != named.st_dev)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE), errmsg("another process is writing \"%s\"", output->path),
-						errhint("Try again when it has ended.")));
+	{
+		(void) CloseTransientFile(output->file);
+		return NULL;
+	}
 	output->is_there = true;
+	if (archive_is_taken(base, name))
+	{
+		/* it was renamed, and what has the hidden name now is ours, and empty */
+		abandon(output);
+		output->is_there = false;
+		(void) CloseTransientFile(output->file);
+		return NULL;
+	}
 	if (ftruncate(output->file, 0) != 0 || fchmod(output->file, FILE_MODE) != 0)
 		archive_refuse(output->beside, "cannot write");
 	output->hash = pg_cryptohash_create(PG_SHA256);

@@ -173,6 +173,10 @@ write_manifest(Writing *writing)
 	uint64 bytes;
 	uint8 sha256[DIGEST_SIZE];
 
+	/* whoever has the file's name has the manifest's, too */
+	if (output == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("another process is writing the manifest of \"%s\"", writing->name)));
 	if (length > ARCHIVE_MANIFEST_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the archive's manifest would be too long")));
 	(void) archive_manifest_write(&writing->manifest, text, length);
@@ -182,10 +186,9 @@ write_manifest(Writing *writing)
 }
 
 static void
-write_files(Writing *writing)
+write_files(Writing *writing, ArchiveOutput *file)
 {
 	uint8 key[AEAD_KEY_SIZE];
-	ArchiveOutput *file = archive_output_begin(writing->base, psprintf("%s" ARCHIVE_SUFFIX, writing->name));
 	ArchiveOutput *manifest;
 	Status status;
 
@@ -247,20 +250,22 @@ take_existing(Writing *writing)
 		return false;
 	}
 	wanted->rows = input->manifest.rows;
+	wanted->leaves = input->manifest.leaves;
 	memcpy(wanted->sha256, input->manifest.sha256, DIGEST_SIZE);
 	if (wanted->kind == ARCHIVE_LEAVES)
 		writing->leaf_set = bytes_of(input->judge.tally.runs, input->judge.tally.runs_length);
 	return true;
 }
 
-/* Finds the first name that is free, or an archive that is what would be written. */
-static bool
+/* Takes the first name that nobody has or is writing; NULL: an archive is there that is what would be written. */
+static ArchiveOutput *
 choose_name(Writing *writing)
 {
 	for (int number = 1; number <= ARCHIVE_NUMBER_MAX; number++)
 	{
 		bool has_manifest;
 		bool has_file;
+		ArchiveOutput *output;
 
 		writing->manifest.number = number;
 		if (!archive_name(&writing->manifest, writing->name))
@@ -268,10 +273,19 @@ choose_name(Writing *writing)
 		has_manifest = archive_is_taken(writing->base, psprintf("%s" ARCHIVE_MANIFEST_SUFFIX, writing->name));
 		has_file = archive_is_taken(writing->base, psprintf("%s" ARCHIVE_SUFFIX, writing->name));
 		if (!has_manifest && !has_file)
-			return false;
+		{
+			output = archive_output_begin(writing->base, psprintf("%s" ARCHIVE_SUFFIX, writing->name));
+			if (output != NULL)
+				return output;
+		}
 		/* one without the other is somebody's, or was cut off between two renames */
 		if (has_manifest && has_file && take_existing(writing))
-			return true;
+		{
+			/* whoever wrote it may have ended before its names were on the disk */
+			if (!base_sync_folder(writing->base))
+				archive_refuse(writing->base, "cannot bring to the disk");
+			return NULL;
+		}
 		CHECK_FOR_INTERRUPTS();
 	}
 	ereport(ERROR,
@@ -340,6 +354,7 @@ tsec_write_archive(PG_FUNCTION_ARGS)
 	Datum values[4] = {0};
 	bool nulls[4] = {false, false, false, true};
 	HeapTuple tuple;
+	ArchiveOutput *output;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a partition is needed")));
@@ -361,8 +376,9 @@ tsec_write_archive(PG_FUNCTION_ARGS)
 	writing->range.column = PG_ARGISNULL(3) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(3)));
 	writing->relation = table_open(PG_GETARG_OID(0), AccessShareLock);
 	describe(writing);
-	if (!choose_name(writing))
-		write_files(writing);
+	output = choose_name(writing);
+	if (output != NULL)
+		write_files(writing, output);
 	table_close(writing->relation, NoLock);
 	MemoryContextSwitchTo(outer);
 	values[0] = CStringGetTextDatum(psprintf("%s" ARCHIVE_SUFFIX, writing->name));

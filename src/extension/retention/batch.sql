@@ -11,15 +11,16 @@
 CREATE FUNCTION twin_internal.retention_bounds(policy twin_internal.retention_policies, item twin_internal.retention_items, OUT first timestamptz, OUT beyond timestamptz) RETURNS record
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	rows_of text := twin_internal.retention_rows(policy.relation);
 	many integer := CASE WHEN policy.archive THEN 100000 ELSE 10000 END;	/* each batch of archived rows is a file */
 BEGIN
 	first := twin_internal.run_as_owner(policy.relation, format('SELECT pg_catalog.min(%1$I) FROM %2$s WHERE %1$I >= $1 AND %1$I < $2 AND %1$I > ''-infinity''',
-		policy.time_column, policy.relation), coalesce(item.next_time, item.from_time), item.to_time);
+		policy.time_column, rows_of), coalesce(item.next_time, item.from_time), item.to_time);
 	IF first IS NULL THEN
 		RETURN;
 	END IF;
 	beyond := least(item.to_time, interval '1 microsecond' + twin_internal.run_as_owner(policy.relation, format('SELECT %1$I FROM %2$s WHERE %1$I >= $1 AND %1$I < $2 ORDER BY %1$I OFFSET %3$s LIMIT 1',
-		policy.time_column, policy.relation, many - 1), first, item.to_time)::timestamptz);
+		policy.time_column, rows_of, many - 1), first, item.to_time)::timestamptz);
 	/* rows that came to a time after it was archived */
 	WHILE policy.archive AND EXISTS (SELECT FROM twin_internal.retention_items i WHERE i.relation = item.relation AND i.from_time = first AND i.to_time = beyond AND i.archive_file IS NOT NULL) LOOP
 		first := first - interval '1 microsecond';
@@ -62,7 +63,7 @@ BEGIN
 			batch.archive_sha256 := archive.sha256;
 		END IF;
 		SET CONSTRAINTS ALL IMMEDIATE;	/* no trigger runs later, with other rights */
-		batch.rows := twin_internal.run_as_owner(policy.relation, format('DELETE FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, policy.relation),
+		batch.rows := twin_internal.run_as_owner(policy.relation, format('DELETE FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, twin_internal.retention_rows(policy.relation)),
 			batch.from_time, batch.to_time);
 		IF batch.rows <> archived THEN
 			RAISE EXCEPTION '% rows were deleted of % that are archived', batch.rows, archived

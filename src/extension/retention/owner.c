@@ -7,7 +7,7 @@
  * nothing behind for the session.  Row security that is forced on the owner is
  * for what he asks, not for this.
  */
-#include "retention/run.h"
+#include "retention/private.h"
 
 #include "event/event.h"
 
@@ -62,30 +62,46 @@ run_command(const char *command, int count, Datum *times)
 	return answer;
 }
 
+void
+retention_become_owner(Oid relation, RetentionCaller *caller)
+{
+	Oid owner = owner_of(relation);
+
+	GetUserIdAndSecContext(&caller->user, &caller->context);
+	SetUserIdAndSecContext(owner, caller->context | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	caller->level = NewGUCNestLevel();
+	retention_set_for_owner("search_path", "pg_catalog, pg_temp");
+}
+
+void
+retention_resume_caller(const RetentionCaller *caller)
+{
+	AtEOXact_GUC(false, caller->level);
+	SetUserIdAndSecContext(caller->user, caller->context);
+}
+
+void
+retention_set_for_owner(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 /* run_as_owner(rel regclass, command text, times timestamptz[]) -> text */
 Datum
 tsec_run_as_owner(PG_FUNCTION_ARGS)
 {
-	Oid owner = owner_of(PG_GETARG_OID(0));
 	char *command = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Datum *times;
 	int count;
-	Oid user;
-	int context;
-	int level;
+	RetentionCaller caller;
 	char *answer;
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TIMESTAMPTZOID, 8, true, TYPALIGN_DOUBLE, &times, NULL, &count);
 	if (count > TIMES_MAX)
 		elog(ERROR, "twin_security: too many times");
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-							 0, false);
+	retention_become_owner(PG_GETARG_OID(0), &caller);
 	answer = run_command(command, count, times);
-	AtEOXact_GUC(false, level);
-	SetUserIdAndSecContext(user, context);
+	retention_resume_caller(&caller);
 	if (answer == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(answer));

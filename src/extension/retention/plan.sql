@@ -29,6 +29,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.retention_name(regclass) IS 'a table''s name with its schema, as quoted identifiers; null: it is gone';
 
+/* Tables that inherit from it have rows of their own, with columns that it does not know. */
+CREATE FUNCTION twin_internal.retention_rows(rel regclass) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT CASE c.relkind WHEN 'p' THEN '' ELSE 'ONLY ' END || twin_internal.retention_name(rel) FROM pg_class c WHERE c.oid = rel;
+END;
+COMMENT ON FUNCTION twin_internal.retention_rows(regclass) IS 'a table in a FROM clause: with its partitions, and without tables that inherit from it';
+
 CREATE FUNCTION twin_internal.overdue_partitions(policy twin_internal.retention_policies) RETURNS TABLE(partition regclass, from_time timestamptz, to_time timestamptz)
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
 BEGIN ATOMIC
@@ -60,7 +68,7 @@ CREATE FUNCTION twin_internal.plan_rows(policy twin_internal.retention_policies,
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	beyond timestamptz := clock_timestamp() - policy.keep;
-	first timestamptz := twin_internal.run_as_owner(parent, format('SELECT pg_catalog.min(%1$I) FROM %2$s WHERE %1$I > ''-infinity'' AND %1$I < $1', policy.time_column, parent), beyond);
+	first timestamptz := twin_internal.run_as_owner(parent, format('SELECT pg_catalog.min(%1$I) FROM %2$s WHERE %1$I > ''-infinity'' AND %1$I < $1', policy.time_column, twin_internal.retention_rows(parent)), beyond);
 BEGIN
 	DELETE FROM twin_internal.retention_items i WHERE i.policy_name = policy.policy_name AND i.state <> 'dropped' AND i.bounds IS NULL;
 	INSERT INTO twin_internal.retention_items (policy_name, relation, partition_name, from_time, to_time, state)
@@ -93,7 +101,7 @@ BEGIN
 		RETURN twin_internal.run_as_owner(item.partition, format(
 			CASE WHEN policy.event_class IS NULL THEN 'SELECT pg_catalog.count(*) FROM %s' ELSE 'SELECT coalesce(pg_catalog.sum(coalesce(e.row_count, 1)), 0)::bigint FROM %s e' END, item.partition));
 	END IF;
-	RETURN twin_internal.run_as_owner(policy.relation, format('SELECT pg_catalog.count(*) FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, policy.relation),
+	RETURN twin_internal.run_as_owner(policy.relation, format('SELECT pg_catalog.count(*) FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, twin_internal.retention_rows(policy.relation)),
 		item.from_time, item.to_time);
 END
 $$;
@@ -133,7 +141,7 @@ $$;
 COMMENT ON FUNCTION twin_internal.show_retention() IS 'notes what is over its time, counts it, and says what would go';
 
 REVOKE ALL ON FUNCTION twin_internal.partition_range(regclass), twin_internal.run_as_owner(regclass, text, timestamptz[]), twin_internal.is_partitioned_by(regclass, name),
-	twin_internal.retention_name(regclass), twin_internal.overdue_partitions(twin_internal.retention_policies),
+	twin_internal.retention_name(regclass), twin_internal.retention_rows(regclass), twin_internal.overdue_partitions(twin_internal.retention_policies),
 	twin_internal.plan_partitions(twin_internal.retention_policies, regclass), twin_internal.plan_rows(twin_internal.retention_policies, regclass),
 	twin_internal.plan_retention(twin_internal.retention_policies),
 	twin_internal.count_retention_rows(twin_internal.retention_items, twin_internal.retention_policies), twin_internal.show_retention() FROM PUBLIC;

@@ -100,12 +100,27 @@ BEGIN
 	IF parent IS NULL THEN
 		RAISE EXCEPTION 'table % is gone, of which % was a partition', item.relation, item.partition_name USING ERRCODE = '42P01';
 	END IF;
-	PERFORM twin_internal.run_as_owner(item.partition, format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, item.partition, item.bounds));
+	PERFORM twin_internal.run_as_owner(parent, format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, item.partition, item.bounds));
 	PERFORM twin_internal.emit_event('partition_attached', item.partition_name, 'retention', twin_internal.retention_details(item) || jsonb_build_object('reason', left(reason, 200)));
 	RAISE NOTICE '%: % is a partition again: %', item.policy_name, item.partition_name, reason;
 END
 $$;
 COMMENT ON FUNCTION twin_internal.attach_again(twin_internal.retention_items, text) IS 'takes a partition back that was detached';
+
+/* Said before anything is done to it: detached, it would be neither there nor gone. */
+CREATE FUNCTION twin_internal.check_retention_partition(item twin_internal.retention_items) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_partition_tree(item.partition) t JOIN pg_class c ON c.oid = t.relid WHERE c.relkind NOT IN ('r', 'p')) THEN
+		RAISE EXCEPTION '% is a foreign table, or has such partitions', item.partition_name
+			USING ERRCODE = '42809', DETAIL = 'Its rows are on another server, and would stay there.', HINT = 'Drop it there and here.';
+	ELSIF NOT (SELECT pg_has_role(p.relowner, c.relowner, 'USAGE') FROM pg_class p, pg_class c WHERE p.oid = item.relation::regclass AND c.oid = item.partition) THEN
+		RAISE EXCEPTION 'the owner of % does not own its partition %', item.relation, item.partition_name
+			USING ERRCODE = '42501', DETAIL = 'Where it turns out to be held, he could not attach it again.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.check_retention_partition(twin_internal.retention_items) IS 'raises for a partition that could be detached, but not dropped or attached again';
 
 /* ---- steps ---- */
 
@@ -121,6 +136,7 @@ BEGIN
 		DELETE FROM twin_internal.retention_items i WHERE i.item_id = wanted;
 		RETURN NULL;
 	END IF;
+	PERFORM twin_internal.check_retention_partition(item);
 	holds := twin_internal.holds_on(item.policy_name, item.partition, item.from_time, item.to_time);
 	IF holds <> '{}' THEN
 		PERFORM twin_internal.hold_retention(item, holds);
@@ -215,11 +231,14 @@ BEGIN
 		RETURN 'no policy says any more that it is over its time';
 	ELSIF policy.archive AND item.archive_file IS NULL THEN
 		RETURN 'it is to be archived now';
-	ELSIF leaves IS NOT NULL THEN
-		RETURN CASE WHEN item.archive_file IS NOT NULL AND item.leaves_sha256 <> sha256(leaves) THEN 'events came to it after it was archived' END;
-	ELSIF item.archive_file IS NOT NULL THEN
-		PERFORM twin_internal.archive_matches(item.archive_file, item.partition);
+	ELSIF item.archive_file IS NULL THEN
+		RETURN NULL;
 	END IF;
+	PERFORM twin_internal.archive_unchanged(item.archive_file, item.archive_sha256);
+	IF leaves IS NOT NULL THEN
+		RETURN CASE WHEN item.leaves_sha256 IS DISTINCT FROM sha256(leaves) THEN 'events came to it after it was archived' END;
+	END IF;
+	PERFORM twin_internal.archive_matches(item.archive_file, item.partition);
 	RETURN NULL;
 END
 $$;
@@ -269,7 +288,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	item.rows := coalesce(item.rows, twin_internal.count_retention_rows(item, policy));
-	IF is_log AND item.rows > 0 THEN	/* an empty one had no leaves */
+	/* an empty one had no leaves; what it had is asked of the partition, whatever was noted */
+	IF is_log AND twin_internal.run_as_owner(item.partition, format('SELECT EXISTS (SELECT FROM %s)', item.partition))::boolean THEN
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
 		PERFORM twin_internal.emit_event('partition_dropped', item.partition_name, 'retention', twin_internal.retention_details(item));

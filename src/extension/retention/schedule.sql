@@ -38,7 +38,7 @@ REVOKE ALL ON FUNCTION twin_internal.follow_retention(integer), twin_internal.be
 	twin_internal.prepare_retention(text), twin_internal.next_retention_item(bigint), twin_internal.retention_item(bigint),
 	twin_internal.overdue_policy(twin_internal.retention_items), twin_internal.hold_retention(twin_internal.retention_items, bigint[]),
 	twin_internal.retention_details(twin_internal.retention_items), twin_internal.attach_again(twin_internal.retention_items, text),
-	twin_internal.open_log_for_retention(), twin_internal.retention_archive(bigint), twin_internal.retention_verify(bigint),
+	twin_internal.open_log_for_retention(), twin_internal.check_retention_partition(twin_internal.retention_items), twin_internal.retention_archive(bigint), twin_internal.retention_verify(bigint),
 	twin_internal.retention_leave(bigint), twin_internal.retention_detach(bigint),
 	twin_internal.retention_objection(twin_internal.retention_items, twin_internal.retention_policies, bytea), twin_internal.retention_drop(bigint),
 	twin_internal.count_retired(bigint), twin_internal.retention_bounds(twin_internal.retention_policies, twin_internal.retention_items),
