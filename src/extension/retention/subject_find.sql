@@ -130,6 +130,31 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.require_no_hold(text) IS 'raises 55006 with the case where a hold is about a subject, or covers rows about him';
 
+/*
+ * A partition that retention has detached, or is about to, is not seen through its table, and may become a part of it again:
+ * because of a hold, or because its rows are not those of its archive. Registered tables are locked, so that none is detached now.
+ */
+CREATE FUNCTION twin_internal.require_no_part_apart(subject text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	apart record;
+BEGIN
+	FOR apart IN
+		WITH RECURSIVE tree (root, relation) AS (SELECT s.relation::oid, s.relation::oid FROM twin.subject_columns s
+				UNION SELECT t.root, i.inhrelid FROM pg_inherits i JOIN tree t ON t.relation = i.inhparent)
+		SELECT t.root::regclass AS root, i.partition FROM twin_internal.retention_items i JOIN pg_class c ON c.oid = i.partition JOIN tree t ON t.relation = to_regclass(i.relation)
+			WHERE i.state <> 'dropped' AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.partition AND NOT h.inhdetachpending)
+		UNION
+		SELECT t.root::regclass, t.relation::regclass FROM tree t JOIN pg_inherits h ON h.inhrelid = t.relation WHERE h.inhdetachpending LOOP
+		IF twin_internal.subject_has_rows(apart.partition, subject, NULL, NULL, NULL, apart.root) THEN
+			RAISE EXCEPTION 'a partition of "%" that is being detached has rows about the subject', apart.root USING ERRCODE = '55006',
+				DETAIL = format('It is %s; nothing was erased.', apart.partition), HINT = 'Erase again when it is dropped: CALL twin.apply_retention(); ALTER TABLE ... DETACH PARTITION ... FINALIZE.';
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.require_no_part_apart(text) IS 'raises 55006 where rows about a subject are in a partition that is no longer seen through its table, and not yet dropped';
+
 /* ---- marks ---- */
 
 CREATE FUNCTION twin_internal.need_subject_secret() RETURNS void
@@ -160,6 +185,6 @@ COMMENT ON FUNCTION twin.subject_digest(uuid, text) IS 'the subject_digest that 
 
 REVOKE ALL ON FUNCTION twin_internal.subject_account(text), twin_internal.subject_names(text), twin_internal.subject_condition(regclass, name, text),
 	twin_internal.subject_columns_of(regclass), twin_internal.subject_has_rows(regclass, text, name, timestamptz, timestamptz, regclass),
-	twin_internal.hold_covers(twin_internal.legal_holds, regclass, text), twin_internal.require_no_hold(text), twin_internal.need_subject_secret(),
+	twin_internal.hold_covers(twin_internal.legal_holds, regclass, text), twin_internal.require_no_hold(text), twin_internal.require_no_part_apart(text), twin_internal.need_subject_secret(),
 	twin.subject_digest(uuid, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.subject_digest(uuid, text) TO twin_admin, twin_auditor;
