@@ -101,9 +101,10 @@ DECLARE
 	lines text;
 	labels text;
 BEGIN
-	/* a time of many centuries is shown from its first event on */
+	/* a time of many centuries is shown from its first event on, and where events are centuries apart, up to its last */
 	IF to_time - from_time > width * 400 THEN
-		first := coalesce((SELECT min((s ->> 'at')::timestamptz) FROM jsonb_array_elements(timeline -> 'steps') s) AT TIME ZONE 'UTC', first);
+		first := coalesce((SELECT greatest(min(e.at), max(e.at) - 399 * width)
+			FROM (SELECT (s ->> 'at')::timestamptz AT TIME ZONE 'UTC' AS at FROM jsonb_array_elements(timeline -> 'steps') s) e), first);
 	END IF;
 	places := (SELECT count(*) FROM (SELECT FROM generate_series(0, 399) n WHERE first + n * width < to_time AT TIME ZONE 'UTC') p);
 	wide := 900.0 / greatest(places, 1);
