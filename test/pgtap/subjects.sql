@@ -314,5 +314,25 @@ SELECT is((twin.erase_subject('nobody', 'r') -> 'erased')::text, '{}', '... is i
 ALTER TABLE parting ATTACH PARTITION parting_1 FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
 SELECT is((twin.erase_subject('len', 'r') -> 'erased')::text, '{"public.parting": {"name": 1}}', '... and is erased when it is back');
 
+-- ---- rows of several names ----
+CREATE TABLE both_names (who text, mail text, number int, note text);
+INSERT INTO both_names VALUES ('mia', 'mia@example.org', 5, 'x'), ('ned', 'ned@example.org', 6, 'x');
+SELECT twin.register_subject_column('both_names', 'note', c) FROM unnest('{who,mail,number}'::name[]) c;
+SELECT twin.place_legal_hold('mia v. twin', subject => 'mia') AS h4 \gset
+SELECT matches(refused(format('SELECT twin.erase_subject(%L, %L)', s, 'r')), '^55006: .*It covers rows of table public.both_names', 'who is held is not erased by another name: ' || s) FROM unnest('{mia@example.org,5}'::text[]) s;
+SELECT is((twin.erase_subject('ned@example.org', 'r') -> 'erased')::text, '{"public.both_names": {"note": 1}}', '... and others are');
+SELECT twin.release_legal_hold(:h4, 'settled');
+SELECT twin.place_legal_hold('6 v. twin', subject => '5') AS h5 \gset
+SELECT matches(refused($$ SELECT twin.erase_subject('mia', 'r') $$), '^55006: ', '... whatever type the name is of');
+SELECT twin.release_legal_hold(:h5, 'settled');
+SELECT is((twin.erase_subject('5', 'r') -> 'erased')::text, '{"public.both_names": {"note": 1}}', 'then he is erased');
+-- a row that has a null is neither null nor not null
+CREATE TYPE full_name AS (first text, last text);
+CREATE TABLE composed (who text, name full_name);
+INSERT INTO composed VALUES ('ona', ROW('Ona', NULL));
+SELECT twin.register_subject_column('composed', 'name', 'who');
+SELECT is((twin.erase_subject('ona', 'r') -> 'erased')::text, '{"public.composed": {"name": 1}}', 'a row with a null in it is erased');
+SELECT ok(name IS NOT DISTINCT FROM NULL, '... as a whole') FROM composed;
+
 SELECT * FROM finish();
 ROLLBACK;
