@@ -62,6 +62,8 @@ SELECT is(twin_internal.fill_evidence('{a.b} of {c}, {nothing} {log.checkpoint.s
 SELECT is(count(*), count(DISTINCT (framework, control_id)), 'each control once') FROM twin_internal.report_controls;
 SELECT is(count(*), 31::bigint, '... all of them') FROM twin_internal.report_controls;
 SELECT is(string_agg(f, ', ' ORDER BY f), 'GDPR, IEC 62443-3-3, NERC CIP-007-6, NIST SP 800-53, SOX 404', '... of five standards') FROM (SELECT DISTINCT framework FROM twin_internal.report_controls) c (f);
+SELECT is((SELECT array_agg(m[1]) FROM regexp_matches(twin_internal.html_columns('c', 't', format('{"step": "year", "steps": [%s{"at": "2026-01-01T00:00:00Z", "n": 1}]}', e)::jsonb, '4713-01-01 BC', '2026-06-01', '{n}', '{n}', '{1}'), '<title>(\d+): ', 'g') m), w,
+	'a chart of all times: ' || l) FROM (VALUES ('', '{2026}'::text[], 'one event'), ('{"at": "1990-01-01T00:00:00Z", "n": 1}, ', '{1990,2026}', 'centuries'), ('{"at": "0100-01-01T00:00:00Z", "n": 1}, ', '{2026}', 'what an application says was long ago hides nothing of today')) v (e, w, l);
 SELECT alike(twin_internal.html_table('c', jsonb_agg(jsonb_build_object('n', i)), '{n|n|number}', ''), '%and 5 more, in twin.compliance_report()%', 'what is left out of a table is said') FROM generate_series(1, 30) i;
 
 SELECT * FROM finish();

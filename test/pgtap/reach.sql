@@ -160,6 +160,7 @@ SELECT throws_ok('SELECT * FROM twin.audit_log', '42501', 'permission denied for
 SELECT throws_ok('SELECT count(*) FROM twin.revocations', '42501', NULL, '... nor all revocations');
 SELECT throws_ok('SELECT 1 FROM (SELECT * FROM twin.revocations) r', '42501', NULL, '... in whatever query');
 SELECT throws_ok('SELECT * FROM twin.access_profiles', '42501', 'permission denied for access_profiles', '... nor anybody''s habits');
+SELECT throws_ok('SELECT * FROM twin.subject_columns', '42501', 'permission denied for subject_columns', '... nor where data of persons lies');
 SELECT throws_ok('SELECT * FROM twin.' || v, '42501', 'permission denied for ' || v, '... nor what concerns all, or when anybody does something: ' || v)
 	FROM unnest('{alerts,incidents,blocked_addresses,enhanced_monitoring,playbooks,alert_rules,stat_audit,stat_events,stat_topics}'::text[]) v;
 SELECT throws_ok('SELECT twin.mark_alert_false(1)', '42501', 'permission denied for mark_alert_false', '... nor decides about them');

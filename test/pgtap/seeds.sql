@@ -36,6 +36,16 @@ SELECT throws_ok($$ INSERT INTO twin.playbooks (playbook) VALUES ('brute_force_a
 SELECT throws_ok($$ INSERT INTO twin.playbooks (playbook) VALUES ('data_breach') $$, '23505', NULL, '... and over none that somebody has changed');
 SELECT is((SELECT p.description FROM twin.playbooks p WHERE p.playbook = 'brute_force_attack'), 'restored', '... and has it');
 ROLLBACK TO s;
+-- ... which anybody can make
+CREATE ROLE tap_inserter;
+GRANT USAGE ON SCHEMA twin TO tap_inserter;
+GRANT INSERT, SELECT ON twin.playbooks TO tap_inserter;
+SAVEPOINT s;
+SET LOCAL ROLE tap_inserter;
+SET LOCAL check_function_bodies = off;
+SET LOCAL row_security = off;
+SELECT throws_ok($$ INSERT INTO twin.playbooks (playbook, description) VALUES ('brute_force_attack', 'mine') $$, '23505', NULL, 'who may not delete puts nothing in the place of a seed');
+ROLLBACK TO s;
 
 -- deleted, and made again
 DELETE FROM twin.playbooks WHERE playbook = 'privilege_escalation';

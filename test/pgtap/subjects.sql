@@ -279,5 +279,60 @@ SELECT is((twin.erase_subject('1', 'r') -> 'erased')::text, '{"public.spelled": 
 SELECT is(string_agg(s.other, ','), 'p', '... and not another way') FROM spelled s;
 SELECT is((twin.erase_subject(s, 'r') -> 'erased')::text, '{}', 'nobody: ' || s) FROM unnest(ARRAY[''' OR true --', '); DROP TABLE spelled; --', '%s %I $1 $2', E'a\\b"c', '{}', 'null', '-1', '1e999999', 'NaN']) s;
 
+-- ---- what else quotes values ----
+CREATE TABLE counted (who text, name text, city text);
+CREATE INDEX ON counted (lower(name));
+CREATE STATISTICS counted_together ON name, city FROM counted;
+CREATE STATISTICS counted_joined ON (name || city) FROM counted;
+INSERT INTO counted SELECT CASE WHEN n % 2 = 0 THEN 'kay' ELSE 'o' || n END, CASE WHEN n % 2 = 0 THEN 'Quondam' ELSE 'n' || n END, CASE WHEN n % 2 = 0 THEN 'Quondamville' ELSE 'c' END FROM generate_series(1, 400) n;
+CREATE TABLE counted_below () INHERITS (counted);
+INSERT INTO counted_below SELECT 'kay', 'Quondam', 'Quondamville' FROM generate_series(1, 50);
+SELECT twin.register_subject_column('counted', c, 'who') FROM unnest('{name,city}'::name[]) c;
+CREATE VIEW counted_view AS SELECT * FROM counted;
+CREATE MATERIALIZED VIEW counted_copy AS SELECT * FROM counted_view;
+ANALYZE counted, counted_below;
+CREATE FUNCTION quoted() RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', (SELECT count(*) FROM pg_statistic s WHERE s::text ~* 'quondam'), (SELECT count(*) FROM pg_stats_ext s WHERE s::text ~* 'quondam'), (SELECT count(*) FROM pg_stats_ext_exprs s WHERE s::text ~* 'quondam')) $$;
+SELECT isnt(quoted(), '0 0 0', 'statistics quote values');
+CREATE TABLE kept AS SELECT twin.erase_subject('kay', 'r') AS said;
+SELECT is(quoted(), '0 0 0', 'those of what is erased do not');
+SELECT ok(EXISTS (SELECT FROM pg_stats s WHERE s.tablename = 'counted' AND s.attname = 'who'), '... and those of other columns stay');
+SELECT ok(k.said -> 'kept' @> '[{"what": "materialized view public.counted_copy, which reads registered tables", "why": "until it is refreshed"}]', 'a materialized view is told of') FROM kept k;
+
+-- ---- a partition that is seen neither as one nor as dropped ----
+CREATE TABLE parting (at timestamptz, who text, name text) PARTITION BY RANGE (at);
+CREATE TABLE parting_1 PARTITION OF parting FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
+INSERT INTO parting VALUES ('2020-01-02', 'len', 'Len');
+SELECT twin.register_subject_column('parting', 'name', 'who');
+INSERT INTO twin_internal.retention_policies (policy_name, relation, time_column, keep) VALUES ('tap_parting', 'parting', 'at', '1 day');
+INSERT INTO twin_internal.retention_items (policy_name, relation, partition_name, partition, from_time, to_time, state)
+	VALUES ('tap_parting', 'public.parting', 'public.parting_1', 'parting_1', '2020-01-01', '2020-02-01', 'verified');
+SELECT is((twin.erase_subject('nobody', 'r') -> 'erased')::text, '{}', 'a partition that is archived is a partition still');
+ALTER TABLE parting DETACH PARTITION parting_1;
+SELECT matches(refused($$ SELECT twin.erase_subject('len', 'r') $$), '^55006: a partition of "public.parting" that is being detached has rows about the subject: It is public.parting_1', 'a partition that is out of sight, and may come back');
+SELECT is((twin.erase_subject('nobody', 'r') -> 'erased')::text, '{}', '... is in the way of nobody who is not in it');
+ALTER TABLE parting ATTACH PARTITION parting_1 FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
+SELECT is((twin.erase_subject('len', 'r') -> 'erased')::text, '{"public.parting": {"name": 1}}', '... and is erased when it is back');
+
+-- ---- rows of several names ----
+CREATE TABLE both_names (who text, mail text, number int, note text);
+INSERT INTO both_names VALUES ('mia', 'mia@example.org', 5, 'x'), ('ned', 'ned@example.org', 6, 'x');
+SELECT twin.register_subject_column('both_names', 'note', c) FROM unnest('{who,mail,number}'::name[]) c;
+SELECT twin.place_legal_hold('mia v. twin', subject => 'mia') AS h4 \gset
+SELECT matches(refused(format('SELECT twin.erase_subject(%L, %L)', s, 'r')), '^55006: .*It covers rows of table public.both_names', 'who is held is not erased by another name: ' || s) FROM unnest('{mia@example.org,5}'::text[]) s;
+SELECT is((twin.erase_subject('ned@example.org', 'r') -> 'erased')::text, '{"public.both_names": {"note": 1}}', '... and others are');
+SELECT twin.release_legal_hold(:h4, 'settled');
+SELECT twin.place_legal_hold('6 v. twin', subject => '5') AS h5 \gset
+SELECT matches(refused($$ SELECT twin.erase_subject('mia', 'r') $$), '^55006: ', '... whatever type the name is of');
+SELECT twin.release_legal_hold(:h5, 'settled');
+SELECT is((twin.erase_subject('5', 'r') -> 'erased')::text, '{"public.both_names": {"note": 1}}', 'then he is erased');
+-- a row that has a null is neither null nor not null
+CREATE TYPE full_name AS (first text, last text);
+CREATE TABLE composed (who text, name full_name);
+INSERT INTO composed VALUES ('ona', ROW('Ona', NULL));
+SELECT twin.register_subject_column('composed', 'name', 'who');
+SELECT is((twin.erase_subject('ona', 'r') -> 'erased')::text, '{"public.composed": {"name": 1}}', 'a row with a null in it is erased');
+SELECT ok(name IS NOT DISTINCT FROM NULL, '... as a whole') FROM composed;
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -31,7 +31,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.html_time(timestamptz) IS 'a time in UTC';
 
-/* columns: "member|heading|kind"; kind: name, text, number, time, status. What is longer than a page bears is in the report itself. */
+/* columns: "member|heading|kind"; kind: name, text, number, time, yes (or no), status. What is longer than a page bears is in the report itself. */
 CREATE FUNCTION twin_internal.html_table(caption text, members jsonb, columns text[], nothing text, longest integer DEFAULT 25) RETURNS text
 	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -44,6 +44,7 @@ BEGIN ATOMIC
 						WHEN 'name' THEN '<th scope="row"><bdi>' || twin_internal.html_text(m ->> split_part(c, '|', 1)) || '</bdi></th>'
 						WHEN 'number' THEN '<td class="number">' || twin_internal.html_number((m ->> split_part(c, '|', 1))::numeric) || '</td>'
 						WHEN 'time' THEN '<td class="time">' || twin_internal.html_time((m ->> split_part(c, '|', 1))::timestamptz) || '</td>'
+						WHEN 'yes' THEN CASE (m ->> split_part(c, '|', 1))::boolean WHEN true THEN '<td>yes</td>' ELSE '<td>no</td>' END
 						WHEN 'status' THEN format('<td><span class="badge %s">%1$s</span></td>', twin_internal.html_text(m ->> split_part(c, '|', 1)))
 						ELSE '<td><bdi>' || twin_internal.html_text(m ->> split_part(c, '|', 1), 600) || '</bdi></td>' END, '' ORDER BY o)
 					FROM unnest(columns) WITH ORDINALITY u (c, o)) || '</tr>', E'\n' ORDER BY n)
@@ -101,9 +102,10 @@ DECLARE
 	lines text;
 	labels text;
 BEGIN
-	/* a time of many centuries is shown from its first event on */
+	/* a time of many centuries is shown from its first event on, and where events are centuries apart, up to its last */
 	IF to_time - from_time > width * 400 THEN
-		first := coalesce((SELECT min((s ->> 'at')::timestamptz) FROM jsonb_array_elements(timeline -> 'steps') s) AT TIME ZONE 'UTC', first);
+		first := coalesce((SELECT greatest(min(e.at), max(e.at) - 399 * width)
+			FROM (SELECT (s ->> 'at')::timestamptz AT TIME ZONE 'UTC' AS at FROM jsonb_array_elements(timeline -> 'steps') s) e), first);
 	END IF;
 	places := (SELECT count(*) FROM (SELECT FROM generate_series(0, 399) n WHERE first + n * width < to_time AT TIME ZONE 'UTC') p);
 	wide := 900.0 / greatest(places, 1);

@@ -98,15 +98,15 @@ BEGIN
 		|| twin_internal.html_table('Times without recording', report -> 'gaps', '{from_time|from|time,to_time|to|time,switched_off_by|switched off by|text,event_id|event|text}',
 			'Recording was not switched off within this time.')
 		|| format('<p>%s events were dropped because memory was full.</p>', twin_internal.html_number((report ->> 'events_dropped')::numeric));
-	retention := twin_internal.html_table('Policies', report #> '{retention,policies}', '{policy_name|policy|name,relation|of|text,keep|keeps|text,archive|archives|text,enabled|enabled|text,last_success|last success|time}', 'There is no policy.')
+	retention := twin_internal.html_table('Policies', report #> '{retention,policies}', '{policy_name|policy|name,relation|of|text,keep|keeps|text,archive|archives|yes,enabled|enabled|yes,last_success|last success|time}', 'There is no policy.')
 		|| twin_internal.html_table('Dropped within this time', report #> '{retention,dropped}',
 			'{partition_name|partition|name,from_time|from|time,to_time|to|time,rows|rows|number,archive_file|archive|text}', 'Nothing was dropped within this time.')
 		|| twin_internal.html_table('Runs within this time', report #> '{retention,runs}',
 			'{started_at|started|time,finished_at|finished|time,items|items|number,rows|rows|number,failures|failures|number}', 'No run began within this time.')
 		|| twin_internal.html_table('Legal holds', report -> 'legal_holds',
 			'{case_ref|case|name,policy_name|policy|text,from_time|from|time,to_time|to|time,placed_by|placed by|text,placed_at|placed|time,released_at|released|time}', 'No legal hold was in force within this time.')
-		|| twin_internal.html_table('What does not go on', report #> '{retention,failures}', '{partition_name|partition|name,state|state|text,failure|why|text,failed_at|since|time}',
-			'Nothing waits for somebody.');
+		|| twin_internal.html_table('What failed to go', report #> '{retention,failures}', '{partition_name|partition|name,state|state|text,failure|why|text,failed_at|since|time}',
+			'No partition or batch failed to go.');
 	checks := twin_internal.html_table('Points, now', twin_internal.html_members(report #> '{security_check,by_status}'), '{name|status|status,events|points|number}', '')
 		|| twin_internal.html_table('What is not as it should be', report #> '{security_check,findings}',
 			'{check_id|check|name,title|title|text,severity|severity|status,status|status|status,objects|objects|number}', 'Everything is as it should be.');

@@ -22,7 +22,7 @@ h3 { font-size: 1rem; margin: 1.4rem 0 0.5rem; }
 p { margin: 0 0 0.8rem; }
 a { color: var(--accent); }
 code, pre { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: 0.8rem; overflow-wrap: anywhere; }
-pre { background: var(--sunken); padding: 0.75rem; border-radius: 6px; white-space: pre-wrap; margin: 0.5rem 0 0; }
+pre { background: var(--sunken); padding: 0.75rem; border-radius: 6px; white-space: pre-wrap; margin: 0.5rem 0 0.9rem; }
 .kicker { text-transform: uppercase; letter-spacing: 0.08em; font-size: 0.75rem; color: var(--muted); margin: 0 0 0.35rem; }
 .period { font-size: 1.1rem; color: var(--muted); margin: 0.3rem 0 1.4rem; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 0.9rem 1.5rem; margin: 0; }

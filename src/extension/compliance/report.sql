@@ -90,7 +90,7 @@ BEGIN ATOMIC
 			'of_nobody_known', (SELECT coalesce(sum(u.failed_logins), 0) FROM users u WHERE u.is_other)),
 		'timeline', jsonb_build_object('step', (SELECT s.name FROM step s),
 			'steps', (SELECT coalesce(jsonb_agg(jsonb_build_object('at', t.at, 'events', t.events, 'logins', coalesce(t.logins, 0), 'failed_logins', coalesce(t.failed_logins, 0),
-				'denied', coalesce(t.denied, 0), 'data_access', coalesce(t.data_access, 0)) ORDER BY t.at), '[]') FROM (SELECT x.* FROM steps x ORDER BY x.at LIMIT 400) t)));
+				'denied', coalesce(t.denied, 0), 'data_access', coalesce(t.data_access, 0)) ORDER BY t.at), '[]') FROM (SELECT x.* FROM steps x ORDER BY x.at DESC LIMIT 400) t)));
 END;
 COMMENT ON FUNCTION twin_internal.report_events(timestamptz, timestamptz, timestamptz, timestamptz) IS 'the members of the compliance report that count events';
 

@@ -35,7 +35,7 @@ static const char *const of_all_tenants[] = {
 	"access_profiles",   "alert_channels",      "alert_deliveries", "alert_rules", "alerts",        "audit_log",
 	"blocked_addresses", "enhanced_monitoring", "incidents",        "legal_holds", "never_blocked", "playbooks",
 	"retention_plan",    "retention_policies",  "retention_runs",   "revocations", "stat_audit",    "stat_events",
-	"stat_metrics",      "stat_topics",         "subject_keys"};
+	"stat_metrics",      "stat_topics",         "subject_columns",  "subject_keys"};
 
 /* What parts above named; of strings that stay. */
 static List *let_tenants = NIL;

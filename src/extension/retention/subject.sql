@@ -90,9 +90,10 @@ COMMENT ON VIEW twin.subject_keys IS 'keys that seal data of one person alone, a
 
 /* ---- the functions in C: subject_owner.c, subject_certificate.c ---- */
 
-CREATE FUNCTION twin_internal.ask_as_owner(rel regclass, query text, subject text, from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL) RETURNS jsonb
+CREATE FUNCTION twin_internal.ask_as_owner(rel regclass, query text, subject text, from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL,
+		other text DEFAULT NULL) RETURNS jsonb
 	LANGUAGE c VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT AS 'MODULE_PATHNAME', 'tsec_ask_as_owner';
-COMMENT ON FUNCTION twin_internal.ask_as_owner(regclass, text, text, timestamptz, timestamptz) IS 'runs a query of one value as the owner of a table, in a restricted operation and past its row security';
+COMMENT ON FUNCTION twin_internal.ask_as_owner(regclass, text, text, timestamptz, timestamptz, text) IS 'runs a query of one value as the owner of a table, in a restricted operation and past its row security';
 
 CREATE FUNCTION twin_internal.caller_owns(rel regclass) RETURNS boolean
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_caller_owns';
@@ -120,7 +121,7 @@ COMMENT ON FUNCTION twin_internal.write_certificate(jsonb) IS 'writes a certific
 --@include subject_export.sql
 
 REVOKE ALL ON FUNCTION twin_internal.keep_subject_lists(), twin_internal.number_subject_columns(),
-	twin_internal.ask_as_owner(regclass, text, text, timestamptz, timestamptz), twin_internal.caller_owns(regclass),
+	twin_internal.ask_as_owner(regclass, text, text, timestamptz, timestamptz, text), twin_internal.caller_owns(regclass),
 	twin_internal.open_for_caller(text, oid, integer), twin_internal.wrap_subject_secret(), twin_internal.subject_mark(uuid, text),
 	twin_internal.write_certificate(jsonb) FROM PUBLIC;
 GRANT SELECT ON twin.subject_columns, twin.subject_keys TO twin_admin, twin_auditor;

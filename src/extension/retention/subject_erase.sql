@@ -6,6 +6,10 @@
  * for. What was done is counted again afterwards, because triggers and rules of a table may do another thing.
  */
 
+CREATE FUNCTION twin_internal.forget_statistics(rel regclass, columns name[]) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_forget_statistics';
+COMMENT ON FUNCTION twin_internal.forget_statistics(regclass, name[]) IS 'removes what ANALYZE took down of columns of a table, of its expressions, and of several columns together, which quotes values';
+
 /* The registered columns of one table, each overwritten in the rows of the subject that its subject column names; rows by column. */
 CREATE FUNCTION twin_internal.erase_rows(rel regclass, subject text) RETURNS jsonb
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
@@ -55,6 +59,7 @@ BEGIN
 				AND twin_internal.ask_as_owner(rel, format('SELECT pg_catalog.to_jsonb(EXISTS (SELECT FROM %s WHERE %s))', rel, nullable), subject)::boolean THEN
 			RAISE EXCEPTION 'rows of "%" were not overwritten', rel USING ERRCODE = '55000', DETAIL = 'A trigger or a rule of the table did another thing; nothing was erased.';
 		END IF;
+		PERFORM twin_internal.forget_statistics(rel, (SELECT array_agg(DISTINCT s.column_name) FROM twin.subject_columns s WHERE s.relation = rel));
 	END IF;
 	RETURN (SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') FROM jsonb_each(counted -> 'columns') e WHERE e.value <> '0');
 END
@@ -114,6 +119,17 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.destroy_subject_keys(text) IS 'destroys the keys that seal data of a subject alone, and forgets whose they were';
 
+CREATE FUNCTION twin_internal.subject_copies() RETURNS TABLE (view regclass)
+	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 10 SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH RECURSIVE tree (relation) AS (SELECT s.relation::oid FROM twin.subject_columns s UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON t.relation = i.inhparent),
+		reading (relation) AS (SELECT t.relation FROM tree t
+			UNION SELECT r.ev_class FROM reading g JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = g.relation AND d.classid = 'pg_rewrite'::regclass
+				JOIN pg_rewrite r ON r.oid = d.objid)
+	SELECT g.relation::regclass FROM reading g JOIN pg_class c ON c.oid = g.relation WHERE c.relkind = 'm' ORDER BY g.relation;
+END;
+COMMENT ON FUNCTION twin_internal.subject_copies() IS 'materialized views that read registered tables, through views and each other, too';
+
 /* What is not erased, why, and until when. */
 CREATE FUNCTION twin_internal.subject_kept(subject text, names text[]) RETURNS jsonb
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
@@ -136,7 +152,11 @@ BEGIN ATOMIC
 		SELECT 6, 'archives, which may name the subject', count(*), 'sealed evidence of what was dropped (GDPR Art. 17(3)(b) and (e))', NULL
 			FROM twin_internal.retention_items r WHERE r.archive_file IS NOT NULL
 		UNION ALL
-		SELECT 7, 'versions of rows that VACUUM has not removed yet, WAL, replicas that lag, and backups', NULL, 'until they are removed, written over or expire', NULL) k
+		SELECT 7, 'counts of events by the subject in compliance reports, by hour and by day', NULL, 'figures of who did what (GDPR Art. 17(3)(b))', NULL
+		UNION ALL
+		SELECT 8, 'materialized view ' || v.view || ', which reads registered tables', NULL, 'until it is refreshed', NULL FROM twin_internal.subject_copies() v
+		UNION ALL
+		SELECT 9, 'versions of rows that VACUUM has not removed yet, WAL, replicas that lag, and backups', NULL, 'until they are removed, written over or expire', NULL) k
 	WHERE k.count IS DISTINCT FROM 0;
 END;
 COMMENT ON FUNCTION twin_internal.subject_kept(text, text[]) IS 'what stays of a person whose data is erased, why, and until when where that is known';
@@ -168,7 +188,7 @@ BEGIN
 	FOR rel IN SELECT DISTINCT s.relation FROM twin.subject_columns s ORDER BY s.relation LOOP
 		EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel);
 	END LOOP;
-	PERFORM twin_internal.require_no_hold(erase_subject.subject), twin_internal.need_subject_secret();
+	PERFORM twin_internal.require_no_hold(erase_subject.subject), twin_internal.require_no_part_apart(erase_subject.subject), twin_internal.need_subject_secret();
 	digest := encode(twin_internal.subject_mark(certificate, erase_subject.subject), 'hex');
 	names := twin_internal.subject_names(erase_subject.subject);
 	kept := twin_internal.subject_kept(erase_subject.subject, names);
@@ -194,6 +214,6 @@ $$;
 COMMENT ON FUNCTION twin.erase_subject(text, text) IS
 	'erases one person, all or nothing: overwrites the registered columns of his rows, destroys his keys, makes his account nobody''s; refused under a legal hold; leaves a sealed certificate that names him by a digest. Returns what was erased, and what stays and why';
 
-REVOKE ALL ON FUNCTION twin_internal.erase_rows(regclass, text), twin_internal.erase_account(text), twin_internal.destroy_subject_keys(text),
+REVOKE ALL ON FUNCTION twin_internal.forget_statistics(regclass, name[]), twin_internal.subject_copies(), twin_internal.erase_rows(regclass, text), twin_internal.erase_account(text), twin_internal.destroy_subject_keys(text),
 	twin_internal.subject_kept(text, text[]), twin.erase_subject(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.erase_subject(text, text) TO twin_admin;

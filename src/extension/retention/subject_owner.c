@@ -76,9 +76,9 @@ owner_of(Oid relation, char **schema)
  * triggers, which find what stands beside their table.
  */
 static Datum
-ask(Oid relation, const char *query, Datum values[3], const char nulls[3], bool *null)
+ask(Oid relation, const char *query, Datum values[4], const char nulls[4], bool *null)
 {
-	static Oid types[3] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	static Oid types[4] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
 	char *schema;
 	Oid owner = owner_of(relation, &schema);
 	FormerUser former = become(owner, SECURITY_NOFORCE_RLS, psprintf("%s, pg_temp", quote_identifier(schema)));
@@ -86,7 +86,8 @@ ask(Oid relation, const char *query, Datum values[3], const char nulls[3], bool 
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: SPI_connect failed");
-	if (SPI_execute_with_args(query, 3, types, values, nulls, false, 0) != SPI_OK_SELECT || SPI_processed != 1)
+	if (SPI_execute_with_args(query, lengthof(types), types, values, nulls, false, 0) != SPI_OK_SELECT ||
+		SPI_processed != 1)
 		elog(ERROR, "twin_security: a table's owner was asked in vain");
 	answer = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, null);
 	if (!*null)
@@ -96,17 +97,22 @@ ask(Oid relation, const char *query, Datum values[3], const char nulls[3], bool 
 	return answer;
 }
 
-/* ask_as_owner(rel regclass, query text, subject text, from_time timestamptz, to_time timestamptz) -> jsonb */
+/* ask_as_owner(rel regclass, query text, subject text, from_time timestamptz, to_time timestamptz, other text) -> jsonb */
 Datum
 tsec_ask_as_owner(PG_FUNCTION_ARGS)
 {
-	Datum values[3] = {PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), PG_GETARG_DATUM(4)};
-	char nulls[3] = {PG_ARGISNULL(2) ? 'n' : ' ', PG_ARGISNULL(3) ? 'n' : ' ', PG_ARGISNULL(4) ? 'n' : ' '};
+	Datum values[4];
+	char nulls[4];
 	bool null;
 	Datum answer;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
+	for (int i = 0; i < (int) lengthof(values); i++)
+	{
+		values[i] = PG_GETARG_DATUM(i + 2);
+		nulls[i] = PG_ARGISNULL(i + 2) ? 'n' : ' ';
+	}
 	answer = ask(PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)), values, nulls, &null);
 	if (null)
 		PG_RETURN_NULL();

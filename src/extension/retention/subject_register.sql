@@ -63,7 +63,8 @@ BEGIN
 		WHERE a.attrelid = rel AND a.attname = subject_overwrite.column_name AND a.attnum > 0 AND NOT a.attisdropped;
 	IF NOT col.refuses_null THEN
 		becomes := 'NULL';
-		is_left := format('%I IS NOT NULL', column_name);
+		/* a row is not null in the sense of IS NOT NULL only where none of its fields is */
+		is_left := format('%I IS DISTINCT FROM NULL', column_name);
 		RETURN;
 	END IF;
 	formatted := format_type(col.atttypid, col.atttypmod);
