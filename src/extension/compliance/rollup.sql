@@ -126,7 +126,7 @@ BEGIN
 	IF ids IS NULL THEN
 		RETURN 0;
 	END IF;
-	/* ids that lie together are looked up in one go */
+	/* ids that lie together are looked up in one go (OFFSET 0), for each look-up searches every month */
 	WITH ranges AS (
 		SELECT min(g.id) AS first_id, max(g.id) AS last_id
 		FROM (SELECT i.id, count(*) FILTER (WHERE i.is_apart) OVER (ORDER BY i.id) AS range
@@ -135,8 +135,8 @@ BEGIN
 	), facts AS MATERIALIZED (	/* of a flood few are different */
 		SELECT date_trunc('hour', f.event_time, 'UTC') AS since, f.event_type, f.outcome, f.class, f.severity, f.username, f.is_role, f.table_name, f.key_name, f.address,
 			f.application_made, sum(f.events) AS events, sum(f.amount) AS amount
-		FROM ranges r CROSS JOIN LATERAL (SELECT e.* FROM twin_internal.event_facts e WHERE e.event_id BETWEEN r.first_id AND r.last_id) f
-			JOIN unnest(ids) s (id) ON s.id = f.event_id
+		FROM ranges r CROSS JOIN LATERAL (SELECT e.* FROM twin_internal.event_facts e WHERE e.event_id BETWEEN r.first_id AND r.last_id OFFSET 0) f
+		WHERE (f.event_id IN (SELECT s.id FROM unnest(ids) s (id))) IS TRUE	/* always by a hash table */
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 	), counted AS MATERIALIZED (
 		SELECT d.span, CASE WHEN d.span = 'month' AND f.since < '4712-01-01 00:00:00+00 BC' THEN '-infinity' ELSE date_trunc(d.span, f.since, 'UTC') END AS since, c.sort, c.event_type, c.outcome, c.class, c.severity, c.username, c.is_role, c.object, c.is_other,
@@ -145,10 +145,13 @@ BEGIN
 		FROM facts f CROSS JOIN LATERAL twin_internal.fact_counts(f.event_type, f.outcome, f.class, f.severity, f.username, f.is_role, f.table_name, f.key_name, f.address) c
 			CROSS JOIN (VALUES ('hour'), ('day'), ('month')) d (span)
 		GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+	), known AS MATERIALIZED (	/* each is looked up; a join might read them all */
+		SELECT n.*, n.has_room OR (SELECT o.events FROM twin_internal.event_counts o
+				WHERE (o.span, o.sort, o.since, o.event_type, o.outcome, o.class, o.severity, o.username, o.is_role, o.object, o.is_other)
+					= (n.span, n.sort, n.since, n.event_type, n.outcome, n.class, n.severity, n.username, n.is_role, n.object, n.is_other)) IS NOT NULL AS is_placed
+		FROM counted n
 	), placed AS MATERIALIZED (
-		SELECT n.*, n.has_room OR o.events IS NOT NULL AS is_placed,
-			row_number() OVER (PARTITION BY n.span, n.since, n.sort, n.has_room OR o.events IS NOT NULL ORDER BY n.events DESC, n.username, n.object) AS number
-		FROM counted n LEFT JOIN twin_internal.event_counts o USING (span, sort, since, event_type, outcome, class, severity, username, is_role, object, is_other)
+		SELECT k.*, row_number() OVER (PARTITION BY k.span, k.since, k.sort, k.is_placed ORDER BY k.events DESC, k.username, k.object) AS number FROM known k
 	), taken AS (
 		SELECT h.span, h.since, h.sort, (SELECT count(*) FROM twin_internal.event_counts o WHERE (o.span, o.sort, o.since) = (h.span, h.sort, h.since)) AS names
 		FROM (SELECT DISTINCT p.span, p.since, p.sort FROM placed p WHERE NOT p.is_placed) h
