@@ -95,10 +95,12 @@ record(0.1);
 is_exact('right after events were recorded');
 ok(counted(), 'all is counted before long');
 is_exact('... and once it is');
-cmp_ok(sql($node, q{SELECT sum(events) FROM twin_internal.event_counts WHERE NOT is_day AND sort = 'type'}), '>', 3000, '... from what was counted');
-is(sql($node, q{SELECT count(*) FROM (SELECT date_trunc('day', since, 'UTC') AS since, sort, event_type, outcome, class, severity, username, is_role, object, is_other, events, amount, is_day FROM twin_internal.event_counts) c
+cmp_ok(sql($node, q{SELECT sum(events) FROM twin_internal.event_counts WHERE span = 'hour' AND sort = 'type'}), '>', 3000, '... from what was counted');
+is(sql($node, qq{SELECT count(*) FROM (SELECT date_trunc('$_', since, 'UTC') AS since, sort, event_type, outcome, class, severity, username, is_role, object, is_other, events, amount, span = 'hour' AS is_part
+		FROM twin_internal.event_counts WHERE span IN ('hour', '$_')) c
 	GROUP BY since, sort, event_type, outcome, class, severity, username, is_role, object, is_other
-	HAVING (sum(events) FILTER (WHERE is_day), sum(amount) FILTER (WHERE is_day)) IS DISTINCT FROM (sum(events) FILTER (WHERE NOT is_day), sum(amount) FILTER (WHERE NOT is_day))}), '', 'days are the sums of their hours');
+	HAVING (sum(events) FILTER (WHERE is_part), sum(amount) FILTER (WHERE is_part)) IS DISTINCT FROM (sum(events) FILTER (WHERE NOT is_part), sum(amount) FILTER (WHERE NOT is_part))}), '', "${_}s are the sums of their hours")
+	foreach qw(day month);
 record(0.2);
 is_exact('half of it counted');
 
@@ -150,7 +152,7 @@ is_exact('... exactly', db => 'restored');
 
 edit_log($node, q{DELETE FROM twin_internal.event_counts; UPDATE twin_internal.event_counts_position SET next_leaf = 0;
 	DO $$ BEGIN WHILE twin_internal.count_events(97, 3) > 0 LOOP END LOOP; END $$}, db => 'restored');
-is(sql($node, q{SELECT count(*) FROM (SELECT FROM twin_internal.event_counts WHERE sort IN ('user', 'address') AND NOT is_other GROUP BY is_day, since, sort HAVING count(*) > 3) c}, db => 'restored'), '0',
+is(sql($node, q{SELECT count(*) FROM (SELECT FROM twin_internal.event_counts WHERE sort IN ('user', 'address') AND NOT is_other GROUP BY span, since, sort HAVING count(*) > 3) c}, db => 'restored'), '0',
 	'of names in an hour a few have rows of their own');
 is(sql($node, q{SELECT string_agg(r, ' ') FROM (SELECT (r ->> 'total_audit_events')::bigint = (SELECT count(*) FROM twin.audit_log), r #>> '{authentication_events,login_failure}' =
 		(SELECT count(*)::text FROM twin.audit_log WHERE event_type = 'login_failure'),

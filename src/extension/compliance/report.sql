@@ -21,7 +21,7 @@ CREATE FUNCTION twin_internal.report_events(from_time timestamptz, to_time times
 BEGIN ATOMIC
 	WITH step AS (SELECT twin_internal.report_step(from_time, to_time) AS name
 	), counted AS MATERIALIZED (
-		SELECT c.* FROM step s, twin_internal.report_counts(from_time, to_time, whole_from, whole_to, s.name <> 'hour') c
+		SELECT c.* FROM step s, twin_internal.report_counts(from_time, to_time, whole_from, whole_to, s.name) c
 	), types AS MATERIALIZED (
 		SELECT c.event_type, c.is_other, sum(c.events) AS events, row_number() OVER (ORDER BY c.is_other, sum(c.events) DESC, c.event_type) AS place
 			FROM counted c WHERE c.sort = 'type' GROUP BY 1, 2
@@ -48,7 +48,7 @@ BEGIN ATOMIC
 		SELECT c.object, c.is_other, sum(c.events) AS events, row_number() OVER (ORDER BY c.is_other, sum(c.events) DESC, c.object) AS place
 			FROM counted c WHERE c.sort = 'address' GROUP BY 1, 2
 	), steps AS (
-		SELECT date_trunc(s.name, c.since, 'UTC') AS at, sum(c.events) AS events, sum(c.events) FILTER (WHERE c.event_type = 'login_success') AS logins,
+		SELECT date_trunc(s.name, greatest(c.since, '4712-01-01 00:00:00+00 BC'), 'UTC') AS at, sum(c.events) AS events, sum(c.events) FILTER (WHERE c.event_type = 'login_success') AS logins,
 				sum(c.events) FILTER (WHERE c.event_type = 'login_failure') AS failed_logins, sum(c.events) FILTER (WHERE c.event_type = 'permission_denied') AS denied,
 				sum(c.events) FILTER (WHERE c.event_type IN ('create', 'read', 'update', 'delete', 'truncate', 'decrypt')) AS data_access
 			FROM step s, counted c WHERE c.sort = 'type' GROUP BY 1

@@ -41,7 +41,7 @@ COMMENT ON FUNCTION twin_internal.uncounted_events() IS 'rows of the audit log t
 CREATE FUNCTION twin_internal.hour_is_whole(hour timestamptz) RETURNS boolean
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-	SELECT coalesce((SELECT sum(c.events) FROM twin_internal.event_counts c WHERE NOT c.is_day AND c.since = hour AND c.sort = 'type'), 0)
+	SELECT coalesce((SELECT sum(c.events) FROM twin_internal.event_counts c WHERE c.span = 'hour' AND c.sort = 'type' AND c.since = hour), 0)
 		<= coalesce((SELECT sum(f.events) FROM twin_internal.event_facts f WHERE f.event_time >= hour AND f.event_time < hour + interval '1 hour'
 			AND f.event_id NOT IN (SELECT (u.fact).event_id FROM twin_internal.uncounted_events() u)), 0);
 END;
@@ -57,7 +57,7 @@ BEGIN
 	to_time := coalesce(to_time, statement_timestamp());
 	from_time := coalesce(from_time,
 		(SELECT least(min(c.since), (SELECT min((u.fact).event_time) FROM twin_internal.uncounted_events() u))
-			FROM twin_internal.event_counts c WHERE NOT c.is_day),
+			FROM twin_internal.event_counts c WHERE c.span = 'hour' AND c.sort = 'type'),
 		to_time - interval '1 day');
 	IF NOT isfinite(from_time) OR NOT isfinite(to_time) THEN
 		RAISE EXCEPTION 'a report is of a finite time' USING ERRCODE = '22023', HINT = 'NULL as from_time begins with the first event, NULL as to_time ends now.';
@@ -85,38 +85,71 @@ $$;
 COMMENT ON FUNCTION twin_internal.report_period(timestamptz, timestamptz) IS
 	'the time that a report is of: part of an hour that retention dropped becomes the whole hour; and which whole hours are within';
 
-/* What was counted in whole hours, by days where it may be, and the rest of the time from the log. */
-CREATE FUNCTION twin_internal.report_counts(from_time timestamptz, to_time timestamptz, whole_from timestamptz, whole_to timestamptz, by_day boolean)
-	RETURNS TABLE (since timestamptz, sort text, event_type text, outcome text, class text, severity text, username text, is_role boolean, object text, is_other boolean,
-		events numeric, amount numeric)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE STRICT ROWS 10000 SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-#variable_conflict use_column
+/*
+ * Which counts add up to whole hours: months, the days at either end of them, and the hours at either end of those; or days, or hours alone.
+ * (An hour more never is another day in UTC than it seems; the session's time zone has no say.)
+ */
+CREATE FUNCTION twin_internal.report_spans(whole_from timestamptz, whole_to timestamptz, coarsest text) RETURNS TABLE (span text, from_time timestamptz, to_time timestamptz)
+	LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT ROWS 5 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	day_from timestamptz := date_trunc('day', whole_from, 'UTC');
-	day_to timestamptz := date_trunc('day', whole_to, 'UTC');
+	day_from timestamptz := whole_to;
+	day_to timestamptz := whole_to;
+	month_from timestamptz;
+	month_to timestamptz;
 BEGIN
-	day_from := CASE WHEN whole_from > day_from THEN day_from + interval '24 hours' ELSE day_from END;
-	IF NOT by_day OR day_from >= day_to THEN
-		day_from := whole_to;
-		day_to := whole_to;
+	IF coarsest <> 'hour' AND whole_to - whole_from >= interval '24 hours' THEN
+		day_from := date_trunc('day', whole_from + interval '23 hours', 'UTC');
+		day_to := date_trunc('day', whole_to, 'UTC');
 	END IF;
-	RETURN QUERY
-		SELECT c.since, c.sort, c.event_type, c.outcome, c.class, c.severity, c.username, c.is_role, c.object, c.is_other, c.events::numeric, c.amount::numeric
-			FROM (SELECT d.* FROM twin_internal.event_counts d WHERE d.is_day AND d.since >= day_from AND d.since < day_to
-				UNION ALL SELECT h.* FROM twin_internal.event_counts h WHERE NOT h.is_day AND h.since >= whole_from AND h.since < day_from
-				UNION ALL SELECT h.* FROM twin_internal.event_counts h WHERE NOT h.is_day AND h.since >= day_to AND h.since < whole_to) c
-		UNION ALL
-		SELECT date_trunc('hour', (r.fact).event_time, 'UTC'), c.sort, c.event_type, c.outcome, c.class, c.severity, c.username, c.is_role, c.object, c.is_other,
-				sum((r.fact).events), sum((r.fact).amount)
-			FROM (SELECT f FROM twin_internal.event_facts f WHERE f.event_time >= report_counts.from_time AND f.event_time < least(whole_from, report_counts.to_time)
-				UNION ALL SELECT f FROM twin_internal.event_facts f WHERE f.event_time >= whole_to AND f.event_time < report_counts.to_time
-				UNION ALL SELECT u.fact FROM twin_internal.uncounted_events() u WHERE (u.fact).event_time >= whole_from AND (u.fact).event_time < whole_to) r (fact)
-				CROSS JOIN LATERAL twin_internal.fact_counts(r.fact) c
-			GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+	month_from := day_to;
+	month_to := day_to;
+	IF coarsest = 'month' AND day_to - day_from >= interval '62 days' THEN
+		month_from := date_trunc('month', greatest(day_from, '4712-01-01 00:00:00+00 BC'), 'UTC');
+		IF month_from < day_from THEN
+			month_from := date_trunc('month', month_from + interval '744 hours', 'UTC');
+		END IF;
+		month_to := date_trunc('month', day_to, 'UTC');
+	END IF;
+	RETURN QUERY SELECT s.* FROM (VALUES ('hour', whole_from, day_from), ('day', day_from, month_from), ('month', month_from, month_to), ('day', month_to, day_to),
+			('hour', day_to, whole_to)) s (span, from_time, to_time)
+		WHERE s.from_time < s.to_time;
 END
 $$;
-COMMENT ON FUNCTION twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, boolean) IS
+COMMENT ON FUNCTION twin_internal.report_spans(timestamptz, timestamptz, text) IS 'which hours, days and months a time of whole hours consists of';
+
+/*
+ * What was counted in whole hours, and the rest of the time from the log. Types have a row for each month, day or hour, as steps ask for;
+ * all else is one sum of the whole time.
+ */
+CREATE FUNCTION twin_internal.report_counts(from_time timestamptz, to_time timestamptz, whole_from timestamptz, whole_to timestamptz, step text)
+	RETURNS TABLE (since timestamptz, sort text, event_type text, outcome text, class text, severity text, username text, is_role boolean, object text, is_other boolean,
+		events numeric, amount numeric)
+	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT ROWS 10000 SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+	WITH spans AS MATERIALIZED (
+		SELECT g.sort, s.span, s.from_time, s.to_time
+		FROM (VALUES ('type', CASE WHEN step = 'hour' THEN 'hour' WHEN step IN ('day', 'week') THEN 'day' ELSE 'month' END),
+				('user', 'month'), ('table', 'month'), ('key', 'month'), ('address', 'month')) g (sort, coarsest),
+			LATERAL twin_internal.report_spans(whole_from, whole_to, g.coarsest) s
+	), facts AS (
+		SELECT f.* FROM twin_internal.event_facts f WHERE f.event_time >= report_counts.from_time AND f.event_time < least(whole_from, report_counts.to_time)
+		UNION ALL SELECT f.* FROM twin_internal.event_facts f WHERE f.event_time >= whole_to AND f.event_time < report_counts.to_time
+		UNION ALL SELECT (u.fact).* FROM twin_internal.uncounted_events() u WHERE (u.fact).event_time >= whole_from AND (u.fact).event_time < whole_to
+	)
+	SELECT c.since, c.sort, c.event_type, c.outcome, c.class, c.severity, c.username, c.is_role, c.object, c.is_other, sum(c.events), sum(c.amount)
+	FROM (SELECT CASE WHEN n.sort = 'type' THEN n.since END AS since, n.sort, n.event_type, n.outcome, n.class, n.severity, n.username, n.is_role, n.object, n.is_other,
+				n.events, n.amount
+			FROM spans s CROSS JOIN LATERAL (SELECT o.* FROM twin_internal.event_counts o
+				WHERE o.span = s.span AND o.sort = s.sort AND o.since >= s.from_time AND o.since < s.to_time OFFSET 0) n
+		UNION ALL
+		SELECT CASE WHEN n.sort = 'type' THEN date_trunc('hour', f.event_time, 'UTC') END, n.sort, n.event_type, n.outcome, n.class, n.severity, n.username, n.is_role,
+				n.object, n.is_other, f.events, f.amount
+			FROM facts f CROSS JOIN LATERAL twin_internal.fact_counts(f.event_type, f.outcome, f.class, f.severity, f.username, f.is_role, f.table_name, f.key_name, f.address) n) c
+	GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10;
+END;
+COMMENT ON FUNCTION twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, text) IS
 	'how many events there were within a time, in rows as those of twin_internal.event_counts';
 
 REVOKE ALL ON FUNCTION twin_internal.event_origin(), twin_internal.uncounted_events(), twin_internal.hour_is_whole(timestamptz), twin_internal.report_period(timestamptz, timestamptz),
-	twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, boolean) FROM PUBLIC;
+	twin_internal.report_spans(timestamptz, timestamptz, text),
+	twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, text) FROM PUBLIC;

@@ -14,9 +14,13 @@
 /* Rows of a batch, as time allows. */
 #define ROWS_MIN 64
 #define ROWS_FIRST 256
-#define ROWS_MAX 4096
-#define QUICK_MS 10
-#define SLOW_MS 40
+#define ROWS_MAX 8192
+#define QUICK_MS 20
+#define SLOW_MS 60
+
+/* While so many events wait to be written, one batch is counted a second: a report adds what is not counted. */
+#define WAITING_EVENTS 4096
+#define WAITING_MS 1000
 
 PG_FUNCTION_INFO_V1(tsec_event_origin);
 
@@ -44,15 +48,27 @@ count_batch(void)
 	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null));
 }
 
+/* Whether events wait for this process. */
+static bool
+events_wait(void)
+{
+	EventCounts counts = event_counts();
+
+	return counts.emitted > counts.written + counts.dropped + WAITING_EVENTS;
+}
+
 /* The follower. */
 static TimestampTz
 follow(void)
 {
+	static TimestampTz again_at = 0;
 	instr_time begin;
 	instr_time now;
 	int asked = batch_rows;
 	int rows;
 
+	if (again_at > GetCurrentTimestamp())
+		return again_at;
 	INSTR_TIME_SET_CURRENT(begin);
 	event_begin_work("counting security events");
 	SPI_connect();
@@ -65,7 +81,12 @@ follow(void)
 		batch_rows = Max(batch_rows / 2, ROWS_MIN);
 	else if (INSTR_TIME_GET_MILLISEC(now) < QUICK_MS && rows == asked)
 		batch_rows = Min(batch_rows * 2, ROWS_MAX);
-	return rows == asked ? 0 : DT_NOEND;
+	if (rows < asked)
+		return DT_NOEND;
+	if (!events_wait())
+		return 0;
+	again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAITING_MS);
+	return again_at;
 }
 
 /* event_origin() -> integer */
