@@ -247,6 +247,7 @@ take_existing(Writing *writing)
 		return false;
 	}
 	wanted->rows = input->manifest.rows;
+	wanted->leaves = input->manifest.leaves;
 	memcpy(wanted->sha256, input->manifest.sha256, DIGEST_SIZE);
 	if (wanted->kind == ARCHIVE_LEAVES)
 		writing->leaf_set = bytes_of(input->judge.tally.runs, input->judge.tally.runs_length);

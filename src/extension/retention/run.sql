@@ -268,7 +268,7 @@ BEGIN
 			WHERE i.item_id = wanted;
 		RETURN NULL;
 	END IF;
-	item.rows := coalesce(item.rows, twin_internal.count_retention_rows(item, policy));
+	item.rows := coalesce(nullif(item.rows, 0), twin_internal.count_retention_rows(item, policy));	/* none is believed only of what is locked */
 	IF is_log AND item.rows > 0 THEN	/* an empty one had no leaves */
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
