@@ -150,7 +150,8 @@ judge_file(ArchiveCheck *check, ArchiveReader *reader)
 			write_event(check, judge.tally.edge.size - 1, &record);
 		(void) archive_judge_end(&judge);
 	}
-	check->report->rows = judge.is_skimmed ? check->manifest.rows : judge.tally.rows;
+	check->report->rows =
+		judge.is_skimmed ? archive_manifest_rows(&check->manifest) : archive_tally_rows(&judge.tally);
 	check->report->first_leaf = check->manifest.first_leaf;
 	check->report->leaves = check->manifest.leaves;
 	verdict = reader_failed(check->file) ? VERDICT_UNREADABLE : VERDICT_TAMPERED;

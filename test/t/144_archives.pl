@@ -75,7 +75,7 @@ sub archive
 }
 my ($file, $rows, $has_set) = archive();
 is($file, "twin_internal.$part.20160101T000000Z-20160201T000000Z.tsarc", 'the name of an archive');
-is($rows, '901', 'all rows');
+is($rows, '950', 'all events');
 is($has_set, 'true', 'and which leaves they are');
 (my $manifest = $file) =~ s/\.tsarc$/.manifest.json/;
 is(files(), "$manifest $file", 'a file and its manifest, and nothing else');
