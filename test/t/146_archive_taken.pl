@@ -27,8 +27,8 @@ sub fill
 	my ($part, $first, $events) = @_;
 	sql($node, q{SELECT twin.record_event('pattern')});
 	$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM twin_internal.event_rows WHERE event_type = 'pattern'}) or die 'not written';
-	edit_log($node, qq{INSERT INTO twin_internal.events (event_id, event_time, recorded_at, writer_xid, $columns)
-		SELECT nextval('twin_internal.event_id_seq'), '$first', '$first', pg_current_xact_id(), $columns
+	edit_log($node, qq{INSERT INTO twin_internal.events (event_id, event_time, recorded_at, writer_xid, xid, $columns)
+		SELECT nextval('twin_internal.event_id_seq'), '$first', '$first', pg_current_xact_id(), pg_current_xact_id(), $columns
 		FROM (SELECT * FROM twin_internal.event_rows WHERE event_type = 'pattern' LIMIT 1) e, generate_series(1, $events)});
 	return $node->poll_query_until('postgres', "SELECT count(*) = $events AND (SELECT max(c.size) FROM twin_internal.checkpoints c) > max(s.first_leaf + s.leaves - 1)
 		FROM twin_internal.sealed s JOIN twin_internal.$part e ON e.event_id = s.record_id");
