@@ -247,6 +247,10 @@ is($again, 'public.empty.20160101T000000Z-20160201T000000Z.2.tsarc', 'rows that 
 ok(!-e "$base/.left.tsarc.new", 'what was left is removed');
 unlike(files(), qr/\.new/, 'nothing is left');
 
+# ---- an archive that is there is as good as one that is written ----
+
+is(join(' ', archive()), "$file $rows true", 'taken with what is in it');
+
 # ---- a row that was changed is not archived ----
 
 my ($id) = sql($node, "SELECT event_id FROM $whole WHERE event_type = 'event_77'");

@@ -32,31 +32,21 @@ ledger_is_partition(Oid relation)
 	return get_rel_relispartition(relation) && list_member_oid(get_partition_ancestors(relation), events);
 }
 
-/* Counts rows and leaves, and says where they lie. */
+/* Counts the rows, which must all be sealed, and says where their leaves lie. */
 static void
-count_leaves(const char *partition, LedgerArchived *archived)
+survey(const char *partition, Portal sealed, LedgerArchived *archived)
 {
-	SPIPlanPtr plan =
-		SPI_prepare(psprintf("SELECT count(*), count(s.record_id), coalesce(sum(s.leaves), 0)::bigint, "
-							 "min(s.first_leaf), max(s.first_leaf + s.leaves - 1) "
-							 "FROM ONLY %s e LEFT JOIN twin_internal.sealed s ON s.record_id = e.event_id",
-							 partition),
-					0, NULL);
-	int64 waiting;
-	bool null;
+	int64 first_leaf;
+	int64 last_leaf;
+	uint64 waiting;
 
-	if (plan == NULL || SPI_execute_plan(plan, NULL, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "twin_security: a statement of the ledger did something else");
-	archived->rows = (uint64) DatumGetInt64(plan_value(0, 1, NULL));
-	waiting = (int64) archived->rows - DatumGetInt64(plan_value(0, 2, NULL));
-	archived->leaves = (uint64) DatumGetInt64(plan_value(0, 3, NULL));
-	archived->first_leaf = (uint64) DatumGetInt64(plan_value(0, 4, &null));
-	archived->last_leaf = (uint64) DatumGetInt64(plan_value(0, 5, &null));
-	SPI_freetuptable(SPI_tuptable);
+	archived->rows = partition_survey(sealed, &first_leaf, &last_leaf, &waiting);
+	archived->first_leaf = (uint64) first_leaf;
+	archived->last_leaf = (uint64) last_leaf;
 	if (waiting > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s cannot be archived yet", partition),
-				 errdetail(INT64_FORMAT " of its rows are not sealed.", waiting),
+				 errdetail(UINT64_FORMAT " of its rows are not sealed.", waiting),
 				 errhint("Rows are sealed within about two seconds of their transaction's commit, when the "
 						 "library is preloaded; see twin.stat_audit.")));
 }
@@ -69,7 +59,7 @@ find_checkpoint(const char *partition, LedgerArchived *archived)
 		LEDGER_PLAN("SELECT c.epoch, c.note FROM twin_internal.checkpoints_of_log c WHERE c.size >= $1 "
 					"ORDER BY c.size, c.epoch LIMIT 1",
 					INT8OID);
-	Datum values[] = {Int64GetDatum(archived->leaves == 0 ? 0 : (int64) archived->last_leaf + 1)};
+	Datum values[] = {Int64GetDatum(archived->rows == 0 ? 0 : (int64) archived->last_leaf + 1)};
 	LedgerEpoch epoch;
 	Bytes note;
 
@@ -98,11 +88,13 @@ ledger_archive_open(Oid partition, LedgerArchived *archived)
 	LedgerArchive *archive = palloc0(sizeof(LedgerArchive));
 	const char *name =
 		quote_qualified_identifier(get_namespace_name(get_rel_namespace(partition)), get_rel_name(partition));
+	Portal sealed;
 
 	memset(archived, 0, sizeof(*archived));
-	count_leaves(name, archived);
+	sealed = partition_open(name);
+	survey(name, sealed, archived);
 	find_checkpoint(name, archived);
-	archive->reader = window_open_partition(name);
+	archive->reader = window_open_partition(name, sealed);
 	archive->leaves = tile_new_set(true);
 	archive->nodes = tile_new_set(true);
 	return archive;

@@ -24,7 +24,6 @@ typedef struct LedgerArchive LedgerArchive;
 typedef struct LedgerArchived
 {
 	uint64 rows;
-	uint64 leaves;
 	uint64 first_leaf; /* 0 as the next where there are none */
 	uint64 last_leaf;
 	Checkpoint checkpoint;       /* the first one that covers them all */

@@ -260,6 +260,22 @@ extern const RetiredSet *retired_next(RetiredReader *reader);
 /* Reads the others, too; false when one was among them all that no event of the log tells of so. */
 extern bool retired_close(RetiredReader *reader);
 
+/* ---- partition.c: rows of one partition in the order of their leaves ---- */
+
+/* Columns that partition_open() reads, which are null where a row is not sealed: those come first. */
+enum
+{
+	PARTITION_RECORD_ID = 1,
+	PARTITION_FIRST_LEAF,
+	PARTITION_LEAVES
+};
+
+/* A cursor on them that goes forward and backward; the partition's name as SQL writes it. */
+extern Portal partition_open(const char *partition);
+
+/* Counts them, and those that are not sealed, and says where the others lie; the cursor is at its beginning again. */
+extern uint64 partition_survey(Portal portal, int64 *first_leaf, int64 *last_leaf, uint64 *waiting);
+
 /* ---- window.c: sealed rows in the order of their leaves, some at a time ---- */
 
 /* A row of twin_internal.sealed, and what the row of events with its id says today. */
@@ -293,8 +309,8 @@ typedef struct WindowReader WindowReader;
 /* Reads the rows that the leaves from first to before end belong to.  Only within a statement that reads. */
 extern WindowReader *window_open(int64 first, int64 end, bool wants_leaves);
 
-/* The same of the rows of one partition that are sealed, with their leaves; its name as SQL writes it. */
-extern WindowReader *window_open_partition(const char *partition);
+/* The same of the rows of one partition, all of which are sealed, with their leaves; what partition_open() gave is closed with it. */
+extern WindowReader *window_open_partition(const char *partition, Portal sealed);
 
 /* The next ones, good until it is called again; NULL at the end. */
 extern const Window *window_next(WindowReader *reader);

@@ -53,11 +53,11 @@ add_rows(LeafSetWriter *writer, const char *name)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool null;
-		int64 first = DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, 1, &null));
+		int64 first = DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, PARTITION_FIRST_LEAF, &null));
 		int64 leaves = 0;
 
 		if (!null)
-			leaves = DatumGetInt32(SPI_getbinval(table->vals[i], table->tupdesc, 2, &null));
+			leaves = DatumGetInt32(SPI_getbinval(table->vals[i], table->tupdesc, PARTITION_LEAVES, &null));
 		if (null)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 							errmsg("an event in partition %s is not sealed yet", name),
@@ -74,9 +74,6 @@ Datum
 tsec_leaf_set_of(PG_FUNCTION_ARGS)
 {
 	char *name = relation_name(PG_GETARG_OID(0));
-	char *query = psprintf("SELECT s.first_leaf, s.leaves FROM ONLY %s e LEFT JOIN twin_internal.sealed s "
-						   "ON s.record_id = e.event_id ORDER BY s.first_leaf NULLS FIRST",
-						   name);
 	MemoryContext outer = CurrentMemoryContext;
 	uint8 header[LEAFSET_HEADER_SIZE] = {0};
 	StringInfoData set;
@@ -90,7 +87,7 @@ tsec_leaf_set_of(PG_FUNCTION_ARGS)
 	leafset_begin(&writer, put_runs, &set);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
-	portal = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, true, 0);
+	portal = partition_open(name);
 	for (;;)
 	{
 		SPI_cursor_fetch(portal, true, FETCH);

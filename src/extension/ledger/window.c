@@ -104,23 +104,17 @@ window_open(int64 first, int64 end, bool wants_leaves)
 }
 
 WindowReader *
-window_open_partition(const char *partition)
+window_open_partition(const char *partition, Portal sealed)
 {
 	static Oid types[] = {INT8OID, INT8OID};
 	SPIPlanPtr rows = SPI_prepare(psprintf("SELECT " ROW_COLUMN_LIST ", e.writer_xid FROM ONLY %s e "
 										   "WHERE e.event_id BETWEEN $1 AND $2",
 										   partition),
 								  2, types);
-	SPIPlanPtr sealed = SPI_prepare(
-		psprintf("SELECT s.record_id, s.first_leaf, s.leaves FROM ONLY %s e JOIN twin_internal.sealed s "
-				 "ON s.record_id = e.event_id AND s.record_id BETWEEN (SELECT min(b.event_id) FROM ONLY %s b) "
-				 "AND (SELECT max(b.event_id) FROM ONLY %s b) ORDER BY s.first_leaf",
-				 partition, partition, partition),
-		0, NULL);
 
-	if (rows == NULL || sealed == NULL)
+	if (rows == NULL)
 		elog(ERROR, "twin_security: a statement of the ledger cannot be planned");
-	return new_reader(SPI_cursor_open(NULL, sealed, NULL, NULL, true), rows, true);
+	return new_reader(sealed, rows, true);
 }
 
 void

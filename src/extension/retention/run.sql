@@ -287,7 +287,7 @@ BEGIN
 			WHERE i.item_id = wanted;
 		RETURN NULL;
 	END IF;
-	item.rows := coalesce(item.rows, twin_internal.count_retention_rows(item, policy));
+	item.rows := coalesce(nullif(item.rows, 0), twin_internal.count_retention_rows(item, policy));	/* none is believed only of what is locked */
 	/* an empty one had no leaves; what it had is asked of the partition, whatever was noted */
 	IF is_log AND twin_internal.run_as_owner(item.partition, format('SELECT EXISTS (SELECT FROM %s)', item.partition))::boolean THEN
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
