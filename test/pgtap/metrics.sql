@@ -127,9 +127,17 @@ SET client_min_messages = error;	-- of the source that is broken
 INSERT INTO twin_internal.retention_items (policy_name, relation, partition_name, from_time, to_time, state, failure, changed_at)
 	VALUES ('access_logs', 'a.b', 'a.d', '2000-01-01', '2000-02-01', 'due', 'no room', now());
 DELETE FROM twin_internal.retention_successes;
-INSERT INTO twin_internal.retention_successes (policy_name, succeeded_at) VALUES ('audit_logs', '2001-09-09 01:46:40Z'), ('access_logs', NULL);
+INSERT INTO twin_internal.retention_successes (policy_name, known_since, succeeded_at)
+	VALUES ('audit_logs', '2000-01-01', '2001-09-09 01:46:40Z'), ('access_logs', now() - interval '1000 s', NULL);
 SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "audit_logs"}'), 1e9::double precision, 'when a policy was applied last');
 SELECT is(metric('twin_security_retention_last_success_timestamp_seconds', '{"policy": "access_logs"}'), NULL, '... and of one that never did there is no time');
+CREATE FUNCTION lag(policy text) RETURNS double precision LANGUAGE sql AS $$ SELECT metric('twin_security_retention_lag_seconds', jsonb_build_object('policy', policy)) - extract(epoch FROM clock_timestamp() - now()) $$;
+SELECT is(trunc((lag('audit_logs') - extract(epoch FROM now()) + 1e9) / 10), 0::double precision, 'how long ago that is');
+SELECT is(trunc((lag('access_logs') - 1000) / 10), 0::double precision, '... of one that never was, since it is known');
+SELECT is(trunc((lag('error_logs') - (SELECT extract(epoch FROM now() - installed_at)::double precision FROM twin_internal.installation)) / 10), 0::double precision, '... and of one that nobody ever looked at, since there is an extension');
+UPDATE twin_internal.retention_policies SET enabled = false WHERE policy_name = 'error_logs';
+SELECT is(metric('twin_security_retention_lag_seconds', '{"policy": "error_logs"}'), NULL, '... and none of one that is not to be applied');
+SELECT is(metric('twin_security_retention_interval_seconds', '{}'), extract(epoch FROM current_setting('twin_security.retention_interval')::interval)::double precision, 'how often they should be');
 SELECT is((SELECT string_agg(labels ->> 'policy' || ' ' || value, ', ' ORDER BY labels ->> 'policy') FROM twin.stat_metrics WHERE metric = 'twin_security_retention_failures'),
 	'access_logs 1, audit_logs 0, error_logs 0', 'what could not be taken out');
 

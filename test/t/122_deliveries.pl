@@ -53,8 +53,27 @@ ok(wait_for(sub { channels() eq 'fresh info,hook low' }, 30), '... and has all a
 $open->query_safe('LOCK TABLE twin_internal.alert_channels IN EXCLUSIVE MODE');
 is(sql($node, q{SELECT twin.register_alert_channels('other', '[]')}), '0', 'whoever changes nothing waits for no lock');
 is(sql($node, q{SELECT twin.register_alert_channels('other', '[{"channel": "x", "kind": "webhook", "min_severity": "info", "max_age": "1 day", "is_on": true}]') IS NULL}), 't', '... and who does waits not for ever');
+$notifier->configure({ hook => { %hook, min_severity => 'medium' }, fresh => { %hook, rules => ['none'] } });
+kill 'HUP', $notifier->{pid};
+ok($notifier->logged(qr/"channels_wait".*somebody else holds the list of channels/), 'a notifier whose channels change says what it waits for');
+is(channels(), 'fresh info,hook low', '... they are as they were');
+$hook->forget;
+raise_alert('waiting', 'high');
+ok(scalar(() = $hook->told_after(1, 10)), '... and those that are known are told meanwhile');
+is($notifier->end, 0, 'it ends');
+unlink $notifier->{log};
+$notifier->begin;
+ok($notifier->logged(qr/"channels_wait"/), 'one that starts then waits as well');
+$hook->forget;
+raise_alert('starting', 'high');
+ok(scalar(() = $hook->told_after(1, 10)), '... and tells as well');
+sleep 5;
+my $waits = () = file_bytes($notifier->{log}) =~ /"channels_wait"/g;
+cmp_ok($waits, '<', 5, '... and asks again with rest');
+unlike(file_bytes($notifier->{log}), qr/"database_refused"/, '... none of which is an error');
 $open->query_safe('COMMIT');
 $open->quit;
+ok(wait_for(sub { channels() eq 'fresh info,hook medium' }, 40), '... until the channels are as configured');
 is($notifier->end, 0, 'it ends');
 
 # ---- what is forgotten, and counted ----

@@ -390,6 +390,7 @@ HBA
 sql($node, 'SELECT pg_switch_wal()');
 $node->poll_query_until('postgres', 'SELECT last_archived_time IS NOT NULL FROM pg_stat_archiver');
 $node->poll_query_until('postgres', 'SELECT checkpoint_age IS NOT NULL FROM twin.stat_audit');
+sql($node, 'CALL twin.apply_retention()');
 check('one password is not tested');
 is(judgement('ACCOUNT-3'), 'warn', 'at cost 12 a check does not come far, and so does not pass');
 is(sql($node, q{SELECT tested, guessed, guesses_left FROM twin.test_passwords('5 minutes')}), '1|0|0', '... until all were tried');

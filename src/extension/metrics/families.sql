@@ -58,6 +58,8 @@ INSERT INTO twin_internal.metric_families (family, kind, unit, help) VALUES
 	('twin_security_limit_locked', 'gauge', NULL, 'Those of them that are locked.'),
 	('twin_security_limit_evicted', 'counter', NULL, 'Subjects forgotten for lack of room, by kind; of all databases.'),
 	('twin_security_retention_last_success_timestamp_seconds', 'gauge', 'seconds', 'When a retention policy was applied last without a failure.'),
+	('twin_security_retention_lag_seconds', 'gauge', 'seconds', 'How long ago an enabled retention policy was applied last without a failure, or was first seen where it never was.'),
+	('twin_security_retention_interval_seconds', 'gauge', 'seconds', 'How often retention policies are to be applied by themselves.'),
 	('twin_security_retention_failures', 'gauge', NULL, 'Partitions and batches of rows that a retention policy was to take out, and could not.'),
 	('twin_security_topic_messages', 'counter', NULL, 'Messages of topics: published, delivered to subscriptions, lost by slow listeners.'),
 	('twin_security_topic_listeners', 'gauge', NULL, 'Sessions that listen to topics.'),

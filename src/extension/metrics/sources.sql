@@ -123,9 +123,14 @@ CREATE FUNCTION twin_internal.metrics_of_retention() RETURNS TABLE(family text, 
 BEGIN ATOMIC
 	SELECT m.family, ARRAY['policy', p.policy_name], m.value FROM twin.retention_policies p,
 		LATERAL (VALUES ('twin_security_retention_last_success_timestamp_seconds', extract(epoch FROM p.last_success)::double precision),
-			('twin_security_retention_failures', (SELECT count(i.failure) FROM twin.retention_plan i WHERE i.policy_name = p.policy_name))) m(family, value);
+			('twin_security_retention_lag_seconds', (SELECT extract(epoch FROM clock_timestamp() - coalesce(p.last_success, s.known_since, i.installed_at))
+				FROM twin_internal.installation i LEFT JOIN twin_internal.retention_successes s ON s.policy_name = p.policy_name WHERE p.enabled)),
+			('twin_security_retention_failures', (SELECT count(i.failure) FROM twin.retention_plan i WHERE i.policy_name = p.policy_name))) m(family, value)
+	/* 0: by hand alone, so at no time they know */
+	UNION ALL SELECT 'twin_security_retention_interval_seconds', '{}',
+		nullif(extract(epoch FROM current_setting('twin_security.retention_interval', true)::interval), 0)::double precision;
 END;
-COMMENT ON FUNCTION twin_internal.metrics_of_retention() IS 'when each policy was applied last without a failure, and what it could not take out';
+COMMENT ON FUNCTION twin_internal.metrics_of_retention() IS 'when each policy was applied last without a failure, how often it should be, and what it could not take out';
 
 REVOKE ALL ON FUNCTION twin_internal.metrics_of_build(), twin_internal.metrics_of_events(), twin_internal.metrics_of_ring(), twin_internal.metrics_of_workers(),
 	twin_internal.metrics_of_ledger(), twin_internal.metrics_of_log(), twin_internal.metrics_of_keyring(), twin_internal.metrics_of_keys(),

@@ -186,7 +186,7 @@ condition_compile(const Jsonb *json, RuleCondition **conditions, int *count)
 	JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
 	JsonbIteratorToken token;
 	JsonbValue value;
-	Place place = {NULL};
+	Place place = {.condition = NULL};
 	const char *wrong = NULL;
 
 	*count = 0;

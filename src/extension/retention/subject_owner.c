@@ -18,7 +18,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -123,7 +122,7 @@ tsec_ask_as_owner(PG_FUNCTION_ARGS)
 Datum
 tsec_caller_owns(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(pg_class_ownercheck(PG_GETARG_OID(0), GetOuterUserId()));
+	PG_RETURN_BOOL(compat_owns_relation(PG_GETARG_OID(0), GetOuterUserId()));
 }
 
 /* What a value of an encrypted type is inside, asked of the type's own function; the caller is who may, or is refused. */
