@@ -140,6 +140,22 @@ is(sql($node, $proofs), $proven, 'proofs are what they were');
 is(sql($node, $consistent), $consistency, '... those of the tree, too');
 ok(sealed(), 'all is sealed');
 is(sql($node, $whole), 't|', 'and the log is whole');
+
+# ---- the clock is set back into a month that is gone ----
+
+set_clock(timegm(0, 0, 12, 10, 4, $year));
+sql($node, q{SELECT twin.record_event('seen_again') FROM generate_series(1, 10)});
+ok(poll(q{SELECT count(*) = 10 FROM twin.audit_log WHERE event_type = 'seen_again'}), 'what happens at a time that is gone is written');
+set_clock(time);
+ok(sealed(), '... and sealed');
+poll(q{SELECT split_part(twin.audit_checkpoint(), E'\n', 2)::bigint > (SELECT max(leaf_index) FROM twin.audit_log WHERE event_type = 'seen_again')});
+my ($said, $error) = ('', '');
+$node->psql('postgres', 'CALL twin.apply_retention()', stdout => \$said, stderr => \$error);
+unlike($error, qr/WARNING|ERROR/, '... and no matter for a run');
+is(sql($node, q{SELECT (SELECT count(*) FROM twin.audit_log WHERE event_type = 'seen_again') + (SELECT count(*) FROM twin.retention_plan p, twin.read_archive(p.archive_file) j
+	WHERE p.partition_name LIKE '%audit_2016_05' AND j ->> 'event_type' = 'seen_again')}), 10, '... it is in the log or in an archive');
+ok(sealed(), '... all is sealed');
+is(sql($node, $whole), 't|', '... and whole');
 is((run_command([ 'ls', '-A', $archives ]))[0] =~ /\.new/ ? 1 : 0, 0, 'nothing half written is left in the folder');
 $node->stop;
 done_testing();

@@ -172,6 +172,36 @@ foreach my $what (sort keys %change)
 	like(archive_of($_), qr/\.2\.tsarc$/, '... with a number') foreach $table, $log;
 }
 
+# ---- a dump of what is detached ----
+
+{
+	my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
+	foreach my $of (0, 1)
+	{
+		my ($table, $log) = new_partitions();
+		my $partition = $of ? $log : $table;
+		stop_at($partition, 'dropped');
+		is(state_of($partition), 'detached', "$partition is detached");
+		foreach my $has_archives (0, 1)
+		{
+			my $db = "restored_${of}_$has_archives";
+			run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres' ]);
+			$node->safe_psql('postgres', "CREATE DATABASE $db");
+			my ($out, $err) = run_command([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-h', $node->host, '-p', $node->port, '-f', $dump, $db ]);
+			unlike($err, qr/ERROR/, '... restored');
+			rename $archives, "$archives.away" unless $has_archives;
+			my $said = apply(db => $db);
+			rename "$archives.away", $archives unless $has_archives;
+			like($said, qr/partition again/, '... without archives it is a partition again') unless $has_archives;
+			unlike($said, qr/renamed or attached|does not exist/, '... as itself');
+			is(sql($node, "SELECT count(*) FROM $partition", db => $db), $of ? 20 : 100, '... with its rows') unless $has_archives;
+			is(sql($node, "SELECT to_regclass('$partition') IS NULL", db => $db), 't', '... with them it goes') or diag($said) if $has_archives && !$of;
+		}
+		unlike(apply(), qr/WARNING|ERROR/, '... and in its own database');
+		is(gone($partition), 't', '... it goes');
+	}
+}
+
 ok(poll(q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}), 'all is sealed');
 is(sql($node, $whole), $as_before, 'and the log is what it was');
 $node->stop;
