@@ -175,4 +175,13 @@ is(sql($node, qq{SELECT r #>> '{events_by_type,old}', r #>> '{reporting_period,i
 is(sql($node, qq{SELECT r ->> 'total_audit_events', r #>> '{events_by_type,old}' FROM twin.compliance_report('2000-01-01', now() + interval '1 minute') r}) =~ s/^\d+//r, $whole =~ s/^\d+//r, 'whole hours are as they were');
 cmp_ok(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_time < now()}), '<', (split /\|/, $whole)[0] - 500, '... though the events are gone');
 
+# ---- the ends of time ----
+
+sql($node, q{SELECT twin.record_event('ancient', event_time => '4714-11-24 00:00:00+00 BC'), twin.record_event('ancient', event_time => '4713-03-03 00:00:00+00 BC'),
+	twin.record_event('remote', event_time => '294276-12-31 23:59:59.999+00')});
+ok(counted(), 'events of the first month and of the last that there are do not stop the counting');
+is(sql($node, qq{SELECT r #>> '{events_by_type,ancient}', (r #>> '{reporting_period,from}')::timestamptz = '4714-11-24 00:00:00+00 BC', r #>> '{timeline,step}' FROM twin.compliance_report(NULL, $_) r}), '2|t|year', "... nor a report to $_")
+	foreach (q{'2000-01-01 00:00:00+00'}, 'NULL');
+is(sql($node, q{SELECT r #>> '{events_by_type,remote}', r #>> '{reporting_period,is_widened}' FROM twin.compliance_report('2100-01-01', '294276-12-31 23:59:59.9999+00') r}), '1|false', '... nor one to the end');
+
 done_testing();

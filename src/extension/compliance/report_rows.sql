@@ -42,7 +42,7 @@ CREATE FUNCTION twin_internal.hour_is_whole(hour timestamptz) RETURNS boolean
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
 	SELECT coalesce((SELECT sum(c.events) FROM twin_internal.event_counts c WHERE c.span = 'hour' AND c.sort = 'type' AND c.since = hour), 0)
-		<= coalesce((SELECT sum(f.events) FROM twin_internal.event_facts f WHERE f.event_time >= hour AND f.event_time < hour + interval '1 hour'
+		<= coalesce((SELECT sum(f.events) FROM twin_internal.event_facts f WHERE f.event_time BETWEEN hour AND hour + interval '59 minutes 59.999999 seconds'
 			AND f.event_id NOT IN (SELECT (u.fact).event_id FROM twin_internal.uncounted_events() u)), 0);
 END;
 COMMENT ON FUNCTION twin_internal.hour_is_whole(timestamptz) IS 'whether an hour of the audit log is still there, so that a part of it can be counted';

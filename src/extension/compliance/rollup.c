@@ -12,8 +12,8 @@
 #include "utils/timestamp.h"
 
 /* Rows of a batch, as time allows. */
-#define ROWS_MIN 64
-#define ROWS_FIRST 256
+#define ROWS_MIN 512 /* fewer cost more each, and most so where the machine is busy and all is slow */
+#define ROWS_FIRST 1024
 #define ROWS_MAX 8192
 #define QUICK_MS 20
 #define SLOW_MS 60
