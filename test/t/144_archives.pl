@@ -83,8 +83,8 @@ is(sprintf('%o', (stat "$base/$file")[2] & 07777), '640', 'others cannot read it
 is(verify($file), "t|$rows|", 'it verifies');
 is(join(' ', archive()), "$file $rows true", 'archived again it is the same, with as many events');
 like(slurp("$base/$manifest"), qr/"kind":"leaves".*"partition":"$part"/s, 'the manifest says what it is');
-is(sql($node, qq{SELECT file, relation, partition_name, rows = $rows, encrypted, present, sha256 = sha256(pg_read_binary_file('$base/$file')), bytes = length(pg_read_binary_file('$base/$file'))
-	FROM twin.archives()}), "$file|twin_internal.events_audit|$part|t|f|t|t|t", 'it is listed');
+is(sql($node, qq{SELECT file, relation, partition_name, rows = $rows, encrypted, key_name, key_version, present, sha256 = sha256(pg_read_binary_file('$base/$file')), bytes = length(pg_read_binary_file('$base/$file'))
+	FROM twin.archives()}), "$file|twin_internal.events_audit|$part|t|f|||t|t|t", 'it is listed');
 
 # ---- read beside the live log ----
 
@@ -178,6 +178,7 @@ sql($node, q{SELECT twin.grant_key('archive', 'auditor', 'decrypt')});
 is(sql($node, "SELECT count(*) > 900 FROM twin.read_archive('$sealed')", user => 'auditor'), 't', 'with it he reads');
 sql($node, q{SELECT twin.rotate_key('archive')});
 is(verify($sealed), "t|$rows|", 'rotation leaves archives as they are');
+is(sql($node, "SELECT encrypted, key_name, key_version FROM twin.archives() WHERE file = '$sealed'"), 't|archive|1', '... and the list says which version they need');
 set('archive_key', 'nothing');
 fails_with($node, "SELECT $table", '42704', 'names no key', 'a key that is not there');
 set('archive_key', 'literal');

@@ -43,9 +43,9 @@ CREATE FUNCTION twin.read_archive(file text) RETURNS SETOF jsonb
 COMMENT ON FUNCTION twin.read_archive(text) IS 'what an archive holds: events with the keys of twin.audit_log, rows of a table with its columns; raises where twin.verify_archive() finds something wrong';
 
 CREATE FUNCTION twin.archives() RETURNS TABLE(file text, relation text, partition_name text, from_time timestamptz, to_time timestamptz, rows bigint,
-	bytes bigint, encrypted boolean, sha256 bytea, present boolean)
+	bytes bigint, encrypted boolean, sha256 bytea, present boolean, key_name text, key_version integer)
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'tsec_archives';
-COMMENT ON FUNCTION twin.archives() IS 'archives of this database in twin_security.archive_directory as their manifests describe them; present: the file is there, too';
+COMMENT ON FUNCTION twin.archives() IS 'archives of this database in twin_security.archive_directory as their manifests describe them; present: the file is there, too; key_name and key_version: without that key of the keyring it cannot be read';
 
 REVOKE ALL ON FUNCTION twin_internal.is_own_log(text, bytea), twin_internal.write_archive(regclass, timestamptz, timestamptz, name),
 	twin_internal.archive_matches(text, regclass), twin_internal.archive_unchanged(text, bytea), twin.verify_archive(text), twin.read_archive(text), twin.archives() FROM PUBLIC;

@@ -260,8 +260,8 @@ list_archive(const char *base, const char *name, ReturnSetInfo *result)
 	const ArchiveManifest *manifest = &input.manifest;
 	char path[MAXPGPATH + ARCHIVE_FILE_NAME_SIZE];
 	struct stat status;
-	Datum values[10];
-	bool nulls[10] = {false};
+	Datum values[12] = {0};
+	bool nulls[12] = {false};
 	bytea *sha256 = palloc(VARHDRSZ + DIGEST_SIZE);
 
 	strlcpy(input.base, base, sizeof(input.base));
@@ -284,13 +284,19 @@ list_archive(const char *base, const char *name, ReturnSetInfo *result)
 		values[7] = BoolGetDatum(manifest->key_name != NULL);
 		values[8] = PointerGetDatum(sha256);
 		values[9] = BoolGetDatum(lstat(path, &status) == 0 && S_ISREG(status.st_mode));
+		nulls[10] = nulls[11] = manifest->key_name == NULL;
+		if (manifest->key_name != NULL)
+		{
+			values[10] = server_text(manifest->key_name);
+			values[11] = Int32GetDatum(manifest->key_version);
+		}
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	if (input.has_manifest)
 		archive_manifest_free(&input.manifest);
 }
 
-/* archives() -> (file, relation, partition_name, from_time, to_time, rows, bytes, encrypted, sha256, present) */
+/* archives() -> (file, relation, partition_name, from_time, to_time, rows, bytes, encrypted, sha256, present, key_name, key_version) */
 Datum
 tsec_archives(PG_FUNCTION_ARGS)
 {
