@@ -7,10 +7,10 @@ SELECT count(*) = count(DISTINCT check_id) AS ids_are_unique, bool_and(check_id 
 	bool_and(severity IN ('critical', 'high', 'medium', 'low')) AS severities, bool_and(length(remediation) > 10 AND length(reference) > 10) AS remedies
 FROM twin.security_checks;
 
--- every check answers; what is wrong has a command, what is right has no object
+-- every check answers; what is wrong has a command, what is right has no object (of passwords, a busy machine may not get to try all: that is about no single one)
 SELECT (SELECT count(DISTINCT check_id) FROM twin.security_check()) = (SELECT count(*) FROM twin.security_checks) AS all_answer;
-SELECT count(*) FROM twin.security_check() WHERE status NOT IN ('pass', 'fail', 'warn', 'not_applicable') OR detail IS NULL OR title IS NULL OR reference IS NULL
-	OR (status IN ('fail', 'warn')) <> (remediation IS NOT NULL) OR (status IN ('fail', 'warn')) <> (object IS NOT NULL);
+SELECT check_id, status, object, detail FROM twin.security_check() WHERE status NOT IN ('pass', 'fail', 'warn', 'not_applicable') OR detail IS NULL OR title IS NULL OR reference IS NULL
+	OR (status IN ('fail', 'warn')) <> (remediation IS NOT NULL) OR ((status IN ('fail', 'warn')) <> (object IS NOT NULL) AND check_id <> 'ACCOUNT-3');
 SELECT check_id, status, object, detail FROM twin.security_check() WHERE check_id IN ('DURABILITY-1', 'PASSWORD-1', 'HBA-1');
 
 -- for administrators and auditors
