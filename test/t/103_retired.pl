@@ -6,7 +6,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
 
-my $exports = "$ENV{TESTDIR}/exports";
+my $exports = "$ENV{TESTDIR}/exports_103";
 mkdir $exports;
 chmod 0755, $exports;
 my $key = new_key();

@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
 
-my $exports = "$ENV{TESTDIR}/exports";
+my $exports = "$ENV{TESTDIR}/exports_104";
 mkdir $exports;
 chmod 0755, $exports;
 my $node = new_node('forged', conf => "twin_security.checkpoint_interval = 1s\ntwin_security.export_directory = '$exports'\n");

@@ -7,7 +7,7 @@ use Test::More;
 use TwinTest;
 use Time::HiRes qw(sleep time);
 
-my $base = "$ENV{TESTDIR}/archives";
+my $base = "$ENV{TESTDIR}/archives_failing";
 mkdir $base;
 my $key = new_key();
 my $node = new_node('failures', conf => "restart_after_crash = on\ntwin_security.archive_directory = '$base'\n");
