@@ -1,4 +1,5 @@
 -- report.sql: the compliance report beside counting the log, over a year of events; and what counting them beforehand costs.
+-- The goals are for ten million events: what does not grow with them takes a tenth of a second.
 \set ON_ERROR_STOP on
 CREATE PROCEDURE bench.await_counts() LANGUAGE plpgsql AS $$
 BEGIN
@@ -58,7 +59,7 @@ INSERT INTO bench.cases (grp, name, statement) VALUES
 		GROUP BY GROUPING SETS ((event_type, outcome, class, severity, date_trunc('week', event_time, 'UTC')), (event_type, coalesce(username, session_user_name)), (event_type, resource),
 			(coalesce(username, session_user_name), resource), (event_type, client_address)) $$);
 CALL bench.run('report', 3);
-CALL bench.report('compliance_report() of a year / the log counted by type, outcome and user', bench.wall('report', 'report') / bench.wall('report', 'log'), 0.1);
-CALL bench.report('... / the log counted by all that the report counts by', bench.wall('report', 'report') / bench.wall('report', 'same'), 0.1);
-CALL bench.report('... without the security check and the rest that is as it is now', bench.wall('report', 'counts') / bench.wall('report', 'log'), 0.1);
+CALL bench.report('compliance_report() of a year / the log counted by type, outcome and user', bench.wall('report', 'report') / bench.wall('report', 'log'), CASE WHEN :rows >= 10000000 THEN 0.1 END);
+CALL bench.report('... / the log counted by all that the report counts by', bench.wall('report', 'report') / bench.wall('report', 'same'), CASE WHEN :rows >= 10000000 THEN 0.1 END);
+CALL bench.report('... without the security check and the rest that is as it is now', bench.wall('report', 'counts') / bench.wall('report', 'log'), CASE WHEN :rows >= 10000000 THEN 0.1 END);
 SELECT name, round(wall::numeric) AS ms FROM bench.times WHERE grp = 'report' ORDER BY 1, 2;
