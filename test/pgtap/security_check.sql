@@ -133,9 +133,9 @@ SELECT pasted('ACCOUNT-3');
 SELECT is(judged('ACCOUNT-3'), 'pass', 'who cannot log in is not tried');
 SELECT is((SELECT detail FROM asked('ACCOUNT-3')), '1 of 1 accounts that may log in have had the first 11 guesses, 1 all 41', '... and how many were, is told');
 UPDATE twin_internal.users SET password_hash = '$2b$15$' || substr(password_hash, 8);
-SELECT is(judged('ACCOUNT-3'), 'warn', 'where not all were tried nothing passes: here hashes that take too long');
+SELECT is(judged('ACCOUNT-3'), 'warn twin.users', 'where not all were tried nothing passes: here hashes that take too long');
 SELECT results_eq($$ SELECT object, detail, remediation FROM asked('ACCOUNT-3') $$,
-	$$ VALUES (NULL::text, '0 of 1 accounts that may log in have had the first 11 guesses, 0 all 41', 'SELECT * FROM twin.test_passwords(''1 minute''); -- and again, until no guesses are left') $$, '... which says how many were, and how all are');
+	$$ VALUES ('twin.users', '0 of 1 accounts that may log in have had the first 11 guesses, 0 all 41', 'SELECT * FROM twin.test_passwords(''1 minute''); -- and again, until no guesses are left') $$, '... which says how many were, and how all are');
 SELECT is((SELECT count(*) FROM twin_internal.password_tests), 0::bigint, 'the check changes nothing');
 
 -- as many as one likes
