@@ -3,8 +3,9 @@
  *		What becomes due by itself, in the writer's process: functions of SQL that do
  *		a bounded piece of work and say when there will be more of it.
  *
- * Followers are called whenever events are written; each of these at most once a
- * second, so a flood of events pays for them no more than anybody.
+ * Followers are called whenever events are written; each of these at most a few
+ * times a second, so a flood of events pays for them no more than anybody.  Not once:
+ * who is asked twice about the same thing must not keep the writer for a second more.
  */
 #include "monitor/private.h"
 
@@ -12,13 +13,15 @@
 #include "utils/timestamp.h"
 
 #define REST_MS 1000
+#define CALLS_MAX 4 /* in that time */
 
 typedef struct DueWork
 {
 	const char *query;
 	const char *activity;
 	SPIPlanPtr plan;
-	TimestampTz not_before;
+	TimestampTz rested; /* when calls are counted anew */
+	int calls;
 } DueWork;
 
 static DueWork incidents = {.query = "SELECT twin_internal.follow_incidents()", .activity = "following incidents"};
@@ -49,17 +52,22 @@ ask(DueWork *work)
 static TimestampTz
 follow(DueWork *work)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
 
-	if (GetCurrentTimestamp() < work->not_before)
-		return work->not_before;
-	work->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), REST_MS);
+	if (now >= work->rested)
+	{
+		work->rested = TimestampTzPlusMilliseconds(now, REST_MS);
+		work->calls = 0;
+	}
+	if (++work->calls > CALLS_MAX)
+		return work->rested;
 	event_begin_work(work->activity);
 	SPI_connect();
 	due = ask(work);
 	SPI_finish();
 	event_end_work();
-	return Max(due, work->not_before);
+	return Max(due, work->rested); /* what is due at once goes on then */
 }
 
 static TimestampTz
