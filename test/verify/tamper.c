@@ -818,6 +818,18 @@ any_kind(void)
 	return i;
 }
 
+/* A kind that was not there yet, so that a short run has all of them; else any. */
+static size_t
+rare_kind(const unsigned long done[KINDS])
+{
+	size_t first = (size_t) log_random(KINDS);
+
+	for (size_t i = 0; i < KINDS; i++)
+		if (done[(first + i) % KINDS] == 0)
+			return (first + i) % KINDS;
+	return any_kind();
+}
+
 int
 main(int count, char **arguments)
 {
@@ -861,7 +873,7 @@ main(int count, char **arguments)
 			}
 		for (int i = 0; i < 40 && tried_all < wanted; i++)
 		{
-			size_t kind = any_kind();
+			size_t kind = i % 2 ? rare_kind(done) : any_kind();
 			Verdict verdict;
 
 			if (!kinds[kind].tamper(&tried))
