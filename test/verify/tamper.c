@@ -803,6 +803,9 @@ static const struct
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Fewer tries need not meet a log that every kind can be done to. */
+#define SHORT_RUN 1000
+
 static size_t
 any_kind(void)
 {
@@ -910,7 +913,7 @@ main(int count, char **arguments)
 	}
 	for (size_t k = 0; k < KINDS; k++)
 	{
-		bool good = missed[k] == 0 && done[k] > 0;
+		bool good = missed[k] == 0 && (done[k] > 0 || wanted < SHORT_RUN);
 
 		failed += !good;
 		printf("%s %zu - %s: %lu, all found\n", good ? "ok" : "not ok", k + 1, kinds[k].name, done[k]);
