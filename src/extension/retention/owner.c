@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(tsec_run_as_owner);
@@ -26,15 +27,17 @@ PG_FUNCTION_INFO_V1(tsec_open_log_for_retention);
 
 #define TIMES_MAX 4
 
-static Oid
-owner_of(Oid relation)
+Oid
+retention_owner_of(Oid relation, char **schema)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
 	Oid owner;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("there is no such table")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relation)));
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	if (schema != NULL)
+		*schema = get_namespace_name(((Form_pg_class) GETSTRUCT(tuple))->relnamespace);
 	ReleaseSysCache(tuple);
 	return owner;
 }
@@ -63,14 +66,18 @@ run_command(const char *command, int count, Datum *times)
 }
 
 void
+retention_become_role(Oid role, int flags, const char *search_path, RetentionCaller *caller)
+{
+	GetUserIdAndSecContext(&caller->user, &caller->context);
+	SetUserIdAndSecContext(role, caller->context | SECURITY_RESTRICTED_OPERATION | flags);
+	caller->level = NewGUCNestLevel();
+	retention_set_for_owner("search_path", search_path);
+}
+
+void
 retention_become_owner(Oid relation, RetentionCaller *caller)
 {
-	Oid owner = owner_of(relation);
-
-	GetUserIdAndSecContext(&caller->user, &caller->context);
-	SetUserIdAndSecContext(owner, caller->context | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	caller->level = NewGUCNestLevel();
-	retention_set_for_owner("search_path", "pg_catalog, pg_temp");
+	retention_become_role(retention_owner_of(relation, NULL), SECURITY_NOFORCE_RLS, "pg_catalog, pg_temp", caller);
 }
 
 void

@@ -17,9 +17,18 @@ typedef struct RetentionCaller
 	int level;
 } RetentionCaller;
 
-/* From here to retention_resume_caller(): as who owns a table, in an operation that is restricted as maintenance of it is. */
+/*
+ * From here to retention_resume_caller(): as a role, in a restricted operation with these flags of miscadmin.h besides,
+ * and with a search_path of its own.
+ */
+extern void retention_become_role(Oid role, int flags, const char *search_path, RetentionCaller *caller);
+
+/* The same as who owns a table, past row security that is forced on him, as where the server maintains it. */
 extern void retention_become_owner(Oid relation, RetentionCaller *caller);
 extern void retention_resume_caller(const RetentionCaller *caller);
+
+/* The owner of a relation; and the name of its schema, where schema is not NULL. */
+extern Oid retention_owner_of(Oid relation, char **schema);
 
 /* Sets something for as long as the owner is at work. */
 extern void retention_set_for_owner(const char *setting, const char *value);

@@ -13,62 +13,16 @@
 #include "cipher/cipher.h"
 #include "keyring/keyring.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_ask_as_owner);
 PG_FUNCTION_INFO_V1(tsec_caller_owns);
 PG_FUNCTION_INFO_V1(tsec_open_for_caller);
-
-/* Who this was before; an error puts it back with the (sub)transaction. */
-typedef struct FormerUser
-{
-	Oid user;
-	int context;
-	int level; /* of settings */
-} FormerUser;
-
-static FormerUser
-become(Oid user, int context, const char *search_path)
-{
-	FormerUser former;
-
-	GetUserIdAndSecContext(&former.user, &former.context);
-	SetUserIdAndSecContext(user, former.context | SECURITY_RESTRICTED_OPERATION | context);
-	former.level = NewGUCNestLevel();
-	(void) set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return former;
-}
-
-static void
-become_again(const FormerUser *former)
-{
-	AtEOXact_GUC(false, former->level);
-	SetUserIdAndSecContext(former->user, former->context);
-}
-
-/* The owner of a relation, and the name of its schema. */
-static Oid
-owner_of(Oid relation, char **schema)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relation)));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	*schema = get_namespace_name(((Form_pg_class) GETSTRUCT(tuple))->relnamespace);
-	ReleaseSysCache(tuple);
-	return owner;
-}
 
 /*
  * Runs a query of one row and one column, whose value it returns.  Names in it are qualified; the path is there for
@@ -79,10 +33,11 @@ ask(Oid relation, const char *query, Datum values[4], const char nulls[4], bool 
 {
 	static Oid types[4] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
 	char *schema;
-	Oid owner = owner_of(relation, &schema);
-	FormerUser former = become(owner, SECURITY_NOFORCE_RLS, psprintf("%s, pg_temp", quote_identifier(schema)));
+	Oid owner = retention_owner_of(relation, &schema);
+	RetentionCaller caller;
 	Datum answer;
 
+	retention_become_role(owner, SECURITY_NOFORCE_RLS, psprintf("%s, pg_temp", quote_identifier(schema)), &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: SPI_connect failed");
 	if (SPI_execute_with_args(query, lengthof(types), types, values, nulls, false, 0) != SPI_OK_SELECT ||
@@ -92,7 +47,7 @@ ask(Oid relation, const char *query, Datum values[4], const char nulls[4], bool 
 	if (!*null)
 		answer = SPI_datumTransfer(answer, false, -1);
 	SPI_finish();
-	become_again(&former);
+	retention_resume_caller(&caller);
 	return answer;
 }
 
@@ -158,15 +113,15 @@ tsec_open_for_caller(PG_FUNCTION_ARGS)
 	int32 modifier = PG_GETARG_INT32(2);
 	bool null = true;
 	Datum answer = (Datum) 0;
-	FormerUser former;
+	RetentionCaller caller;
 
 	if (!cipher_is_encrypted(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("type %s is not encrypted", format_type_be(type))));
-	former = become(GetOuterUserId(), SECURITY_LOCAL_USERID_CHANGE, "pg_catalog, pg_temp");
+	retention_become_role(GetOuterUserId(), SECURITY_LOCAL_USERID_CHANGE, "pg_catalog, pg_temp", &caller);
 	if (keyring_allows_modifier(modifier, KEY_DECRYPT))
 		answer = decrypted(type, text_to_cstring(PG_GETARG_TEXT_PP(0)), modifier, &null);
-	become_again(&former);
+	retention_resume_caller(&caller);
 	if (null)
 		PG_RETURN_NULL();
 	return answer;
