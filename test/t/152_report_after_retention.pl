@@ -7,23 +7,11 @@ use Test::More;
 use TwinTest;
 
 my $archives = PostgreSQL::Test::Utils::tempdir();
-my $clock = "$archives/clock";
-my $source = $ENV{TWIN_SOURCE};
-system('gcc', '-O2', '-fPIC', '-shared', '-o', "$clock.so", "$source/demo/clock.c") == 0 or die 'the clock is not built';
-
-# Moves the server's clock to so many days before now.
-sub set_days_ago
-{
-	my ($days) = @_;
-	open my $file, -e $clock ? '+<:raw' : '>:raw', $clock or die $!;
-	syswrite($file, pack('q', -86400 * $days)) == 8 or die $!;
-	close $file;
-	return;
-}
-
-set_days_ago(400);
 my $node = new_node('dropped', conf => "fsync = off\nmax_worker_processes = 16\ntwin_security.retention_interval = 0\ntwin_security.archive_directory = '$archives'\n");
-start_with($node, new_key(), undef, LD_PRELOAD => "$clock.so", TWIN_CLOCK => $clock);
+my %clock = clock_of($node);
+sub set_days_ago { my ($days) = @_; return set_clock($node, -86400 * $days) }
+set_days_ago(400);
+start_with($node, new_key(), undef, %clock);
 sql($node, q{CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled = false;
 	CREATE TABLE readings (id bigint GENERATED ALWAYS AS IDENTITY, v integer); SELECT twin.audit_table('readings');
 	CREATE ROLE writes LOGIN; CREATE ROLE changes LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON readings TO writes, changes});

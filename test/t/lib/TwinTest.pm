@@ -69,7 +69,7 @@ sub clock_of
 	my $folder = $node->basedir;
 	my $library = "$folder/clock.so";
 
-	PostgreSQL::Test::Utils::system_or_bail('gcc', '-O2', '-fPIC', '-shared', '-o', $library, 't/lib/clock.c');
+	PostgreSQL::Test::Utils::system_or_bail('gcc', '-O2', '-fPIC', '-shared', '-o', $library, "$ENV{TWIN_SOURCE}/demo/clock.c");
 	chmod 0755, $folder, $library;
 	set_clock($node, 0);
 	return (LD_PRELOAD => $library, TWIN_CLOCK => "$folder/clock");
