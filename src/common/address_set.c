@@ -121,6 +121,38 @@ head_of(const AddressSet *set, const AddressNetwork *network)
 		   (siphash(set->hash_key, network, sizeof(*network)) & (uint64_t) (set->buckets - 1));
 }
 
+/* Marks of a bucket: few enough of them are set by chance when the set is full, one in nine. */
+#define MARKS_EACH 8
+
+/* A mark that was full once stays: nobody knows any more how many entries it stands for. */
+#define MARK_FULL UINT8_MAX
+
+/* Where the mark of a network's band is; no network of that band holds the address if it is 0. */
+static uint8_t *
+mark_of(const AddressSet *set, const AddressNetwork *network)
+{
+	AddressNetwork widest = *network;
+	uint8_t *marks = (uint8_t *) &heads_of(set)[set->buckets];
+
+	widest.bits = (uint8_t) (network->bits / ADDRESS_BAND * ADDRESS_BAND);
+	cut(widest.bytes, widest.bits);
+	return marks + (siphash(set->hash_key, &widest, sizeof(widest)) & ((uint64_t) set->buckets * MARKS_EACH - 1));
+}
+
+/* Counts, or no longer counts, an entry that blocks in its band. */
+static void
+count_in_band(AddressSet *set, const AddressEntry *entry, bool is_new)
+{
+	uint32_t *band = &set->bands[entry->network.family == 6][entry->network.bits / ADDRESS_BAND];
+	uint8_t *mark = mark_of(set, &entry->network);
+
+	if (entry->kind != ADDRESS_BLOCKED)
+		return;
+	*band += is_new ? 1 : UINT32_MAX;
+	if (*mark != MARK_FULL)
+		*mark = (uint8_t) (is_new ? *mark + 1 : *mark - 1);
+}
+
 static uint32_t *
 length_of(AddressSet *set, const AddressEntry *entry)
 {
@@ -131,7 +163,7 @@ size_t
 address_set_size(uint32_t capacity)
 {
 	return sizeof(AddressSet) + (size_t) capacity * sizeof(AddressEntry) +
-		   (size_t) bucket_count(capacity) * sizeof(uint32_t);
+		   (size_t) bucket_count(capacity) * (sizeof(uint32_t) + MARKS_EACH);
 }
 
 void
@@ -178,6 +210,7 @@ address_set_put(AddressSet *set, const AddressNetwork *network, AddressKind kind
 		*head = place;
 		set->used++;
 		(*length_of(set, entry))++;
+		count_in_band(set, entry, true);
 	}
 	set->entries[place].until = until;
 	return place;
@@ -193,6 +226,7 @@ address_set_drop(AddressSet *set, uint32_t place)
 		link = &set->entries[*link].next;
 	*link = entry->next;
 	(*length_of(set, entry))--;
+	count_in_band(set, entry, false);
 	*entry = (AddressEntry){.next = set->first_free};
 	set->first_free = place;
 	set->used--;
@@ -218,29 +252,55 @@ is_exempt(const AddressSet *set, const NetAddress *address, uint32_t owner)
 	return false;
 }
 
+/* The place of a block in force of exactly this network, from which the address is not exempt. */
+static uint32_t
+find_block(const AddressSet *set, const NetAddress *address, const AddressNetwork *network, int64_t now)
+{
+	for (uint32_t place = *head_of(set, network); place != ADDRESS_NONE; place = set->entries[place].next)
+	{
+		const AddressEntry *entry = &set->entries[place];
+
+		if (entry->kind == ADDRESS_BLOCKED && entry->until > now && is_same(&entry->network, network) &&
+			!is_exempt(set, address, entry->owner))
+			return place;
+	}
+	return ADDRESS_NONE;
+}
+
 uint32_t
 address_set_find(const AddressSet *set, const NetAddress *address, int64_t now)
 {
 	const uint32_t *lengths = set->lengths[ADDRESS_BLOCKED][address->family == 6];
-	AddressNetwork network = {.family = address->family, .bits = (uint8_t) most_bits(address->family)};
+	const uint32_t *bands = set->bands[address->family == 6];
+	const uint8_t *marks[ADDRESS_BANDS];
+	AddressNetwork host = {.family = address->family, .bits = (uint8_t) most_bits(address->family)};
 
-	memcpy(network.bytes, address->bytes, sizeof(network.bytes));
-	if (address_network_is_loopback(&network))
+	memcpy(host.bytes, address->bytes, sizeof(host.bytes));
+	if (address_network_is_loopback(&host))
 		return ADDRESS_NONE;
-	for (int bits = network.bits; bits >= 0; bits--)
+	/* fetched all together: each lies somewhere else in memory */
+	for (int band = host.bits / ADDRESS_BAND; band >= 0; band--)
 	{
-		if (lengths[bits] == 0)
+		AddressNetwork network = host;
+
+		if (bands[band] == 0)
+			continue;
+		network.bits = (uint8_t) (band * ADDRESS_BAND);
+		marks[band] = mark_of(set, &network);
+		__builtin_prefetch(marks[band]);
+	}
+	for (int bits = host.bits; bits >= 0; bits--)
+	{
+		AddressNetwork network = host;
+		uint32_t place;
+
+		if (lengths[bits] == 0 || *marks[bits / ADDRESS_BAND] == 0)
 			continue;
 		network.bits = (uint8_t) bits;
 		cut(network.bytes, network.bits);
-		for (uint32_t place = *head_of(set, &network); place != ADDRESS_NONE; place = set->entries[place].next)
-		{
-			const AddressEntry *entry = &set->entries[place];
-
-			if (entry->kind == ADDRESS_BLOCKED && entry->until > now && is_same(&entry->network, &network) &&
-				!is_exempt(set, address, entry->owner))
-				return place;
-		}
+		place = find_block(set, address, &network, now);
+		if (place != ADDRESS_NONE)
+			return place;
 	}
 	return ADDRESS_NONE;
 }

@@ -4,10 +4,13 @@
  *		address: networks that are blocked until some time, and networks that are
  *		exempt from the blocks of the same owner.
  *
- * One table of hashes for all lengths of prefixes; a question looks for the
- * address cut to each length that occurs, the longest first, so it costs what
- * there are lengths and not what there are networks.  The hash is keyed: who
- * chooses the addresses cannot choose where they lie.
+ * One table of hashes for all lengths of prefixes.  Lengths come in bands of
+ * four (/20 to /23), and each band has marks, small counters in a second table,
+ * of its shortest prefixes.  A question asks first the marks of the address in
+ * the bands that occur, all at once, and only in a band with a mark it looks
+ * for the address cut to each length that occurs.  So it costs what there are
+ * bands, and not what there are networks.  The hashes are keyed: who chooses
+ * the addresses cannot choose where they lie.
  *
  * Nothing here locks, allocates or reads a clock; times are the caller's.
  */
@@ -34,6 +37,10 @@ typedef enum AddressKind
 
 #define ADDRESS_KINDS 3
 
+/* So many lengths of prefixes are asked about at once; and how many bands that makes of 0 to 128. */
+#define ADDRESS_BAND 4
+#define ADDRESS_BANDS (128 / ADDRESS_BAND + 1)
+
 typedef struct AddressEntry
 {
 	AddressNetwork network;
@@ -52,7 +59,8 @@ typedef struct AddressSet
 	uint32_t used;
 	uint32_t first_free;
 	uint32_t lengths[ADDRESS_KINDS][2][129]; /* how many entries of a kind, of IPv4 and IPv6, have so many bits */
-	AddressEntry entries[];                  /* then the heads of the chains */
+	uint32_t bands[2][ADDRESS_BANDS];        /* how many of them that block are of a band */
+	AddressEntry entries[];                  /* then the heads of the chains, then the marks */
 } AddressSet;
 
 /* No place. */

@@ -18,9 +18,17 @@ rotate(uint64_t value, int bits)
 	return value << bits | value >> (64 - bits);
 }
 
-/* Up to eight bytes as a little-endian number. */
+/* Eight bytes as a little-endian number; written so that compilers make one load of it. */
 static uint64_t
-read_bytes(const uint8_t *from, size_t count)
+read_word(const uint8_t *from)
+{
+	return (uint64_t) from[0] | (uint64_t) from[1] << 8 | (uint64_t) from[2] << 16 | (uint64_t) from[3] << 24 |
+		   (uint64_t) from[4] << 32 | (uint64_t) from[5] << 40 | (uint64_t) from[6] << 48 | (uint64_t) from[7] << 56;
+}
+
+/* Fewer than eight. */
+static uint64_t
+read_rest(const uint8_t *from, size_t count)
 {
 	uint64_t value = 0;
 
@@ -60,15 +68,15 @@ uint64_t
 siphash(const uint8_t key[SIPHASH_KEY_SIZE], const void *data, size_t length)
 {
 	const uint8_t *bytes = data;
-	uint64_t first = read_bytes(key, 8);
-	uint64_t second = read_bytes(key + 8, 8);
+	uint64_t first = read_word(key);
+	uint64_t second = read_word(key + 8);
 	SipState s = {first ^ UINT64_C(0x736f6d6570736575), second ^ UINT64_C(0x646f72616e646f6d),
 				  first ^ UINT64_C(0x6c7967656e657261), second ^ UINT64_C(0x7465646279746573)};
 	size_t whole = length - length % 8;
 
 	for (size_t i = 0; i < whole; i += 8)
-		absorb(&s, read_bytes(bytes + i, 8));
-	absorb(&s, (uint64_t) length << 56 | read_bytes(bytes + whole, length % 8));
+		absorb(&s, read_word(bytes + i));
+	absorb(&s, (uint64_t) length << 56 | read_rest(bytes + whole, length % 8));
 	s.c ^= 0xff;
 	mix(&s, 4);
 	return s.a ^ s.b ^ s.c ^ s.d;

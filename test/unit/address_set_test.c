@@ -264,7 +264,29 @@ it_answers_as_a_list_does(void)
 	for (int kind = 0; kind < ADDRESS_KINDS; kind++)
 		for (int bits = 0; bits <= 128; bits++)
 			CHECK(set->lengths[kind][0][bits] == 0 && set->lengths[kind][1][bits] == 0);
+	for (int band = 0; band < ADDRESS_BANDS; band++)
+		CHECK(set->bands[0][band] == 0 && set->bands[1][band] == 0);
 	free(list);
+	free(set);
+}
+
+/* More entries of one band than its mark can count: it stays set, and says nothing wrong. */
+static void
+crowded_bands_are_found(void)
+{
+	AddressSet *set = make_set(2000);
+	uint32_t places[700];
+
+	for (uint32_t owner = 0; owner < 700; owner++)
+		places[owner] = put(set, "192.0.2.16", 28 + owner % 4, ADDRESS_BLOCKED, owner, 2000);
+	CHECK(blocks(set, "192.0.2.17", NOW) && !blocks(set, "192.0.2.32", NOW));
+	for (uint32_t owner = 1; owner < 700; owner++)
+		address_set_drop(set, places[owner]);
+	CHECK(blocks(set, "192.0.2.17", NOW), "one of 700 is left");
+	address_set_drop(set, places[0]);
+	CHECK(!blocks(set, "192.0.2.17", NOW));
+	put(set, "192.0.2.16", 29, ADDRESS_BLOCKED, 1, 2000);
+	CHECK(blocks(set, "192.0.2.17", NOW) && !blocks(set, "192.0.2.24", NOW));
 	free(set);
 }
 
@@ -298,6 +320,7 @@ static const UnitCase cases[] = {
 	{"each owner's blocks and exemptions are its own", owners_are_apart},
 	{"a full set says so", a_full_set_says_so},
 	{"it answers as a list that is looked through does", it_answers_as_a_list_does},
+	{"more networks than a band counts are found", crowded_bands_are_found},
 	{"records are read back whole or not at all", records_are_read_back_whole_or_not},
 };
 

@@ -326,7 +326,7 @@ static const IntegerSetting integers[] = {
 	 "Where twin_security.login_lockout is longer, this one holds. Lowering it shortens locks in force.", NULL},
 	{"twin_security.max_blocks", &setting_max_blocks, 131072, 1024, 16777216, PGC_POSTMASTER, 0,
 	 "How many networks can be blocked, or exempt, at once.",
-	 "In all databases together; each takes 52 bytes of shared memory.", NULL},
+	 "In all databases together; each takes 60 bytes of shared memory.", NULL},
 	{"twin_security.max_concurrent_hashes", &setting_max_concurrent_hashes, 0, 0, 1024, PGC_SIGHUP, 0,
 	 "How many passwords may be hashed at once in the whole cluster.",
 	 "Keeps a flood of logins from taking every core; the others wait in the order in which they came, for "
