@@ -186,6 +186,15 @@ typedef struct Tunnel
 } Tunnel;
 
 static void
+tunnel_end(Tunnel *tunnel, const char *how)
+{
+	puts(how);
+	watch_remove(tunnel->watch);
+	close(tunnel->fd);
+	free(tunnel);
+}
+
+static void
 tunnel_ready(void *argument, int happened)
 {
 	Tunnel *tunnel = argument;
@@ -201,10 +210,7 @@ tunnel_ready(void *argument, int happened)
 		{
 			if (count > 0 && write(tunnel->fd, "bye", 3) != 3)
 				puts("tunnel is full");
-			puts(count > 0 ? "tunnel closes" : "tunnel ended");
-			watch_remove(tunnel->watch);
-			close(tunnel->fd);
-			free(tunnel);
+			tunnel_end(tunnel, count > 0 ? "tunnel closes" : "tunnel ended");
 			return;
 		}
 		tunnel->length = (size_t) count;
@@ -213,6 +219,12 @@ tunnel_ready(void *argument, int happened)
 	}
 	ssize_t written = write(tunnel->fd, tunnel->data, tunnel->length);
 
+	if (written < 0 && errno != EAGAIN)
+	{
+		/* the client left before it was answered */
+		tunnel_end(tunnel, "tunnel ended");
+		return;
+	}
 	if (written > 0)
 	{
 		memmove(tunnel->data, tunnel->data + written, tunnel->length - (size_t) written);
