@@ -449,7 +449,7 @@ stop('TLS');
 start();
 {
 	my ($idle, $busy, $half) = map { dial() } 1 .. 3;
-	print $busy "GET /later?2000 HTTP/1.1\r\nHost: a\r\n\r\n";
+	print $busy "GET /later?800 HTTP/1.1\r\nHost: a\r\n\r\n";
 	print $half "GET /hello HTTP/1.1\r\n";
 	$_->flush foreach $busy, $half;
 	sleep 0.3;
