@@ -1,0 +1,2 @@
+-- what docs/compliance.md's examples take for granted
+CREATE EXTENSION twin_security;
