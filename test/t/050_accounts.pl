@@ -39,7 +39,7 @@ sub is_locked { return sql($node, "SELECT locked_until > now() FROM twin.users W
 sub refresh { return decode_json(sql($node, 'SELECT twin_api.refresh(' . quote($_[0]) . ')', @web)) }
 sub claims { return decode_json(decode_base64((split /\./, $_[0])[1] =~ tr{-_}{+/}r)) }
 sub verifies { my ($token) = @_; return answer_of($node, "SELECT twin.verify_token('$token') ->> 'typ'", user => 'looker') }
-sub events { my ($where) = @_; $node->poll_query_until('postgres', 'SELECT ring_fill = 0 FROM twin.stat_audit'); return sql($node, "SELECT count(*) FROM twin.audit_log WHERE $where") }
+sub events { my ($where) = @_; events_written($node); return sql($node, "SELECT count(*) FROM twin.audit_log WHERE $where") }
 
 # A session that hashes, stopped in the middle: its turn is taken until it is released.
 sub occupy
@@ -47,10 +47,7 @@ sub occupy
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query('SELECT pg_backend_pid()');
 	$session->query_until(qr/began/, "\\echo began\nSELECT twin.hash_password('keeps the only turn', 15);\n");
-	for (my $ticks = 0; $ticks < 20; select undef, undef, undef, 0.01)    # fifth of a second of work
-	{
-		$ticks = (split / /, file_bytes("/proc/$pid/stat") =~ s/.*\) //sr)[11];
-	}
+	has_computed($pid, 20);
 	kill 'STOP', $pid;
 	return { session => $session, pid => $pid };
 }
