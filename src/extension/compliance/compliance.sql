@@ -26,6 +26,7 @@
 --@include check_durability.sql
 --@include check_monitor.sql
 --@include check_retention.sql
+--@include dependencies.sql
 --@include check_versions.sql
 --@include check_files.sql
 --@include catalogue.sql
