@@ -48,6 +48,7 @@ uint64 setting_redact_changes = 1;
 char *setting_redact_names;
 int setting_refresh_token_grace;
 int setting_refresh_token_lifetime;
+int setting_require_tls;
 int setting_retention_interval;
 int setting_session_idle_timeout;
 int setting_session_max_lifetime;
@@ -69,6 +70,18 @@ typedef struct BooleanSetting
 	const char *summary;
 	const char *description;
 } BooleanSetting;
+
+typedef struct EnumSetting
+{
+	const char *name;
+	int *variable;
+	int initial;
+	const struct config_enum_entry *choices;
+	GucContext context;
+	int flags;
+	const char *summary;
+	const char *description;
+} EnumSetting;
 
 typedef struct StringSetting
 {
@@ -114,6 +127,22 @@ static const BooleanSetting booleans[] = {
 	 "Passwords, tokens, keys and connection strings are replaced by *** in all that the server logs: messages, "
 	 "details, contexts, statements and their parameters. A statement that names a secret loses all its literals. "
 	 "Needs preloading."},
+};
+
+static const struct config_enum_entry require_tls_choices[] = {{"off", REQUIRE_TLS_OFF, false},
+															   {"protected", REQUIRE_TLS_PROTECTED, false},
+															   {"all", REQUIRE_TLS_ALL, false},
+															   {"on", REQUIRE_TLS_PROTECTED, true},
+															   {NULL, 0, false}};
+
+static const EnumSetting enums[] = {
+	{"twin_security.require_tls", &setting_require_tls, REQUIRE_TLS_OFF, require_tls_choices, PGC_SIGHUP, 0,
+	 "Refuses sessions that come over the network without TLS.",
+	 "\"protected\" refuses those of superusers, of roles with REPLICATION or BYPASSRLS, and of members of the roles "
+	 "twin_*; \"all\" those of every role. Unix sockets and this machine's own addresses 127.0.0.0/8 and ::1 are no "
+	 "network; encryption by GSSAPI is not TLS. It judges at connection, behind pg_hba.conf, whose hostssl lines "
+	 "also "
+	 "keep a password from being sent. Needs preloading."},
 };
 
 #define TOKEN_NAME_MAX 255
@@ -449,6 +478,13 @@ settings_init(void)
 
 		DefineCustomBoolVariable(row->name, row->summary, row->description, row->variable, row->initial, row->context,
 								 row->flags, NULL, NULL, NULL);
+	}
+	for (int i = 0; i < (int) lengthof(enums); i++)
+	{
+		const EnumSetting *row = &enums[i];
+
+		DefineCustomEnumVariable(row->name, row->summary, row->description, row->variable, row->initial, row->choices,
+								 row->context, row->flags, NULL, NULL, NULL);
 	}
 	for (int i = 0; i < (int) lengthof(strings); i++)
 	{
