@@ -245,8 +245,7 @@ redact_message(ErrorData *edata)
 {
 	unsigned found = setting_redact ? look_at(edata) : 0;
 
-	if (found & (REDACT_SHAPE | REDACT_NAME) ||
-		(found & REDACT_TYPO && edata->sqlerrcode == ERRCODE_SYNTAX_ERROR) ||
+	if (found & (REDACT_SHAPE | REDACT_NAME) || (found & REDACT_TYPO && edata->sqlerrcode == ERRCODE_SYNTAX_ERROR) ||
 		(setting_redact && (tells_of_row(edata) || find_copied_line(edata->context) != NULL)))
 	{
 		if (depth == 0)
