@@ -188,7 +188,7 @@ check('wrong');
 my %status_of = (
 	# id => [ status, object ]
 	'TLS-2' => [ fail => 'ssl_min_protocol_version' ], 'TLS-3' => [ fail => 'ssl_ciphers' ], 'TLS-4' => [ warn => 'ssl_prefer_server_ciphers' ], 'TLS-5' => [ fail => 'server.key' ],
-	'TLS-6' => [ warn => 'server.crt' ], 'TLS-7' => [ fail => 'server.crt' ], 'NETWORK-1' => [ warn => 'listen_addresses' ],
+	'TLS-6' => [ warn => 'server.crt' ], 'TLS-7' => [ fail => 'server.crt' ], 'TLS-8' => [ warn => 'require_tls' ], 'NETWORK-1' => [ warn => 'listen_addresses' ],
 	'HBA-1' => [ fail => '^line 9$' ], 'HBA-2' => [ fail => '^line 1$' ], 'HBA-3' => [ warn => '^line 2$' ], 'HBA-4' => [ fail => '^line 2$' ], 'HBA-5' => [ fail => '^line 4$' ],
 	'HBA-6' => [ warn => '^line 2$' ], 'HBA-7' => [ fail => '^line 4$' ], 'HBA-8' => [ warn => '^line 7$' ], 'HBA-9' => [ warn => '^line 8$' ],
 	'PASSWORD-1' => [ fail => 'password_encryption' ], 'PASSWORD-2' => [ fail => '^old_hash$' ], 'PASSWORD-3' => [ fail => 'password_min_score' ], 'PASSWORD-4' => [ warn => 'bcrypt_cost' ],
@@ -318,6 +318,7 @@ write_file("$data/postgresql.auto.conf", '');
 start_anew('without library and key', [ @open, "shared_preload_libraries = ''" ], undef);
 finds('TLS-1', 'fail', '^ssl$');
 finds('AUDIT-1', 'fail', 'shared_preload_libraries');
+finds('TLS-8', 'fail', 'require_tls');
 finds('KEY-4', 'fail', 'ENCRYPTION_KEY');
 is(judgement($_), 'not_applicable', "$_: not applicable") foreach qw(TLS-5 TLS-6 TLS-7 AUDIT-4 AUDIT-6 KEY-5 KEY-7 BACKUP-2 BACKUP-3);
 is(judgement('PASSWORD-3'), 'pass', 'settings of the library are judged');
@@ -376,7 +377,7 @@ sql($node, q{
 $node->stop;
 PostgreSQL::Test::Utils::command_ok([ 'pg_checksums', '--enable', '-D', $data ], 'checksums');
 start_anew('right', [
-	"listen_addresses = '127.0.0.1'", 'ssl = on', "ssl_ciphers = 'HIGH:!aNULL:!eNULL:!3DES:!RC4:!MD5'", 'logging_collector = on', "log_destination = 'stderr,jsonlog'", 'log_connections = on',
+	"listen_addresses = '127.0.0.1'", 'ssl = on', 'twin_security.require_tls = protected', "ssl_ciphers = 'HIGH:!aNULL:!eNULL:!3DES:!RC4:!MD5'", 'logging_collector = on', "log_destination = 'stderr,jsonlog'", 'log_connections = on',
 	'log_disconnections = on', "log_line_prefix = '%m [%p] %q%u\@%d %h %a '", 'log_file_mode = 0600', "twin_security.checkpoint_directory = '$files/checkpoints'", 'fsync = on',
 	'full_page_writes = on', 'synchronous_commit = on', "idle_in_transaction_session_timeout = '10min'", "authentication_timeout = '1min'", 'archive_mode = on',
 	"archive_command = 'cp %p $files/archive/%f'", "dynamic_library_path = '\$libdir:$files/libraries'", "shared_preload_libraries = 'twin_security, pgaudit'" ],

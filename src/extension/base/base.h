@@ -137,6 +137,14 @@ base_check(Status status)
 
 /* ---- settings.c: every setting of the extension, prefix "twin_security." ---- */
 
+/* Whose sessions over the network must be encrypted. */
+typedef enum RequireTls
+{
+	REQUIRE_TLS_OFF,
+	REQUIRE_TLS_PROTECTED, /* superusers and the like, and members of the extension's roles */
+	REQUIRE_TLS_ALL
+} RequireTls;
+
 extern bool setting_allow_session_identity;
 extern char *setting_archive_directory; /* where archives go; empty: nothing is archived */
 extern char *setting_archive_key;       /* empty: archives are not encrypted */
@@ -166,10 +174,12 @@ extern int setting_max_subscriptions;
 extern int setting_monitor_memory;      /* kB */
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
+extern char *setting_readable_environment;
 extern bool setting_redact;
 extern char *setting_redact_names;
 extern int setting_refresh_token_grace;    /* seconds */
 extern int setting_refresh_token_lifetime; /* seconds */
+extern int setting_require_tls;            /* RequireTls */
 extern int setting_retention_interval;     /* seconds; 0: never by itself */
 extern int setting_session_idle_timeout;   /* seconds */
 extern int setting_session_max_lifetime;   /* seconds */

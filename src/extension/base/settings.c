@@ -41,11 +41,13 @@ int setting_max_subscriptions;
 int setting_monitor_memory;
 int setting_password_min_length;
 int setting_password_min_score;
+char *setting_readable_environment;
 bool setting_redact;
 uint64 setting_redact_changes = 1;
 char *setting_redact_names;
 int setting_refresh_token_grace;
 int setting_refresh_token_lifetime;
+int setting_require_tls;
 int setting_retention_interval;
 int setting_session_idle_timeout;
 int setting_session_max_lifetime;
@@ -67,6 +69,18 @@ typedef struct BooleanSetting
 	const char *summary;
 	const char *description;
 } BooleanSetting;
+
+typedef struct EnumSetting
+{
+	const char *name;
+	int *variable;
+	int initial;
+	const struct config_enum_entry *choices;
+	GucContext context;
+	int flags;
+	const char *summary;
+	const char *description;
+} EnumSetting;
 
 typedef struct StringSetting
 {
@@ -112,6 +126,22 @@ static const BooleanSetting booleans[] = {
 	 "Passwords, tokens, keys and connection strings are replaced by *** in all that the server logs: messages, "
 	 "details, contexts, statements and their parameters. A statement that names a secret loses all its literals. "
 	 "Needs preloading."},
+};
+
+static const struct config_enum_entry require_tls_choices[] = {{"off", REQUIRE_TLS_OFF, false},
+															   {"protected", REQUIRE_TLS_PROTECTED, false},
+															   {"all", REQUIRE_TLS_ALL, false},
+															   {"on", REQUIRE_TLS_PROTECTED, true},
+															   {NULL, 0, false}};
+
+static const EnumSetting enums[] = {
+	{"twin_security.require_tls", &setting_require_tls, REQUIRE_TLS_OFF, require_tls_choices, PGC_SIGHUP, 0,
+	 "Refuses sessions that come over the network without TLS.",
+	 "\"protected\" refuses those of superusers, of roles with REPLICATION or BYPASSRLS, and of members of the roles "
+	 "twin_*; \"all\" those of every role. Unix sockets and this machine's own addresses 127.0.0.0/8 and ::1 are no "
+	 "network; encryption by GSSAPI is not TLS. It judges at connection, behind pg_hba.conf, whose hostssl lines "
+	 "also "
+	 "keep a password from being sent. Needs preloading."},
 };
 
 #define TOKEN_NAME_MAX 255
@@ -162,6 +192,24 @@ check_outside_folder(char **value, void **extra, GucSource source)
 		return false;
 	}
 	return true;
+}
+
+static bool
+check_environment(char **value, void **extra, GucSource source)
+{
+	switch (environment_list_fault(*value))
+	{
+		case ENVIRONMENT_FINE:
+			return true;
+		case ENVIRONMENT_SECRET:
+			GUC_check_errdetail(
+				"A variable whose name speaks of a key, secret, password, token or credential is never readable.");
+			return false;
+		case ENVIRONMENT_NO_NAME:
+			break;
+	}
+	GUC_check_errdetail("It is a comma-separated list of names of at most 63 letters, digits and \"_\".");
+	return false;
 }
 
 static bool
@@ -232,6 +280,11 @@ static const StringSetting strings[] = {
 	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
 	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then.",
 	 NULL, NULL},
+	{"twin_security.readable_environment", &setting_readable_environment, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+	 "Variables of the server's environment that twin.required_env() and twin.optional_env() may read.",
+	 "A comma-separated list of names. Those that speak of keys, secrets, passwords, tokens or credentials are "
+	 "refused.",
+	 check_environment, NULL},
 	{"twin_security.redact_names", &setting_redact_names, "", PGC_SIGHUP, 0,
 	 "Further names of secrets, for twin_security.redact.",
 	 "A comma-separated list. Columns, keys, settings and functions whose name contains one of them are treated as "
@@ -418,6 +471,13 @@ settings_init(void)
 
 		DefineCustomBoolVariable(row->name, row->summary, row->description, row->variable, row->initial, row->context,
 								 row->flags, NULL, NULL, NULL);
+	}
+	for (int i = 0; i < (int) lengthof(enums); i++)
+	{
+		const EnumSetting *row = &enums[i];
+
+		DefineCustomEnumVariable(row->name, row->summary, row->description, row->variable, row->initial, row->choices,
+								 row->context, row->flags, NULL, NULL, NULL);
 	}
 	for (int i = 0; i < (int) lengthof(strings); i++)
 	{

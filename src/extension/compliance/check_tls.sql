@@ -56,6 +56,16 @@ CREATE VIEW twin_internal.check_tls_7 AS
 	FROM twin_internal.server_setting('ssl_cert_file') p (path), twin_internal.certificate_facts(p.path) c;
 COMMENT ON VIEW twin_internal.check_tls_7 IS 'the key of the server''s certificate is weaker than RSA with 2048 bits';
 
+/* A line of pg_hba.conf is soon written; this holds whatever stands there. */
+CREATE VIEW twin_internal.check_tls_8 AS
+	SELECT CASE WHEN s.addresses = '' THEN 'not_applicable' WHEN NOT s.is_preloaded THEN 'fail' WHEN s.required = 'off' THEN 'warn' ELSE 'pass' END AS status,
+		'twin_security.require_tls' AS object,
+		CASE WHEN s.addresses = '' THEN 'the server listens on no network' ELSE 'twin_security.require_tls is ' || s.required END
+			|| CASE WHEN s.is_preloaded OR s.addresses = '' THEN '' ELSE ', and twin_security is not preloaded: nothing is refused' END AS detail
+	FROM (SELECT twin_internal.server_setting('twin_security.require_tls') AS required, twin_internal.server_setting('listen_addresses') AS addresses,
+		twin_internal.is_preloaded() AS is_preloaded) s;
+COMMENT ON VIEW twin_internal.check_tls_8 IS 'sessions over the network without TLS are not refused';
+
 CREATE VIEW twin_internal.check_network_1 AS
 	SELECT CASE WHEN a.addresses ~ '(^|[ ,])([*]|0[.]0[.]0[.]0|::)($|[ ,])' THEN 'warn' ELSE 'pass' END AS status, 'listen_addresses' AS object,
 		'listen_addresses is ' || CASE a.addresses WHEN '' THEN 'empty' ELSE a.addresses END AS detail

@@ -37,5 +37,6 @@ identity_init(void)
 	seal_init();
 	warrant_init();
 	actor_init();
+	plaintext_init();
 	keyring_set_asker(&asker);
 }

@@ -75,6 +75,10 @@ extern void reach_check_function(Oid function);
 extern bool reach_logins_may_call(Oid function);
 extern void reach_check_relation(Oid relation);
 
+/* ---- plaintext.c ---- */
+
+extern void plaintext_init(void);
+
 /* ---- actor.c ---- */
 
 extern void actor_init(void);

@@ -26,8 +26,8 @@ PG_FUNCTION_INFO_V1(tsec_require_reach_of_role);
 
 /* Of the parts below: what neither changes nor shows anything of anybody. */
 static const char *const harmless[] = {
-	"check_password_strength", "generate_password", "hash_password",
-	"password_needs_rehash",   "record_event",      "verify_password",
+	"check_password_strength", "generate_password", "hash_password", "optional_env",
+	"password_needs_rehash",   "record_event",      "required_env",  "verify_password",
 };
 
 /* Views that show people of every tenant, how many of them did something, or when. */
