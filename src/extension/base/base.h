@@ -198,7 +198,6 @@ extern int setting_max_subscriptions;
 extern int setting_monitor_memory;      /* kB */
 extern int setting_password_min_length; /* characters */
 extern int setting_password_min_score;
-extern char *setting_readable_environment;
 extern bool setting_redact;
 extern char *setting_redact_names;
 extern int setting_refresh_token_grace;    /* seconds */

@@ -81,6 +81,5 @@ $$;
 COMMENT ON FUNCTION twin_internal.keep_from_publishers(regclass) IS 'has rows left out that a subscription brings to a table, because every database has its own of them';
 REVOKE ALL ON FUNCTION twin_internal.keep_from_publishers(regclass) FROM PUBLIC;
 
---@include environment.sql
 --@include seeds.sql
 --@include environment.sql

@@ -43,7 +43,6 @@ int setting_max_subscriptions;
 int setting_monitor_memory;
 int setting_password_min_length;
 int setting_password_min_score;
-char *setting_readable_environment;
 bool setting_redact;
 uint64 setting_redact_changes = 1;
 char *setting_redact_names;
@@ -220,24 +219,6 @@ check_environment_names(char **value, void **extra, GucSource source)
 }
 
 static bool
-check_environment(char **value, void **extra, GucSource source)
-{
-	switch (environment_list_fault(*value))
-	{
-		case ENVIRONMENT_FINE:
-			return true;
-		case ENVIRONMENT_SECRET:
-			GUC_check_errdetail(
-				"A variable whose name speaks of a key, secret, password, token or credential is never readable.");
-			return false;
-		case ENVIRONMENT_NO_NAME:
-			break;
-	}
-	GUC_check_errdetail("It is a comma-separated list of names of at most 63 letters, digits and \"_\".");
-	return false;
-}
-
-static bool
 check_redact_names(char **value, void **extra, GucSource source)
 {
 	RedactNames names;
@@ -311,11 +292,6 @@ static const StringSetting strings[] = {
 	 "library is preloaded, else once per session. Prints one line: base64 of 32 bytes. %k is replaced by "
 	 "ENCRYPTION_KEY; a command that holds %k is run again with ENCRYPTION_KEY_PREVIOUS and may print nothing then.",
 	 NULL, NULL},
-	{"twin_security.readable_environment", &setting_readable_environment, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-	 "Variables of the server's environment that twin.required_env() and twin.optional_env() may read.",
-	 "A comma-separated list of names. Those that speak of keys, secrets, passwords, tokens or credentials are "
-	 "refused.",
-	 check_environment, NULL},
 	{"twin_security.redact_names", &setting_redact_names, "", PGC_SIGHUP, 0,
 	 "Further names of secrets, for twin_security.redact.",
 	 "A comma-separated list. Columns, keys, settings and functions whose name contains one of them are treated as "

@@ -7,18 +7,6 @@
 
 extern void settings_init(void);
 
-/* ---- environment.c ---- */
-
-typedef enum EnvironmentFault
-{
-	ENVIRONMENT_FINE,
-	ENVIRONMENT_NO_NAME,
-	ENVIRONMENT_SECRET
-} EnvironmentFault;
-
-/* What is wrong with a list of variables to be read. */
-extern EnvironmentFault environment_list_fault(const char *list);
-
 /* ---- token_setting.c ---- */
 
 extern void token_setting_init(void);
