@@ -84,25 +84,34 @@ read_manifest(ArchiveCheck *check, const char *path)
 
 /* Writes an event as a line of JSON, with its leaf. */
 static void
-write_event(const ArchiveCheck *check, uint64_t index, const ArchiveRecord *record)
+write_event(const ArchiveCheck *check, uint64_t index, const Leaf *leaf)
 {
 	FILE *events = check->options->events;
-	Leaf leaf;
 	size_t length;
 	char *json;
 
-	if (events == NULL || (record->kind != ARCHIVE_LEAF && record->kind != ARCHIVE_MORE) ||
-		!leaf_decode(record->bytes, &leaf))
+	if (events == NULL)
 		return;
-	length = leaf_json(&leaf, NULL, 0);
+	length = leaf_json(leaf, NULL, 0);
 	json = malloc(length);
 	if (json == NULL)
 		return;
-	(void) leaf_json(&leaf, json, length);
+	(void) leaf_json(leaf, json, length);
 	(void) fprintf(events, "{\"leaf_index\":%" PRIu64 ",", index);
 	(void) fwrite(json + 1, 1, length - 1, events);
 	(void) fputc('\n', events);
 	free(json);
+}
+
+static void
+look_at_record(const ArchiveCheck *check, uint64_t index, const ArchiveRecord *record)
+{
+	Leaf leaf;
+
+	if ((record->kind != ARCHIVE_LEAF && record->kind != ARCHIVE_MORE) || !leaf_decode(record->bytes, &leaf))
+		return;
+	write_event(check, index, &leaf);
+	gap_leaf(check->report, &leaf);
 }
 
 /* Says what of an archive that holds is not proven. */
@@ -147,7 +156,7 @@ judge_file(ArchiveCheck *check, ArchiveReader *reader)
 	if (archive_judge_begin(&judge, reader, &check->manifest))
 	{
 		while (archive_judge_next(&judge, &record))
-			write_event(check, judge.tally.edge.size - 1, &record);
+			look_at_record(check, judge.tally.edge.size - 1, &record);
 		(void) archive_judge_end(&judge);
 	}
 	check->report->rows =

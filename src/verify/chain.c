@@ -228,13 +228,15 @@ chain_leaf(Check *check, uint64_t index, Bytes bytes)
 {
 	const Report *report = check->report;
 	const char *held = NULL;
-	json_t *details;
+	json_t *details = NULL;
 	size_t size;
+	Leaf leaf;
 
 	if (check->last_note[0] == '\0' || epoch_of(check, index + 1)->first_leaf != index ||
 		epoch_of(check, index + 1) == &report->epochs[0])
 		return;
-	details = event_details(bytes, EPOCH_TYPE);
+	if (bytes.data != NULL && leaf_decode(bytes, &leaf))
+		details = event_details(&leaf, EPOCH_TYPE);
 	if (details != NULL)
 		held = strictjson_text(details, "checkpoint");
 	/* what is signed; the signature stands by itself there */

@@ -2,8 +2,8 @@
  * check.h
  *		One check of an export, as its rooms share it: the folder (folder.c), the
  *		checkpoints and epochs (chain.c), the auditor's own notes (witness.c), what
- *		events say of the log (event.c), what was dropped (dropped.c), and the leaves,
- *		which lead through all of them (export.c).
+ *		events say of the log (event.c), what was dropped (dropped.c), when nothing was
+ *		captured (gap.c), and the leaves, which lead through all of them (export.c).
  */
 #ifndef TWIN_VERIFY_CHECK_H
 #define TWIN_VERIFY_CHECK_H
@@ -108,10 +108,12 @@ extern void witness_close(Check *check);
 
 /* ---- event.c ---- */
 
-/* The details of a leaf that is an event of this type, which the caller owns; NULL for another. */
-extern json_t *event_details(Bytes leaf, const char *type);
+extern bool event_text_is(const Leaf *leaf, LeafText which, const char *text);
+
+/* The details of a leaf that is an event of the log's own of this type, which the caller owns; NULL for another. */
+extern json_t *event_details(const Leaf *leaf, const char *type);
 
 /* Whether it is a heartbeat that says of events before it that they were sealed otherwise than they were written. */
-extern bool event_tells_altered(Bytes leaf);
+extern bool event_tells_altered(const Leaf *leaf);
 
 #endif /* TWIN_VERIFY_CHECK_H */

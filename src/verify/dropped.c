@@ -75,14 +75,14 @@ is_digest(const json_t *details, Bytes set)
 static bool
 event_tells(const DroppedRecord *record, const LeafSetSummary *summary, DroppedPartition *partition)
 {
-	json_t *details = event_details(record->event, DROP_TYPE);
+	Leaf leaf;
+	json_t *details = leaf_decode(record->event, &leaf) ? event_details(&leaf, DROP_TYPE) : NULL;
 	const char *name = details == NULL ? NULL : strictjson_text(details, "partition");
 	bool tells = name != NULL && is_number(details, "first_leaf", summary->first) &&
 				 is_number(details, "last_leaf", summary->last) && is_number(details, "leaves", summary->leaves) &&
 				 is_digest(details, record->set);
-	Leaf leaf;
 
-	if (tells && leaf_decode(record->event, &leaf))
+	if (tells)
 	{
 		partition->event_id = leaf.event_id;
 		leaf_time(leaf.recorded_at, partition->event_time);

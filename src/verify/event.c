@@ -9,22 +9,28 @@
 
 #include <string.h>
 
-json_t *
-event_details(Bytes bytes, const char *type)
+bool
+event_text_is(const Leaf *leaf, LeafText which, const char *text)
 {
-	Leaf leaf;
+	const Bytes *found = &leaf->text[which];
 
-	if (bytes.data == NULL || !leaf_decode(bytes, &leaf) || (leaf.flags & LEAF_APPLICATION_MADE) != 0 ||
-		leaf.text[LEAF_DETAILS].data == NULL || leaf.text[LEAF_TYPE].length != strlen(type) ||
-		memcmp(leaf.text[LEAF_TYPE].data, type, strlen(type)) != 0) /* public: an event's type */
+	return found->data != NULL && found->length == strlen(text) &&
+		   memcmp(found->data, text, found->length) == 0; /* public: an event's type or resource */
+}
+
+json_t *
+event_details(const Leaf *leaf, const char *type)
+{
+	if ((leaf->flags & LEAF_APPLICATION_MADE) != 0 || !event_text_is(leaf, LEAF_TYPE, type) ||
+		leaf->text[LEAF_DETAILS].data == NULL)
 		return NULL;
-	return strictjson_object((const char *) leaf.text[LEAF_DETAILS].data, leaf.text[LEAF_DETAILS].length, 8, 100);
+	return strictjson_object((const char *) leaf->text[LEAF_DETAILS].data, leaf->text[LEAF_DETAILS].length, 8, 100);
 }
 
 bool
-event_tells_altered(Bytes bytes)
+event_tells_altered(const Leaf *leaf)
 {
-	json_t *details = event_details(bytes, "heartbeat");
+	json_t *details = event_details(leaf, "heartbeat");
 	bool tells = details != NULL && strictjson_text(details, "altered") != NULL;
 
 	json_decref(details);

@@ -13,23 +13,22 @@
 #define PROGRESS_EVERY 16384 /* leaves */
 
 static void
-write_event(const Check *check, Bytes bytes)
+write_event(const Check *check, const Leaf *leaf)
 {
 	FILE *events = check->options->events;
 	char some[8192];
 	char *json = some;
-	Leaf leaf;
 	size_t length;
 
-	if (events == NULL || !leaf_decode(bytes, &leaf))
+	if (events == NULL)
 		return;
-	length = leaf_json(&leaf, some, sizeof(some));
+	length = leaf_json(leaf, some, sizeof(some));
 	if (length > sizeof(some))
 	{
 		json = malloc(length);
 		if (json == NULL)
 			return;
-		(void) leaf_json(&leaf, json, length);
+		(void) leaf_json(leaf, json, length);
 	}
 	/* the object that leaf_json() writes, with one member more */
 	(void) fprintf(events, "{\"leaf_index\":%" PRIu64 ",", check->edge.size);
@@ -40,14 +39,32 @@ write_event(const Check *check, Bytes bytes)
 }
 
 static void
-note_time(Check *check, Bytes bytes, bool is_first)
+note_time(Check *check, const Leaf *leaf, bool is_first)
+{
+	leaf_time(leaf->recorded_at, is_first ? check->report->first_time : check->report->last_time);
+	check->report->has_times = true;
+}
+
+/* Looks at an event that is what was sealed. */
+static void
+look_at_event(Check *check, const ManifestFile *file, uint64_t index, Bytes bytes)
 {
 	Leaf leaf;
 
 	if (!leaf_decode(bytes, &leaf))
 		return;
-	leaf_time(leaf.recorded_at, is_first ? check->report->first_time : check->report->last_time);
-	check->report->has_times = true;
+	if (index == check->head.first_leaf)
+		note_time(check, &leaf, true);
+	if (index + 1 == check->head.first_leaf + check->head.leaves)
+		note_time(check, &leaf, false);
+	write_event(check, &leaf);
+	gap_leaf(check->report, &leaf);
+	if (event_tells_altered(&leaf))
+		report_leaf(report_problem(check->report, VERDICT_TAMPERED, file->name,
+								   "the heartbeat of leaf %" PRIu64 " says that events before it were changed, "
+								   "removed or added before they were sealed",
+								   index),
+					index, bytes);
 }
 
 /* Compares the tree so far with whatever is known of a tree of this size. */
@@ -87,19 +104,7 @@ add_leaf(Check *check, const ManifestFile *file, const SegmentRecord *record)
 								   "the event of leaf %" PRIu64 " is not what was sealed", index),
 					index, record->leaf);
 	else
-	{
-		if (index == check->head.first_leaf)
-			note_time(check, record->leaf, true);
-		if (index + 1 == check->head.first_leaf + check->head.leaves)
-			note_time(check, record->leaf, false);
-		write_event(check, record->leaf);
-		if (event_tells_altered(record->leaf))
-			report_leaf(report_problem(check->report, VERDICT_TAMPERED, file->name,
-									   "the heartbeat of leaf %" PRIu64 " says that events before it were changed, "
-									   "removed or added before they were sealed",
-									   index),
-						index, record->leaf);
-	}
+		look_at_event(check, file, index, record->leaf);
 	chain_leaf(check, index, record->leaf);
 	return merkle_append(&check->edge, &record->hash, NULL, NULL) == TSEC_OK && compare_roots(check);
 }

@@ -105,6 +105,25 @@ print_dropped(const Report *report, FILE *to)
 }
 
 static void
+print_gaps(const Report *report, FILE *to)
+{
+	uint64_t kept = report->gap_count < GAPS_MAX ? report->gap_count : GAPS_MAX;
+
+	for (uint64_t i = 0; i < kept; i++)
+	{
+		const Gap *gap = &report->gaps[i];
+
+		(void) fprintf(to, "not recorded: from %s %s%s: the audit was switched off", gap->from,
+					   gap->to[0] != '\0' ? "to " : "on, beyond the last event", gap->to);
+		if (gap->by[0] != '\0')
+			(void) fprintf(to, " by %s", gap->by);
+		(void) fprintf(to, " (event %" PRId64 ")\n", gap->event_id);
+	}
+	if (report->gap_count > kept)
+		(void) fprintf(to, "not recorded: %" PRIu64 " times more\n", report->gap_count - kept);
+}
+
+static void
 print_export(const Report *report, FILE *to)
 {
 	(void) fprintf(to, "holds: %" PRIu64 " events", report->leaves);
@@ -147,6 +166,7 @@ print_text(const Asked *asked, const Report *report, FILE *to)
 		print_export(report, to);
 	if (report->has_newest)
 		(void) fprintf(to, "newest checkpoint: %s, size %" PRIu64 "\n", report->newest.origin, report->newest.size);
+	print_gaps(report, to);
 	for (int i = 0; i < report->unproven_count; i++)
 		(void) fprintf(to, "not proven: %s\n", report->unproven[i]);
 }
@@ -174,6 +194,21 @@ problems_json(const Report *report)
 		(void) json_array_append_new(problems, object);
 	}
 	return problems;
+}
+
+static json_t *
+gaps_json(const Report *report)
+{
+	json_t *gaps = json_array();
+
+	for (uint64_t i = 0; i < report->gap_count && i < GAPS_MAX; i++)
+	{
+		const Gap *gap = &report->gaps[i];
+
+		(void) json_array_append_new(gaps, json_pack("{s:s, s:s, s:s, s:I}", "from", gap->from, "to", gap->to, "by",
+													 gap->by, "event_id", (json_int_t) gap->event_id));
+	}
+	return gaps;
 }
 
 static void
@@ -208,6 +243,8 @@ print_json(const Report *report, FILE *to)
 				  (json_int_t) report->rows, "checkpoints", (json_int_t) report->checkpoints, "witnesses",
 				  (json_int_t) report->witnesses, "epochs", epochs, "retired", dropped, "problems",
 				  problems_json(report), "problem_count", (json_int_t) report->problem_count, "not_proven", unproven);
+	(void) json_object_set_new(root, "gaps", gaps_json(report));
+	(void) json_object_set_new(root, "gap_count", json_integer((json_int_t) report->gap_count));
 	if (report->has_newest)
 		(void) json_object_set_new(
 			root, "newest_checkpoint",

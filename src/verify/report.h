@@ -21,4 +21,9 @@ extern void report_make_harmless(char *text);
 /* Says that something is not proven; once. */
 extern void report_unproven(Report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* ---- gap.c ---- */
+
+/* Notes what an event says of the audit being switched off or on. */
+extern void gap_leaf(Report *report, const Leaf *leaf);
+
 #endif /* TWIN_VERIFY_REPORT_H */

@@ -54,6 +54,7 @@ extern void keys_free(VerifyKeys *keys);
 #define PROBLEM_TEXT_MAX 512
 #define PROBLEMS_MAX 20 /* are kept; all are counted */
 #define UNPROVEN_MAX 16
+#define GAPS_MAX 100    /* likewise */
 #define EPOCHS_MAX 1024 /* of an export: times that the database was restored, upgraded or promoted */
 
 typedef struct Problem
@@ -86,6 +87,15 @@ typedef struct DroppedPartition
 	uint64_t leaves; /* of the export */
 } DroppedPartition;
 
+/* A time in which the audit was switched off, in the log's words. */
+typedef struct Gap
+{
+	int64_t event_id; /* that says so */
+	char from[64];
+	char to[64];  /* "": it went on */
+	char by[128]; /* "": it began before the first leaf */
+} Gap;
+
 typedef struct Report
 {
 	Verdict verdict;
@@ -102,6 +112,9 @@ typedef struct Report
 	size_t epoch_count;
 	DroppedPartition *dropped;
 	size_t dropped_count;
+	Gap gaps[GAPS_MAX];
+	uint64_t gap_count;
+	bool gap_is_open;
 	bool has_newest;
 	Checkpoint newest;
 	bool has_times;

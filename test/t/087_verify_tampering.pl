@@ -99,6 +99,30 @@ foreach my $case (
 	like($out, qr/"holds": false,\s+"status": 1,.*"kind": "tampered",[^}]*the heartbeat of leaf 7 says[^}]*"leaf": 7,\s+"event_id": 8000,\s+"event_time": "2026-[^}]*"event_type": "heartbeat"\s+\}\s+\],\s+"problem_count": 1,/s, '... as the one problem');
 }
 
+# ---- what the log says of times in which nothing was captured ----
+
+my ($from, $to, $later) = map { "2026-11-23 $_:00:00+00" } 10 .. 12;
+sub off { my ($since, $by) = @_; return ('audit_disabled', qq({"by": "$by", "since": "$since"}), 0) }
+sub on { return ('audit_enabled', qq({"by": "dba", "off_from": "$from", "off_to": "$to"}), 0) }
+foreach my $case (
+	[ 'switched off and on', [ 7, off($from, 'dba'), 9, on() ], "from $from to $to: the audit was switched off by dba (event 8000)" ],
+	[ 'off to the end', [ 7, off($from, 'dba') ], "from $from on, beyond the last event: the audit was switched off by dba (event 8000)" ],
+	[ 'off before the beginning', [ 9, on() ], "from $from to $to: the audit was switched off (event 10000)" ],
+	[ 'off, a start with it off, and one with it on', [ 7, off($from, 'dba'), 8, off($to, 'the configuration files'), 9, 'audit_enabled', qq({"server_started": "$later"}), 0 ],
+		"from $from to $to: the audit was switched off by dba (event 8000)", "from $to to $later: the audit was switched off by the configuration files (event 9000)" ],
+	[ 'what speaks to a terminal', [ 7, off($from, '\\u001b[2J') ], "from $from on, beyond the last event: the audit was switched off by ?[2J (event 8000)" ],
+	[ 'what an application says', [ 7, (off($from, 'dba'))[ 0, 1 ], 1 ] ],
+	[ 'a start', [ 7, 'audit_enabled', qq({"server_started": "$from"}), 0 ] ])
+{
+	my ($name, $events, @expected) = @$case;
+	is(system($fast, 'export', folder('gaps'), 60, 0, @$events), 0, "an export with: $name");
+	($status, $out) = verify("$work/gaps", '--key', "$work/gaps.key", '--witness', "$work/gaps.witness");
+	is($status, 0, '... holds');
+	is_deeply([ $out =~ /^not recorded: (.*)$/mg ], \@expected, '... and the report says when nothing was captured');
+}
+is(system($fast, 'export', folder('gaps'), 60, 0, 7, off($from, 'dba'), 9, on()), 0, 'one more');
+like((verify("$work/gaps", '--json'))[1], qr/"gaps": \[\s+\{\s+"from": "\Q$from\E",\s+"to": "\Q$to\E",\s+"by": "dba",\s+"event_id": 8000\s+\}\s+\],\s+"gap_count": 1,/, '... in JSON, too');
+
 # ---- what is wrong usage, and what cannot be read ----
 
 foreach my $case ([ 2 ], [ 2, "$work/export", 'more' ], [ 2, '--no-such' ], [ 2, '--leaf', $key ], [ 2, "$work/export", '--leaf', $key ],

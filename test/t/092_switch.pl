@@ -1,4 +1,4 @@
-# The kill switch: what it stops, that it says who and from when to when, in every database, across reloads, restarts and
+# The kill switch: what it stops, that it says who and from when to when, in every database and report, across reloads, restarts and
 # crashes; and settings out of files, told once per database.
 use strict;
 use warnings;
@@ -7,7 +7,8 @@ use Test::More;
 use TwinTest;
 
 my $key = new_key();
-my $node = new_node('switch', conf => "restart_after_crash = on\n");
+my $exports = PostgreSQL::Test::Utils::tempdir();
+my $node = new_node('switch', conf => "restart_after_crash = on\ntwin_security.checkpoint_interval = 1s\ntwin_security.export_directory = '$exports'\n");
 start_with($node, $key);
 sql($node, 'CREATE EXTENSION twin_security; CREATE ROLE app LOGIN; CREATE ROLE dba LOGIN SUPERUSER; CREATE TABLE secret (a int); CREATE DATABASE other');
 sql($node, 'CREATE EXTENSION twin_security; CREATE TABLE secret (a int)', db => 'other');
@@ -45,6 +46,7 @@ is(sql($node, "SELECT count(*) FROM twin.audit_log WHERE resource = 'unseen'"), 
 $session->query_safe('SELECT 1');
 is(switched('postgres'), "audit_enabled start info\naudit_disabled switch critical dba", 'but who switched it off, once');
 is(gaps('postgres'), 'dba|t|', 'the gap is seen while it is open');
+ok($node->poll_query_until('postgres', q{SELECT bool_and(leaf_index IS NOT NULL) FROM twin.audit_log WHERE event_type = 'audit_disabled'}), '... and that is sealed while it is');
 is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'configuration_change' AND resource = 'twin_security.audit_enabled' AND session_user_name = 'dba' AND outcome = 'success'}), '1', 'and the command');
 fails_with($node, 'ALTER SYSTEM SET twin_security.audit_enabled = off', '42501', '', 'not everybody may', user => 'app');
 fails_with($node, 'SET twin_security.audit_enabled = off', '55P02', '', 'nor anybody for a session');
@@ -58,6 +60,18 @@ is(switched('postgres'), "audit_enabled start info\naudit_disabled switch critic
 is(sql($node, q{SELECT (details ->> 'off_from')::timestamptz < (details ->> 'off_to')::timestamptz FROM twin.audit_log WHERE event_type = 'audit_enabled' AND action = 'switch'}), 't', 'from when to when');
 is(gaps('postgres'), 'dba|t|t', 'the gap is closed');
 is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'audit_disabled' AND event_id > (SELECT event_id FROM twin.audit_log WHERE event_type = 'audit_enabled' AND action = 'switch')}), '0', 'nothing after it');
+
+# ---- every report shows it ----
+
+my $hour = q{now() - interval '1 hour', clock_timestamp()};
+is(sql($node, "SELECT g ->> 'switched_off_by', (g ->> 'to_time')::timestamptz > (g ->> 'from_time')::timestamptz FROM jsonb_array_elements(twin.compliance_report($hour) -> 'gaps') g"), 'dba|t', 'the compliance report');
+my $page = sql($node, "SELECT twin.compliance_report_html($hour)");
+like($page, qr/Recording was switched off 1 times within this time/, '... its page, at the beginning');
+like($page, qr/Times without recording.*>dba</s, '... and with who it was');
+ok($node->poll_query_until('postgres', q{SELECT (SELECT max(size) FROM twin_internal.checkpoints) > max(leaf_index) FROM twin.audit_log WHERE event_type = 'audit_enabled' AND action = 'switch'}), '(all of it is signed)');
+sql($node, q{SELECT twin.export_audit_log('gap')});
+my ($out, $err) = run_command([ $node->config_data('--bindir') . '/twin_verify', "$exports/gap" ]);
+like($out, qr/^holds: .*^not recorded: from \S+ \S+ to \S+ \S+: the audit was switched off by dba \(event \d+\)$/ms, 'and the auditor\'s program') or diag($err);
 
 # ---- the other database, where nobody was meanwhile ----
 

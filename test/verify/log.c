@@ -58,6 +58,8 @@ log_event(uint64_t index, const char *type, const char *details)
 	LogLeaf made;
 
 	(void) snprintf(resource, sizeof(resource), "api.units/%u", (unsigned) log_random(1u << 30));
+	if (strcmp(type, "audit_disabled") == 0 || strcmp(type, "audit_enabled") == 0)
+		(void) snprintf(resource, sizeof(resource), "twin_security.audit_enabled");
 	leaf.text[LEAF_CLASS] = bytes_of("audit", 5);
 	leaf.text[LEAF_TYPE] = bytes_of(type, strlen(type));
 	leaf.text[LEAF_SEVERITY] = bytes_of("info", 4);

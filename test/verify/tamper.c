@@ -755,7 +755,8 @@ make_export(int count, char **arguments)
 	(void) snprintf(key_path, sizeof(key_path), "%s.key", folder);
 	(void) snprintf(witness_path, sizeof(witness_path), "%s.witness", folder);
 	begin_case(&made, strtoull(arguments[3], NULL, 10), 2, 20, true, strtoull(arguments[4], NULL, 10), false);
-	if (count > 5)
+	/* events put into it: leaf, type, details, flags */
+	for (; count > 5; count -= 4, arguments += 4)
 	{
 		uint64_t i = strtoull(arguments[5], NULL, 10);
 
@@ -847,7 +848,7 @@ main(int count, char **arguments)
 	unsigned long tried_all = 0;
 	int failed = 0;
 
-	if ((count == 5 || count == 9) && strcmp(arguments[1], "export") == 0)
+	if (count >= 5 && count % 4 == 1 && strcmp(arguments[1], "export") == 0)
 		return make_export(count, arguments);
 	if (count != 4 && count != 6)
 		return 2;
