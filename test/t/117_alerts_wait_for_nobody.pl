@@ -1,4 +1,4 @@
-# Who has a transaction open keeps no alert back: neither an analyst, nor a notifier, nor who edits playbooks, nor who hangs with the
+# Who has a transaction open keeps no alert and no checkpoint of the log back: neither an analyst, nor a notifier, nor who edits playbooks, nor who hangs with the
 # lock of NOTIFY; and what anybody can cause keeps no rule quiet about what nobody should.
 use strict;
 use warnings;
@@ -7,7 +7,8 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use TwinTest;
 
-my $node = new_node('for_nobody', allows_streaming => 1, conf => "fsync = off\nsynchronous_commit = local\nsynchronous_standby_names = 'nobody'\n");
+my $node = new_node('for_nobody', allows_streaming => 1, conf => "fsync = off\nsynchronous_commit = local\nsynchronous_standby_names = 'nobody'\n"
+	  . "twin_security.checkpoint_interval = 1s\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, 'CREATE EXTENSION twin_security');
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
@@ -108,26 +109,34 @@ $_->quit foreach $session, $raising;
 # ---- who hangs with the lock of NOTIFY ----
 
 my $listening = session();
-$listening->query_safe('LISTEN twin_alerts');
+$listening->query_safe('LISTEN twin_alerts; LISTEN twin_audit_checkpoint');
 ok(poll('SELECT count(*) = 0 FROM twin_internal.unannounced_alerts'), 'alerts were announced');
 my $hanging = session();
 $hanging->query_safe('SET synchronous_commit = on');
 $hanging->{stdin} .= "BEGIN; CREATE TABLE hangs (a int); NOTIFY something; COMMIT;\n";
 $hanging->{run}->pump_nb;
 ok(poll(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), 'a session hangs in its commit, with the lock of NOTIFY');
+my $signed = sql($node, 'SELECT max(size) FROM twin_internal.checkpoints');
+sub later_checkpoints { my ($text) = @_; return scalar(grep { $_ > $signed } $text =~ /"twin_audit_checkpoint" with payload "[^\n]*\n(\d+)\n/g) }
 attack('203.0.113.30');
 raised_soon('203.0.113.30', '... and alerts are raised');
 attack('203.0.113.31');
 raised_soon('203.0.113.31', '... one after the other');
 is(sql($node, 'SELECT count(*) FROM twin_internal.unannounced_alerts'), '2', '... announced they are not');
+ok(poll("SELECT max(size) > $signed FROM twin_internal.checkpoints"), '... and checkpoints are signed');
 my $told = $listening->query('SELECT 1');
-unlike($told, qr/twin_alerts/, '... to nobody');
+unlike($told, qr/twin_alerts/, '... and nobody is told');
+is(later_checkpoints($told), 0, '... of either');
 sql($node, q{ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf()});
 ok(poll('SELECT count(*) = 0 FROM twin_internal.unannounced_alerts'), 'when it hangs no more they are');
 $told = $listening->query('SELECT 1');
 my @announced = $told =~ /"twin_alerts" with payload "(.*?)" received/g;
 is(scalar(grep { /"rule_name": "failed_login_threshold"/ } @announced), 2, '... each once') || diag($told);
 unlike($told, qr/203[.]/, '... and nothing of whom they are about');
+sql($node, q{SELECT twin.record_event('checkpoint')});
+my $until = time + $PostgreSQL::Test::Utils::timeout_default;
+until (later_checkpoints($told) || time > $until) { sleep 0.1; $told = $listening->query('SELECT 1') }
+cmp_ok(later_checkpoints($told), '>', 0, '... and of checkpoints they are told again');
 $hanging->query_safe('SELECT 1');
 $_->quit foreach $hanging, $listening;
 

@@ -208,7 +208,7 @@ extern bool event_switch_log(bool is_open);
 typedef TimestampTz (*EventFollower)(void);
 
 /* Adds one, at most EVENT_FOLLOWERS; from the init function of a part above. */
-#define EVENT_FOLLOWERS 8
+#define EVENT_FOLLOWERS 12
 extern void event_add_follower(EventFollower follower);
 
 /* For a follower: begins a transaction as the owner of the extension's tables, ready for SPI; and commits it. */

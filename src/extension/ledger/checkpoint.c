@@ -5,6 +5,9 @@
  * A checkpoint is signed only for a tree that the one before it is a part of,
  * the one in the database and the one that was exported last.  Where it is not,
  * somebody rewrote the log, and a signature would vouch for that.
+ *
+ * NOTIFY takes a lock of the whole cluster when its transaction commits, and needs
+ * room in a queue that any session can fill: so no checkpoint depends on it.
  */
 #include "ledger/private.h"
 
@@ -21,6 +24,10 @@
 
 /* So many checkpoints are looked at for one that holds: days of them, in some seconds. */
 #define CANDIDATES_MAX 50000
+
+/* What this process signed in the transaction that is open, and the newest that has committed and was not told yet. */
+static char signed_now[NOTE_SIZE_MAX] = "";
+static char untold[NOTE_SIZE_MAX] = "";
 
 bool
 checkpoint_newest(int32 epoch, bool read_only, LedgerCheckpoint *checkpoint)
@@ -157,7 +164,6 @@ sign(const LedgerState *state, LedgerEpoch *epoch)
 	static LedgerPlan insert_plan = LEDGER_PLAN(
 		"INSERT INTO twin_internal.checkpoints (size, epoch, root, note, created_at) VALUES ($1, $2, $3, $4, $5)",
 		INT8OID, INT4OID, BYTEAOID, BYTEAOID, TIMESTAMPTZOID);
-	static LedgerPlan notify_plan = LEDGER_PLAN("SELECT pg_notify('twin_audit_checkpoint', $1)", TEXTOID);
 	Checkpoint checkpoint = {.size = state->edge.size};
 	char text[NOTE_SIZE_MAX];
 	Datum values[5];
@@ -176,7 +182,7 @@ sign(const LedgerState *state, LedgerEpoch *epoch)
 	values[3] = CStringGetTextDatum(text);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
 	plan_run(&insert_plan, values, NULL, false, SPI_OK_INSERT);
-	plan_run(&notify_plan, &values[3], NULL, false, SPI_OK_SELECT);
+	strlcpy(signed_now, text, sizeof(signed_now));
 }
 
 /* Makes a checkpoint if the tree grew and it is time; when to come again. */
@@ -248,14 +254,33 @@ checkpoint_step(void)
 	LedgerState state;
 	TimestampTz next = DT_NOEND;
 
+	signed_now[0] = '\0';
 	event_begin_work("signing a checkpoint of the audit log");
 	if (state_read(&state))
 		next = make_if_due(&state);
 	event_end_work();
+	if (signed_now[0] != '\0')
+		strlcpy(untold, signed_now, sizeof(untold));
 	/* only what has committed leaves the database */
 	event_begin_work("exporting checkpoints of the audit log");
 	if (state_read(&state))
 		export_new(&state);
 	event_end_work();
 	return next;
+}
+
+TimestampTz
+checkpoint_tell(void)
+{
+	static LedgerPlan plan = LEDGER_PLAN("SELECT pg_notify('twin_audit_checkpoint', $1)", TEXTOID);
+	Datum note;
+
+	if (untold[0] == '\0')
+		return DT_NOEND;
+	event_begin_work("telling of a checkpoint of the audit log");
+	note = CStringGetTextDatum(untold);
+	plan_run(&plan, &note, NULL, false, SPI_OK_SELECT);
+	event_end_work();
+	untold[0] = '\0';
+	return DT_NOEND;
 }

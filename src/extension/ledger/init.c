@@ -148,4 +148,5 @@ ledger_init(void)
 {
 	witness_init();
 	event_add_follower(seal_watched);
+	event_add_follower(checkpoint_tell);
 }

@@ -209,6 +209,9 @@ extern Status key_sign(int32 number, LedgerEpoch *epoch, const Checkpoint *check
 /* Makes one if it is due, in a transaction of its own, and exports what was not exported.  When the next will be due. */
 extern TimestampTz checkpoint_step(void);
 
+/* A follower: tells who listens of the newest checkpoint; one that could not be told before another came is not told. */
+extern TimestampTz checkpoint_tell(void);
+
 /* The newest one of all, or of an epoch (0: of any); false when there is none. */
 typedef struct LedgerCheckpoint
 {
