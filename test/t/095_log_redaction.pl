@@ -61,7 +61,8 @@ run($_) foreach (
 	q{CREATE EXTENSION postgres_fdw},
 	q{CREATE TABLE u (name text, password text UNIQUE NOT NULL, n int CHECK (n < 10), gate_code text)},
 	q{CREATE TABLE plain (a int PRIMARY KEY, b text)},
-	q{INSERT INTO plain VALUES (1, 'x'), (2, 'y')});
+	q{INSERT INTO plain VALUES (1, 'x'), (2, 'y')},
+	q{CREATE TABLE kept (a int NOT NULL CHECK (a < 10), b text); CREATE VIEW checked AS SELECT * FROM kept WHERE a < 5 WITH CHECK OPTION});
 
 # ---- ordinary statements, looked for afterwards ----
 
@@ -169,6 +170,13 @@ my @statements = (
 	q{SET statement_timeout = '50ms'; SELECT pg_sleep(5) FROM u WHERE password <> '$C'},
 	q{SET lc_messages = 'de_DE.utf8'; SELECT '$C'::int AS password},
 	q{SELECT "o'brien", password FROM u WHERE name = '$C'},
+	q{INSERT INTO kept VALUES (1, /* password */ '$C'); UPDATE kept SET a = 11},
+	q{INSERT INTO kept VALUES (2, /* password */ '$C'); UPDATE kept SET a = NULL WHERE a = 2},
+	q{INSERT INTO kept VALUES (3, /* password */ '$C'); UPDATE checked SET a = 7},
+	qq{COPY kept FROM STDIN;\n1\t\$C\tmore\n\\.\n},
+	qq{COPY kept FROM STDIN;\n\$C\tmore\n\\.\n},
+	qq{COPY kept FROM STDIN;\n11\t\$C\n\\.\n},
+	qq{CREATE TABLE "odd\n: name" (LIKE kept INCLUDING ALL); COPY "odd\n: name" FROM STDIN;\n11\t\$C\n\\.\n},
 	q{COMMENT ON TABLE u IS 'the password is $C'},
 	q{SELECT '-----BEGIN PRIVATE KEY----- $C' FROM nowhere},
 	q{SELECT '$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2$C' FROM nowhere});
@@ -279,6 +287,8 @@ like($log{log}, qr/ERROR:  22P02: invalid input syntax for type \*\*\*: "\*\*\*"
 like($log{log}, qr/ERROR:  22023: not a bcrypt hash\n/, '... what this extension says of a value without quoting it stays');
 like($log{log}, qr/ERROR:  42601: syntax error at or near "\*\*\*"\n/, '... and what is wrong with a statement');
 like($log{log}, qr/parameters: \$1 = '\*\*\*'/, '... and of parameters');
+like($log{log}, qr/ERROR:  23514: new row for relation "kept" violates check constraint "kept_a_check"\n[^\n]*DETAIL:  \(withheld\)\n(?:[^\n]*(?:LOCATION|SCHEMA|TABLE|CONSTRAINT)[^\n]*\n)*[^\n]*STATEMENT:  UPDATE kept SET a = 11\n/, '... and of a row that a constraint refuses');
+like($log{log}, qr/CONTEXT:  COPY kept, line 1: \(withheld\)\n/, '... and of a line that COPY cannot read');
 like($log{log}, qr/ERROR:  40P01: deadlock detected\n.*DETAIL:  Process \d+ waits for ShareLock/s, '... and of a deadlock');
 like($log{log}, qr/ERROR:  22012: division by zero\n.*STATEMENT:  SELECT a \/ 0 FROM plain/s, 'an ordinary error has its statement');
 my ($zero) = grep { ($_->{state_code} // '') eq '42703' && ($_->{statement} // '') eq $ordinary[4] } @json;

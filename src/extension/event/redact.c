@@ -13,6 +13,7 @@
  */
 #include "event/private.h"
 
+#include "common/filled.h"
 #include "common/redact.h"
 
 #include "tcop/tcopprot.h"
@@ -65,6 +66,39 @@ look_at(const ErrorData *edata)
 	return found;
 }
 
+/*
+ * Whether the details are a whole row: its columns are not named, and it may be one that the statement says nothing of.
+ * What a function raises with such a code has words of its own.
+ */
+static bool
+tells_of_row(const ErrorData *edata)
+{
+	return edata->detail != NULL &&
+		   (edata->sqlerrcode == ERRCODE_CHECK_VIOLATION || edata->sqlerrcode == ERRCODE_NOT_NULL_VIOLATION ||
+			edata->sqlerrcode == ERRCODE_WITH_CHECK_OPTION_VIOLATION) &&
+		   edata->message_id != NULL && filled_has_words(edata->message_id);
+}
+
+/* Where a context begins to quote what COPY reads, at the latest (a table's name may look like that); NULL: it does not. */
+static const char *
+find_copied_line(const char *context)
+{
+	static const char begin[] = "COPY ";
+
+	while (context != NULL)
+	{
+		bool is_copy = strncmp(context, begin, sizeof(begin) - 1) == 0; /* public: the server's words */
+		const char *quote = is_copy ? strstr(context, ": ") : NULL;
+
+		if (quote != NULL)
+			return quote + 2;
+		context = strchr(context, '\n');
+		if (context != NULL)
+			context++;
+	}
+	return NULL;
+}
+
 /* ---- writing ---- */
 
 /* A text without secrets, in the buffer; NULL stays. */
@@ -78,6 +112,22 @@ write_text(const char *text, RedactForm form, unsigned found, bool *bare)
 	if (BUFFER_SIZE - used < 2 * sizeof(REDACT_CUT))
 		return WITHHELD;
 	used += 1 + redact_write(bytes_of(text, strlen(text)), form, found, added_names(), to, BUFFER_SIZE - used, bare);
+	return to;
+}
+
+/* A context up to where it quotes what COPY reads. */
+static char *
+write_context(const char *context, const char *line, unsigned found)
+{
+	char *to = buffer + used;
+	size_t length;
+
+	if (BUFFER_SIZE - used < 2 * sizeof(REDACT_CUT) + sizeof(WITHHELD))
+		return WITHHELD;
+	length = redact_write(bytes_of(context, line - context), REDACT_CONTEXT, found, added_names(), to,
+						  BUFFER_SIZE - used - sizeof(WITHHELD), NULL);
+	strcpy(to + length, WITHHELD);
+	used += length + sizeof(WITHHELD);
 	return to;
 }
 
@@ -109,6 +159,8 @@ replace_texts(ErrorData *edata, unsigned found)
 	bool broken = edata->sqlerrcode == ERRCODE_SYNTAX_ERROR && (found & (REDACT_NAME | REDACT_TYPO));
 	bool quoting = quotes_values(edata->sqlerrcode) && (found & REDACT_NAME);
 	bool bare = false;
+	const char *line = find_copied_line(edata->context);
+	bool misread = line != NULL && ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_DATA_EXCEPTION;
 	const char *statement = NULL;
 
 	used = 0;
@@ -124,7 +176,7 @@ replace_texts(ErrorData *edata, unsigned found)
 	edata->cursorpos = edata->internalpos = 0; /* of another text */
 
 	/* log_statement, log_min_duration_statement and auto_explain bring the statement in the message, and hide it */
-	if (broken || quoting ||
+	if (broken || quoting || misread ||
 		(bare && ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_TO_CATEGORY(ERRCODE_SYNTAX_ERROR)))
 		edata->message = write_format(edata);
 	else
@@ -135,11 +187,13 @@ replace_texts(ErrorData *edata, unsigned found)
 		edata->detail_log = edata->detail != NULL ? edata->detail : WITHHELD;
 	else
 		edata->detail_log = write_text(edata->detail_log, REDACT_PROSE, found, NULL);
-	if (edata->detail != NULL && (broken || quoting))
+	if ((edata->detail != NULL && (broken || quoting)) || tells_of_row(edata))
 		edata->detail = WITHHELD;
 	else
 		edata->detail = write_text(edata->detail, REDACT_SQL, found, NULL);
-	if (edata->context != NULL && (broken || quoting))
+	if (line != NULL)
+		edata->context = write_context(edata->context, line, found);
+	else if (edata->context != NULL && (broken || quoting))
 		edata->context = WITHHELD;
 	else
 		edata->context = write_text(edata->context, REDACT_CONTEXT, found, NULL);
@@ -191,7 +245,8 @@ redact_message(ErrorData *edata)
 {
 	unsigned found = setting_redact ? look_at(edata) : 0;
 
-	if (found & (REDACT_SHAPE | REDACT_NAME) || (found & REDACT_TYPO && edata->sqlerrcode == ERRCODE_SYNTAX_ERROR))
+	if (found & (REDACT_SHAPE | REDACT_NAME) || (found & REDACT_TYPO && edata->sqlerrcode == ERRCODE_SYNTAX_ERROR) ||
+		(setting_redact && (tells_of_row(edata) || find_copied_line(edata->context) != NULL)))
 	{
 		if (depth == 0)
 		{
