@@ -53,7 +53,6 @@ static const SiemKind kinds[] = {
 	{"user_disabled", "iam", "change user", SIEM_ACCOUNT, 5, NULL},
 	{"user_deleted", "iam", "deletion user", SIEM_ACCOUNT, 6, NULL},
 	{"user_locked", "iam", "change user", SIEM_ACCOUNT, 9, NULL},
-	{"account_locked", "iam", "change user", SIEM_ACCOUNT, 9, NULL},
 	{"user_unlocked", "iam", "change user", SIEM_ACCOUNT, OTHER, NULL},
 	{"user_changed", "iam", "change user", SIEM_ACCOUNT, OTHER, NULL},
 	{"user_updated", "iam", "change user", SIEM_ACCOUNT, OTHER, NULL},

@@ -382,9 +382,9 @@ foreach my $what (sort keys %secret)
 ok(!holds(sql($node, q{SELECT string_agg(s::text, '') FROM pg_stat_activity s}, user => 'looker'), $password), 'nor in what others see of a session');
 is(events(q{event_type = 'login_failure' AND username IS NULL AND (details ->> 'reason') = 'unknown_user'}) > 0, 1, 'who is no user is not named');
 is(events(q{event_type IN ('login_success', 'user_created', 'user_disabled', 'user_enabled', 'user_unlocked', 'password_changed', 'role_assigned', 'tenant_created',
-	'tenant_disabled', 'tenant_enabled', 'sessions_ended', 'account_locked', 'token_refresh')}) > 0, 1, 'there are events');
+	'tenant_disabled', 'tenant_enabled', 'sessions_ended', 'user_locked', 'token_refresh')}) > 0, 1, 'there are events');
 is(sql($node, q{SELECT string_agg(DISTINCT event_type, ' ' ORDER BY event_type) FROM twin.audit_log WHERE event_type !~ '^(key|index|events|token_refused|role_created|token_only|audit_|alert_|incident_|heartbeat|configuration)'}),
-	'account_locked address_locked login_failure login_success logout password_changed role_assigned sessions_ended tenant_created tenant_disabled tenant_enabled token_refresh token_reuse user_created user_disabled user_enabled user_unlocked',
+	'address_locked login_failure login_success logout password_changed role_assigned sessions_ended tenant_created tenant_disabled tenant_enabled token_refresh token_reuse user_created user_disabled user_enabled user_locked user_unlocked',
 	'of every kind');
 is(sql($node, q{SELECT DISTINCT severity FROM twin.audit_log WHERE username = 'glass' AND event_type LIKE 'login%'}), 'high', 'whatever happens at a break-glass account is of severity high');
 

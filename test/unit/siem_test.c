@@ -195,7 +195,6 @@ ocsf(void)
 				{"role_revoked", 3005, 2, "privileges"},
 				{"grant", 3005, 1, "privileges"},
 				{"user_deleted", 3001, 6, "user"},
-				{"account_locked", 3001, 9, "user"},
 				{"extension_created", 6002, 1, "app"},
 				{"extension_dropped", 6002, 2, "app"},
 				{"extension_changed", 6002, 8, "app"},
@@ -313,7 +312,7 @@ meanings(void)
 	check_text(json, "log_name", "twin.audit_log");
 	json_decref(json);
 	/* an account, by whose it is */
-	event = event_of("account_locked");
+	event = event_of("user_locked");
 	event.leaf.text[LEAF_RESOURCE] = text("account");
 	json = json_of(SIEM_OCSF, &event);
 	check_text(json, "user/name", "bob");

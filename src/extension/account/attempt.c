@@ -200,7 +200,7 @@ attempt_failed(const Attempt *attempt, const char *action, const char *reason)
 	if (attempt->is_unusable && attempt->at_account.counted)
 		tell(attempt, "password_hash_unusable", EVENT_HIGH, action, "damaged_or_too_costly");
 	if (attempt->at_account.counted && attempt->at_account.is_locked)
-		tell(attempt, "account_locked", EVENT_MEDIUM, action, "too_many_failures");
+		tell(attempt, "user_locked", EVENT_MEDIUM, action, "too_many_failures");
 	if (attempt->at_address.counted && attempt->at_address.is_locked)
 		tell(attempt, "address_locked", EVENT_MEDIUM, action, "too_many_failures");
 }
