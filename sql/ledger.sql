@@ -87,13 +87,13 @@ SELECT count(*) FROM twin.audit_leaves(-10, 3);
 SELECT * FROM twin.inclusion_proof(NULL);
 
 -- what a superuser forces is named, each in a transaction that is taken back
-CREATE FUNCTION ledger_tamper(deed text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger_tamper(deed text, from_time timestamptz DEFAULT NULL, to_time timestamptz DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	answer record;
 BEGIN
 	PERFORM twin_internal.open_log();
 	EXECUTE deed;
-	SELECT v.ok, v.first_bad, v.reason INTO answer FROM twin.verify_audit_log() v;
+	SELECT v.ok, v.first_bad, v.reason INTO answer FROM twin.verify_audit_log(from_time, to_time) v;
 	RAISE EXCEPTION USING MESSAGE = format('%s, %s: %s', CASE WHEN answer.ok THEN 'NOT FOUND' ELSE 'found' END,
 		CASE WHEN answer.first_bad IS NULL THEN 'no event' WHEN answer.first_bad BETWEEN (SELECT id FROM ledger_victim) AND (SELECT id + 699 FROM ledger_victim)
 			THEN 'the event' ELSE 'another event' END,
@@ -106,6 +106,8 @@ CREATE TABLE ledger_victim (id bigint);
 INSERT INTO ledger_victim SELECT event_id FROM twin_internal.events_overflow WHERE details = '{"n": 300}';
 SELECT ledger_tamper($$SELECT 1$$);
 SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET outcome = 'denied' WHERE event_id = (SELECT id FROM ledger_victim)$$);
+SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET outcome = 'denied' WHERE event_id = (SELECT id FROM ledger_victim)$$, now() - interval '1 hour', now());
+SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET outcome = 'denied' WHERE event_id = (SELECT id FROM ledger_victim)$$, now() - interval '2 hours', now() - interval '1 hour');
 SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET details = '{"n": 301}' WHERE event_id = (SELECT id FROM ledger_victim)$$);
 SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET client_address = NULL WHERE event_id = (SELECT id FROM ledger_victim)$$);
 SELECT ledger_tamper($$UPDATE twin_internal.events_overflow SET recorded_at = recorded_at - interval '1 day' WHERE event_id = (SELECT id FROM ledger_victim)$$);

@@ -175,9 +175,14 @@ INSERT INTO plant.named VALUES (4);
 UPDATE twin_internal.users SET username = 'renamed' WHERE user_id = :ada;
 SELECT twin.authenticate(twin.issue_token(jsonb_build_object('user_id', :'ada', 'role', 'viewer')));
 INSERT INTO plant.named VALUES (5);
+SELECT twin.issue_token('{"user_id": "42", "role": "viewer", "tenant_id": 5}') AS bound \gset
+SELECT twin.authenticate(:'bound');
+INSERT INTO plant.named VALUES (6);
 SELECT set_config('twin_security.token', '', true);
+SELECT is((SELECT concat_ws(' ', user_id, tenant_id, token_id = twin.verify_token(:'bound') ->> 'jti', client_address IS NOT DISTINCT FROM inet_client_addr(), application_name) FROM twin.audit_log WHERE resource = 'plant.named' AND record_id = '6'),
+	concat_ws(' ', 42, 5, true, true, current_setting('application_name')), 'a change has the user, the tenant, the token and where it came from');
 SELECT twin.delete_user('brook');
-SELECT is((SELECT string_agg(concat_ws(' ', record_id, replace(replace(user_id::text, :'ada', 'a'), :'brook', 'b'), coalesce(username, 'nobody')), ', ' ORDER BY event_id) FROM twin.audit_log WHERE resource = 'plant.named' AND event_type = 'create'),
+SELECT is((SELECT string_agg(concat_ws(' ', record_id, replace(replace(user_id::text, :'ada', 'a'), :'brook', 'b'), coalesce(username, 'nobody')), ', ' ORDER BY event_id) FROM twin.audit_log WHERE resource = 'plant.named' AND event_type = 'create' AND record_id <> '6'),
 	'1 a Ada Åkesson, 2 b brook, 3 999999999 nobody, 4 nobody, 5 a renamed', 'users of tokens of ours are named as they were called then');
 
 -- what is not kept

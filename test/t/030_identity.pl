@@ -191,6 +191,10 @@ foreach my $case (
 	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_id = $id");
 	is(sql($node, "SELECT username, details FROM twin.audit_log WHERE event_id = $id AND application_made"), $wanted, "token: $token, claimed: $claim");
 }
+my $bound = token_of('{"user_id": "77", "role": "viewer", "tenant_id": 5}');
+my ($bound_id) = sql($node, "BEGIN; SELECT 1 FROM (SELECT twin.authenticate('$bound')) a; SELECT twin.record_event('door_opened'); COMMIT", @app) =~ /(\d+)$/;
+$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM twin.audit_log WHERE event_id = $bound_id");
+is(sql($node, "SELECT user_id, tenant_id, token_id = twin.verify_token('$bound') ->> 'jti' FROM twin.audit_log WHERE event_id = $bound_id"), '77|5|t', '... and the user, the tenant and the token');
 my $long = q{'door_opened', username => 'mallory', details => jsonb_build_object('a', repeat('x', 5100))};
 is(answer_of($node, "BEGIN; SELECT twin.record_event($long) > 0; COMMIT", @app), 't', 'details that just fit');
 fails_with($node, "BEGIN; SELECT twin.authenticate('$anna'); SELECT twin.record_event($long)", '54000', 'details of a security event are too long', '... do not where the name is kept beside them', @app);

@@ -73,6 +73,11 @@ fails_with($node, q{SELECT twin_internal.add_audit_trigger('pg_class', 'twin_aud
 is(sql($node, q{SELECT cardinality(problems) FROM twin.audited_tables WHERE relation = 'units'::regclass}), '5', 'what is missing is seen');
 recorded('audit_table() mends it', q{SELECT twin.audit_table('units')}, on('units'));
 is(sql($node, q{SELECT bool_and(in_force) FROM twin.audited_tables}), 't', '... wholly');
+sql($node, q{CREATE TABLE going (id int); SELECT twin.audit_table('going')});
+my $dropped = sub { my ($outcome) = @_; return ((map { my $told = $_; map { "audit_disabled critical $told DROP TABLE public.going twin_audit_$_" } qw(row truncate delete update insert) } 'unknown', $outcome),
+	"audit_disabled high $outcome drop public.going", "ddl info $outcome DROP TABLE going") };
+recorded('an audited table dropped, and back', 'BEGIN; DROP TABLE going; ROLLBACK', $dropped->('failure'));
+recorded('... and gone', 'DROP TABLE going', $dropped->('success'));
 recorded('all of the configuration', q{BEGIN; TRUNCATE twin_internal.audited_tables; ROLLBACK; TRUNCATE twin_internal.audited_tables},
 	'audit_disabled critical failure truncate twin_internal.audited_tables', 'audit_disabled critical success truncate twin_internal.audited_tables');
 $node->stop;

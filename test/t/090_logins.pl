@@ -108,20 +108,39 @@ like(sql($node, "SELECT action || ' ' || (details ->> 'new') FROM twin.audit_log
 	qr/connect replica/, 'and one that a role brings');
 sql($node, 'ALTER ROLE postgres IN DATABASE other RESET session_replication_role');
 
+# ---- who is refused before anybody asks for a password ----
+
+my $socket = $node->host . '/.s.PGSQL.' . $node->port;
+
+# A connection that says so much, and what the server answers until it waits or hangs up.
+sub knock
+{
+	my ($version, $rest) = @_;
+	my $client = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $socket) or die $!;
+	$client->print(pack('NN', 8 + length $rest, $version) . $rest);
+	my $answer = '';
+	1 while $answer !~ /Z\x00\x00\x00\x05I\z/ && sysread($client, $answer, 8192, length $answer);
+	return ($client, $answer);
+}
+sub refusals { return sql($node, "SELECT string_agg(concat_ws(' ', details ->> 'sqlstate', username, resource, n), ', ' ORDER BY details ->> 'sqlstate') FROM (SELECT details, username, resource, count(*) AS n FROM twin.audit_log WHERE event_type = 'login_failure' AND event_id > $latest GROUP BY 1, 2, 3) f") }
+my $three = 196608;
+mark();
+my @held = map { [ knock($three, "user\0stranger\0database\0postgres\0\0") ] } 1 .. 25;
+my $turned_away = grep { $_->[1] =~ /53300/ } @held;
+$_->[0]->close foreach @held;
+cmp_ok($turned_away, '>', 2, 'more clients than there is room for are turned away');
+settle();
+is(refusals(), "53300 stranger postgres $turned_away", '... and each is recorded');
+mark();
+(knock(9 << 16, "user\0stranger\0\0"))[0]->close;
+(knock($three, "database\0postgres\0\0"))[0]->close;
+settle();
+is(refusals(), '0A000 1, 28000 postgres 1', 'so is who speaks another protocol, or names nobody');
+
 # ---- a flood ----
 
 mark();
-my $socket = $node->host . '/.s.PGSQL.' . $node->port;
-my $startup = pack('N', 196608) . "user\0nobody\0database\0postgres\0\0";
-$startup = pack('N', 4 + length $startup) . $startup;
-for (1 .. 600)
-{
-	my $client = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $socket) or next;
-	$client->print($startup);
-	my $answer = '';
-	1 while sysread($client, $answer, 8192, length $answer);
-	$client->close;
-}
+for (1 .. 600) { (knock($three, "user\0nobody\0database\0postgres\0\0"))[0]->close }
 is(sql($node, "SELECT count(twin.record_event('beside')) FROM generate_series(1, 20)"), '20', 'beside a flood of refused connections there is room');
 settle();
 my $recorded = sql($node, "SELECT count(*) FROM twin.audit_log WHERE event_type = 'login_failure' AND username = 'nobody' AND event_id > $latest");
