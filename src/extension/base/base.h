@@ -46,6 +46,29 @@ extern bool base_is_worker(void);
 /* For a worker that is in no transaction: runs one command as a client's would be run, in the current memory context. */
 extern void base_run_at_top_level(const char *statement);
 
+/* ---- role.c ---- */
+
+/* Who was asking, and how deep his settings lie; an error restores both. */
+typedef struct BaseCaller
+{
+	Oid user;
+	int context;
+	int level;
+} BaseCaller;
+
+/*
+ * From here to base_return(): as a role, in a restricted operation with these flags of miscadmin.h besides, and with a
+ * search_path of its own where one is given.
+ */
+extern void base_become_role(Oid role, int flags, const char *search_path, BaseCaller *caller);
+extern void base_return(const BaseCaller *caller);
+
+/* Sets something for as long as that role is at work. */
+extern void base_set_for_role(const char *setting, const char *value);
+
+/* The owner of a relation. */
+extern Oid base_owner_of(Oid relation);
+
 /* ---- lookup.c ---- */
 
 /* A function of twin_internal by name and argument types, whoever asks; InvalidOid when there is none. */

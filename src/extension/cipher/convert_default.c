@@ -6,11 +6,9 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -24,20 +22,15 @@ static Node *
 constant_default(Relation relation, AttrNumber number)
 {
 	Node *expression;
-	Oid user;
-	int context;
-	int nest;
+	BaseCaller caller;
 
 	if (!TupleDescAttr(RelationGetDescr(relation), number - 1)->atthasdef)
 		return NULL;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(relation->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
-	nest = NewGUCNestLevel();
+	base_become_role(relation->rd_rel->relowner, 0, NULL, &caller);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	expression = eval_const_expressions(NULL, build_column_default(relation, number));
 	PopActiveSnapshot();
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	base_return(&caller);
 	return expression;
 }
 

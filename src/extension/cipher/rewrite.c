@@ -18,7 +18,6 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -252,15 +251,11 @@ void
 rewrite_batch(RewriteJob *job, Relation relation)
 {
 	Batch batch = {.job = job, .relation = relation};
-	Oid user;
-	int context;
-	int nest;
+	BaseCaller caller;
 
 	batch.target = find_column(job, relation, NameStr(job->column), job->column_type);
 	batch.source = find_column(job, relation, NameStr(job->source), job->source_type);
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(relation->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
-	nest = NewGUCNestLevel();
+	base_become_role(relation->rd_rel->relowner, 0, NULL, &caller);
 	PushActiveSnapshot(GetLatestSnapshot());
 	batch.snapshot = GetActiveSnapshot();
 	batch.estate = CreateExecutorState();
@@ -278,8 +273,7 @@ rewrite_batch(RewriteJob *job, Relation relation)
 	ExecCloseIndices(batch.result);
 	FreeExecutorState(batch.estate);
 	PopActiveSnapshot();
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	base_return(&caller);
 	job->changed += batch.changed;
 	if (job->passes == 0)
 		progress_add(batch.seen);

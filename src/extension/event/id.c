@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 /* An id that is so much greater than the last is no honest one either: beyond it there might be none left. */
 #define LEAP_MAX (EVENT_ID_STEP * INT64CONST(1000000000))
@@ -73,18 +72,11 @@ raise_to(EventRing *ring, int64 id)
 	return true;
 }
 
-/* Becomes the owner of the sequence, and thereby of the log's tables; whom to become again stands in the others. */
+/* Becomes the owner of the sequence, and thereby of the log's tables. */
 static void
-become_owner(Oid sequence, Oid *user, int *context)
+become_owner(Oid sequence, BaseCaller *caller)
 {
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(sequence));
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "twin_security: the sequence of event ids is missing");
-	GetUserIdAndSecContext(user, context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   *context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	ReleaseSysCache(tuple);
+	base_become_role(base_owner_of(sequence), SECURITY_LOCAL_USERID_CHANGE, NULL, caller);
 }
 
 static void
@@ -112,21 +104,13 @@ static void
 move_on(EventRing *ring, Oid sequence, int64 found)
 {
 	int64 greatest = (int64) pg_atomic_read_u64(&ring->last_id);
-	Oid user;
-	int context;
+	BaseCaller caller;
 
 	if (greatest == 0)
 		return; /* forgotten meanwhile: it is learnt again first */
-	become_owner(sequence, &user, &context);
-	PG_TRY();
-	{
-		(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(greatest));
-	}
-	PG_FINALLY();
-	{
-		SetUserIdAndSecContext(user, context);
-	}
-	PG_END_TRY();
+	become_owner(sequence, &caller);
+	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(greatest));
+	base_return(&caller);
 	tell_moved(found, greatest);
 }
 
@@ -163,21 +147,13 @@ event_set_id_source(int64 (*source)(void))
 static int64
 learn_greatest(EventRing *ring, Oid sequence)
 {
-	Oid user;
-	int context;
+	BaseCaller caller;
 
 	if (id_source == NULL)
 		return 0;
-	become_owner(sequence, &user, &context);
-	PG_TRY();
-	{
-		note_taken(ring, id_source(), true);
-	}
-	PG_FINALLY();
-	{
-		SetUserIdAndSecContext(user, context);
-	}
-	PG_END_TRY();
+	become_owner(sequence, &caller);
+	note_taken(ring, id_source(), true);
+	base_return(&caller);
 	return greatest_of(ring, sequence);
 }
 

@@ -51,8 +51,7 @@ static struct
 	int64 last_id; /* that the sequence is known to have given out */
 } coverage;
 
-static Oid saved_user;
-static int saved_context;
+static BaseCaller writer_before;
 
 /* Who is shown what was written, and the columns that he asks for. */
 static const char *witness_columns = NULL;
@@ -90,9 +89,7 @@ rows_begin(void)
 {
 	Relation events = table_open(events_relation(), RowExclusiveLock);
 
-	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(events->rd_rel->relowner,
-						   saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	base_become_role(events->rd_rel->relowner, SECURITY_LOCAL_USERID_CHANGE, NULL, &writer_before);
 	table_close(events, NoLock);
 	event_open_log();
 	memset(&coverage, 0, sizeof(coverage));
@@ -105,7 +102,7 @@ void
 rows_end(void)
 {
 	SPI_finish();
-	SetUserIdAndSecContext(saved_user, saved_context);
+	base_return(&writer_before);
 }
 
 static bool

@@ -178,12 +178,12 @@ rows_query(Relation relation, const ArchiveRange *range)
 static void
 plan_steadily(const ArchiveRange *range)
 {
-	retention_set_for_owner("max_parallel_workers_per_gather", "0");
+	base_set_for_role("max_parallel_workers_per_gather", "0");
 	if (range->column != NULL)
 		return;
-	retention_set_for_owner("enable_seqscan", "on");
-	retention_set_for_owner("enable_indexscan", "off");
-	retention_set_for_owner("enable_indexonlyscan", "off");
+	base_set_for_role("enable_seqscan", "on");
+	base_set_for_role("enable_indexscan", "off");
+	base_set_for_role("enable_indexonlyscan", "off");
 }
 
 void
@@ -194,7 +194,7 @@ archive_visit_rows(Relation relation, const ArchiveRange *range, ArchiveRowVisit
 							.argument = argument};
 	ParamListInfo bounds = makeParamList(2);
 	SPIExecuteOptions options = {.params = bounds, .read_only = true, .dest = &receiver.receiver};
-	RetentionCaller caller;
+	BaseCaller caller;
 
 	if (relation->rd_rel->relkind != RELKIND_RELATION && relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -211,7 +211,7 @@ archive_visit_rows(Relation relation, const ArchiveRange *range, ArchiveRowVisit
 	plan_steadily(range);
 	if (SPI_execute_extended(rows_query(relation, range), &options) != SPI_OK_SELECT)
 		elog(ERROR, "twin_security: rows cannot be read");
-	retention_resume_caller(&caller);
+	base_return(&caller);
 	MemoryContextDelete(receiver.context);
 	pfree(receiver.row);
 }

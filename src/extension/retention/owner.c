@@ -2,45 +2,22 @@
  * owner.c
  *		What is done to a table with its owner's rights.
  *
- * Triggers, rules, policies and functions in indexes are whoever's made them: as
- * with the server's own maintenance, they run as the table's owner and can leave
- * nothing behind for the session.  Row security that is forced on the owner is
- * for what he asks, not for this.
+ * Row security that is forced on the owner is for what he asks, not for this.
  */
 #include "retention/private.h"
 
 #include "event/event.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(tsec_run_as_owner);
 PG_FUNCTION_INFO_V1(tsec_open_log_for_retention);
 
 #define TIMES_MAX 4
-
-Oid
-retention_owner_of(Oid relation, char **schema)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relation)));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	if (schema != NULL)
-		*schema = get_namespace_name(((Form_pg_class) GETSTRUCT(tuple))->relnamespace);
-	ReleaseSysCache(tuple);
-	return owner;
-}
 
 /* Runs it; the answer is in the caller's memory. */
 static char *
@@ -66,31 +43,9 @@ run_command(const char *command, int count, Datum *times)
 }
 
 void
-retention_become_role(Oid role, int flags, const char *search_path, RetentionCaller *caller)
+retention_become_owner(Oid relation, BaseCaller *caller)
 {
-	GetUserIdAndSecContext(&caller->user, &caller->context);
-	SetUserIdAndSecContext(role, caller->context | SECURITY_RESTRICTED_OPERATION | flags);
-	caller->level = NewGUCNestLevel();
-	retention_set_for_owner("search_path", search_path);
-}
-
-void
-retention_become_owner(Oid relation, RetentionCaller *caller)
-{
-	retention_become_role(retention_owner_of(relation, NULL), SECURITY_NOFORCE_RLS, "pg_catalog, pg_temp", caller);
-}
-
-void
-retention_resume_caller(const RetentionCaller *caller)
-{
-	AtEOXact_GUC(false, caller->level);
-	SetUserIdAndSecContext(caller->user, caller->context);
-}
-
-void
-retention_set_for_owner(const char *setting, const char *value)
-{
-	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	base_become_role(base_owner_of(relation), SECURITY_NOFORCE_RLS, "pg_catalog, pg_temp", caller);
 }
 
 /* run_as_owner(rel regclass, command text, times timestamptz[]) -> text */
@@ -100,7 +55,7 @@ tsec_run_as_owner(PG_FUNCTION_ARGS)
 	char *command = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	Datum *times;
 	int count;
-	RetentionCaller caller;
+	BaseCaller caller;
 	char *answer;
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TIMESTAMPTZOID, 8, true, TYPALIGN_DOUBLE, &times, NULL, &count);
@@ -108,7 +63,7 @@ tsec_run_as_owner(PG_FUNCTION_ARGS)
 		elog(ERROR, "twin_security: too many times");
 	retention_become_owner(PG_GETARG_OID(0), &caller);
 	answer = run_command(command, count, times);
-	retention_resume_caller(&caller);
+	base_return(&caller);
 	if (answer == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(answer));

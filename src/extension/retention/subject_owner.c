@@ -32,12 +32,12 @@ static Datum
 ask(Oid relation, const char *query, Datum values[4], const char nulls[4], bool *null)
 {
 	static Oid types[4] = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID};
-	char *schema;
-	Oid owner = retention_owner_of(relation, &schema);
-	RetentionCaller caller;
+	Oid owner = base_owner_of(relation);
+	char *schema = get_namespace_name(get_rel_namespace(relation));
+	BaseCaller caller;
 	Datum answer;
 
-	retention_become_role(owner, SECURITY_NOFORCE_RLS, psprintf("%s, pg_temp", quote_identifier(schema)), &caller);
+	base_become_role(owner, SECURITY_NOFORCE_RLS, psprintf("%s, pg_temp", quote_identifier(schema)), &caller);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: SPI_connect failed");
 	if (SPI_execute_with_args(query, lengthof(types), types, values, nulls, false, 0) != SPI_OK_SELECT ||
@@ -47,7 +47,7 @@ ask(Oid relation, const char *query, Datum values[4], const char nulls[4], bool 
 	if (!*null)
 		answer = SPI_datumTransfer(answer, false, -1);
 	SPI_finish();
-	retention_resume_caller(&caller);
+	base_return(&caller);
 	return answer;
 }
 
@@ -113,15 +113,15 @@ tsec_open_for_caller(PG_FUNCTION_ARGS)
 	int32 modifier = PG_GETARG_INT32(2);
 	bool null = true;
 	Datum answer = (Datum) 0;
-	RetentionCaller caller;
+	BaseCaller caller;
 
 	if (!cipher_is_encrypted(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("type %s is not encrypted", format_type_be(type))));
-	retention_become_role(GetOuterUserId(), SECURITY_LOCAL_USERID_CHANGE, "pg_catalog, pg_temp", &caller);
+	base_become_role(GetOuterUserId(), SECURITY_LOCAL_USERID_CHANGE, "pg_catalog, pg_temp", &caller);
 	if (keyring_allows_modifier(modifier, KEY_DECRYPT))
 		answer = decrypted(type, text_to_cstring(PG_GETARG_TEXT_PP(0)), modifier, &null);
-	retention_resume_caller(&caller);
+	base_return(&caller);
 	if (null)
 		PG_RETURN_NULL();
 	return answer;
