@@ -34,6 +34,10 @@ sub gaps { my ($db) = @_; return sql($node, 'SELECT switched_off_by, from_time <
 is(switched('postgres'), 'audit_enabled start info', "the server's start is told");
 is(gaps('postgres'), '', 'no gap');
 
+# a database in which somebody is notices the switch, and its writer is somebody
+settle('other');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'other'}), 'nobody is in the other database');
+
 # ---- off, by whom ----
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);
