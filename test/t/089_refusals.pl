@@ -1,6 +1,7 @@
 # Denials that nobody can swallow: every kind by every way, each recorded once; ten thousand in a loop; and what is no denial.
 use strict;
 use warnings;
+use IO::Socket::UNIX;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinTest;
@@ -134,6 +135,37 @@ once_by('a permission of ours', q{SELECT twin.require_permission('read_units');}
 once_by('... swallowed', q{DO $$ BEGIN PERFORM twin.require_permission('read_units'); EXCEPTION WHEN OTHERS THEN NULL; END $$;});
 once_by('... and then another', q{DO $$ BEGIN PERFORM twin.require_permission('read_units'); EXCEPTION WHEN OTHERS THEN BEGIN PERFORM * FROM secret; EXCEPTION WHEN OTHERS THEN NULL; END; END $$;}, 2);
 once_by('no denial: a notice with its code', q{DO $$ BEGIN RAISE NOTICE USING ERRCODE = '42501', MESSAGE = 'x'; END $$; SELECT 1 / 0; SELECT * FROM nowhere;}, 0);
+
+# ---- functions called by their number, past executor and commands ----
+
+# As app, by the protocol's own message for that; what the server answers.
+sub call_by_number
+{
+	my ($function, @arguments) = @_;
+	my $oid = sql($node, "SELECT '$function'::regprocedure::oid");
+	my $client = IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $node->host . '/.s.PGSQL.' . $node->port) or die $!;
+	my $answer = '';
+	my $ready = sub { $answer = ''; 1 while $answer !~ /Z\x00\x00\x00\x05[IE]\z/ && sysread($client, $answer, 8192, length $answer) };
+	my $startup = "user\0app\0database\0postgres\0\0";
+	$client->print(pack('NN', 8 + length $startup, 196608) . $startup);
+	$ready->();
+	my $call = pack('Nnn', $oid, 0, scalar @arguments) . join('', map { pack('N', length) . $_ } @arguments) . pack('n', 0);
+	$client->print('F' . pack('N', 4 + length $call) . $call);
+	$ready->();
+	$client->close;
+	settle();
+	return $answer;
+}
+settle();
+$latest = sql($node, 'SELECT max(event_id) FROM twin.audit_log');
+like(call_by_number('denied()'), qr/42501/, 'a function called by its number is refused');
+is(denials(), '1', '... and that is recorded, once');
+sql($node, q{SELECT twin.grant_key('environment', 'app', 'encrypt'), twin.grant_key('environment', 'app', 'decrypt')});
+my $sealed = sql($node, q{SELECT twin.encrypt_data('opened by number')}, user => 'app');
+settle();
+$latest = sql($node, 'SELECT max(event_id) FROM twin.audit_log');
+like(call_by_number('twin.decrypt_data(text)', $sealed), qr/opened by number/, 'one that opens a value opens it');
+is(sql($node, "SELECT string_agg(concat_ws(' ', resource, session_user_name, details ->> 'values'), ', ') FROM twin.audit_log WHERE event_type = 'decrypt' AND event_id > $latest"), 'environment app 1', '... and that is counted');
 
 # ---- ten thousand ----
 
