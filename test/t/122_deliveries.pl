@@ -76,6 +76,21 @@ $open->quit;
 ok(wait_for(sub { channels() eq 'fresh info,hook medium' }, 40), '... until the channels are as configured');
 is($notifier->end, 0, 'it ends');
 
+# ---- channels that come while somebody keeps a snapshot of before ----
+
+my $repeatable = $node->background_psql('postgres', on_error_stop => 0);
+$repeatable->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM twin.alert_channels');
+my $channel = '[{"channel": "late", "kind": "webhook", "min_severity": "info", "max_age": "1 day", "is_on": true}]';
+sql($node, "SELECT twin.register_alert_channels('late_one', '$channel')");
+sql($node, 'SELECT twin_internal.settle_channels()') for 1 .. 3;    # as the writer does, once a second
+is(sql($node, q{SELECT count(*) FROM twin_internal.changed_channels WHERE channel = 'late'}), '1', 'a channel that came is looked after as long as somebody keeps a snapshot of before');
+$repeatable->query_safe(q{SELECT twin_internal.raise_alert('unseen', 'low', NULL, 1, '{1}'); COMMIT});
+$repeatable->quit;
+sql($node, 'SELECT twin_internal.settle_channels()');
+is(sql($node, q{SELECT count(*) FROM twin.alert_deliveries d JOIN twin.alerts a USING (alert_id) WHERE d.channel = 'late' AND a.rule_name = 'unseen'}), '1', '... so an alert that did not see it is told to it');
+ok(wait_for(sub { sql($node, 'SELECT twin_internal.settle_channels() IS NULL AND NOT EXISTS (SELECT FROM twin_internal.changed_channels)') eq 't' }, 30), '... and then no more');
+sql($node, q{SELECT twin.register_alert_channels('late_one', '[]')});
+
 # ---- what is forgotten, and counted ----
 
 sub metric { my ($state) = @_; return sql($node, qq{SELECT value FROM twin.stat_metrics WHERE metric = 'twin_security_alert_deliveries' AND labels = '{"state": "$state"}'}) }

@@ -38,7 +38,7 @@ sub openssl
 
 # ---- what is asked, and what was answered in any state ----
 
-my (%answers, %wrong, %right, %remedies);
+my (%answers, %wrong, %right, %wrong_settings, %remedies);
 my $everything = '';
 
 # Asks once: answers by check; which checks were seen wrong, and which right, is kept.
@@ -53,7 +53,11 @@ sub check
 	foreach my $row (@{ JSON::PP->new->decode($answer) })
 	{
 		push @{ $answers{ $row->{check_id} } }, $row;
-		$wrong{ $row->{check_id} } = $what if $row->{status} =~ /^(?:fail|warn)$/ && $row->{detail} !~ /^the check itself failed/;
+		if ($row->{status} =~ /^(?:fail|warn)$/ && $row->{detail} !~ /^the check itself failed/)
+		{
+			$wrong{ $row->{check_id} } = $what;
+			$wrong_settings{"$row->{check_id} $row->{object}"} = $what if defined $row->{object};
+		}
 		$right{ $row->{check_id} } = $what if $row->{status} eq 'pass';
 	}
 	return;
@@ -78,7 +82,8 @@ openssl(qw(req -x509 -newkey rsa:1024 -nodes -days 3 -subj /CN=twin -keyout), "$
 chmod 0600, "$data/server.key";
 copy("$data/server.crt", "$files/good.crt") or die $!;
 mkdir "$files/checkpoints" or die $!;
-chmod 0777, "$files/checkpoints";
+mkdir "$files/archives" or die $!;
+chmod 0777, "$files/checkpoints", "$files/archives";
 my @wrong_settings = (
 	"listen_addresses = '*'", 'ssl = on', 'ssl_min_protocol_version = TLSv1', "ssl_ciphers = 'HIGH:MEDIUM:+3DES:!aNULL'", 'ssl_prefer_server_ciphers = off',
 	'password_encryption = md5', 'twin_security.password_min_score = 1', 'twin_security.bcrypt_cost = 11', 'lo_compat_privileges = on',
@@ -88,7 +93,8 @@ my @wrong_settings = (
 	'log_file_mode = 0644', 'debug_print_plan = on', 'twin_security.audit_enabled = off', "twin_security.databases = 'other'", 'twin_security.cluster_database = nosuch',
 	"twin_security.checkpoint_directory = ''", 'fsync = off', 'full_page_writes = off', 'synchronous_commit = off', 'zero_damaged_pages = on',
 	'idle_in_transaction_session_timeout = 0', 'authentication_timeout = 120', "session_preload_libraries = 'plpgsql'", 'archive_mode = off', 'max_connections = 40',
-	"twin_security.export_directory = '$files/checkpoints'");
+	"twin_security.export_directory = '$files/checkpoints'",
+	"twin_security.archive_directory = '$files/archives'", "twin_security.trusted_proxies = '192.0.2.7, 10.0.0.0/7, 2001::/16'");
 configure(@wrong_settings);
 start_with($node, $key, undef, JWT_SECRET_KEY => $weak, JWT_SECRET_KEY_PREVIOUS => 'x' . unpack 'H*', random_bytes(32));
 my $owner = sql($node, 'SELECT current_user');
@@ -126,6 +132,11 @@ sql($node, qq{
 		ON CONFLICT (policy_name) DO UPDATE SET known_since = excluded.known_since, succeeded_at = NULL;
 	ALTER EVENT TRIGGER twin_security_check_ddl DISABLE; ALTER EVENT TRIGGER twin_security_guard_log ENABLE; ALTER TABLE twin.rate_limits DISABLE TRIGGER tell_rate_limits;
 });
+
+# alerts that nobody is told of, or was not; events that go without an archive
+sql($node, q{
+	UPDATE twin.alert_rules SET enabled = false WHERE rule_name = 'token_reuse'; SELECT twin.set_retention_policy('error_logs', archive => false);
+	INSERT INTO twin_internal.alert_deliveries (alert_id, channel, urgency, state, last_error) SELECT twin_internal.raise_alert('told', 'high', NULL, 1, '{1}'), 'pager', 4, 'dead', 'no answer'});
 
 # keys, tokens and accounts
 sql($node, q{
@@ -185,10 +196,16 @@ write_file("$data/environment", "ENCRYPTION_KEY = '$key'\n", 0644);
 $node->poll_query_until('postgres', q{SELECT pending_restart FROM pg_settings WHERE name = 'max_connections'});
 
 check('wrong');
+# settings that would be in the way of all else, of one session: what sessions begin with is judged
+{
+	local $ENV{PGOPTIONS} = join ' ', map { "-c $_" } qw(debug_print_parse=on debug_print_rewritten=on ignore_checksum_failure=on ignore_system_indexes=on allow_system_table_mods=on
+		twin_security.refresh_token_lifetime=172800 twin_security.login_max_failures_per_address=5000 twin_security.login_lockout=5);
+	$wrong_settings{$_} = 'of a session' foreach split /\n/, sql($node, q{SELECT check_id || ' ' || object FROM twin_internal.setting_findings WHERE status IN ('fail', 'warn')});
+}
 my %status_of = (
 	# id => [ status, object ]
 	'TLS-2' => [ fail => 'ssl_min_protocol_version' ], 'TLS-3' => [ fail => 'ssl_ciphers' ], 'TLS-4' => [ warn => 'ssl_prefer_server_ciphers' ], 'TLS-5' => [ fail => 'server.key' ],
-	'TLS-6' => [ warn => 'server.crt' ], 'TLS-7' => [ fail => 'server.crt' ], 'NETWORK-1' => [ warn => 'listen_addresses' ],
+	'TLS-6' => [ warn => 'server.crt' ], 'TLS-7' => [ fail => 'server.crt' ], 'NETWORK-1' => [ warn => 'listen_addresses' ], 'NETWORK-2' => [ fail => '^10.0.0.0/7$' ],
 	'HBA-1' => [ fail => '^line 9$' ], 'HBA-2' => [ fail => '^line 1$' ], 'HBA-3' => [ warn => '^line 2$' ], 'HBA-4' => [ fail => '^line 2$' ], 'HBA-5' => [ fail => '^line 4$' ],
 	'HBA-6' => [ warn => '^line 2$' ], 'HBA-7' => [ fail => '^line 4$' ], 'HBA-8' => [ warn => '^line 7$' ], 'HBA-9' => [ warn => '^line 8$' ],
 	'PASSWORD-1' => [ fail => 'password_encryption' ], 'PASSWORD-2' => [ fail => '^old_hash$' ], 'PASSWORD-3' => [ fail => 'password_min_score' ], 'PASSWORD-4' => [ warn => 'bcrypt_cost' ],
@@ -213,7 +230,8 @@ my %status_of = (
 	'AUDIT-7' => [ warn => 'pgaudit' ], 'AUDIT-8' => [ fail => '^twin_security_check_ddl$' ], 'AUDIT-9' => [ fail => 'databases' ], 'AUDIT-10' => [ warn => 'cluster_database' ],
 	'AUDIT-11' => [ fail => '^tell_rate_limits on twin.rate_limits$' ],
 	'DURABILITY-1' => [ fail => 'fsync' ], 'DURABILITY-2' => [ fail => 'full_page_writes' ], 'DURABILITY-3' => [ warn => 'data_checksums' ], 'DURABILITY-4' => [ warn => 'synchronous_commit' ],
-	'DURABILITY-5' => [ fail => 'zero_damaged_pages' ], 'BACKUP-1' => [ fail => 'archive_mode' ], 'BACKUP-4' => [ warn => '^left_behind$' ], 'RETENTION-1' => [ fail => '^access_logs$' ], 'TIMEOUT-1' => [ warn => 'idle_in_transaction' ],
+	'DURABILITY-5' => [ fail => 'zero_damaged_pages' ], 'BACKUP-1' => [ fail => 'archive_mode' ], 'BACKUP-4' => [ warn => '^left_behind$' ], 'MONITOR-1' => [ warn => 'alert_channels' ], 'MONITOR-2' => [ warn => '^token_reuse$' ], 'MONITOR-3' => [ fail => '^pager$' ],
+	'RETENTION-1' => [ fail => '^access_logs$' ], 'RETENTION-2' => [ warn => '^error_logs$' ], 'RETENTION-3' => [ warn => 'archive_key' ], 'TIMEOUT-1' => [ warn => 'idle_in_transaction' ],
 	'TIMEOUT-2' => [ warn => 'authentication_timeout' ], 'VERSION-1' => [ fail => '^PostgreSQL' ], 'VERSION-2' => [ fail => '^PostgreSQL' ], 'VERSION-3' => [ warn => '^OpenSSL' ],
 	'VERSION-4' => [ warn => '^libjwt' ], 'VERSION-5' => [ fail => '^twin_security$' ], 'VERSION-6' => [ warn => '^plpgsql$' ], 'SERVER-1' => [ warn => '^max_connections$' ],
 	'SERVER-2' => [ fail => 'postgresql.conf$' ], 'SERVER-3' => [ warn => 'session_preload_libraries' ],
@@ -235,6 +253,9 @@ sub finds_nothing
 finds('HBA-4', 'fail', '^line 3$');
 finds('AUDIT-8', 'fail', '^twin_security_guard_log$');
 finds('HBA-3', 'fail', '^line 10$');
+finds('NETWORK-2', 'fail', '^2001::/16$');
+finds('FILE-4', 'fail', 'archives$');
+finds_nothing('NETWORK-2', '192', 'an address is no network');
 finds_nothing('HBA-4', '^line 5$', 'a line that rejects is for everybody');
 finds_nothing('HBA-5', '^line 6$', 'the machine itself needs no TLS');
 finds('ROLE-6', 'warn', '^reader$');
@@ -245,10 +266,7 @@ finds_nothing('COLUMN-1', 'hash|count|is_secret|sealed', 'hashes, numbers of sec
 finds_nothing('COLUMN-2', 'verified', 'whether an address is verified is no address');
 is((grep { @{ $answers{$_} } == 0 } keys %answers), 0, 'every check answers');
 is((grep { $_->{detail} =~ /the check itself failed/ } map { @$_ } values %answers), 0, 'none fails by itself') || diag(map { "$_->{check_id} $_->{detail}\n" } grep { $_->{detail} =~ /itself failed/ } map { @$_ } values %answers);
-foreach my $hidden ($secret, $weak, $key, 'Password1', 'namesake"[^}]*"detail": "[^"]*namesake')
-{
-	unlike($everything, qr/$hidden/, 'no secret is shown') unless $hidden eq 'Password1' || $hidden =~ /namesake/;
-}
+unlike($everything, qr/\Q$_\E/, 'no secret is shown') foreach $secret, $weak, $key;
 unlike((join "\n", map { $_->{detail} } map { @$_ } values %answers), qr/Password1|md5[0-9a-f]{32}|SCRAM-SHA-256\$|\$2b\$..\$/, '... no password and no hash');
 is((grep { !length($_->{remediation} // '') || !length($_->{reference} // '') } grep { $_->{status} =~ /fail|warn/ } map { @$_ } values %answers), 0, 'all that is wrong has a remedy and a reference');
 
@@ -274,7 +292,7 @@ is($answers{'AUDIT-7'}[0]{remediation}, q{ALTER SYSTEM SET shared_preload_librar
 my %mended;
 foreach my $row (map { @$_ } map { $answers{$_} } sort keys %answers)
 {
-	next unless $row->{status} =~ /fail|warn/ && $row->{check_id} =~ /^(?:PASSWORD-[25]|ROLE|GRANT|TABLE|FUNCTION|ACCOUNT|COLUMN|KEY-[12368]|TOKEN-9|AUDIT-[38]|BACKUP-4)/;
+	next unless $row->{status} =~ /fail|warn/ && $row->{check_id} =~ /^(?:PASSWORD-[25]|ROLE|GRANT|TABLE|FUNCTION|ACCOUNT|COLUMN|KEY-[12368]|TOKEN-9|AUDIT-[38]|BACKUP-4|MONITOR-2|RETENTION-2)/;
 	next if $row->{remediation} =~ /^(?:--|ALTER SYSTEM|CREATE POLICY)/ || $row->{check_id} eq 'KEY-8';
 	sql($node, "SELECT twin.rotate_key('$row->{object}')") if $row->{check_id} =~ /^KEY-[12]$/;    # which takes two steps
 	sql($node, 'SELECT twin.rotate_signing_key()') if $row->{check_id} eq 'TOKEN-9';    # as this does
@@ -319,7 +337,8 @@ start_anew('without library and key', [ @open, "shared_preload_libraries = ''" ]
 finds('TLS-1', 'fail', '^ssl$');
 finds('AUDIT-1', 'fail', 'shared_preload_libraries');
 finds('KEY-4', 'fail', 'ENCRYPTION_KEY');
-is(judgement($_), 'not_applicable', "$_: not applicable") foreach qw(TLS-5 TLS-6 TLS-7 AUDIT-4 AUDIT-6 KEY-5 KEY-7 BACKUP-2 BACKUP-3);
+finds('RETENTION-2', 'warn', 'archive_directory');
+is(judgement($_), 'not_applicable', "$_: not applicable") foreach qw(TLS-5 TLS-6 TLS-7 AUDIT-4 AUDIT-6 KEY-5 KEY-7 BACKUP-2 BACKUP-3 RETENTION-3);
 is(judgement('PASSWORD-3'), 'pass', 'settings of the library are judged');
 is(judgement('TOKEN-1'), 'not_applicable', 'TOKEN-1: a key of the database signs');
 sql($node, 'DELETE FROM twin_internal.token_keys WHERE is_own');
@@ -361,7 +380,7 @@ $holder->quit;
 
 mkdir "$files/libraries" or die $!;
 mkdir "$files/archive" or die $!;
-chmod 0750, "$files/checkpoints";
+chmod 0750, "$files/checkpoints", "$files/archives";
 my $libraries = `@{[ $ENV{PG_CONFIG} // 'pg_config' ]} --pkglibdir`;
 chomp $libraries;
 copy("$libraries/cyrillic_and_mic.so", "$files/libraries/pgaudit.so") or die $!;    # any library: what it does is not looked at
@@ -372,12 +391,13 @@ sql($node, q{
 	UPDATE pg_extension e SET extversion = a.default_version FROM pg_available_extensions a WHERE a.name = e.extname;
 	UPDATE twin_internal.key_versions SET state = 'retired' WHERE state = 'decrypt-only';
 	UPDATE twin_internal.users SET is_active = username = 'never', password_hash = twin.hash_password('uu5ieGhohX2ai', 12), created_at = now();
-	SELECT twin.remove_verification_key('outside')});
+	SELECT twin.remove_verification_key('outside'), twin.create_key('archive'); DELETE FROM twin_internal.alert_deliveries;
+	SELECT twin.register_alert_channels('notifier', '[{"channel": "pager", "kind": "webhook", "min_severity": "high", "max_age": "1 day", "is_on": true}]')});
 $node->stop;
 PostgreSQL::Test::Utils::command_ok([ 'pg_checksums', '--enable', '-D', $data ], 'checksums');
 start_anew('right', [
 	"listen_addresses = '127.0.0.1'", 'ssl = on', "ssl_ciphers = 'HIGH:!aNULL:!eNULL:!3DES:!RC4:!MD5'", 'logging_collector = on', "log_destination = 'stderr,jsonlog'", 'log_connections = on',
-	'log_disconnections = on', "log_line_prefix = '%m [%p] %q%u\@%d %h %a '", 'log_file_mode = 0600', "twin_security.checkpoint_directory = '$files/checkpoints'", 'fsync = on',
+	'log_disconnections = on', "log_line_prefix = '%m [%p] %q%u\@%d %h %a '", 'log_file_mode = 0600', "twin_security.checkpoint_directory = '$files/checkpoints'", "twin_security.archive_directory = '$files/archives'", "twin_security.archive_key = 'archive'", 'fsync = on',
 	'full_page_writes = on', 'synchronous_commit = on', "idle_in_transaction_session_timeout = '10min'", "authentication_timeout = '1min'", 'archive_mode = on',
 	"archive_command = 'cp %p $files/archive/%f'", "dynamic_library_path = '\$libdir:$files/libraries'", "shared_preload_libraries = 'twin_security, pgaudit'" ],
 	$new_key, undef, JWT_SECRET_KEY => unpack 'H*', random_bytes(32));
@@ -405,6 +425,9 @@ foreach my $id (sort keys %answers)
 my $catalogue = sql($node, 'SELECT string_agg(check_id, \' \' ORDER BY check_id COLLATE "C") FROM twin.security_checks');
 is((join ' ', sort keys %wrong), $catalogue, 'each check was seen to find something');
 is((join ' ', sort keys %right), $catalogue, '... and to pass');
+# a check that passes found all of its settings right; one that does not, only one of them wrong
+is((join ', ', grep { !$wrong_settings{$_} } split /\n/, sql($node, q{SELECT check_id || ' ' || setting FROM twin_internal.setting_checks})),
+	'SERVER-3 local_preload_libraries', '... each of its settings, too, but one that lets nobody in where it names a file that is not there');
 is(sql($node, q{SELECT count(*) FROM twin.security_checks c WHERE (SELECT count(*) FROM twin_internal.setting_checks s WHERE s.check_id = c.check_id) = 0
 	AND to_regclass('twin_internal.check_' || lower(replace(c.check_id, '-', '_'))) IS NULL}), '0', 'each has what finds it');
 is(sql($node, q{SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'twin_internal'::regnamespace AND relkind = 'v' AND relname ~ '^check_.*_\d+$'

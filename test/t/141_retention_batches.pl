@@ -1,4 +1,5 @@
-# Rows that go in batches, partitions beside a default one, the schedule, dumps: what others do meanwhile, what is restored, what is overdue.
+# Rows that go in batches, partitions beside a default one, keys that archives need, the schedule, dumps: what others do meanwhile, what is restored,
+# what is overdue.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -100,18 +101,66 @@ is(sql($node, q{SELECT to_regclass('parts_2020') IS NULL, (SELECT count(*) FROM 
 unlike(apply(), qr/WARNING|ERROR/, 'when nobody is in the way');
 is(sql($node, q{SELECT count(*) FROM pg_inherits WHERE inhparent = 'parts'::regclass}), 1, '... a table whose only partition is the default one gets no other');
 
+# ---- keys that archives need: that of the file, and those of values in it ----
+
+sql($node, q{SELECT twin.create_key(k) FROM unnest('{archive,letters}'::text[]) k; SELECT twin.grant_key('letters', current_user::regrole, 'encrypt');
+	CREATE TABLE letters (at timestamptz, body twin.encrypted_text(letters), copies twin.encrypted_text(letters)[]); INSERT INTO letters VALUES ('2020-01-01', 'x', NULL);
+	ALTER SYSTEM SET twin_security.archive_key = 'archive';
+	SELECT pg_reload_conf(), twin.add_retention_policy('letters', '1 year', 'letters', 'at')});
+poll(q{SELECT current_setting('twin_security.archive_key') = 'archive'});
+unlike(apply(), qr/WARNING|ERROR/, 'values of an encrypted column, in an encrypted archive');
+sql($node, q{SELECT twin.rotate_key(k) FROM unnest('{archive,letters,archive,letters}'::text[]) k});
+sql($node, q{INSERT INTO letters VALUES ('2020-01-02', NULL, '{y}')});
+unlike(apply(), qr/WARNING|ERROR/, '... and in an array, after a rotation');
+is(sql($node, q{SELECT k.key_name, k.version, f.is_whole, count(*) FROM twin_internal.key_files f JOIN twin.keys k USING (key_id) GROUP BY 1, 2, 3 ORDER BY 1, 2}),
+	"archive|1|t|1\narchive|2|t|1\nletters|1|f|1\nletters|2|f|1", 'it is noted which versions each needs');
+my ($letters) = sql($node, q{SELECT min(archive_file) FROM twin.retention_plan WHERE policy_name = 'letters'});
+foreach my $key (qw(archive letters))
+{
+	fails_with($node, "SELECT twin.$_", '2BP01', "is needed by archives: 1.*\Q$letters\E", "$_: refused, and it says for which") foreach "retire_key('$key', 1)", "destroy_key('$key', 1)";
+	fails_with($node, "SELECT twin.destroy_key('$key')", '2BP01', 'is needed by archives: 2', "destroy_key('$key'): refused for all of its versions");
+}
+is(sql($node, q{SELECT string_agg(state, ' ' ORDER BY key_name, version) FROM twin.keys WHERE key_name IN ('archive', 'letters')}), 'decrypt-only primary decrypt-only primary', '... and they are what they were');
+sql($node, q{UPDATE twin_internal.key_versions SET created_at = now() - interval '3 years' WHERE key_name IN ('archive', 'letters')});
+is(sql($node, q{SELECT twin_internal.findings_of('KEY-8')}), '[]', 'nobody is asked to retire what archives need');
+
+# who archives, and who destroys meanwhile
+my $version = q{(SELECT key_id FROM twin.keys WHERE key_name = 'archive' AND version = 2)};
+my $archiver = $node->background_psql('postgres', on_error_stop => 0);
+$archiver->query_safe("BEGIN; SELECT twin_internal.note_key_file('being.written.tsarc', $version, '{}')");
+fails_with($node, q{SET lock_timeout = '200ms'; SELECT twin.destroy_key('archive', with_archives => true)}, '55P03', '', 'whoever destroys a key waits for an archive that is about to need it');
+$archiver->query_safe('ROLLBACK');
+
+# a legal hold on what is archived
+my $hold = sql($node, q{SET client_min_messages = error; SELECT twin.place_legal_hold('letters', 'letters')});
+fails_with($node, q{SELECT twin.destroy_key('archive', 1, with_archives => true)}, '55006', "is kept by legal holds $hold", 'what holds an archive keeps its key');
+sql($node, "SELECT twin.release_legal_hold($hold, 'settled')");
+my $held = sql($node, q{SET client_min_messages = error; SELECT twin.place_legal_hold('others', 'letters', now())});
+$archiver->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+sql($node, qq{SELECT twin.destroy_key('archive', 1, with_archives => true), twin.destroy_key('letters', 1, with_archives => true)});
+session_fails($archiver, q{SELECT twin_internal.note_key_file('too.late.tsarc', (SELECT key_id FROM twin.keys WHERE key_name = 'archive' AND version = 1), '{}');}, '40001', 'who comes too late with an old snapshot begins anew');
+$archiver->quit;
+fails_with($node, qq{SELECT twin_internal.note_key_file('too.late.tsarc', key_id, '{}') FROM twin.keys WHERE key_name = 'archive' AND version = 1}, '55000', 'the key of archive "too.late.tsarc" is gone', '... and is told');
+is(sql($node, "SELECT ok, reason FROM twin.verify_archive('$letters')"), q{f|the archive's key has been destroyed}, 'whoever says that archives may go destroys them');
+is(sql($node, 'SELECT count(*) FROM twin_internal.key_files'), '2', '... which is noted no more');
+ok(events_written($node), 'events are written');
+is(sql($node, q{SELECT string_agg(resource || ' ' || (details ->> 'archives'), ', ' ORDER BY resource) FROM twin.audit_log WHERE event_type = 'key_destroyed'}), 'archive 1, letters 1', '... and told');
+sql($node, "SELECT twin.release_legal_hold($held, 'settled')");
+
 # ---- a dump ----
 
 my $dump = "$archives/dump.sql";
 sql($node, q{SELECT twin.set_retention_policy('audit_logs', keep => '10 years'), twin.drop_retention_policy('error_logs')});
 my $plan = q{SELECT jsonb_agg(to_jsonb(i) - 'changed_at' ORDER BY i.item_id) FROM twin_internal.retention_items i WHERE state = 'dropped'};
 my $policies = q{SELECT string_agg(concat_ws(' ', policy_name, relation, keep, archive, enabled), ', ' ORDER BY policy_name) FROM twin.retention_policies};
-my ($old_plan, $old_policies) = map { sql($node, $_) } $plan, $policies;
+my $needs = q{SELECT string_agg(concat_ws(' ', k.key_name, k.version, f.file), ', ' ORDER BY f.file, k.key_name) FROM twin_internal.key_files f JOIN twin.keys k USING (key_id)};
+my ($old_plan, $old_policies, $old_needs) = map { sql($node, $_) } $plan, $policies, $needs;
 $node->command_ok([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres' ], 'dumped');
 sql($node, 'CREATE DATABASE copy');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-h', $node->host, '-p', $node->port, '-f', $dump, 'copy' ], 'restored');
 is(sql($node, $policies, db => 'copy'), $old_policies, 'policies are restored');
 is(sql($node, $plan, db => 'copy'), $old_plan, '... and what is gone, with where it is archived');
+is(sql($node, $needs, db => 'copy'), $old_needs, '... and which keys the archives need');
 is(sql($node, 'SELECT count(*) FROM twin.retention_runs', db => 'copy'), 0, '... but no runs: there were none');
 
 # ---- by itself ----

@@ -179,6 +179,36 @@ is(sql($node, "SELECT count(*) > 900 FROM twin.read_archive('$sealed')", user =>
 sql($node, q{SELECT twin.rotate_key('archive')});
 is(verify($sealed), "t|$rows|", 'rotation leaves archives as they are');
 is(sql($node, "SELECT encrypted, key_name, key_version FROM twin.archives() WHERE file = '$sealed'"), 't|archive|1', '... and the list says which version they need');
+
+# without the database: the key of that one file, from a file that is nobody else's to read or the environment
+my $export = "SELECT twin.export_archive_key('$sealed')";
+fails_with($node, $export, '42501', 'permission denied', 'who may not read an archive gets no key of it', user => 'nobody');
+fails_with($node, $export, '42501', 'permission denied to decrypt', '... nor who may not decrypt', user => 'boss');
+my $opens = sql($node, $export, user => 'auditor');
+like($opens, qr{^[A-Za-z0-9+/]{64}$}, 'an auditor who may gets it');
+ok($node->poll_query_until('postgres', qq{SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'archive_key_exported' AND resource = '$sealed' AND session_user_name = 'auditor' AND severity = 'high'}), '... which is an event');
+is(sql($node, "SELECT twin.export_archive_key('$odd') IS NULL"), 't', 'what is not encrypted has none');
+my $keys = "$base/../keys";
+spew($keys, "# keys\n\n" . ('A' x 64) . "\r\n$opens\n");
+chmod 0600, $keys;
+sub offline_with { my ($given, @more) = @_; local $ENV{TWIN_ARCHIVE_KEYS} = $given; return offline("$base/$sealed", '--key', $public, @more); }
+my $proven = qr/^0 holds: an archive of $rows rows\nnewest checkpoint: [^\n]*$/;
+like(offline("$base/$sealed", '--key', $public, '--archive-keys', $keys), $proven, 'with it all of the archive is proven offline');
+like(offline_with($opens), $proven, '... from the environment as well');
+like(offline_with($opens, '--events'), qr/\Q$canary\E/, '... and read');
+like(offline_with('A' x 64), qr/^3 UNREADABLE: .*none of the archives' keys that were given/, 'the key of another archive is told from tampering');
+like(offline_with(substr($opens, 0, 22) . 'A' x 42), qr/^(?:3 UNREADABLE: .*none of|1 TAMPERED: )/, '... one that was altered opens nothing');
+like(offline_with($_), qr/^3 UNREADABLE: .*not as twin.export_archive_key/, 'what is no key is none') foreach 'x', substr($opens, 1), "${opens}A";
+chmod 0640, $keys;
+like(offline("$base/$sealed", '--archive-keys', $keys), qr/^3 twin_verify: others may read the file/, 'a file that others may read is not taken');
+like(offline("$base/$sealed", '--archive-keys', "$keys.none"), qr/^3 twin_verify: No such file/, '... nor one that is not there');
+my $damaged = slurp("$base/$sealed");
+substr($damaged, length($damaged) / 2, 1) ^= "\x01";
+mkdir "$base/../copied";
+spew("$base/../copied/$sealed", $damaged);
+spew("$base/../copied/$manifest", slurp("$base/$manifest"));
+like(do { local $ENV{TWIN_ARCHIVE_KEYS} = $opens; offline("$base/../copied/$sealed") }, qr/^1 TAMPERED: .*a chunk was altered/, 'an altered chunk shows');
+
 set('archive_key', 'nothing');
 fails_with($node, "SELECT $table", '42704', 'names no key', 'a key that is not there');
 set('archive_key', 'literal');

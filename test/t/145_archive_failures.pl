@@ -1,5 +1,6 @@
-# Archives where something fails: a full disk, a folder that is gone, a cancel, kill -9 at random moments, two writers of
+# Archives where something fails: a full disk, for one archive and for a whole run of retention, a folder that is gone, a cancel, kill -9 at random moments, two writers of
 # one name.  Nothing that is half written has a name, nothing of it stays, and what is written then is whole.
+use SmallDisk megabytes => 12;
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -27,7 +28,7 @@ sub clear { unlink glob("$base/* $base/.*.new"); return; }
 my ($postmaster) = file_bytes($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 SKIP:
 {
-	skip 'prlimit is not here', 6 unless -x '/usr/bin/prlimit';
+	skip 'prlimit is not here', 4 unless -x '/usr/bin/prlimit';
 	# each size ends in another place: in the file, at its end, in the manifest
 	foreach my $limit (1000, 1000000, 5000000)
 	{
@@ -40,15 +41,73 @@ SKIP:
 		is(files(), '', "$limit: nothing stays") if $limit < 3000000;
 	}
 	clear();
-	# a real one, where a file system can be made
-	my $small = "$ENV{TESTDIR}/small";
-	mkdir $small;
-	skip 'no file system can be made here', 2 unless $> == 0 && system("mount -t tmpfs -o size=2m none $small 2>/dev/null") == 0;
+}
+
+# ---- a whole run of retention on a disk that is full: in the file, in the manifest; and when there is room again ----
+
+sub run_retention
+{
+	my ($out, $err) = ('', '');
+	$node->psql('postgres', 'CALL twin.apply_retention()', stdout => \$out, stderr => \$err);
+	return $err;
+}
+SKIP:
+{
+	my $small = $ENV{TWIN_SMALL_DISK};
+	skip 'this machine lets no file system be made in a namespace', 14 unless $small;
+	my $ballast = "$small/ballast";
+	# leaves so many bytes free
+	my $fill = sub {
+		my ($free) = @_;
+		unlink $ballast;
+		my ($left) = (run_command([ 'df', '--output=avail', '-B1', $small ]))[0] =~ /(\d+)\s*$/;
+		open my $file, '>:raw', $ballast or die $!;
+		print $file 'x' x ($left - $free) or die $!;
+		close $file or die $!;
+	};
+	my $kept = sub { (run_command([ 'ls', '-A', $small ]))[0] };
+	my $alerts = q{SELECT count(*) FROM twin.alerts WHERE rule_name = 'retention_overdue'};
+
+	# hashes, which nothing makes smaller
+	sql($node, q{CREATE TABLE rooms (at timestamptz, noise bytea) PARTITION BY RANGE (at);
+		CREATE TABLE rooms_large PARTITION OF rooms FOR VALUES FROM ('2016-01-01 00:00:00+00') TO ('2016-02-01 00:00:00+00');
+		CREATE TABLE rooms_small PARTITION OF rooms FOR VALUES FROM ('2016-02-01 00:00:00+00') TO ('2016-03-01 00:00:00+00');
+		INSERT INTO rooms SELECT '2016-01-02 00:00:00+00'::timestamptz + n * interval '1 second', sha512(int4send(n)) || sha512(int8send(n)) || sha512(float8send(n)) FROM generate_series(1, 20000) n;
+		INSERT INTO rooms SELECT '2016-02-02 00:00:00+00', 'x' FROM generate_series(1, 10);
+		SELECT twin.add_retention_policy('rooms', '90 days', 'rooms', 'at');
+		UPDATE twin.alert_rules SET cooldown = '1 second' WHERE rule_name = 'retention_overdue'});
 	set('archive_directory', $small);
-	fails_with($node, "SELECT $write", '53100', 'cannot write', 'a full disk');
-	is((run_command([ 'ls', '-A', $small ]))[0], '', 'nothing stays on it');
+	$fill->(1 << 20);
+	my $told = run_retention();
+	like($told, qr/WARNING: +retention: cannot write ".*rooms_large.*": No space left on device.*Free space there/s, 'a run on a full disk says what is wrong, and what to do');
+	is(sql($node, q{SELECT partition_name, state, failure ~ 'No space left on device' FROM twin.retention_plan WHERE policy_name = 'rooms' ORDER BY 1}),
+		"public.rooms_large|due|t\npublic.rooms_small|dropped|", '... that partition stops, and the next one goes');
+	is(sql($node, 'SELECT count(*), count(*) FILTER (WHERE noise = sha512(int4send(n)) || sha512(int8send(n)) || sha512(float8send(n))) FROM rooms,
+		LATERAL (SELECT extract(epoch FROM at - \'2016-01-02 00:00:00+00\')::integer) s (n)'), '20000|20000', '... no row is lost');
+	unlike($kept->(), qr/rooms_large/, '... nothing of the archive is left');
+	ok($node->poll_query_until('postgres', "SELECT ($alerts) > 0"), '... and an alert says so');
+	is(sql($node, q{SELECT count(*) FROM twin.retention_policies WHERE policy_name = 'rooms' AND last_success IS NULL}), '1', '... which is no success');
+
+	# room for all of the archive, and for no manifest
 	set('archive_directory', $base);
-	system("umount $small");
+	my $file = sql($node, q{SELECT file FROM twin_internal.write_archive('rooms_large', '2016-01-01 00:00:00+00', '2016-02-01 00:00:00+00')});
+	my $pages = int(((-s "$base/$file") + 4095) / 4096);
+	clear();
+	set('archive_directory', $small);
+	$fill->(4096 * $pages);
+	my $before = sql($node, $alerts);
+	like(run_retention(), qr/retention: cannot write ".*manifest.*": No space left on device/s, 'a disk that is full before the manifest is written');
+	unlike($kept->(), qr/rooms_large/, '... leaves no archive without one');
+	is(sql($node, q{SELECT state, failure ~ 'manifest' FROM twin.retention_plan WHERE partition_name = 'public.rooms_large'}), 'due|t', '... and the partition where it was');
+	ok($node->poll_query_until('postgres', "SELECT ($alerts) > $before"), '... with another alert');
+
+	unlink $ballast;
+	unlike(run_retention(), qr/WARNING/, 'with room again the next run goes on');
+	is(sql($node, q{SELECT count(*), to_regclass('rooms_large') IS NULL FROM rooms}), '0|t', '... and the partition is dropped');
+	is(sql($node, qq{SELECT v.ok, v.rows, (SELECT count(DISTINCT j ->> 'noise') FROM twin.read_archive('$file') j) FROM twin.verify_archive('$file') v}), 't|20000|20000', '... when all of it is in the archive');
+	is(sql($node, q{SELECT last_success IS NOT NULL FROM twin.retention_policies WHERE policy_name = 'rooms'}), 't', '... and the run a success');
+	sql($node, q{SELECT twin.drop_retention_policy('rooms'); DROP TABLE rooms});
+	set('archive_directory', $base);
 }
 is(sql($node, "SELECT rows FROM $write"), '200000', 'with room it is written');
 is(sql($node, q{SELECT ok, rows FROM twin.verify_archive('public.readings.beginning-end.tsarc')}), 't|200000', 'and whole');
