@@ -113,8 +113,8 @@ say_unproven(ArchiveCheck *check, const ArchiveJudge *judge)
 	uint8_t key[NOTE_PUBLIC_SIZE];
 
 	if (judge->is_skimmed)
-		report_unproven(check->report, "what the archive holds: it is encrypted, and twin.verify_archive() has the "
-									   "key; here its form and its SHA-256 were looked at");
+		report_unproven(check->report, "what the archive holds: it is encrypted, and no key was given "
+									   "(--archive-keys); its form and its SHA-256 were looked at");
 	if (check->manifest.kind == ARCHIVE_ROWS)
 	{
 		report_unproven(check->report,
@@ -138,10 +138,17 @@ judge_file(ArchiveCheck *check, ArchiveReader *reader)
 	ArchiveRecord record;
 	uint8_t sha256[DIGEST_SIZE];
 	Verdict verdict;
+	const char *why;
 
 	if (!archive_reader_begin(reader))
 	{
 		report_problem(check->report, VERDICT_TAMPERED, check->name, "it does not begin as an archive of version 1");
+		return;
+	}
+	if (check->options->archive_keys.text != NULL && archive_header(reader)->is_sealed &&
+		!unseal_archive(&check->options->archive_keys, reader, &why))
+	{
+		report_problem(check->report, VERDICT_UNREADABLE, check->name, "%s", why);
 		return;
 	}
 	if (archive_judge_begin(&judge, reader, &check->manifest))

@@ -16,7 +16,7 @@ static const char help[] = "twin_verify checks an audit log of twin_security fro
 						   "\n"
 						   "Usage:\n"
 						   "  twin_verify DIR [--key KEY]... [--witness FILE] [--events] [--json]\n"
-						   "  twin_verify archive FILE [--key KEY]... [--events] [--json]\n"
+						   "  twin_verify archive FILE [--key KEY]... [--archive-keys FILE] [--events] [--json]\n"
 						   "  twin_verify --leaf FILE --proof FILE --checkpoint FILE [--key KEY]... [--json]\n"
 						   "  twin_verify --old FILE --proof FILE --checkpoint FILE [--key KEY]... [--json]\n"
 						   "\n"
@@ -32,6 +32,10 @@ static const char help[] = "twin_verify checks an audit log of twin_security fro
 						   "                         twin.audit_public_key() prints it; may be given again\n"
 						   "  -w, --witness FILE     checkpoints that you kept elsewhere: the log must have been\n"
 						   "                         that, and must not end before\n"
+						   "  -a, --archive-keys FILE\n"
+						   "                         keys of encrypted archives, as twin.export_archive_key() prints\n"
+						   "                         them, one a line: a file that nobody else may read, or a pipe.\n"
+						   "                         Otherwise they are taken from TWIN_ARCHIVE_KEYS in the environment\n"
 						   "  -e, --events           print the events as lines of JSON; the report then goes to\n"
 						   "                         standard error. Trust them when the exit status is 0\n"
 						   "  -j, --json             the report as JSON\n"
@@ -57,6 +61,7 @@ enum
 static const struct option options_known[] = {
 	{"key", required_argument, NULL, 'k'},
 	{"witness", required_argument, NULL, 'w'},
+	{"archive-keys", required_argument, NULL, 'a'},
 	{"events", no_argument, NULL, 'e'},
 	{"json", no_argument, NULL, 'j'},
 	{"leaf", required_argument, NULL, OPTION_LEAF},
@@ -76,6 +81,7 @@ typedef struct Asked
 	const char *checkpoint;
 	const char *old;
 	const char *archive;
+	const char *archive_keys; /* a file */
 	bool events;
 	bool json;
 } Asked;
@@ -239,7 +245,7 @@ read_arguments(int count, char **arguments, Asked *asked)
 	int option;
 	const char *why;
 
-	while ((option = getopt_long(count, arguments, "k:w:ejhV", options_known, NULL)) != -1)
+	while ((option = getopt_long(count, arguments, "k:w:a:ejhV", options_known, NULL)) != -1)
 		switch (option)
 		{
 			case 'k':
@@ -251,6 +257,9 @@ read_arguments(int count, char **arguments, Asked *asked)
 				break;
 			case 'w':
 				asked->options.witness = optarg;
+				break;
+			case 'a':
+				asked->archive_keys = optarg;
 				break;
 			case 'e':
 				asked->events = true;
@@ -290,6 +299,8 @@ read_arguments(int count, char **arguments, Asked *asked)
 		return usage("too many arguments", arguments[optind]);
 	if (asked->archive != NULL && asked->options.witness != NULL)
 		return usage("--witness goes with a folder", NULL);
+	if (asked->archive == NULL && asked->archive_keys != NULL)
+		return usage("--archive-keys goes with an archive", NULL);
 	if (asked->options.folder != NULL || asked->archive != NULL)
 		return asked->leaf == NULL && asked->old == NULL && asked->proof == NULL && asked->checkpoint == NULL
 				   ? -1
@@ -299,6 +310,20 @@ read_arguments(int count, char **arguments, Asked *asked)
 	if (asked->events || asked->options.witness != NULL)
 		return usage("--events and --witness go with a folder", NULL);
 	return -1;
+}
+
+/* Keys of archives; a file comes before the environment, which is emptied of them all the same. */
+static bool
+take_archive_keys(Asked *asked)
+{
+	ArchiveKeys *keys = &asked->options.archive_keys;
+	const char *why = NULL;
+
+	if (unseal_take_environment(keys, &why) &&
+		(asked->archive_keys == NULL || unseal_read_file(keys, asked->archive_keys, &why)))
+		return true;
+	(void) usage(why, asked->archive_keys);
+	return false;
 }
 
 int
@@ -311,6 +336,8 @@ main(int count, char **arguments)
 
 	if (status >= 0)
 		return status;
+	if (asked.archive != NULL && !take_archive_keys(&asked))
+		return VERDICT_UNREADABLE;
 	to = asked.events ? stderr : stdout;
 	asked.options.events = asked.events ? stdout : NULL;
 	if (isatty(STDERR_FILENO) && !asked.events)
@@ -333,5 +360,6 @@ main(int count, char **arguments)
 		status = (int) report.verdict;
 	report_free(&report);
 	keys_free(&asked.options.keys);
+	unseal_free(&asked.options.archive_keys);
 	return status;
 }

@@ -10,6 +10,8 @@
 #ifndef TWIN_VERIFY_H
 #define TWIN_VERIFY_H
 
+#include "verify/unseal.h"
+
 #include "common/leaf.h"
 #include "common/note.h"
 
@@ -117,6 +119,7 @@ typedef struct VerifyOptions
 {
 	const char *folder;
 	VerifyKeys keys;
+	ArchiveKeys archive_keys;
 	const char *witness;                                          /* a file of notes; NULL: none */
 	FILE *events;                                                 /* every event as a line of JSON; NULL: none */
 	void (*progress)(void *argument, uint64_t done, uint64_t of); /* every so many leaves; NULL: none */
@@ -126,7 +129,7 @@ typedef struct VerifyOptions
 /* Checks an export.  The report begins with all zero. */
 extern void verify_export(const VerifyOptions *options, Report *report);
 
-/* Checks an archive by the name of its file, beside which its manifest lies; options name keys and where events go. */
+/* Checks an archive by the name of its file, beside which its manifest lies; options hold keys and where events go. */
 extern void verify_archive(const char *file, const VerifyOptions *options, Report *report);
 
 /*

@@ -22,6 +22,8 @@
 
 #include "base/base.h"
 
+#include "utils/array.h"
+
 extern void cipher_init(void);
 
 /*
@@ -34,5 +36,18 @@ extern char *cipher_open_text_unasked(const struct varlena *stored);
 
 /* Whether a type is one of the encrypted ones. */
 extern bool cipher_is_encrypted(Oid type);
+
+/* ---- which versions of keys values lie under, by their headers alone ---- */
+
+typedef struct KeyCount CipherKeys;
+
+extern CipherKeys *cipher_keys_new(void);
+
+/* Whether values of a type can hold encrypted ones; and takes what one of them lies under. */
+extern bool cipher_keys_concern(Oid type);
+extern void cipher_keys_add(CipherKeys *keys, Datum value, Oid type);
+
+/* Their ids, as integer[]. */
+extern ArrayType *cipher_keys_ids(const CipherKeys *keys);
 
 #endif /* TSEC_CIPHER_H */

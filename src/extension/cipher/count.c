@@ -114,6 +114,38 @@ count_value(KeyCount *count, Oid relation, const char *column, Datum value, Oid 
 		count_composite(count, relation, column, value);
 }
 
+CipherKeys *
+cipher_keys_new(void)
+{
+	return count_new();
+}
+
+bool
+cipher_keys_concern(Oid type)
+{
+	return type_holds_encrypted(type, false);
+}
+
+void
+cipher_keys_add(CipherKeys *keys, Datum value, Oid type)
+{
+	count_value(keys, InvalidOid, NULL, value, type);
+}
+
+ArrayType *
+cipher_keys_ids(const CipherKeys *keys)
+{
+	Datum *ids = palloc(sizeof(Datum) * (size_t) (hash_get_num_entries(keys->rows) + 1));
+	HASH_SEQ_STATUS sequence;
+	CountRow *row;
+	int count = 0;
+
+	hash_seq_init(&sequence, keys->rows);
+	while ((row = hash_seq_search(&sequence)) != NULL)
+		ids[count++] = Int32GetDatum((int32) row->key.key_id);
+	return construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT);
+}
+
 void
 count_emit(KeyCount *count, FunctionCallInfo fcinfo)
 {

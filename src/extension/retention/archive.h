@@ -9,6 +9,7 @@
 
 #include "retention/private.h"
 
+#include "cipher/cipher.h"
 #include "common/archive_tally.h"
 
 #include "executor/spi.h"
@@ -104,13 +105,18 @@ typedef struct ArchiveRange
 	TimestampTz from;
 	TimestampTz to;
 } ArchiveRange;
-extern void archive_visit_rows(Relation relation, const ArchiveRange *range, ArchiveRowVisitor visitor,
-							   void *argument);
+
+/* Visits them; keys gets what their encrypted values lie under, NULL: nobody asks. */
+extern void archive_visit_rows(Relation relation, const ArchiveRange *range, CipherKeys *keys,
+							   ArchiveRowVisitor visitor, void *argument);
 
 /* ---- archive_match.c ---- */
 
-/* How an archive differs from what is in a table now, NULL: it does not.  The input is one that was begun. */
-extern const char *archive_compare(ArchiveInput *input, Oid relation, const ArchiveRange *range);
+/*
+ * How an archive differs from what is in a table now, NULL: it does not.  The input is one that was begun; keys as of
+ * archive_visit_rows().
+ */
+extern const char *archive_compare(ArchiveInput *input, Oid relation, const ArchiveRange *range, CipherKeys *keys);
 
 /* Which rows of a table an archive is of. */
 extern void archive_range_of(const ArchiveManifest *manifest, ArchiveRange *range);

@@ -19,6 +19,7 @@ PG_FUNCTION_INFO_V1(tsec_archive_unchanged);
 typedef struct Comparison
 {
 	ArchiveInput *input;
+	CipherKeys *keys;
 	const char *difference; /* NULL: none so far */
 } Comparison;
 
@@ -92,14 +93,14 @@ compare_rows(Comparison *comparison, Oid table, const ArchiveRange *range)
 	if (!same_columns(&now, &comparison->input->manifest))
 		comparison->difference = "the table has other columns now";
 	else
-		archive_visit_rows(relation, range, compare_row, comparison);
+		archive_visit_rows(relation, range, comparison->keys, compare_row, comparison);
 	table_close(relation, NoLock);
 }
 
 const char *
-archive_compare(ArchiveInput *input, Oid relation, const ArchiveRange *range)
+archive_compare(ArchiveInput *input, Oid relation, const ArchiveRange *range, CipherKeys *keys)
 {
-	Comparison comparison = {.input = input};
+	Comparison comparison = {.input = input, .keys = keys};
 	ArchiveRecord record;
 
 	if (input->manifest.kind == ARCHIVE_LEAVES)
@@ -151,7 +152,7 @@ tsec_archive_matches(PG_FUNCTION_ARGS)
 	if (archive_input_begin(input))
 	{
 		archive_range_of(&input->manifest, &range);
-		reason = archive_compare(input, relation, &range);
+		reason = archive_compare(input, relation, &range, NULL);
 	}
 	else
 		reason = input->fault;

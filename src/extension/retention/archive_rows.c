@@ -62,6 +62,8 @@ typedef struct RowReceiver
 	ArchiveRowVisitor visitor;
 	void *argument;
 	FmgrInfo *output; /* of each column's type */
+	CipherKeys *keys; /* NULL: nobody asks for them */
+	bool *is_concerned; /* each column, by them */
 	MemoryContext context;
 	uint8 *row;
 	size_t room;
@@ -73,6 +75,7 @@ begin_rows(DestReceiver *self, int operation, TupleDesc shape)
 	RowReceiver *receiver = (RowReceiver *) self;
 
 	receiver->output = palloc0((shape->natts + 1) * sizeof(FmgrInfo));
+	receiver->is_concerned = palloc0((shape->natts + 1) * sizeof(bool));
 	for (int i = 0; i < shape->natts; i++)
 	{
 		Oid function;
@@ -80,6 +83,8 @@ begin_rows(DestReceiver *self, int operation, TupleDesc shape)
 
 		getTypeOutputInfo(TupleDescAttr(shape, i)->atttypid, &function, &is_varlena);
 		fmgr_info(function, &receiver->output[i]);
+		receiver->is_concerned[i] =
+			receiver->keys != NULL && cipher_keys_concern(TupleDescAttr(shape, i)->atttypid);
 	}
 }
 
@@ -112,9 +117,14 @@ take_row(TupleTableSlot *slot, DestReceiver *self)
 
 	slot_getallattrs(slot);
 	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		if (receiver->is_concerned[i] && !slot->tts_isnull[i])
+			cipher_keys_add(receiver->keys, slot->tts_values[i],
+							TupleDescAttr(slot->tts_tupleDescriptor, i)->atttypid);
 		length =
 			put_value(receiver, length,
 					  slot->tts_isnull[i] ? NULL : OutputFunctionCall(&receiver->output[i], slot->tts_values[i]));
+	}
 	MemoryContextSwitchTo(outer);
 	receiver->visitor(receiver->argument, bytes_of(receiver->row, length));
 	MemoryContextReset(receiver->context);
@@ -187,10 +197,12 @@ plan_steadily(const ArchiveRange *range)
 }
 
 void
-archive_visit_rows(Relation relation, const ArchiveRange *range, ArchiveRowVisitor visitor, void *argument)
+archive_visit_rows(Relation relation, const ArchiveRange *range, CipherKeys *keys, ArchiveRowVisitor visitor,
+				   void *argument)
 {
 	RowReceiver receiver = {.receiver = {take_row, begin_rows, end_rows, end_rows, DestTuplestore},
 							.visitor = visitor,
+							.keys = keys,
 							.argument = argument};
 	ParamListInfo bounds = makeParamList(2);
 	SPIExecuteOptions options = {.params = bounds, .read_only = true, .dest = &receiver.receiver};

@@ -35,6 +35,7 @@ typedef struct Writing
 	ArchiveHeader header;
 	ArchiveTally tally;
 	ArchiveWriter *writer;
+	CipherKeys *keys; /* that encrypted values of its rows lie under */
 	Bytes leaf_set; /* data NULL: none */
 	MemoryContextCallback callback;
 } Writing;
@@ -202,7 +203,7 @@ write_files(Writing *writing, ArchiveOutput *file)
 	if (writing->manifest.kind == ARCHIVE_LEAVES)
 		put_leaves(writing);
 	else
-		archive_visit_rows(writing->relation, &writing->range, put_row, writing);
+		archive_visit_rows(writing->relation, &writing->range, writing->keys, put_row, writing);
 	base_check(archive_writer_end(writing->writer));
 	archive_output_end(file, &writing->manifest.bytes, writing->manifest.sha256);
 	take_tally(writing);
@@ -239,7 +240,7 @@ take_existing(Writing *writing)
 	{
 		archive_input_unseal(input, false);
 		difference = archive_input_begin(input)
-						 ? archive_compare(input, RelationGetRelid(writing->relation), &writing->range)
+						 ? archive_compare(input, RelationGetRelid(writing->relation), &writing->range, writing->keys)
 						 : input->fault;
 	}
 	archive_input_close(input);
@@ -251,6 +252,8 @@ take_existing(Writing *writing)
 	}
 	wanted->rows = input->manifest.rows;
 	wanted->leaves = input->manifest.leaves;
+	wanted->key_name = input->manifest.key_name;
+	wanted->key_id = input->manifest.key_id;
 	memcpy(wanted->sha256, input->manifest.sha256, DIGEST_SIZE);
 	if (wanted->kind == ARCHIVE_LEAVES)
 		writing->leaf_set = bytes_of(input->judge.tally.runs, input->judge.tally.runs_length);
@@ -343,7 +346,7 @@ bytea_of(Bytes bytes)
 	return PointerGetDatum(made);
 }
 
-/* write_archive(partition, from_time, to_time, time_column) -> (file, rows, sha256, leaf_set) */
+/* write_archive(partition, from_time, to_time, time_column) -> (file, rows, sha256, leaf_set, key_id, value_key_ids) */
 Datum
 tsec_write_archive(PG_FUNCTION_ARGS)
 {
@@ -351,8 +354,8 @@ tsec_write_archive(PG_FUNCTION_ARGS)
 	MemoryContext context = AllocSetContextCreate(outer, "archive", ALLOCSET_DEFAULT_SIZES);
 	Writing *writing;
 	TupleDesc shape;
-	Datum values[4] = {0};
-	bool nulls[4] = {false, false, false, true};
+	Datum values[6] = {0};
+	bool nulls[6] = {false};
 	HeapTuple tuple;
 	ArchiveOutput *output;
 
@@ -374,6 +377,7 @@ tsec_write_archive(PG_FUNCTION_ARGS)
 	writing->range.from = PG_ARGISNULL(1) ? 0 : PG_GETARG_TIMESTAMPTZ(1);
 	writing->range.to = PG_ARGISNULL(2) ? 0 : PG_GETARG_TIMESTAMPTZ(2);
 	writing->range.column = PG_ARGISNULL(3) ? NULL : pstrdup(NameStr(*PG_GETARG_NAME(3)));
+	writing->keys = cipher_keys_new();
 	writing->relation = table_open(PG_GETARG_OID(0), AccessShareLock);
 	describe(writing);
 	output = choose_name(writing);
@@ -387,6 +391,9 @@ tsec_write_archive(PG_FUNCTION_ARGS)
 	nulls[3] = writing->leaf_set.data == NULL;
 	if (!nulls[3])
 		values[3] = bytea_of(writing->leaf_set);
+	nulls[4] = writing->manifest.key_name == NULL;
+	values[4] = Int32GetDatum((int32) writing->manifest.key_id);
+	values[5] = PointerGetDatum(cipher_keys_ids(writing->keys));
 	tuple = heap_form_tuple(BlessTupleDesc(shape), values, nulls);
 	MemoryContextDelete(context);
 	SPI_finish();
