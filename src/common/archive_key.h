@@ -19,7 +19,7 @@ typedef enum ArchiveKeyFound
 {
 	ARCHIVE_KEY_FOUND,
 	ARCHIVE_KEY_NONE, /* all lines are keys, of other archives */
-	ARCHIVE_KEY_BAD	  /* a line is no key, or there is none */
+	ARCHIVE_KEY_BAD   /* a line is no key, or there is none */
 } ArchiveKeyFound;
 
 /* Looks for the key of an archive among lines of them; empty ones, and what # begins, are passed over. */

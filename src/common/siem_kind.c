@@ -134,6 +134,7 @@ static const SiemKind kinds[] = {
 	{"rows_expired", "database", "deletion", SIEM_DATASTORE, 4, NULL},
 	{"audit_export", "configuration", "access", SIEM_LOG, 3, NULL},
 	{"archive_read", "database", "access", SIEM_DATASTORE, 1, NULL},
+	{"archive_key_exported", "database", "access", SIEM_DATASTORE, 10, NULL},
 	{"audit_log_opened", "configuration", "change", SIEM_LOG, OTHER, NULL},
 	{"partition_dropped", "configuration database", "deletion", SIEM_ENTITY, 4, NULL},
 	{"audit_epoch", "configuration", "info", SIEM_LOG, OTHER, NULL},

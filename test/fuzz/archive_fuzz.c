@@ -8,6 +8,7 @@
  */
 #include "fuzz.h"
 
+#include "common/archive_key.h"
 #include "common/archive_tally.h"
 
 typedef struct File
@@ -130,6 +131,25 @@ check_rest_of_manifest(Bytes rest)
 	free(text);
 }
 
+/* Lines of keys: one that is found is written as it stands there. */
+static void
+check_keys(Bytes lines)
+{
+	uint8_t key[AEAD_KEY_SIZE];
+	char text[ARCHIVE_KEY_TEXT];
+	const uint8_t *identity = lines.data;
+	size_t at = 0;
+
+	if (lines.length < ARCHIVE_IDENTITY_SIZE)
+		return;
+	lines = bytes_of(lines.data + ARCHIVE_IDENTITY_SIZE, lines.length - ARCHIVE_IDENTITY_SIZE);
+	if (archive_key_find(lines, identity, key) != ARCHIVE_KEY_FOUND)
+		return;
+	archive_key_write(identity, key, text);
+	while (memcmp(lines.data + at, text, sizeof(text)) != 0)
+		MUST(++at + sizeof(text) <= lines.length);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -137,6 +157,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	Bytes bytes = bytes_of(exact, size);
 
 	check_file(bytes, true);
+	check_keys(bytes);
 	check_file(bytes, false);
 	check_records(bytes);
 	check_manifest(bytes);

@@ -9,6 +9,7 @@
  *		seeds FOLDER
  */
 #include "common/address_set.h"
+#include "common/archive_key.h"
 #include "common/archive_tally.h"
 #include "common/change.h"
 #include "common/dropped.h"
@@ -458,6 +459,11 @@ write_archive_seeds(void)
 	length = archive_manifest_write(&manifest, text, sizeof(text));
 	write_seed("archive-manifest", 0, strstr(text, "\"time_column\""),
 			   (size_t) (text + length - strstr(text, "\"time_column\"")));
+	/* an identity, and lines of keys among which is its own */
+	memset(text, 'i', ARCHIVE_IDENTITY_SIZE);
+	memcpy(text + ARCHIVE_IDENTITY_SIZE, "# x\n", 4);
+	archive_key_write((const uint8_t *) text, (const uint8_t[AEAD_KEY_SIZE]){1}, text + ARCHIVE_IDENTITY_SIZE + 4);
+	write_seed("archive-keys", 0, text, ARCHIVE_IDENTITY_SIZE + 4 + ARCHIVE_KEY_TEXT);
 }
 
 int

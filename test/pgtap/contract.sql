@@ -11,7 +11,7 @@ INSERT INTO signatures VALUES
 	('create_key', 'key_name text, algorithm text DEFAULT ''aes-256-gcm''::text', 'integer'),
 	('rotate_key', 'key_name text', 'integer'),
 	('retire_key', 'key_name text, version integer', 'void'),
-	('destroy_key', 'key_name text, version integer DEFAULT NULL::integer', 'void'),
+	('destroy_key', 'key_name text, version integer DEFAULT NULL::integer, with_archives boolean DEFAULT false', 'void'),
 	('grant_key', 'key_name text, role_name regrole, privilege text', 'void'),
 	('revoke_key', 'key_name text, role_name regrole, privilege text', 'void'),
 	('rotate_master_key', '', 'integer'),

@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "common/archive_key.h"
 #include "common/archive_tally.h"
 #include "common/leaf.h"
 
@@ -660,6 +661,35 @@ times(void)
 		CHECK(!archive_time(none[i], &time), "%s", none[i]);
 }
 
+/* Keys as text: found by the archive's identity among others, and nothing else is taken for one. */
+static void
+keys_as_text(void)
+{
+	static const uint8_t one[ARCHIVE_IDENTITY_SIZE] = {1}, other[ARCHIVE_IDENTITY_SIZE] = {2};
+	uint8_t key[AEAD_KEY_SIZE];
+	char lines[2][ARCHIVE_KEY_TEXT + 1] = {"", ""};
+	char text[1000];
+
+	archive_key_write(one, file_key, lines[0]);
+	archive_key_write(other, (const uint8_t[AEAD_KEY_SIZE]){9}, lines[1]);
+	snprintf(text, sizeof(text), "\n# all of them\r\n%s \r\n\n%s", lines[1], lines[0]);
+	CHECK(archive_key_find(bytes_of(text, strlen(text)), one, key) == ARCHIVE_KEY_FOUND);
+	CHECK(memcmp(key, file_key, AEAD_KEY_SIZE) == 0);
+	CHECK(archive_key_find(bytes_of(text, strlen(text)), other, key) == ARCHIVE_KEY_FOUND && key[0] == 9);
+	CHECK(archive_key_find(bytes_of(lines[1], ARCHIVE_KEY_TEXT), one, key) == ARCHIVE_KEY_NONE);
+	CHECK(archive_key_find(bytes_of("", 0), one, key) == ARCHIVE_KEY_BAD, "nothing");
+	CHECK(archive_key_find(bytes_of("# none\n\n", 8), one, key) == ARCHIVE_KEY_BAD, "comments alone");
+	for (size_t length = 1; length < ARCHIVE_KEY_TEXT; length++)
+		CHECK(archive_key_find(bytes_of(lines[0], length), one, key) == ARCHIVE_KEY_BAD, "cut to %zu", length);
+	snprintf(text, sizeof(text), "%sA", lines[0]);
+	CHECK(archive_key_find(bytes_of(text, strlen(text)), one, key) == ARCHIVE_KEY_BAD, "longer");
+	snprintf(text, sizeof(text), " %s", lines[0]);
+	CHECK(archive_key_find(bytes_of(text, strlen(text)), one, key) == ARCHIVE_KEY_BAD, "behind a blank");
+	memcpy(text, lines[0], ARCHIVE_KEY_TEXT);
+	text[40] = '-';
+	CHECK(archive_key_find(bytes_of(text, ARCHIVE_KEY_TEXT), one, key) == ARCHIVE_KEY_BAD, "another alphabet");
+}
+
 static const UnitCase cases[] = {
 	{"leaves of trees of many sizes are read and proven", leaves_of_trees},
 	{"rows of tables are read", rows_of_tables},
@@ -671,6 +701,7 @@ static const UnitCase cases[] = {
 	{"what a manifest says is compared", edited_manifests},
 	{"names of files", names},
 	{"times", times},
+	{"keys as text", keys_as_text},
 };
 
 UNIT_MAIN(cases)

@@ -158,11 +158,12 @@ BEGIN
 			USING ERRCODE = '55006', DETAIL = 'Values per place: ' || users || '.',
 				  HINT = 'Re-encrypt these values under the primary version first; twin.key_census(table) counts them.';
 	END IF;
+	PERFORM twin_internal.refuse_for_files(target.key_name, $2, 'Keep it as long as them; twin.destroy_key() takes it away after that, with_archives => true.');
 	UPDATE twin_internal.key_versions v SET state = 'retired' WHERE v.key_id = retiring.key_id;
 	PERFORM twin_internal.emit_event('key_retired', target.key_name, 'retire', jsonb_build_object('version', retiring.version));
 END
 $$;
-COMMENT ON FUNCTION twin.retire_key(text, integer) IS 'ends the use of a decrypt-only version; refused while any stored value or catalog constant lies under it';
+COMMENT ON FUNCTION twin.retire_key(text, integer) IS 'ends the use of a decrypt-only version; refused while any stored value or catalog constant lies under it, or an archive needs it';
 
 --@include convert.sql
 --@include index_key.sql

@@ -61,8 +61,10 @@ CREATE VIEW twin_internal.check_key_7 AS
 COMMENT ON VIEW twin_internal.check_key_7 IS 'keys under which changed values were found';
 
 /* What is rotated is finished: values were sealed anew. */
+/* What archives need stays as long as they do. */
 CREATE VIEW twin_internal.check_key_8 AS
 	SELECT 'warn' AS status, v.key_name::text AS object, format('version %s, made %s, still opens values', v.version, to_char(v.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) AS detail,
 		format('SELECT twin.retire_key(%L, %s); -- which says what is to be re-encrypted before', v.key_name, v.version) AS remedy
-	FROM twin_internal.key_versions v WHERE v.state = 'decrypt-only' AND v.created_at < now() - interval '2 years';
+	FROM twin_internal.key_versions v WHERE v.state = 'decrypt-only' AND v.created_at < now() - interval '2 years'
+		AND NOT EXISTS (SELECT FROM twin_internal.key_files f WHERE f.key_id = v.key_id);
 COMMENT ON VIEW twin_internal.check_key_8 IS 'old versions that were not retired a year after their rotation was due';

@@ -204,7 +204,44 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.rotate_exhausted_key(name, integer) IS 'one step of an automatic rotation';
 
-CREATE FUNCTION twin.destroy_key(key_name text, version integer DEFAULT NULL) RETURNS void
+/* Keys and versions are locked, in this order: whoever destroys or retires one comes before, and is seen here, or waits and sees this. */
+CREATE FUNCTION twin_internal.note_key_file(file text, whole integer, of_values integer[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	ids integer[] := of_values || whole;
+BEGIN
+	PERFORM FROM twin_internal.keys k WHERE k.key_name IN (SELECT v.key_name FROM twin_internal.key_versions v WHERE v.key_id = ANY (ids)) ORDER BY k.key_name FOR SHARE;
+	PERFORM FROM twin_internal.key_versions v WHERE v.key_id = ANY (ids) ORDER BY v.key_id FOR SHARE;
+	IF EXISTS (SELECT FROM twin_internal.key_versions v WHERE v.key_id = whole AND v.state IN ('retired', 'destroyed')) THEN
+		RAISE EXCEPTION 'the key of archive "%" is gone', note_key_file.file
+			USING ERRCODE = '55000', DETAIL = 'It was retired or destroyed while the archive was written.', HINT = 'Nothing was dropped; it is archived again.';
+	END IF;
+	INSERT INTO twin_internal.key_files (key_id, file, is_whole)
+		SELECT v.key_id, note_key_file.file, v.key_id IS NOT DISTINCT FROM whole
+		FROM twin_internal.key_versions v JOIN twin_internal.keys k USING (key_name)
+		WHERE v.key_id = ANY (ids) AND v.state <> 'destroyed' AND k.kind = 'data'
+		ON CONFLICT ON CONSTRAINT key_files_pkey DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.note_key_file(text, integer, integer[]) IS 'notes which key versions an archive needs: that it is sealed under (null: none), and those of values in it';
+
+CREATE FUNCTION twin_internal.refuse_for_files(named name, wanted integer, way_out text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	needing record;
+BEGIN
+	SELECT count(*) AS files, string_agg(f.file, ', ' ORDER BY f.file) FILTER (WHERE f.place <= 10) AS first INTO needing
+		FROM (SELECT d.file, row_number() OVER (ORDER BY d.file) AS place FROM (SELECT DISTINCT u.file FROM twin_internal.key_files u JOIN twin_internal.key_versions v USING (key_id)
+			WHERE v.key_name = named AND (wanted IS NULL OR v.version = wanted) AND v.state <> 'destroyed') d) f;
+	IF needing.files > 0 THEN
+		RAISE EXCEPTION '%key "%" is needed by archives: %', coalesce('version ' || wanted || ' of ', ''), named, needing.files
+			USING ERRCODE = '2BP01', DETAIL = format('Without it they, or values in them, are never read again: %s%s.', needing.first, CASE WHEN needing.files > 10 THEN ', ...' END), HINT = way_out;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.refuse_for_files(name, integer, text) IS 'raises where archives need a version of a key (null: any), and names them';
+
+CREATE FUNCTION twin.destroy_key(key_name text, version integer DEFAULT NULL, with_archives boolean DEFAULT false) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -212,6 +249,7 @@ DECLARE
 	target twin_internal.keys := twin_internal.lock_key(key_name);
 	wanted ALIAS FOR $2;
 	found_state text;
+	archives bigint;
 BEGIN
 	IF key_name IS NULL THEN
 		RAISE EXCEPTION 'a key is destroyed by its name' USING ERRCODE = '22004';	/* silence would read as done */
@@ -229,14 +267,22 @@ BEGIN
 				USING ERRCODE = '55000', HINT = 'Rotate the key first, or destroy the whole key.';
 		END IF;
 	END IF;
+	IF with_archives IS NOT TRUE THEN
+		PERFORM twin_internal.refuse_for_files(target.key_name, wanted, 'with_archives => true destroys it all the same.');
+	END IF;
+	DELETE FROM twin_internal.key_files f USING twin_internal.key_versions v
+		WHERE v.key_id = f.key_id AND v.key_name = target.key_name AND (wanted IS NULL OR v.version = wanted);
+	GET DIAGNOSTICS archives = ROW_COUNT;
 	UPDATE twin_internal.key_versions v SET state = 'destroyed', wrapped = NULL, wrapping_id = NULL
 		WHERE v.key_name = target.key_name AND (wanted IS NULL OR v.version = wanted) AND v.state <> 'destroyed';
 	IF FOUND THEN
-		PERFORM twin_internal.emit_event('key_destroyed', target.key_name, 'destroy', jsonb_build_object('version', coalesce(to_jsonb(wanted), '"all"')), 'high');
+		PERFORM twin_internal.emit_event('key_destroyed', target.key_name, 'destroy', jsonb_strip_nulls(jsonb_build_object('version', coalesce(to_jsonb(wanted), '"all"'),
+			'archives', nullif(archives, 0))), 'high');
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION twin.destroy_key(text, integer) IS 'crypto-shredding: erases one version of a key, or all of them; what they sealed can never be opened again here';
+COMMENT ON FUNCTION twin.destroy_key(text, integer, boolean) IS
+	'crypto-shredding: erases one version of a key, or all of them; what they sealed can never be opened again here. Where archives need one it is refused, unless with_archives says that they may become unreadable';
 
 CREATE FUNCTION twin_internal.check_key_privilege(privilege text) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
@@ -374,9 +420,9 @@ COMMENT ON FUNCTION twin.decrypt_data(text) IS 'opens what encrypt_data or any A
 --@include permission_grants.sql
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA twin_internal FROM PUBLIC;
-REVOKE ALL ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer),
+REVOKE ALL ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer, boolean),
 	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer),
+GRANT EXECUTE ON FUNCTION twin.create_key(text, text), twin.rotate_key(text), twin.destroy_key(text, integer, boolean),
 	twin.grant_key(text, regrole, text), twin.revoke_key(text, regrole, text), twin.rotate_master_key() TO twin_admin;
 GRANT SELECT ON twin.keys, twin.stat_keyring TO twin_admin, twin_auditor;
 GRANT EXECUTE ON FUNCTION twin_internal.stat_keyring() TO twin_admin, twin_auditor;

@@ -57,6 +57,21 @@ CREATE TABLE twin_internal.key_permissions (
 );
 COMMENT ON TABLE twin_internal.key_permissions IS 'what a permission of the verified identity allows with the key of a context';
 
+/*
+ * What lies outside of the database and cannot be read without a version. Whoever writes such a file notes it in the transaction by which
+ * the database stops holding what is in it; nobody says here when a file is deleted.
+ */
+CREATE TABLE twin_internal.key_files (
+	key_id integer NOT NULL,
+	file text COLLATE "C" NOT NULL,
+	is_whole boolean NOT NULL,	/* the file itself is sealed; else some values in it */
+	noted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (key_id, file)
+);
+COMMENT ON TABLE twin_internal.key_files IS 'archives that need a key version: sealed under it, or with values that are';
+SELECT twin_internal.keep_from_publishers('twin_internal.key_files');
+SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_files', '');
+
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_permissions', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.keys', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_internal.key_versions', '');

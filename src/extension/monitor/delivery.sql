@@ -158,7 +158,10 @@ DECLARE
 	is_last boolean;
 BEGIN
 	FOR changed IN SELECT c.* FROM twin_internal.changed_channels c FOR UPDATE SKIP LOCKED LOOP
-		is_last := changed.before <= pg_snapshot_xmin(pg_current_snapshot());	/* what is over now is seen below */
+		/* what is over now is seen below; who keeps a snapshot of before may have no transaction's number yet */
+		is_last := changed.before <= pg_snapshot_xmin(pg_current_snapshot())
+			AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
+				AND age(a.backend_xmin) > age(changed.before::xid));
 		PERFORM twin_internal.settle_channel(changed.channel);
 		IF is_last THEN
 			DELETE FROM twin_internal.changed_channels c WHERE c.channel = changed.channel;

@@ -12,13 +12,13 @@ COMMENT ON FUNCTION twin_internal.is_own_log(text, bytea) IS 'whether the audit 
 
 /* Values are printed the same way whoever runs it, and rows read in the same order again. */
 CREATE FUNCTION twin_internal.write_archive(partition regclass, from_time timestamptz, to_time timestamptz, time_column name DEFAULT NULL,
-	OUT file text, OUT rows bigint, OUT sha256 bytea, OUT leaf_set bytea) RETURNS record
+	OUT file text, OUT rows bigint, OUT sha256 bytea, OUT leaf_set bytea, OUT key_id integer, OUT value_key_ids integer[]) RETURNS record
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET synchronize_seqscans = off
 	SET row_security = off SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 1
 	SET bytea_output = 'hex' SET lc_monetary = 'C'
 	AS 'MODULE_PATHNAME', 'tsec_write_archive';
-COMMENT ON FUNCTION twin_internal.write_archive(regclass, timestamptz, timestamptz, name) IS 'writes a partition, or the rows of a table whose column says from_time <= t < to_time, as an archive into twin_security.archive_directory, or takes the one that is there already; leaf_set of partitions of the audit log';
+COMMENT ON FUNCTION twin_internal.write_archive(regclass, timestamptz, timestamptz, name) IS 'writes a partition, or the rows of a table whose column says from_time <= t < to_time, as an archive into twin_security.archive_directory, or takes the one that is there already; leaf_set of partitions of the audit log; key_id: that it is sealed under, value_key_ids: that values in it are';
 
 CREATE FUNCTION twin_internal.archive_matches(file text, partition regclass) RETURNS void
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
@@ -42,11 +42,17 @@ CREATE FUNCTION twin.read_archive(file text) RETURNS SETOF jsonb
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'tsec_read_archive';
 COMMENT ON FUNCTION twin.read_archive(text) IS 'what an archive holds: events with the keys of twin.audit_log, rows of a table with its columns; raises where twin.verify_archive() finds something wrong';
 
+/* As whoever asks, who could read it all here; what he does with the key of one file opens no other. */
+CREATE FUNCTION twin.export_archive_key(file text) RETURNS text
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_export_archive_key';
+COMMENT ON FUNCTION twin.export_archive_key(text) IS 'the key of one encrypted archive, with which twin_verify reads it where no database is; null for one that is not encrypted; needs decrypt on its key of the keyring, and is an event';
+
 CREATE FUNCTION twin.archives() RETURNS TABLE(file text, relation text, partition_name text, from_time timestamptz, to_time timestamptz, rows bigint,
 	bytes bigint, encrypted boolean, sha256 bytea, present boolean, key_name text, key_version integer)
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'tsec_archives';
 COMMENT ON FUNCTION twin.archives() IS 'archives of this database in twin_security.archive_directory as their manifests describe them; present: the file is there, too; key_name and key_version: without that key of the keyring it cannot be read';
 
 REVOKE ALL ON FUNCTION twin_internal.is_own_log(text, bytea), twin_internal.write_archive(regclass, timestamptz, timestamptz, name),
-	twin_internal.archive_matches(text, regclass), twin_internal.archive_unchanged(text, bytea), twin.verify_archive(text), twin.read_archive(text), twin.archives() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin.verify_archive(text), twin.read_archive(text), twin.archives() TO twin_admin, twin_auditor;
+	twin_internal.archive_matches(text, regclass), twin_internal.archive_unchanged(text, bytea), twin.verify_archive(text), twin.read_archive(text), twin.export_archive_key(text),
+	twin.archives() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin.verify_archive(text), twin.read_archive(text), twin.export_archive_key(text), twin.archives() TO twin_admin, twin_auditor;

@@ -10,9 +10,11 @@
 #include "retention/archive.h"
 
 #include "catalog/namespace.h"
+#include "common/archive_key.h"
 #include "common/jsonscan.h"
 #include "common/jsonwrite.h"
 #include "common/leaf.h"
+#include "common/secret.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -30,6 +32,7 @@
 #include <sys/stat.h>
 
 PG_FUNCTION_INFO_V1(tsec_read_archive);
+PG_FUNCTION_INFO_V1(tsec_export_archive_key);
 PG_FUNCTION_INFO_V1(tsec_archives);
 
 /* ---- who may ---- */
@@ -233,6 +236,46 @@ tsec_read_archive(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 	return (Datum) 0;
+}
+
+/* ---- what reads one elsewhere ---- */
+
+/* export_archive_key(file) -> text */
+Datum
+tsec_export_archive_key(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	ArchiveInput *input = archive_input_open(name);
+	const char *fault = input->fault;
+	uint8 key[AEAD_KEY_SIZE];
+	text *result;
+
+	if (fault == NULL)
+	{
+		check_reader(name, &input->manifest);
+		if (!archive_header(input->reader)->is_sealed)
+		{
+			archive_input_close(input);
+			PG_RETURN_NULL();
+		}
+		fault = input->manifest.key_name == NULL
+					? "its manifest names no key"
+					: archive_secret_open(&input->manifest, archive_header(input->reader), true, key);
+	}
+	if (fault != NULL)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the key of archive \"%s\" cannot be exported", name),
+						errdetail_internal("%s.", fault)));
+	result = palloc(VARHDRSZ + ARCHIVE_KEY_TEXT);
+	SET_VARSIZE(result, VARHDRSZ + ARCHIVE_KEY_TEXT);
+	archive_key_write(archive_header(input->reader)->identity, key, VARDATA(result));
+	secret_wipe(key, sizeof(key));
+	archive_input_close(input);
+	(void) event_emit(&(SecurityEvent){.type = "archive_key_exported",
+									   .class = EVENT_AUDIT,
+									   .severity = EVENT_HIGH,
+									   .action = "export_archive_key",
+									   .resource = name});
+	PG_RETURN_TEXT_P(result);
 }
 
 /* ---- which there are ---- */

@@ -61,8 +61,8 @@ typedef struct RowReceiver
 	DestReceiver receiver;
 	ArchiveRowVisitor visitor;
 	void *argument;
-	FmgrInfo *output; /* of each column's type */
-	CipherKeys *keys; /* NULL: nobody asks for them */
+	FmgrInfo *output;   /* of each column's type */
+	CipherKeys *keys;   /* NULL: nobody asks for them */
 	bool *is_concerned; /* each column, by them */
 	MemoryContext context;
 	uint8 *row;
@@ -83,8 +83,7 @@ begin_rows(DestReceiver *self, int operation, TupleDesc shape)
 
 		getTypeOutputInfo(TupleDescAttr(shape, i)->atttypid, &function, &is_varlena);
 		fmgr_info(function, &receiver->output[i]);
-		receiver->is_concerned[i] =
-			receiver->keys != NULL && cipher_keys_concern(TupleDescAttr(shape, i)->atttypid);
+		receiver->is_concerned[i] = receiver->keys != NULL && cipher_keys_concern(TupleDescAttr(shape, i)->atttypid);
 	}
 }
 

@@ -36,7 +36,7 @@ typedef struct Writing
 	ArchiveTally tally;
 	ArchiveWriter *writer;
 	CipherKeys *keys; /* that encrypted values of its rows lie under */
-	Bytes leaf_set; /* data NULL: none */
+	Bytes leaf_set;   /* data NULL: none */
 	MemoryContextCallback callback;
 } Writing;
 

@@ -58,6 +58,7 @@ BEGIN
 		IF policy.archive THEN
 			SELECT * INTO archive FROM twin_internal.write_archive(policy.relation, batch.from_time, batch.to_time, policy.time_column);
 			PERFORM twin_internal.archive_matches(archive.file, policy.relation);
+			PERFORM twin_internal.note_key_file(archive.file, archive.key_id, archive.value_key_ids);
 			archived := archive.rows;
 			batch.archive_file := archive.file;
 			batch.archive_sha256 := archive.sha256;

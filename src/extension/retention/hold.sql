@@ -132,6 +132,27 @@ $$;
 COMMENT ON FUNCTION twin_internal.holds_on(text, regclass, timestamptz, timestamptz) IS
 	'holds that a partition, or the rows of a table from one time to another, is under; ask with twin_internal.legal_holds locked in SHARE MODE before anything goes';
 
+/* An archive that is under a hold is what is left of what it held, whoever says that it may become unreadable. */
+CREATE FUNCTION twin_internal.keep_held_archive() RETURNS trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	held record;
+BEGIN
+	LOCK TABLE twin_internal.legal_holds IN SHARE MODE;
+	SELECT string_agg(DISTINCT h.hold_id::text, ', ') AS ids INTO held FROM twin_internal.legal_holds h LEFT JOIN twin_internal.retention_items i ON i.archive_file = OLD.file
+		WHERE h.released_at IS NULL AND (h.policy_name IS NULL OR i.policy_name IS NULL OR h.policy_name = i.policy_name)
+			AND (h.from_time IS NULL OR i.to_time IS NULL OR h.from_time < i.to_time) AND (h.to_time IS NULL OR i.from_time IS NULL OR h.to_time > i.from_time);
+	IF held.ids IS NOT NULL THEN
+		RAISE EXCEPTION 'archive "%" is kept by legal holds %', OLD.file, held.ids
+			USING ERRCODE = '55006', DETAIL = 'Without the key it could never be read again.', HINT = 'See twin.legal_holds.';
+	END IF;
+	RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.keep_held_archive() IS 'refuses that the key of an archive goes that a legal hold may cover';
+CREATE TRIGGER keep_held_archive BEFORE DELETE ON twin_internal.key_files
+	FOR EACH ROW WHEN (OLD.is_whole) EXECUTE FUNCTION twin_internal.keep_held_archive();
+
 /* ---- placed and released ---- */
 
 /* What is gone already, and where its archives lie. */
@@ -211,7 +232,7 @@ COMMENT ON FUNCTION twin.release_legal_hold(bigint, text) IS 'ends a legal hold;
 
 REVOKE ALL ON FUNCTION twin_internal.keep_legal_holds(), twin_internal.log_mentions(regclass, text),
 	twin_internal.holds_subject(text, regclass, timestamptz, timestamptz, text), twin_internal.holds_on(text, regclass, timestamptz, timestamptz),
-	twin_internal.warn_of_dropped(twin_internal.legal_holds), twin.place_legal_hold(text, text, timestamptz, timestamptz, text),
+	twin_internal.keep_held_archive(), twin_internal.warn_of_dropped(twin_internal.legal_holds), twin.place_legal_hold(text, text, timestamptz, timestamptz, text),
 	twin.release_legal_hold(bigint, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.place_legal_hold(text, text, timestamptz, timestamptz, text), twin.release_legal_hold(bigint, text) TO twin_admin;
 GRANT SELECT ON twin.legal_holds TO twin_admin, twin_auditor;

@@ -150,6 +150,7 @@ BEGIN
 	SELECT * INTO archive FROM twin_internal.write_archive(item.partition, item.from_time, item.to_time);
 	UPDATE twin_internal.retention_items i SET state = 'archived', rows = archive.rows, archive_file = archive.file, archive_sha256 = archive.sha256,
 		leaves_sha256 = sha256(archive.leaf_set) WHERE i.item_id = wanted RETURNING i.* INTO item;
+	PERFORM twin_internal.note_key_file(archive.file, archive.key_id, archive.value_key_ids);
 	PERFORM twin_internal.emit_event('partition_archived', item.partition_name, 'retention', twin_internal.retention_details(item));
 	RAISE NOTICE '%: % rows of % are archived as %', item.policy_name, item.rows, item.partition_name, item.archive_file;
 	RETURN 'verify';

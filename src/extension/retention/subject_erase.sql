@@ -110,7 +110,9 @@ BEGIN
 	FOR named IN DELETE FROM twin_internal.subject_keys s WHERE s.subject = of_subject RETURNING s.key_name LOOP
 		/* a restore may have brought the list without the key */
 		IF EXISTS (SELECT FROM twin_internal.keys k WHERE k.key_name = named) THEN
-			PERFORM twin.destroy_key(named);
+			/* values of his in archives go with it, but no archive as a whole, which others are in */
+			PERFORM twin.destroy_key(named, with_archives => NOT EXISTS (SELECT FROM twin_internal.key_files f JOIN twin_internal.key_versions v USING (key_id)
+				WHERE v.key_name = named AND f.is_whole));
 			destroyed := destroyed || named::text;
 		END IF;
 	END LOOP;
