@@ -24,6 +24,18 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.findings_of(text) IS 'what one check finds, as an array of objects with status, object, detail and remedy; its failure is a finding';
 
+/* All that settings say, at one look at them: findings by check; null: it failed, and each check says so. */
+CREATE FUNCTION twin_internal.findings_of_settings() RETURNS jsonb
+	LANGUAGE plpgsql VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT jsonb_object_agg(c.check_id, c.findings)
+		FROM (SELECT f.check_id, jsonb_agg(to_jsonb(f)) AS findings FROM twin_internal.setting_findings f GROUP BY f.check_id) c);
+EXCEPTION WHEN OTHERS THEN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.findings_of_settings() IS 'what the checks of settings find: an object whose members are what findings_of() says of each';
+
 /*
  * Somebody pastes it. What begins with a comment stays one whatever lines a name has; nothing that a terminal takes for a key
  * comes along: what has such a character is handed out as a comment.
@@ -54,10 +66,12 @@ CREATE FUNCTION twin.security_check() RETURNS TABLE (check_id text, title text, 
 DECLARE
 	asked twin.security_checks;
 	findings jsonb;
+	of_settings jsonb;
 BEGIN
 	PERFORM twin_internal.is_preloaded();	/* a library that was not has its settings from its first use on */
+	of_settings := twin_internal.findings_of_settings();
 	FOR asked IN SELECT c.* FROM twin.security_checks c LOOP
-		findings := twin_internal.findings_of(asked.check_id);
+		findings := coalesce(of_settings -> asked.check_id, twin_internal.findings_of(asked.check_id));
 		RETURN QUERY
 			SELECT asked.check_id, asked.title, asked.severity, f.status, f.object, f.detail,
 				twin_internal.fit_to_paste(coalesce(f.remedy, twin_internal.remedy_for(asked.remediation, f.object))), asked.reference
@@ -74,6 +88,6 @@ $$;
 COMMENT ON FUNCTION twin.security_check() IS
 	'judges how this database is set up: for each check of twin.security_checks one row per object that is wrong, with a command that mends it, or one that says pass or not_applicable';
 
-REVOKE ALL ON FUNCTION twin_internal.findings_of(text), twin_internal.fit_to_paste(text), twin_internal.remedy_for(text, text), twin.security_check() FROM PUBLIC;
+REVOKE ALL ON FUNCTION twin_internal.findings_of(text), twin_internal.findings_of_settings(), twin_internal.fit_to_paste(text), twin_internal.remedy_for(text, text), twin.security_check() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin.security_check() TO twin_admin, twin_auditor;
 GRANT SELECT ON twin.security_checks TO twin_admin, twin_auditor;

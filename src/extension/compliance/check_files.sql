@@ -25,7 +25,7 @@ COMMENT ON VIEW twin_internal.check_file_3 IS 'the file with ENCRYPTION_KEY and 
 
 CREATE VIEW twin_internal.check_file_4 AS
 	SELECT 'fail' AS status, p.path AS object, 'the mode is ' || twin_internal.mode_text(f.mode) AS detail
-	FROM (SELECT twin_internal.server_setting(s.name) FROM (VALUES ('twin_security.checkpoint_directory'), ('twin_security.export_directory')) s (name)) p (path),
+	FROM (SELECT twin_internal.server_setting(s.name) FROM (VALUES ('twin_security.checkpoint_directory'), ('twin_security.export_directory'), ('twin_security.archive_directory')) s (name)) p (path),
 		twin_internal.file_facts(p.path) f
-	WHERE p.path <> '' AND f.mode & CASE p.path WHEN twin_internal.server_setting('twin_security.export_directory') THEN 7 ELSE 2 END <> 0;
-COMMENT ON VIEW twin_internal.check_file_4 IS 'folders of checkpoints that everybody may change, or of exports that everybody may read';
+	WHERE p.path <> '' AND f.mode & CASE WHEN p.path IN (twin_internal.server_setting('twin_security.export_directory'), twin_internal.server_setting('twin_security.archive_directory')) THEN 7 ELSE 2 END <> 0;
+COMMENT ON VIEW twin_internal.check_file_4 IS 'folders of checkpoints that everybody may change, or of exports and archives that everybody may read';

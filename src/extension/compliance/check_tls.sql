@@ -61,3 +61,10 @@ CREATE VIEW twin_internal.check_network_1 AS
 		'listen_addresses is ' || CASE a.addresses WHEN '' THEN 'empty' ELSE a.addresses END AS detail
 	FROM twin_internal.server_setting('listen_addresses') a (addresses);
 COMMENT ON VIEW twin_internal.check_network_1 IS 'the server listens on every address of the machine';
+
+/* A word of a wide network, and whoever is in it says who he is. */
+CREATE VIEW twin_internal.check_network_2 AS
+	SELECT 'fail' AS status, w.word AS object, 'twin_security.trusted_proxies believes whoever connects from there about his address' AS detail
+	FROM regexp_split_to_table(twin_internal.server_setting('twin_security.trusted_proxies'), '[, ]+') w (word)
+	WHERE substring(w.word FROM '/([0-9]+)$')::integer < CASE WHEN strpos(w.word, ':') > 0 THEN 32 ELSE 8 END;
+COMMENT ON VIEW twin_internal.check_network_2 IS 'networks of proxies that half of the world is in';

@@ -24,6 +24,7 @@
 --@include check_logging.sql
 --@include check_audit.sql
 --@include check_durability.sql
+--@include check_monitor.sql
 --@include check_retention.sql
 --@include check_versions.sql
 --@include check_files.sql

@@ -30,7 +30,7 @@ pre { background: var(--sunken); padding: 0.75rem; border-radius: 6px; white-spa
 .facts dd { margin: 0; overflow-wrap: anywhere; }
 .facts code { font-size: 0.68rem; }
 section, nav, .head { background: var(--surface); border: 1px solid var(--line); border-radius: 8px; padding: 1.3rem 1.5rem; margin: 0 0 1.2rem; }
-nav ol { columns: 3 13rem; margin: 0; padding: 0 0 0 1.3rem; }
+nav ol { columns: 3 13rem; margin: 0; padding: 0 0 0 1.9rem; }
 nav h2 { font-size: 0.95rem; margin-bottom: 0.5rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: 0.8rem; margin: 0 0 1rem; }
 .tile { border: 1px solid var(--line); border-radius: 6px; padding: 0.7rem 0.9rem; }
@@ -45,10 +45,11 @@ table + .none { margin: 0.4rem 0 0; }
 .beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 2.2rem; align-items: start; }
 table { border-collapse: collapse; width: 100%; font-size: 0.87rem; }
 caption { text-align: left; font-weight: 600; padding: 0 0 0.35rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.9rem 0.3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 4.5rem; }
+th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.9rem 0.3rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 5.6rem; }
 thead th { color: var(--muted); font-weight: 500; font-size: 0.8rem; overflow-wrap: normal; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; min-width: 7rem; }
 th.number, td.number { text-align: right; padding-right: 0.3rem; font-variant-numeric: tabular-nums; }
+th.number:not(:last-child), td.number:not(:last-child) { padding-right: 1.5rem; }
 .time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .badge { display: inline-block; padding: 0 0.5rem; border: 1px solid currentColor; border-radius: 1rem; font-size: 0.76rem; white-space: nowrap; color: var(--muted); }
 .badge.critical, .badge.high, .badge.fail, .badge.open { color: var(--bad); }
@@ -75,20 +76,21 @@ footer { color: var(--muted); font-size: 0.83rem; }
 @media print {
 	:root { color-scheme: light; --ground: #fff; --surface: #fff; --sunken: #f4f5f7; --ink: #000; --muted: #444; --line: #bbb; --accent: #000; --bad: #8c0020; --warn: #6b4000; --good: #14532d;
 		--c1: #3f7fc4; --c2: #5aa469; --c3: #c8622a; --c4: #8a62b3; --c5: #98a2b1; }
-	@page { size: A4; margin: 16mm 14mm 18mm; }
+	@page { size: A4; margin: 16mm 14mm 18mm; @bottom-left { content: "Compliance report"; font-size: 9px; color: #444; }
+		@bottom-right { content: "Page " counter(page) " of " counter(pages); font-size: 9px; color: #444; } }
 	html { font-size: 12px; }
 	* { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 	.page { max-width: none; padding: 0; }
 	section, nav, .head { border: 0; border-radius: 0; padding: 0; margin: 0 0 1.6rem; }
-	nav { break-after: page; }
-	nav ol { columns: 1; }
 	a { text-decoration: none; }
 	h2 { border-bottom: 2px solid #000; padding-bottom: 0.2rem; }
 	h2, h3, caption { break-after: avoid; }
-	figure, tr, .control, .tile, .signatures { break-inside: avoid; }
+	figure, tr, .control, .tile, .signing, .scroll:not(:has(tbody tr:nth-child(9))) { break-inside: avoid; }
+	tbody tr:nth-child(-n+3), tbody tr:nth-last-child(-n+3):not(:last-child) { break-after: avoid; }
 	thead { display: table-header-group; }
 	.scroll { overflow: visible; }
-	.controls, .signing, .figures { break-before: page; }
+	.time { white-space: normal; min-width: 6.2rem; }
+	.controls, .figures { break-before: page; }
 }
 ';
 END;

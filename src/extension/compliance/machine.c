@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include <openssl/crypto.h>
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+PG_FUNCTION_INFO_V1(tsec_server_setting);
 PG_FUNCTION_INFO_V1(tsec_file_facts);
 PG_FUNCTION_INFO_V1(tsec_openssl_version);
 PG_FUNCTION_INFO_V1(tsec_libjwt_file);
@@ -33,6 +35,17 @@ row_of(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 	if (get_call_result_type(fcinfo, NULL, &shape) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(shape), values, nulls));
+}
+
+/* server_setting(setting_name text) -> text: as pg_settings.reset_val */
+Datum
+tsec_server_setting(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (GetConfigOption(name, true, true) == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(GetConfigOptionResetString(name)));
 }
 
 /* An absolute path; a relative one is one of the data folder's, which the server works in. */

@@ -4,11 +4,9 @@
  *		fit for a command.
  */
 
+/* One at a time; pg_settings prints all there are to look one up. */
 CREATE FUNCTION twin_internal.server_setting(setting_name text) RETURNS text
-	LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-	BEGIN ATOMIC
-		SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name = setting_name;
-	END;
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'tsec_server_setting';
 COMMENT ON FUNCTION twin_internal.server_setting(text) IS 'what sessions begin with, whatever this one set; null for an unknown name';
 REVOKE ALL ON FUNCTION twin_internal.server_setting(text) FROM PUBLIC;
 

@@ -9,7 +9,6 @@ CREATE VIEW twin_internal.setting_checks AS
 		('TLS-2', 'ssl_min_protocol_version', '{TLSv1.2,TLSv1.3}', NULL::bigint, NULL::bigint, 'fail', 'TLSv1.2'),
 		('TLS-4', 'ssl_prefer_server_ciphers', '{on}', NULL, NULL, 'warn', 'on'),
 		('PASSWORD-1', 'password_encryption', '{scram-sha-256}', NULL, NULL, 'fail', 'scram-sha-256'),
-		('PASSWORD-3', 'twin_security.password_min_length', NULL, 8, 72, 'fail', '8'),
 		('PASSWORD-3', 'twin_security.password_min_score', NULL, 3, 4, 'fail', '3'),
 		('PASSWORD-4', 'twin_security.bcrypt_cost', NULL, 12, 15, 'warn', '12'),
 		('GRANT-8', 'lo_compat_privileges', '{off}', NULL, NULL, 'fail', 'off'),
