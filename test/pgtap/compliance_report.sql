@@ -61,6 +61,9 @@ SELECT is(twin_internal.html_tick(n)::bigint, t::bigint, n::text) FROM (VALUES (
 SELECT is(twin_internal.fill_evidence('{a.b} of {c}, {nothing} {log.checkpoint.size}', '{"a": {"b": "{c}"}, "c": 3}'), '{c} of 3, 0 (none)', 'evidence is filled in once');
 SELECT is(count(*), count(DISTINCT (framework, control_id)), 'each control once') FROM twin_internal.report_controls;
 SELECT is(count(*), 31::bigint, '... all of them') FROM twin_internal.report_controls;
+SELECT is((SELECT string_agg(c.control_id, ' ' ORDER BY c.place) FROM twin_internal.report_controls c WHERE c.framework = f), ids, f) FROM (VALUES
+	('NIST SP 800-53', 'AU-2 AU-3 AU-4 AU-5 AU-6 AU-8 AU-9 AU-10 AU-11 AU-12 AC-7 IA-2'), ('IEC 62443-3-3', 'SR 2.8 SR 2.9 SR 2.10 SR 2.11 SR 2.12 SR 6.1'), ('NERC CIP-007-6', 'R4.1 R4.2 R4.3 R4.4'),
+	('GDPR', 'Art. 5(1)(f) Art. 15 Art. 17 Art. 30 Art. 32 Art. 33'), ('SOX 404', 'ITGC access ITGC change ITGC operations')) v (f, ids);
 SELECT is(string_agg(f, ', ' ORDER BY f), 'GDPR, IEC 62443-3-3, NERC CIP-007-6, NIST SP 800-53, SOX 404', '... of five standards') FROM (SELECT DISTINCT framework FROM twin_internal.report_controls) c (f);
 SELECT is((SELECT array_agg(m[1]) FROM regexp_matches(twin_internal.html_columns('c', 't', format('{"step": "year", "steps": [%s{"at": "2026-01-01T00:00:00Z", "n": 1}]}', e)::jsonb, '4713-01-01 BC', '2026-06-01', '{n}', '{n}', '{1}'), '<title>(\d+): ', 'g') m), w,
 	'a chart of all times: ' || l) FROM (VALUES ('', '{2026}'::text[], 'one event'), ('{"at": "1990-01-01T00:00:00Z", "n": 1}, ', '{1990,2026}', 'centuries'), ('{"at": "0100-01-01T00:00:00Z", "n": 1}, ', '{2026}', 'what an application says was long ago hides nothing of today')) v (e, w, l);

@@ -45,6 +45,16 @@ is(sql($node, q{SELECT items, rows, failures FROM twin.retention_runs ORDER BY r
 ok(events_written($node), 'events are written');
 is(sql($node, q{SELECT sum((details ->> 'rows')::int) FROM twin.audit_log WHERE event_type = 'rows_expired'}), 25000, '... and the log');
 
+# what is done is done, whatever comes after it
+sql($node, q{INSERT INTO theirs.readings (at, v) SELECT '2020-01-01 00:00+00'::timestamptz + n * interval '1 minute', n FROM generate_series(1, 15000) n;
+	CREATE FUNCTION theirs.fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not this one'; END$$;
+	CREATE TRIGGER fail BEFORE DELETE ON theirs.readings FOR EACH ROW WHEN (OLD.v = 12345) EXECUTE FUNCTION theirs.fail()});
+like(apply(), qr/NOTICE.*10000 rows of theirs\.readings are deleted.*WARNING.*not this one/s, 'a batch that fails');
+is(sql($node, 'SELECT count(*) FROM theirs.readings WHERE v > 0'), 5000, '... keeps its rows, and the one before is gone for good');
+sql($node, 'DROP TRIGGER fail ON theirs.readings');
+unlike(apply(), qr/WARNING|ERROR/, '... the next run goes on there');
+is(sql($node, 'SELECT count(*) FROM theirs.readings WHERE v > 0'), 0, '... to the end');
+
 # a trigger that would become somebody else
 sql($node, q{CREATE FUNCTION theirs.rise() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN SET ROLE twin_admin; RETURN OLD; END$$;
 	CREATE TRIGGER rise BEFORE DELETE ON theirs.readings FOR EACH ROW EXECUTE FUNCTION theirs.rise(); INSERT INTO theirs.readings (at, v) VALUES ('2020-01-01', 1)});

@@ -153,6 +153,22 @@ foreach my $what (sort keys %change)
 	}
 }
 
+# ---- the archive, before it is read back ----
+
+foreach my $of (0, 1)
+{
+	my ($table, $log) = new_partitions();
+	my $partition = $of ? $log : $table;
+	stop_at($partition, 'verified');
+	flip("$archives/" . archive_of($partition));
+	like(apply(), qr/WARNING.*archive ".*" is not what/s, "one bit, before it is verified: $partition stays");
+	like(state_of($partition), qr/^archived: archive .* is not what/, '... and it is said why');
+	is(sql($node, "SELECT relispartition, (SELECT count(*) FROM $partition) FROM pg_class WHERE oid = '$partition'::regclass"), $of ? 't|20' : 't|100', '... as a partition, with its rows');
+	ok(poll(qq{SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'retention_failed' AND resource = '$partition' AND severity = 'high'}), '... which is an event that alerts');
+	unlike(apply(), qr/WARNING|ERROR/, '... the next run archives it anew');
+	is(gone($partition), 't', '... and it goes');
+}
+
 # ---- somebody else writes to the folder ----
 
 {

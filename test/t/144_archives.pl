@@ -81,6 +81,7 @@ is($has_set, 'true', 'and which leaves they are');
 is(files(), "$manifest $file", 'a file and its manifest, and nothing else');
 is(sprintf('%o', (stat "$base/$file")[2] & 07777), '640', 'others cannot read it');
 is(verify($file), "t|$rows|", 'it verifies');
+cmp_ok(-s "$base/$file", '<', sql($node, "SELECT sum(length(l.leaf)) / 2 FROM twin.audit_log a, twin.audit_leaves(a.leaf_index, a.leaf_index) l WHERE a.recorded_at < '2017-01-01'"), '... and is half of its events, or less');
 is(join(' ', archive()), "$file $rows true", 'archived again it is the same, with as many events');
 like(slurp("$base/$manifest"), qr/"kind":"leaves".*"partition":"$part"/s, 'the manifest says what it is');
 is(sql($node, qq{SELECT file, relation, partition_name, rows = $rows, encrypted, key_name, key_version, present, sha256 = sha256(pg_read_binary_file('$base/$file')), bytes = length(pg_read_binary_file('$base/$file'))

@@ -50,6 +50,17 @@ my $of_log = sql($node, qq{SELECT string_agg(concat_ws(' ', name, kind, events),
 like($of_log, qr/writes role 1000$/, 'rows of data that a user created are in the log');
 is(sql($node, $by_user), $of_log, '... and each user has his own in the report');
 
+# ---- what else is to be known of that time, and of today ----
+
+$node->append_conf('postgresql.conf', 'twin_security.audit_enabled = off');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM twin.audit_gaps}) or die 'no gap';
+$node->append_conf('postgresql.conf', 'twin_security.audit_enabled = on');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT bool_and(to_time IS NOT NULL) FROM twin.audit_gaps}) or die 'no end of it';
+my $hold = sql($node, q{SELECT twin.place_legal_hold('Doe v. Twin', 'error_logs', '2000-01-01', '2000-02-01')});
+sql($node, "SELECT twin.release_legal_hold($hold, 'settled')");
+
 # ---- retention ----
 
 # What a report counts of a time.
@@ -74,5 +85,18 @@ is(sql($node, qq{SELECT r #>> '{reporting_period,is_widened}' FROM twin.complian
 is(sql($node, qq{SELECT r #>> '{reporting_period,is_widened}', (r #>> '{reporting_period,to}')::timestamptz = '$whole_hour' FROM twin.compliance_report('$from', '$half') r}), 'true|t', 'a part of an hour is the whole hour now');
 is(counts($from, $half), $before{"$from $whole_hour"}, '... as it was before');
 isnt($before{"$from $half"}, $before{"$from $whole_hour"}, '... and there was something in the rest of it');
+
+# ---- the report of today says how it came about ----
+
+ok(counted(), 'all is counted');
+my $today = q{twin.compliance_report(now() - interval '1 day', now() + interval '1 second') r};
+is(sql($node, qq{SELECT (SELECT string_agg(d ->> 'partition_name', ' ' ORDER BY d ->> 'partition_name') FROM jsonb_array_elements(r #> '{retention,dropped}') d)
+		= (SELECT string_agg(partition_name, ' ' ORDER BY partition_name COLLATE "default") FROM twin_internal.retention_items WHERE state = 'dropped'),
+	jsonb_array_length(r #> '{retention,runs}'), r #>> '{retention,runs,0,failures}', jsonb_array_length(r #> '{retention,failures}'),
+	(SELECT bool_and(p ->> 'last_success' IS NOT NULL) FROM jsonb_array_elements(r #> '{retention,policies}') p) FROM $today}), 't|1|0|0|t', 'which run dropped what');
+is(sql($node, qq{SELECT r #>> '{legal_holds,0,case_ref}', jsonb_array_length(r -> 'legal_holds'), r #> '{legal_holds,0}' ? 'subject' FROM $today}), 'Doe v. Twin|1|f', 'which holds were in force, and not about whom');
+is(sql($node, qq{SELECT jsonb_array_length(r -> 'gaps'), (r #>> '{gaps,0,to_time}')::timestamptz > (r #>> '{gaps,0,from_time}')::timestamptz FROM $today}), '1|t', 'when nothing was recorded');
+is(sql($node, qq{SELECT r #>> '{log,checkpoint,note}' = n.note, r #>> '{log,checkpoint,size}' = split_part(n.note, E'\\n', 2), r #>> '{log,checkpoint,root}' = split_part(n.note, E'\\n', 3)
+	FROM $today, (SELECT twin.audit_checkpoint()) n (note)}), 't|t|t', 'and of which checkpoint it speaks');
 
 done_testing();
