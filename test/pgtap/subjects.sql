@@ -162,12 +162,17 @@ SELECT throws_ok(format('SELECT twin.register_subject_key(%L, %L)', s, k), e, NU
 	FROM (VALUES ('alice', 'k_17', '42710'), ('alice', 'main', '22023'), ('alice', 'literal', '22023'), ('alice', 'no_key', '42704'), ('', 'k_17', '22023')) v (s, k, e);
 SELECT twin.create_key('of_alice');
 SELECT throws_ok($$ SELECT twin.register_subject_key('Alice', 'of_alice') $$, '22023', 'the name of the key names the person', 'a key whose name would stay');
+-- an archive that his key seals as a whole holds others, too; values of his in one are his
+SELECT twin_internal.note_key_file('of_all.tsarc', k.key_id, '{}') FROM twin.keys k WHERE k.key_name = 'k_17';
+SELECT throws_ok($$ SELECT twin.erase_subject('bob', 'r') $$, '2BP01', 'key "k_17" is needed by archives: 1', 'a key that seals archives is not his alone');
+UPDATE twin_internal.key_files SET is_whole = false;
 CREATE TABLE certificates (number int PRIMARY KEY, said jsonb);
 INSERT INTO certificates VALUES (1, twin.erase_subject('bob', 'request 17/2026'));
 SELECT is(c.said -> 'erased', '{"twin.users": {"email": 1, "password": 1, "username": 1}, "public.people": {"name": 2, "born": 2, "note": 2, "tags": 2, "email": 1, "login": 2, "phone": 2, "secret": 1}}', 'rows by table and column') FROM certificates c;
 SELECT is(c.said -> 'keys_destroyed', '["k_17"]', 'his key is destroyed') FROM certificates c;
 SELECT is(string_agg(DISTINCT k.state, ','), 'destroyed', '... with all its versions') FROM twin.keys k WHERE k.key_name = 'k_17';
 SELECT is_empty('SELECT FROM twin.subject_keys', '... and nobody''s');
+SELECT is_empty('SELECT FROM twin_internal.key_files', '... nor an archive''s that has values of his');
 SELECT ok(c.said -> 'kept' @> '[{"what": "legal holds that were released", "count": 1}]' AND c.said::text !~ 'Builder|555|example', 'what stays, and nothing of what does not') FROM certificates c;
 SELECT is((p.who, p.name, p.phone, p.born, p.tags, p.email IS NULL, p.secret IS NULL, p.mood, p.upper_name)::text, ('bob', NULL, '', '1970-01-01'::date, '{}'::text[], true, true, 'fair', NULL)::text, 'the columns are overwritten') FROM people p WHERE p.id = 1;
 SELECT ok(bool_and(p.login ~ '^erased-') AND count(DISTINCT p.login) = 2, 'where one must be unique it is') FROM people p WHERE p.who = 'bob';
