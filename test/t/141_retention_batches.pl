@@ -100,6 +100,41 @@ is(sql($node, q{SELECT to_regclass('parts_2020') IS NULL, (SELECT count(*) FROM 
 unlike(apply(), qr/WARNING|ERROR/, 'when nobody is in the way');
 is(sql($node, q{SELECT count(*) FROM pg_inherits WHERE inhparent = 'parts'::regclass}), 1, '... a table whose only partition is the default one gets no other');
 
+# ---- what foreign keys refer to, which is locked when a partition is detached and when it is dropped ----
+
+sql($node, q{CREATE TABLE sensors (id int PRIMARY KEY, seen int); INSERT INTO sensors VALUES (1, 0);
+	CREATE TABLE sensed (at date NOT NULL, sensor int REFERENCES sensors) PARTITION BY RANGE (at);
+	CREATE TABLE sensed_2020 PARTITION OF sensed FOR VALUES FROM ('2020-01-01') TO ('2020-02-01') PARTITION BY LIST (at);
+	CREATE TABLE sensed_1 PARTITION OF sensed_2020 FOR VALUES IN ('2020-01-01'); CREATE TABLE sensed_2 PARTITION OF sensed_2020 FOR VALUES IN ('2020-01-02');
+	CREATE TABLE sensed_now PARTITION OF sensed FOR VALUES FROM ('2021-01-01') TO (MAXVALUE);
+	INSERT INTO sensed VALUES ('2020-01-01', 1), ('2020-01-02', 1);
+	SELECT twin.add_retention_policy('sensed', '1 month', 'sensed', 'at', archive => false); CALL twin.apply_retention(true);
+	INSERT INTO sensed VALUES ('2020-01-02', 1)});
+is(sql($node, q{SELECT rows FROM twin.retention_plan WHERE policy_name = 'sensed'}), 2, 'a plan counts what is there');
+{
+	my ($changer, $reader, $writer) = map { $node->background_psql('postgres') } 1 .. 3;
+	$changer->query_safe('BEGIN; UPDATE sensors SET seen = 1');
+	$reader->query_safe('BEGIN; SELECT count(*) FROM sensors');
+	$writer->query_safe(q{SET lock_timeout = '1s'});
+	my ($out, $err) = ('', '');
+	my $call = IPC::Run::start([ 'psql', '-Xq', '-h', $node->host, '-p', $node->port, '-c', 'CALL twin.apply_retention()', 'postgres' ], '<', \undef, '>', \$out, '2>', \$err);
+	foreach my $step ([ $changer, 'detached', 'ShareRowExclusiveLock' ], [ $reader, 'dropped', 'AccessExclusiveLock' ])
+	{
+		my ($user, $what, $lock) = @$step;
+		my $queued = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'sensors'::regclass AND mode = '$lock'";
+		ok(poll($queued), "to be $what it waits for what its foreign key refers to");
+		is(eval { $writer->query_safe(q{DO $$ DECLARE until timestamptz := clock_timestamp() + '1500 ms'; n int; BEGIN
+			WHILE clock_timestamp() < until LOOP INSERT INTO sensors SELECT max(id) + 1 FROM sensors RETURNING id INTO n; COMMIT;
+				INSERT INTO sensed VALUES (now(), n); COMMIT; PERFORM pg_sleep(0.01); END LOOP; END $$}); 'done' } // $@, 'done', '... shortly: no insert waits for a second meanwhile');
+		ok(poll($queued), '... and again');
+		$user->query_safe('COMMIT');
+	}
+	$call->finish;
+	unlike($err, qr/WARNING|ERROR/, '... and it goes when it can');
+	$_->quit foreach $changer, $reader, $writer;
+}
+is(sql($node, q{SELECT to_regclass('sensed_2020') IS NULL, (SELECT rows FROM twin.retention_plan WHERE policy_name = 'sensed')}), 't|3', '... and what is told is what was there then, in all of its partitions');
+
 # ---- a dump ----
 
 my $dump = "$archives/dump.sql";

@@ -3,16 +3,15 @@
  *		Partitions that will be needed, of tables with a policy: as wide as the newest, for now and for the time after that.
  */
 
-/* Beside a default partition, which is locked for it, nobody waits for long. */
 CREATE FUNCTION twin_internal.add_partition(parent regclass, first timestamptz, beyond timestamptz) RETURNS void
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET lock_timeout = '200ms' AS $$
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' AS $$
 DECLARE
 	suffix text := to_char(first, CASE WHEN first + interval '28 days' <= beyond AND first = date_trunc('month', first) THEN '_YYYY_MM'
 		WHEN first = date_trunc('day', first) AND first + interval '1 day' <= beyond THEN '_YYYY_MM_DD' ELSE '_YYYY_MM_DD_HH24MISS' END);
 	named text := (SELECT format('%I.%I', n.nspname, left(c.relname, 63 - length(suffix)) || suffix) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = parent);
 BEGIN
 	PERFORM twin_internal.run_as_owner(parent, format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION)', named, parent));
-	PERFORM twin_internal.run_as_owner(parent, format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, named, first, beyond));
+	PERFORM twin_internal.run_exclusively(parent, format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', parent, named, first, beyond));
 EXCEPTION WHEN OTHERS THEN
 	RAISE LOG 'no partition of % is made ahead for % to %: %', parent, first, beyond, SQLERRM;
 END

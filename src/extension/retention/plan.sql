@@ -14,6 +14,28 @@ CREATE FUNCTION twin_internal.run_as_owner(rel regclass, command text, VARIADIC 
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_run_as_owner';
 COMMENT ON FUNCTION twin_internal.run_as_owner(regclass, text, timestamptz[]) IS 'runs a command with parameters as the owner of a table, with no more rights than maintenance of it has; returns the first value of the first row, or how many rows it changed';
 
+/*
+ * For what locks others out. Who comes while a lock is waited for waits behind it, though who has it would not mind him: so it is waited for
+ * shortly, and again after a pause in which others get through.
+ */
+CREATE FUNCTION twin_internal.run_exclusively(rel regclass, command text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+BEGIN
+	FOR n IN 1 .. 10 LOOP
+		BEGIN
+			PERFORM twin_internal.run_as_owner(rel, command);
+			RETURN;
+		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+			IF n = 10 THEN
+				RAISE;
+			END IF;
+		END;
+		PERFORM pg_sleep(0.4);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.run_exclusively(regclass, text) IS 'runs a command that locks others out as the owner of a table; nobody waits for longer than 200 ms behind it at a time';
+
 CREATE FUNCTION twin_internal.is_partitioned_by(rel regclass, time_column name) RETURNS boolean
 	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -93,13 +115,18 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.plan_retention(twin_internal.retention_policies) IS 'notes what is over its time by a policy';
 
-/* How many rows one is for, of the log how many events; a partition is counted as its owner, and so are rows between two times. */
+CREATE FUNCTION twin_internal.count_rows(rel regclass) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_count_rows';
+COMMENT ON FUNCTION twin_internal.count_rows(regclass) IS 'how many rows a table has, with those of its partitions and children; nothing of its owner''s runs for it';
+
+/* How many rows one is for, of the log how many events. */
 CREATE FUNCTION twin_internal.count_retention_rows(item twin_internal.retention_items, policy twin_internal.retention_policies) RETURNS bigint
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' AS $$
 BEGIN
-	IF item.partition IS NOT NULL THEN
-		RETURN twin_internal.run_as_owner(item.partition, format(
-			CASE WHEN policy.event_class IS NULL THEN 'SELECT pg_catalog.count(*) FROM %s' ELSE 'SELECT coalesce(pg_catalog.sum(coalesce(e.row_count, 1)), 0)::bigint FROM %s e' END, item.partition));
+	IF item.partition IS NOT NULL AND policy.event_class IS NULL THEN
+		RETURN twin_internal.count_rows(item.partition);
+	ELSIF item.partition IS NOT NULL THEN
+		RETURN twin_internal.run_as_owner(item.partition, format('SELECT coalesce(pg_catalog.sum(coalesce(e.row_count, 1)), 0)::bigint FROM %s e', item.partition));
 	END IF;
 	RETURN twin_internal.run_as_owner(policy.relation, format('SELECT pg_catalog.count(*) FROM %2$s WHERE %1$I >= $1 AND %1$I < $2', policy.time_column, twin_internal.retention_rows(policy.relation)),
 		item.from_time, item.to_time);
@@ -140,7 +167,8 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.show_retention() IS 'notes what is over its time, counts it, and says what would go';
 
-REVOKE ALL ON FUNCTION twin_internal.partition_range(regclass), twin_internal.run_as_owner(regclass, text, timestamptz[]), twin_internal.is_partitioned_by(regclass, name),
+REVOKE ALL ON FUNCTION twin_internal.partition_range(regclass), twin_internal.run_as_owner(regclass, text, timestamptz[]), twin_internal.run_exclusively(regclass, text),
+	twin_internal.is_partitioned_by(regclass, name), twin_internal.count_rows(regclass),
 	twin_internal.retention_name(regclass), twin_internal.retention_rows(regclass), twin_internal.overdue_partitions(twin_internal.retention_policies),
 	twin_internal.plan_partitions(twin_internal.retention_policies, regclass), twin_internal.plan_rows(twin_internal.retention_policies, regclass),
 	twin_internal.plan_retention(twin_internal.retention_policies),

@@ -30,9 +30,15 @@
 #define TRIES 5
 #define TRY_AGAIN_MS 1000
 
-/* Where detaching locks everybody out, it waits this long for its lock. */
-#define IMPATIENT_TIMEOUT "200ms"
-#define DETACH_TRIES 20
+/*
+ * Detaching locks others out, of the partition and of what its foreign keys refer
+ * to; of all of the table where there is a default partition.  Who comes while it
+ * waits for its locks waits behind it: so it waits shortly, and often.  (So do
+ * commands of run.sql: run_exclusively().)
+ */
+#define DETACH_TIMEOUT "200ms"
+#define DETACH_TRIES 150
+#define DETACH_AGAIN_MS 300
 
 typedef struct Step
 {
@@ -151,12 +157,12 @@ ask(MemoryContext context, const char *query, int count, Oid *types, Datum *valu
 static void
 run_detach(MemoryContext context, int64 item)
 {
-	char *answers[3];
+	char *answers[2];
 	Oid owner;
 
 	begin("looking for what to detach", XACT_READ_COMMITTED);
-	ask(context, "SELECT owner, command, is_patient FROM twin_internal.retention_detach($1)", 1, (Oid[]){INT8OID},
-		(Datum[]){Int64GetDatum(item)}, NULL, 3, answers);
+	ask(context, "SELECT owner, command FROM twin_internal.retention_detach($1)", 1, (Oid[]){INT8OID},
+		(Datum[]){Int64GetDatum(item)}, NULL, 2, answers);
 	end();
 	if (answers[1] == NULL)
 		return; /* it is no partition any more */
@@ -164,8 +170,7 @@ run_detach(MemoryContext context, int64 item)
 	begin("detaching", XACT_READ_COMMITTED);
 	SetSessionAuthorization(owner, superuser_arg(owner));
 	end();
-	if (answers[2][0] == 'f')
-		SetConfigOption("lock_timeout", IMPATIENT_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("lock_timeout", DETACH_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
 	event_open_log();
 	base_run_at_top_level(answers[1]);
 }
@@ -212,9 +217,9 @@ is_transient(const ErrorData *error)
 
 /* Waits before another try. */
 static void
-wait_a_little(void)
+wait_a_little(long ms)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, TRY_AGAIN_MS, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -305,7 +310,7 @@ serve_item(Run *run, int64 item, const char *first)
 		else
 		{
 			tries--;
-			wait_a_little();
+			wait_a_little(step->function == NULL ? DETACH_AGAIN_MS : TRY_AGAIN_MS);
 		}
 	}
 }

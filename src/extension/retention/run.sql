@@ -100,7 +100,7 @@ BEGIN
 	IF parent IS NULL THEN
 		RAISE EXCEPTION 'table % is gone, of which % was a partition', item.relation, item.partition_name USING ERRCODE = '42P01';
 	END IF;
-	PERFORM twin_internal.run_as_owner(parent, format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, item.partition, item.bounds));
+	PERFORM twin_internal.run_exclusively(parent, format('ALTER TABLE %s ATTACH PARTITION %s %s', parent, item.partition, item.bounds));
 	PERFORM twin_internal.emit_event('partition_attached', item.partition_name, 'retention', twin_internal.retention_details(item) || jsonb_build_object('reason', left(reason, 200)));
 	RAISE NOTICE '%: % is a partition again: %', item.policy_name, item.partition_name, reason;
 END
@@ -211,12 +211,12 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.retention_leave(bigint) IS 'step: has a partition detached, and notes when it is';
 
-/* A default partition allows no detaching while others write: then it waits shortly for its lock, and often. */
-CREATE FUNCTION twin_internal.retention_detach(wanted bigint, OUT owner oid, OUT command text, OUT is_patient boolean) RETURNS record
+/* Beside a default partition it is not done concurrently, and locks everybody out. */
+CREATE FUNCTION twin_internal.retention_detach(wanted bigint, OUT owner oid, OUT command text) RETURNS record
 	LANGUAGE sql STABLE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT c.relowner, format('ALTER TABLE %s DETACH PARTITION %s', twin_internal.retention_name(h.inhparent), twin_internal.retention_name(h.inhrelid))
-			|| CASE WHEN h.inhdetachpending THEN ' FINALIZE' WHEN p.partdefid = 0 THEN ' CONCURRENTLY' ELSE '' END, p.partdefid = 0
+			|| CASE WHEN h.inhdetachpending THEN ' FINALIZE' WHEN p.partdefid = 0 THEN ' CONCURRENTLY' ELSE '' END
 	FROM twin_internal.retention_items i JOIN pg_inherits h ON h.inhrelid = i.partition JOIN pg_partitioned_table p ON p.partrelid = h.inhparent
 		JOIN pg_class c ON c.oid = h.inhparent
 	WHERE i.item_id = wanted;
@@ -263,11 +263,11 @@ BEGIN
 		RAISE EXCEPTION 'table % was renamed or attached while it was being retired', item.partition_name
 			USING ERRCODE = '55000', HINT = 'Rename it back, or drop it.';
 	END IF;
-	LOCK TABLE twin_internal.legal_holds IN SHARE MODE;	/* none is placed from here on */
 	IF is_log THEN
 		PERFORM twin_internal.open_log_for_retention();
 	END IF;
-	PERFORM twin_internal.run_as_owner(item.partition, format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', item.partition));
+	PERFORM twin_internal.run_exclusively(item.partition, format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', item.partition));
+	LOCK TABLE twin_internal.legal_holds IN SHARE MODE;	/* none is placed from here on */
 	policy := twin_internal.overdue_policy(item);
 	holds := twin_internal.holds_on(item.policy_name, item.partition, item.from_time, item.to_time);
 	IF holds <> '{}' THEN
@@ -287,14 +287,18 @@ BEGIN
 			WHERE i.item_id = wanted;
 		RETURN NULL;
 	END IF;
-	item.rows := coalesce(nullif(item.rows, 0), twin_internal.count_retention_rows(item, policy));	/* none is believed only of what is locked */
+	/* a plan, and an archive with no row, say what was there before it was locked */
+	IF item.archive_file IS NULL OR item.rows = 0 THEN
+		item.rows := twin_internal.count_retention_rows(item, policy);
+	END IF;
 	/* an empty one had no leaves; what it had is asked of the partition, whatever was noted */
 	IF is_log AND twin_internal.run_as_owner(item.partition, format('SELECT EXISTS (SELECT FROM %s)', item.partition))::boolean THEN
 		PERFORM twin_internal.retire_leaves(item.partition_name, leaves, item.rows, item.archive_file, item.archive_sha256);
 	ELSE
 		PERFORM twin_internal.emit_event('partition_dropped', item.partition_name, 'retention', twin_internal.retention_details(item));
 	END IF;
-	PERFORM twin_internal.run_as_owner(item.partition, format('DROP TABLE %s', item.partition));
+	/* what its foreign keys refer to is locked for it */
+	PERFORM twin_internal.run_exclusively(item.partition, format('DROP TABLE %s', item.partition));
 	UPDATE twin_internal.retention_items i SET state = 'dropped', rows = item.rows, partition = NULL, bounds = NULL, held_by = '{}', failure = NULL, failed_at = NULL,
 		changed_at = clock_timestamp() WHERE i.item_id = wanted;
 	PERFORM twin_internal.count_retired(item.rows);
