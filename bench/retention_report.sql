@@ -1,13 +1,13 @@
 -- retention_report.sql: how long retiring and deleting took, and what pgbench logged of inserts meanwhile
 \set ON_ERROR_STOP on
-INSERT INTO bench.moments VALUES ('deleted');
-DELETE FROM bench.deleted WHERE at < '2021-01-01';
-VACUUM bench.deleted;
-UPDATE bench.moments SET ended = clock_timestamp() WHERE what = 'deleted';
-SELECT extract(epoch FROM d.ended - d.began) / (extract(epoch FROM r.ended - r.began) / 5) AS faster
-	FROM bench.moments d, bench.moments r WHERE d.what = 'deleted' AND r.what = 'retired' \gset
+SELECT what, round, round(extract(epoch FROM ended - began) * 1000) AS ms FROM bench.moments WHERE what <> 'alone' ORDER BY 1, 2;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.ended - d.began) / (extract(epoch FROM r.ended - r.began) / 5)) AS faster
+	FROM bench.moments d JOIN bench.moments r USING (round) WHERE d.what = 'deleted' AND r.what = 'retired' \gset
 CALL bench.report('DELETE and VACUUM / retiring a partition (time)', :faster, NULL, 10);
-SELECT percentile_disc(0.99) WITHIN GROUP (ORDER BY l.milliseconds) FILTER (WHERE l.at BETWEEN extract(epoch FROM m.began) AND extract(epoch FROM m.ended))
-		/ percentile_disc(0.99) WITHIN GROUP (ORDER BY l.milliseconds) FILTER (WHERE l.at < extract(epoch FROM m.began)) AS slower
-	FROM bench.logged l, bench.moments m WHERE m.what = 'retired' \gset
-CALL bench.report('inserts beside retiring / alone (p99)', :slower, 2);
+CREATE VIEW bench.latest AS
+	SELECT m.what, percentile_disc(0.99) WITHIN GROUP (ORDER BY l.milliseconds) AS p99
+	FROM bench.moments m JOIN bench.logged l ON l.at BETWEEN extract(epoch FROM m.began) AND extract(epoch FROM m.ended) GROUP BY 1;
+SELECT r.p99 / a.p99 AS retiring, d.p99 / a.p99 AS deleting FROM bench.latest r, bench.latest d, bench.latest a
+	WHERE r.what = 'retired' AND d.what = 'deleted' AND a.what = 'alone' \gset
+CALL bench.report('inserts beside retiring / alone (p99)', :retiring, 2);
+CALL bench.report('inserts beside DELETE and VACUUM / alone (p99)', :deleting, NULL);
