@@ -3,6 +3,7 @@
 CREATE TABLE bench.counting_function AS SELECT pg_get_functiondef('twin_internal.count_events(integer, integer)'::regprocedure) AS definition;
 CREATE PROCEDURE bench.set_counting(is_on boolean) LANGUAGE plpgsql AS $$
 BEGIN
+	PERFORM twin_internal.open_log();
 	EXECUTE CASE WHEN is_on THEN (SELECT definition FROM bench.counting_function) ELSE
 		'CREATE OR REPLACE FUNCTION twin_internal.count_events(max_rows integer, max_names integer DEFAULT 5000) RETURNS integer LANGUAGE plpgsql STRICT AS $body$ BEGIN RETURN 0; END $body$' END;
 	COMMIT;

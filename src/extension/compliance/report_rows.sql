@@ -12,28 +12,47 @@ COMMENT ON FUNCTION twin_internal.event_origin() IS 'whose transaction ids rows 
 
 /*
  * Rows of the log that are beyond where counting is, and rows that have no leaf. These are looked up by transaction, first (OFFSET 0), then
- * by leaf; only in a restored, or promoted, database is the whole log searched, until the sealer has looked through it.
+ * by leaf. A report asks several times, so the plan is kept; and starting parallel workers would take longer than it does.
  */
+CREATE FUNCTION twin_internal.events_since_counting() RETURNS TABLE (is_sealed boolean, fact twin_internal.event_facts)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 1000
+	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+	SET max_parallel_workers_per_gather = 0 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY SELECT u.is_sealed, f.fact
+		FROM (SELECT s.record_id AS event_id, true AS is_sealed FROM twin_internal.sealed s
+				WHERE s.first_leaf >= coalesce((SELECT p.next_leaf FROM twin_internal.event_counts_position p), 0)
+			UNION ALL
+			SELECT n.event_id, false FROM twin_internal.ledger_state s, LATERAL (
+					(SELECT e.event_id FROM twin_internal.event_rows e WHERE e.origin = s.origin AND e.writer_xid >= pg_snapshot_xmax(s.snapshot) OFFSET 0)
+					UNION ALL
+					(SELECT w.event_id FROM pg_snapshot_xip(s.snapshot) x, LATERAL (
+						SELECT e.event_id FROM twin_internal.event_rows e WHERE e.origin = s.origin AND e.writer_xid = x OFFSET 0) w)) n
+				WHERE NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = n.event_id)) u
+			CROSS JOIN LATERAL (SELECT f FROM twin_internal.event_facts f WHERE f.event_id = u.event_id OFFSET 0) f (fact);
+END
+$$;
+COMMENT ON FUNCTION twin_internal.events_since_counting() IS 'rows of the audit log that came after counting, and whether they have a leaf';
+
+/* Only in a restored, or promoted, database is the whole log searched, until the sealer has looked through it. */
+CREATE FUNCTION twin_internal.events_of_other_origin() RETURNS SETOF twin_internal.event_facts
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+	IF coalesce((SELECT s.sweep_id IS NOT NULL OR s.sweep_again_at IS NOT NULL OR s.origin <> twin_internal.event_origin() FROM twin_internal.ledger_state s), true) THEN
+		RETURN QUERY SELECT f.* FROM twin_internal.event_facts f
+			WHERE f.origin IS DISTINCT FROM (SELECT s.origin FROM twin_internal.ledger_state s)
+				AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = f.event_id);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION twin_internal.events_of_other_origin() IS 'rows of the audit log that another server wrote and that have no leaf yet';
+
 CREATE FUNCTION twin_internal.uncounted_events() RETURNS TABLE (is_sealed boolean, fact twin_internal.event_facts)
 	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT ROWS 1000
-	SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 BEGIN ATOMIC
-	SELECT u.is_sealed, f.fact
-	FROM (SELECT s.record_id AS event_id, true AS is_sealed FROM twin_internal.sealed s
-			WHERE s.first_leaf >= coalesce((SELECT p.next_leaf FROM twin_internal.event_counts_position p), 0)
-		UNION ALL
-		SELECT n.event_id, false FROM twin_internal.ledger_state s, LATERAL (
-				(SELECT e.event_id FROM twin_internal.event_rows e WHERE e.origin = s.origin AND e.writer_xid >= pg_snapshot_xmax(s.snapshot) OFFSET 0)
-				UNION ALL
-				(SELECT w.event_id FROM pg_snapshot_xip(s.snapshot) x, LATERAL (
-					SELECT e.event_id FROM twin_internal.event_rows e WHERE e.origin = s.origin AND e.writer_xid = x OFFSET 0) w)) n
-			WHERE NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = n.event_id)
-		UNION ALL
-		SELECT e.event_id, false FROM twin_internal.event_rows e
-			WHERE coalesce((SELECT s.sweep_id IS NOT NULL OR s.sweep_again_at IS NOT NULL OR s.origin <> twin_internal.event_origin() FROM twin_internal.ledger_state s), true)
-				AND e.origin IS DISTINCT FROM (SELECT s.origin FROM twin_internal.ledger_state s)
-				AND NOT EXISTS (SELECT FROM twin_internal.sealed l WHERE l.record_id = e.event_id)) u
-		CROSS JOIN LATERAL (SELECT f FROM twin_internal.event_facts f WHERE f.event_id = u.event_id OFFSET 0) f (fact);
+	SELECT e.is_sealed, e.fact FROM twin_internal.events_since_counting() e
+	UNION ALL SELECT false, o FROM twin_internal.events_of_other_origin() o;
 END;
 COMMENT ON FUNCTION twin_internal.uncounted_events() IS 'rows of the audit log that are not in twin_internal.event_counts, and whether they have a leaf';
 
@@ -150,6 +169,6 @@ END;
 COMMENT ON FUNCTION twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, text) IS
 	'how many events there were within a time, in rows as those of twin_internal.event_counts';
 
-REVOKE ALL ON FUNCTION twin_internal.event_origin(), twin_internal.uncounted_events(), twin_internal.hour_is_whole(timestamptz), twin_internal.report_period(timestamptz, timestamptz),
+REVOKE ALL ON FUNCTION twin_internal.event_origin(), twin_internal.events_since_counting(), twin_internal.events_of_other_origin(), twin_internal.uncounted_events(), twin_internal.hour_is_whole(timestamptz), twin_internal.report_period(timestamptz, timestamptz),
 	twin_internal.report_spans(timestamptz, timestamptz, text),
 	twin_internal.report_counts(timestamptz, timestamptz, timestamptz, timestamptz, text) FROM PUBLIC;
