@@ -135,6 +135,18 @@ is(sql($node, q{SELECT rows FROM twin.retention_plan WHERE policy_name = 'sensed
 }
 is(sql($node, q{SELECT to_regclass('sensed_2020') IS NULL, (SELECT rows FROM twin.retention_plan WHERE policy_name = 'sensed')}), 't|3', '... and what is told is what was there then, in all of its partitions');
 
+# ---- counted as they lie: pages that are visible to everybody, dead rows, rows of who failed, of this transaction, of another one ----
+
+sql($node, q{CREATE TABLE counted (id int, v text); INSERT INTO counted SELECT n, 'v' FROM generate_series(1, 3000) n; VACUUM counted;
+	UPDATE counted SET v = 'changed' WHERE id < 700 AND id % 7 = 0; DELETE FROM counted WHERE id < 500 AND id % 5 = 0; BEGIN; INSERT INTO counted SELECT 0 FROM generate_series(1, 100); ROLLBACK});
+{
+	my $other = $node->background_psql('postgres');
+	$other->query_safe('BEGIN; DELETE FROM counted WHERE id > 2900; INSERT INTO counted SELECT 0 FROM generate_series(1, 10)');
+	is(sql($node, q{BEGIN; DELETE FROM counted WHERE id = 1; INSERT INTO counted VALUES (0), (0), (0); SELECT twin_internal.count_rows('counted'), count(*) FROM counted; ROLLBACK}), '2903|2903', 'rows are counted where they lie');
+	$other->quit;
+}
+fails_with($node, q{SELECT twin_internal.count_rows('twin.users')}, '42809', 'cannot be counted', '... of tables');
+
 # ---- a dump ----
 
 my $dump = "$archives/dump.sql";
