@@ -45,10 +45,11 @@ END;
 COMMENT ON FUNCTION twin_internal.is_partitioned_by(regclass, name) IS 'whether a table is partitioned by range of just this column';
 
 CREATE FUNCTION twin_internal.retention_name(rel regclass) RETURNS text
-	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel;
-END;
+	LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = rel);
+END
+$$;
 COMMENT ON FUNCTION twin_internal.retention_name(regclass) IS 'a table''s name with its schema, as quoted identifiers; null: it is gone';
 
 /* Tables that inherit from it have rows of their own, with columns that it does not know. */

@@ -13,12 +13,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_internal.retention_class(text) IS 'the class of the audit log that a policy of this name is for; null: of none';
 
+/* Asked several times for each partition, like some others that are not SQL for that: the plan is kept. */
 CREATE FUNCTION twin_internal.retention_relation(policy twin_internal.retention_policies) RETURNS regclass
-	LANGUAGE sql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT coalesce(policy.relation, (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	LANGUAGE plpgsql STABLE PARALLEL SAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN coalesce(policy.relation, (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = 'twin_internal' AND c.relname = 'events_' || policy.event_class));
-END;
+END
+$$;
 COMMENT ON FUNCTION twin_internal.retention_relation(twin_internal.retention_policies) IS 'the table that a policy is for';
 
 /* SECURITY DEFINER functions know who called only so. */

@@ -55,19 +55,21 @@ COMMENT ON FUNCTION twin_internal.next_retention_item(bigint) IS 'the partition 
 /* ---- what steps have in common ---- */
 
 CREATE FUNCTION twin_internal.retention_item(wanted bigint) RETURNS twin_internal.retention_items
-	LANGUAGE sql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT i FROM twin_internal.retention_items i WHERE i.item_id = wanted AND i.state <> 'dropped';
-END;
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT i FROM twin_internal.retention_items i WHERE i.item_id = wanted AND i.state <> 'dropped');
+END
+$$;
 COMMENT ON FUNCTION twin_internal.retention_item(bigint) IS 'a partition or batch that is on its way out';
 
 /* Policies may have changed since it was planned, and the clock may have been set back. */
 CREATE FUNCTION twin_internal.overdue_policy(item twin_internal.retention_items) RETURNS twin_internal.retention_policies
-	LANGUAGE sql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT p FROM twin_internal.retention_policies p WHERE p.policy_name = item.policy_name AND p.enabled AND item.to_time <= clock_timestamp() - p.keep
-		AND twin_internal.retention_name(twin_internal.retention_relation(p)) = item.relation;
-END;
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT p FROM twin_internal.retention_policies p WHERE p.policy_name = item.policy_name AND p.enabled AND item.to_time <= clock_timestamp() - p.keep
+		AND twin_internal.retention_name(twin_internal.retention_relation(p)) = item.relation);
+END
+$$;
 COMMENT ON FUNCTION twin_internal.overdue_policy(twin_internal.retention_items) IS 'the policy by which a partition or batch is still over its time; null: it is not';
 
 CREATE FUNCTION twin_internal.hold_retention(item twin_internal.retention_items, holds bigint[]) RETURNS void
