@@ -2,6 +2,8 @@
 #	make, make install, make installcheck	as with any PostgreSQL extension
 #	make format		lays the C code out with the pinned clang-format
 #	make bench		benchmarks, ratios within one run
+#	make sbom		twin_security.cdx.json: what was built, and what it was built with (CycloneDX)
+#	make freeze		this version is released: its script never changes again
 #
 # PARTS orders objects, install script and tests, and is the law of includes:
 # a part includes only common/ and the parts before it.
@@ -10,9 +12,9 @@ EXTENSION = twin_security
 EXTENSION_VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" twin_security.control)
 PARTS = base event password limit keyring cipher token identity account topic request ledger audit monitor retention compliance metrics module
 
-COMMON = $(patsubst %.c,%.o,$(wildcard src/common/*.c))
+COMMON = $(patsubst %.c,%.o,$(sort $(wildcard src/common/*.c)))
 MODULE_big = twin_security
-OBJS = $(COMMON) $(foreach part,$(PARTS),$(patsubst %.c,%.o,$(wildcard src/extension/$(part)/*.c)))
+OBJS = $(COMMON) $(foreach part,$(PARTS),$(patsubst %.c,%.o,$(sort $(wildcard src/extension/$(part)/*.c))))
 
 EXTENSION_SCRIPT = sql/extension/twin_security--$(EXTENSION_VERSION).sql
 DATA_built = $(EXTENSION_SCRIPT)
@@ -20,22 +22,24 @@ DATA = $(filter-out $(EXTENSION_SCRIPT),$(wildcard sql/extension/*.sql))
 DOCS = README.md
 
 PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/extension -DTWIN_VERSION='"$(EXTENSION_VERSION)"'
-PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter
+# the same bytes wherever it is built, and whenever (test/reproducible)
+SAME_BYTES = -ffile-prefix-map=$(CURDIR)=. -Wdate-time
+PG_CFLAGS = -std=gnu11 -Wextra -Wno-unused-parameter $(SAME_BYTES)
 ifneq (,$(findstring clang,$(CC)))
 # the server was built with gcc: its headers' attributes and its flags are not all clang's
 PG_CFLAGS += -Wno-ignored-attributes -Wno-ignored-optimization-argument -Wno-unknown-warning-option
 endif
 # twin_gateway: a program of its own that sees src/common and no header of the server
-GATEWAY = $(patsubst %.c,%.o,$(wildcard src/gateway/*.c src/gateway/*/*.c)) src/console/files.o
+GATEWAY = $(patsubst %.c,%.o,$(sort $(wildcard src/gateway/*.c src/gateway/*/*.c))) src/console/files.o
 GATEWAY_CFLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wno-unused-parameter -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
-	-DTWIN_VERSION='"$(EXTENSION_VERSION)"' $(COPT)
+	-DTWIN_VERSION='"$(EXTENSION_VERSION)"' $(SAME_BYTES) $(COPT)
 GATEWAY_LIBS = -lmicrohttpd -lwslay -lpq -lssl -lcrypto -ljansson -lseccomp
 
 # twin_verify: the auditor's program; it sees src/common, and neither server nor network
-VERIFY = $(patsubst %.c,%.o,$(wildcard src/verify/*.c))
+VERIFY = $(patsubst %.c,%.o,$(sort $(wildcard src/verify/*.c)))
 
 # twin_notifier: tells people of alerts; src/common, libpq and libcurl
-NOTIFIER = $(patsubst %.c,%.o,$(wildcard src/notifier/*.c))
+NOTIFIER = $(patsubst %.c,%.o,$(sort $(wildcard src/notifier/*.c)))
 
 SHLIB_LINK = -lcrypt -lzxcvbn -ljansson -lzstd -lcrypto -Wl,--version-script=$(srcdir)/src/extension/exports.map
 
@@ -44,7 +48,7 @@ REGRESS = $(filter-out module,$(PARTS)) privileges
 ifneq ($(TEST_SERVER),existing)
 REGRESS_OPTS = --outputdir=tmp_check --temp-instance=tmp_check/instance --temp-config=$(srcdir)/test/server.conf --encoding=UTF8 --no-locale
 endif
-EXTRA_CLEAN = src/console/files.c src/console/files.c.new twin_gateway twin_notifier twin_verify http_echo $(GATEWAY) $(NOTIFIER) $(VERIFY) tmp_check \
+EXTRA_CLEAN = src/console/files.c src/console/files.c.new twin_gateway twin_notifier twin_verify http_echo twin_security.cdx.json $(GATEWAY) $(NOTIFIER) $(VERIFY) tmp_check \
 	test/unit/build test/fuzz/build sql/extension/twin_security--$(EXTENSION_VERSION).sql
 
 # No bitcode: inlined by the JIT, our functions would look for symbols that the module keeps to itself.
@@ -132,9 +136,16 @@ install-verify: twin_verify
 uninstall-verify:
 	rm -f '$(DESTDIR)$(bindir)/twin_verify'
 
-.PHONY: format bench
+.PHONY: format bench sbom freeze
 format:
 	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/notifier/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
+
+sbom: all
+	deploy/sbom '$(PG_CONFIG)' >twin_security.cdx.json.new
+	mv twin_security.cdx.json.new twin_security.cdx.json
+
+freeze: $(EXTENSION_SCRIPT)
+	test/check/frozen --add $(EXTENSION_SCRIPT) $(wildcard sql/extension/*--$(EXTENSION_VERSION).sql)
 
 bench: all
 	bash bench/run
