@@ -7,7 +7,7 @@ FROM pg_namespace WHERE nspname LIKE 'twin%' ORDER BY 1;
 
 SELECT rolname, rolcanlogin, rolinherit, rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname LIKE 'twin\_%' ORDER BY 1;
 
-SELECT name, setting, context FROM pg_settings WHERE name LIKE 'twin\_security.%' ORDER BY 1;
+SELECT name, CASE WHEN length(setting) > 13 THEN left(setting, 10) || '...' ELSE setting END AS setting, context FROM pg_settings WHERE name LIKE 'twin\_security.%' ORDER BY 1;
 
 -- the prefix is ours: a misspelt setting is refused
 SET twin_security.no_such_setting = 1;

@@ -57,6 +57,9 @@ static const char *const usernames[] = {"anna",
 										"\xed\xa0\x80",
 										"\xf4\x90\x80\x80"};
 
+static const char *const variables[] = {"JWT_ACCESS_TOKEN_EXPIRES", "ENCRYPTION_KEY", "TZ, SITE_NAME ,LC_ALL",
+										"a_p_i__k_e_y", "postgresql://reader@db.example:5432/twin"};
+
 static const char *const topics[] = {"alerts", "units.1", "units.*", "a.b-c_d:e.*", "readings.7.temperature"};
 /* A format, a zero and what it was filled to. */
 #define FILLING(text)                              \
@@ -498,6 +501,8 @@ main(int count, char **arguments)
 	}
 	for (unsigned i = 0; i < sizeof(foreign_checks) / sizeof(foreign_checks[0]); i++)
 		write_seed("foreign_check", i, foreign_checks[i], strlen(foreign_checks[i]));
+	for (unsigned i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		write_seed("variable", i, variables[i], strlen(variables[i]));
 	for (unsigned i = 0; i < sizeof(usernames) / sizeof(usernames[0]); i++)
 		write_seed("user_name", i, usernames[i], strlen(usernames[i]));
 	for (unsigned i = 0; i < sizeof(networks) / sizeof(networks[0]); i++)

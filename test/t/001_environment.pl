@@ -167,17 +167,23 @@ is(holds(slurp_file($node->logfile, $from), $key), 0, 'not even that shows it');
 sql($node, 'CREATE ROLE nobody LOGIN');
 fails_with($node, 'SHOW twin_security.key_command', '42501', 'permission denied|must be superuser',
 	'and the command is for superusers to see', user => 'nobody');
-$node->append_conf('postgresql.conf', 'log_min_messages = warning');
+$node->append_conf('postgresql.conf', "log_min_messages = warning\ntwin_security.environment_names = 'TZ, ENCRYPTION_KEY'");
+$from = -s $node->logfile;
 start_with_command('');
+like(slurp_file($node->logfile, $from), qr/"ENCRYPTION_KEY" speaks of a secret/, 'a list of readable variables with the key in it is refused');
+is(sql($node, 'SHOW twin_security.environment_names'), 'CORS_ALLOWED_ORIGINS,JWT_ACCESS_TOKEN_EXPIRES', '... as a whole');
+fails_with($node, q{SELECT twin.required_env('ENCRYPTION_KEY')}, '42501', 'its name speaks of a secret', '... and nothing shows the key');
+fails_with($node, q{ALTER SYSTEM SET twin_security.environment_names = 'JWT_SECRET_KEY'}, '22023', 'invalid value.*speaks of a secret', 'nobody lists a key');
 $node->stop;
 
 # ---- without preloading ----
 
-$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''\ntwin_security.environment_names = 'TZ'");
 start_with($node, $key);
 is(sql($node, "INSERT INTO t VALUES (3, 'third'); SELECT v::text FROM t ORDER BY id"), "first\nthird", 'works without preloading');
 fails_with($node, 'SELECT * FROM twin.stat_keyring', '55000', 'needs twin_security to be preloaded', 'but has no counters');
 my $show = q{CREATE TEMP TABLE e (l text); COPY e FROM PROGRAM 'env'; SELECT * FROM e};
+fails_with($node, q{SELECT twin.required_env('ENCRYPTION_KEY')}, '42501', 'its name speaks of a secret', 'a session that has the key in its environment does not show it');
 like(sql($node, $show), qr/\Q$key/, 'a stated limit: a session that has not used the key still has it in its environment');
 unlike(sql($node, "$open; $show"), qr/\Q$key/, 'one that has used it has wiped it');
 $session = $node->background_psql('postgres');

@@ -150,7 +150,7 @@ sql($node, q{
 	UPDATE pg_extension SET extversion = '0.1' WHERE extname = 'twin_security'; UPDATE pg_extension SET extversion = '0.1' WHERE extname = 'plpgsql';
 	INSERT INTO twin_internal.known_advisories SELECT 'postgresql', b::text, ARRAY[b, 99], 'CVE-0000-0001' FROM (SELECT current_setting('server_version_num')::int / 10000) v (b);
 	INSERT INTO twin_internal.known_advisories SELECT 'openssl', n[1] || '.' || n[2], ARRAY[n[1]::int, n[2]::int, 99], 'CVE-0000-0002' FROM regexp_match(twin_internal.openssl_version(), '(\d+)[.](\d+)') n;
-	INSERT INTO twin_internal.known_advisories VALUES ('libjwt', 'any', ARRAY[99], 'CVE-0000-0003');
+	INSERT INTO twin_internal.known_advisories VALUES ('libjwt', 'any', ARRAY[99], 'CVE-0000-0003'), ('libzstd', 'any', ARRAY[99], 'CVE-0000-0004');
 	UPDATE twin_internal.branch_ends SET ends = '2020-01-01'});
 my $outside = unpack 'H*', random_bytes(32);
 sql($node, qq[SELECT twin.add_verification_key('{"kty": "oct", "alg": "HS256", "kid": "outside", "k": "$outside"}', max_lifetime => '30 days')]);
@@ -215,7 +215,7 @@ my %status_of = (
 	'DURABILITY-1' => [ fail => 'fsync' ], 'DURABILITY-2' => [ fail => 'full_page_writes' ], 'DURABILITY-3' => [ warn => 'data_checksums' ], 'DURABILITY-4' => [ warn => 'synchronous_commit' ],
 	'DURABILITY-5' => [ fail => 'zero_damaged_pages' ], 'BACKUP-1' => [ fail => 'archive_mode' ], 'BACKUP-4' => [ warn => '^left_behind$' ], 'RETENTION-1' => [ fail => '^access_logs$' ], 'TIMEOUT-1' => [ warn => 'idle_in_transaction' ],
 	'TIMEOUT-2' => [ warn => 'authentication_timeout' ], 'VERSION-1' => [ fail => '^PostgreSQL' ], 'VERSION-2' => [ fail => '^PostgreSQL' ], 'VERSION-3' => [ warn => '^OpenSSL' ],
-	'VERSION-4' => [ warn => '^libjwt' ], 'VERSION-5' => [ fail => '^twin_security$' ], 'VERSION-6' => [ warn => '^plpgsql$' ], 'SERVER-1' => [ warn => '^max_connections$' ],
+	'VERSION-4' => [ warn => '^libjwt' ], 'VERSION-5' => [ fail => '^twin_security$' ], 'VERSION-6' => [ warn => '^plpgsql$' ], 'VERSION-7' => [ warn => '^libzstd ' ], 'SERVER-1' => [ warn => '^max_connections$' ],
 	'SERVER-2' => [ fail => 'postgresql.conf$' ], 'SERVER-3' => [ warn => 'session_preload_libraries' ],
 	'FILE-1' => [ fail => '.' ], 'FILE-2' => [ fail => 'pg_ident.conf$' ], 'FILE-3' => [ fail => 'environment$' ], 'FILE-4' => [ fail => 'checkpoints$' ]);
 finds($_, @{ $status_of{$_} }) foreach sort keys %status_of;

@@ -147,6 +147,7 @@ extern char *setting_checkpoint_directory;
 extern int setting_checkpoint_interval; /* seconds */
 extern char *setting_cluster_database;
 extern char *setting_databases;
+extern char *setting_environment_names;
 extern int setting_event_ring_size;    /* kB */
 extern char *setting_export_directory; /* where exports of the audit log go; empty: they do not */
 extern int setting_hash_wait_timeout;  /* milliseconds */

@@ -82,3 +82,4 @@ COMMENT ON FUNCTION twin_internal.keep_from_publishers(regclass) IS 'has rows le
 REVOKE ALL ON FUNCTION twin_internal.keep_from_publishers(regclass) FROM PUBLIC;
 
 --@include seeds.sql
+--@include environment.sql

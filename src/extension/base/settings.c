@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #include "common/network.h"
+#include "common/public_variable.h"
 #include "common/redact.h"
 
 #include "miscadmin.h"
@@ -22,6 +23,7 @@ char *setting_checkpoint_directory;
 int setting_checkpoint_interval;
 char *setting_cluster_database;
 char *setting_databases;
+char *setting_environment_names;
 int setting_event_ring_size;
 char *setting_export_directory;
 int setting_hash_wait_timeout;
@@ -164,6 +166,29 @@ check_outside_folder(char **value, void **extra, GucSource source)
 	return true;
 }
 
+/* A name that speaks of a secret is refused here, and again where the variable is read. */
+static bool
+check_environment_names(char **value, void **extra, GucSource source)
+{
+	Bytes culprit;
+
+	switch (public_variable_list(bytes_of(*value, strlen(*value)), &culprit))
+	{
+		case PUBLIC_VARIABLE_GOOD:
+			return true;
+		case PUBLIC_VARIABLE_SECRET:
+			GUC_check_errdetail("The name \"%.*s\" speaks of a secret.", (int) culprit.length,
+								(const char *) culprit.data);
+			return false;
+		case PUBLIC_VARIABLE_MALFORMED:
+			break;
+	}
+	GUC_check_errdetail(
+		"It is a comma-separated list of at most %d names of at most %d letters, digits and underscores.",
+		PUBLIC_VARIABLE_NAMES_MAX, PUBLIC_VARIABLE_NAME_MAX);
+	return false;
+}
+
 static bool
 check_redact_names(char **value, void **extra, GucSource source)
 {
@@ -220,6 +245,12 @@ static const StringSetting strings[] = {
 	 "A comma-separated list of names; in a database that is not listed events are dropped and counted. When empty, "
 	 "every database that has the extension records its events.",
 	 NULL, NULL},
+	{"twin_security.environment_names", &setting_environment_names, "CORS_ALLOWED_ORIGINS,JWT_ACCESS_TOKEN_EXPIRES",
+	 PGC_SIGHUP, 0,
+	 "Variables of the server's environment that twin.required_env() and twin.optional_env() may read.",
+	 "A comma-separated list. Names that speak of a secret (with key, secret, pass, token, auth and the like in "
+	 "them) are refused, and values that look like one are not shown.",
+	 check_environment_names, NULL},
 	{"twin_security.export_directory", &setting_export_directory, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 	 "Folder outside of the data folder under which twin.export_audit_log() makes folders.",
 	 "Exports hold events as they are, for auditors to check with twin_verify. Files get the folder's group when it "

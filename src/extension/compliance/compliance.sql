@@ -25,6 +25,7 @@
 --@include check_audit.sql
 --@include check_durability.sql
 --@include check_retention.sql
+--@include dependencies.sql
 --@include check_versions.sql
 --@include check_files.sql
 --@include catalogue.sql

@@ -1,7 +1,7 @@
 /*
  * machine.c
  *		What a security check has to know of the machine and SQL does not show:
- *		who may touch a file, which libraries are loaded, what the server's
+ *		who may touch a file, which OpenSSL is loaded, what the server's
  *		certificate is good for.  Nothing here tells what a file holds.
  */
 #include "compliance/compliance.h"
@@ -22,7 +22,6 @@
 
 PG_FUNCTION_INFO_V1(tsec_file_facts);
 PG_FUNCTION_INFO_V1(tsec_openssl_version);
-PG_FUNCTION_INFO_V1(tsec_libjwt_file);
 PG_FUNCTION_INFO_V1(tsec_certificate_facts);
 
 static Datum
@@ -67,22 +66,6 @@ Datum
 tsec_openssl_version(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_TEXT_P(cstring_to_text(OpenSSL_version(OPENSSL_VERSION)));
-}
-
-/* libjwt_file() -> text: the file that signs our tokens, with its version; null where libjwt is not used */
-Datum
-tsec_libjwt_file(PG_FUNCTION_ARGS)
-{
-	const char *path = token_libjwt_path();
-	char *resolved;
-	char *name;
-
-	if (path == NULL)
-		PG_RETURN_NULL();
-	resolved = realpath(path, NULL); /* of malloc(): it may be longer than MAXPGPATH */
-	name = pstrdup(resolved != NULL ? resolved : path);
-	free(resolved);
-	PG_RETURN_TEXT_P(cstring_to_text(last_dir_separator(name) != NULL ? last_dir_separator(name) + 1 : name));
 }
 
 /* Reads the first certificate of a file; NULL where there is none. */

@@ -11,10 +11,6 @@ CREATE FUNCTION twin_internal.openssl_version() RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_openssl_version';
 COMMENT ON FUNCTION twin_internal.openssl_version() IS 'what the loaded OpenSSL calls itself';
 
-CREATE FUNCTION twin_internal.libjwt_file() RETURNS text
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_libjwt_file';
-COMMENT ON FUNCTION twin_internal.libjwt_file() IS 'name of the file of libjwt that signs tokens, with its version; null where libjwt is not used';
-
 CREATE FUNCTION twin_internal.certificate_facts(path text, OUT expires_at timestamptz, OUT key_bits integer, OUT security_bits integer,
 	OUT is_self_signed boolean) RETURNS record
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tsec_certificate_facts';
@@ -35,5 +31,5 @@ CREATE FUNCTION twin_internal.mode_text(mode integer) RETURNS text
 	END;
 COMMENT ON FUNCTION twin_internal.mode_text(integer) IS 'permission bits as chmod takes them';
 
-REVOKE ALL ON FUNCTION twin_internal.mode_text(integer), twin_internal.file_facts(text), twin_internal.openssl_version(), twin_internal.libjwt_file(), twin_internal.certificate_facts(text),
+REVOKE ALL ON FUNCTION twin_internal.mode_text(integer), twin_internal.file_facts(text), twin_internal.openssl_version(), twin_internal.certificate_facts(text),
 	twin_internal.token_secret_strength(boolean), twin_internal.token_lifetime() FROM PUBLIC;
