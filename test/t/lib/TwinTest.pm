@@ -46,13 +46,14 @@ sub new_key { return encode_base64(random_bytes(32), ''); }
 # A plaintext that stands nowhere by chance.
 sub canary { return 'canary' . unpack('H*', random_bytes(9)); }
 
-# A cluster that was not started yet.  preload => 0 leaves the library out; the rest goes to init().
+# A cluster that was not started yet.  preload => 0 leaves the library out, install_path => another PostgreSQL's folder;
+# the rest goes to init().
 sub new_node
 {
 	my ($name, %options) = @_;
 	my $preload = delete $options{preload} // 1;
 	my $conf = delete $options{conf} // '';
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, map { $options{$_} ? ($_ => delete $options{$_}) : () } 'install_path');
 
 	$node->init(extra => [ '-E', 'UTF8', '--no-locale' ], %options);
 	$node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\nmax_locks_per_transaction = 256\n$conf");
