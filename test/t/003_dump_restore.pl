@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TwinShape;
 use TwinTest;
 
 my $key = new_key();
@@ -194,6 +195,24 @@ fails_with($target, 'SELECT email::text FROM users', 'TW105', 'does not hold', '
 
 # ---- pg_upgrade ----
 
+sql($source, q{SELECT twin.use_signing_key(twin.create_signing_key('ES256'));
+	SELECT twin.create_tenant('north'); SELECT twin.create_user('ada', 'a long enough word 7', role_name => 'operator', tenant_id => (SELECT tenant_id FROM twin.tenants));
+	CREATE TABLE plants (id int, tenant_id bigint); INSERT INTO plants SELECT 7, tenant_id FROM twin.tenants; INSERT INTO plants VALUES (8, 0);
+	GRANT SELECT ON plants TO twin_operator; SELECT twin.protect_table('plants', 'tenant_id');
+	UPDATE twin.rate_limits SET burst = 77 WHERE route = '*'; DELETE FROM twin.alert_rules WHERE rule_name = (SELECT min(rule_name) FROM twin.alert_rules);
+	INSERT INTO twin.alert_rules (rule_name, event_types) VALUES ('ours', '{reading_rejected}')});
+my $token = sql($source, q{SELECT twin.issue_token(jsonb_build_object('user_id', user_id::text, 'role', role_name, 'tenant_id', tenant_id), '1 hour') FROM twin.users});
+my %kept = (
+	accounts => 'SELECT user_id, username, role_name, tenant_id, created_at FROM twin.users',
+	rules => 'SELECT rule_name, enabled FROM twin.alert_rules ORDER BY 1',
+	limits => 'SELECT route, scope, burst FROM twin.rate_limits ORDER BY 1, 2',
+	'protected tables' => 'SELECT relation, tenant_column, holds FROM twin.protected_tables',
+	'the mark of this database' => 'SELECT mark, installed_at FROM twin_internal.installation',
+	'who a token of before is, and what he sees' => qq{BEGIN; DO 'BEGIN PERFORM twin.authenticate(\$t\$$token\$t\$); END'; SET LOCAL ROLE twin_operator; SELECT twin.current_username(), id FROM plants; COMMIT});
+my %kept_was = map { $_ => sql($source, $kept{$_}) } keys %kept;
+like($kept_was{'who a token of before is, and what he sees'}, qr/^ada\|7$/, 'somebody to keep');
+my $shape_was = shape_of($source, 'postgres');
+
 my $upgraded = new_node('upgraded');
 $source->stop;
 {
@@ -206,5 +225,7 @@ $source->stop;
 start_with($upgraded, $key);
 check_stored($upgraded, 'postgres', 'pg_upgrade');
 check_use($upgraded, 'postgres', 'pg_upgrade');
+is(sql($upgraded, $kept{$_}), $kept_was{$_}, "pg_upgrade: $_") foreach sort keys %kept;
+is(join("\n", differences(loosely(shape_of($upgraded, 'postgres')), loosely($shape_was))), '', 'pg_upgrade: every member of the extension, and every table beside it');
 
 done_testing();

@@ -9,7 +9,7 @@ use Exporter 'import';
 use PostgreSQL::Test::Utils;
 use TwinTest;
 
-our @EXPORT = qw(shape_of rows_of differences);
+our @EXPORT = qw(shape_of loosely rows_of differences);
 
 # An entry of a dump without what differs from one installation to the next: numbers of objects, and traces of dropped columns.
 sub plain
@@ -42,6 +42,14 @@ sub shape_of
 	my $told = sql($node, q{SELECT 'dump of ' || unnest(extconfig)::regclass || '=' || unnest(extcondition) FROM pg_extension WHERE extname = 'twin_security'}, db => $db);
 	$shape{$1} = $2 while $told =~ /^([^=]+)=(.*)$/mg;
 	return \%shape;
+}
+
+# The same without casts, parentheses and names of columns in lists: what was printed, read and printed again may have others.
+sub loosely
+{
+	my ($shape) = @_;
+	my $type = qr/(?:character varying|timestamp with(?:out)? time zone|double precision|bit varying|"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?(?:\[\])*/;
+	return { map { $_ => $shape->{$_} =~ s/::$type//gr =~ s/ AS (?:"[^"]+"|\w+)//gr =~ s/[()\s]+//gr } keys %$shape };
 }
 
 # Every table of the extension => a digest of its rows.
