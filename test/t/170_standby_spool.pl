@@ -17,7 +17,7 @@ sql($primary, q{
 	CREATE TABLE secret (v twin.encrypted_text(main));
 	INSERT INTO secret VALUES ('x');
 	GRANT ALL ON secret TO app;
-	CREATE DATABASE other});
+	CREATE DATABASE other; CREATE DATABASE plain});
 sql($primary, 'CREATE EXTENSION twin_security', db => 'other');
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('reading');
@@ -26,6 +26,7 @@ $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', 'twin_security.standby_spool_size = 260kB');
 start_with($standby, $key);
 my $folder = $standby->data_dir . '/twin_security_spool';
+my $here = sql($primary, q{SELECT oid FROM pg_database WHERE datname = 'postgres'});
 my $watcher = $standby->background_psql('postgres', on_error_stop => 0);
 my @apps = map { $standby->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]) } 1 .. 3;
 
@@ -43,7 +44,7 @@ sub taken
 	my ($node, $what) = @_;
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		last unless grep { !/\.refused$/ } glob($node->data_dir . '/twin_security_spool/*');
+		last unless grep { m{/$here\.[^/]*(?<!refused)$} } glob($node->data_dir . '/twin_security_spool/*');
 		sleep 0.1;
 	}
 	return sql($node, "SELECT $what FROM twin.audit_log WHERE details ? 'standby_event'");
@@ -95,14 +96,19 @@ is(taken($primary, $denied), '3', 'and taken');
 # ---- no room ----
 
 replay();
-files();
+foreach (1 .. 2)
+{
+	sql($standby, 'SELECT 1', db => 'plain');
+	files();
+}
+is(scalar(grep { !m{/$here\.} } glob "$folder/*"), 2, 'a database without the extension takes no room of others');
 refused('fourth');
 files();
 refused('fifth');
 is(scalar files(), 2, 'as many files as there may be');
 refused('sixth');
 ok($standby->poll_query_until('postgres', q{SELECT ring_fill > 0 FROM twin.stat_audit}), 'then events stay in memory');
-ok($standby->wait_for_log(qr/WARNING: .*security events of this standby wait in memory: as many as/), 'which the log of the server says');
+ok($standby->wait_for_log(qr/WARNING: .*security events of this standby wait in memory: as many of database $here as/), 'which the log of the server says');
 my $many = q{DO $$ BEGIN FOR i IN 1..30 LOOP BEGIN PERFORM v::text FROM secret; EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP; END $$};
 $_->query_safe($many) foreach @apps;
 my $dropped = $watcher->query_safe('SELECT dropped FROM twin.stat_audit');
@@ -138,7 +144,7 @@ is(scalar files(), 0, 'nothing is left');
 
 refused('changed on its disk');
 files();
-my ($file) = glob "$folder/*";
+my ($file) = glob "$folder/$here.*";
 my $bytes = file_bytes($file);
 substr($bytes, 250, 1) ^= "\1";
 open(my $to, '+<:raw', $file) or die $!;

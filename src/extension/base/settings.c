@@ -384,7 +384,7 @@ static const IntegerSetting integers[] = {
 	 "open keeps the end that it was given.",
 	 NULL},
 	{"twin_security.standby_spool_size", &setting_standby_spool_size, 65536, 0, 1073741824, PGC_POSTMASTER,
-	 GUC_UNIT_KB, "Disk space in which security events of a standby wait for the primary's log.",
+	 GUC_UNIT_KB, "Disk space per database in which security events of a standby wait for the primary's log.",
 	 "On a standby events are kept in files of the folder twin_security_spool of the data folder, signed with a key "
 	 "that is derived from ENCRYPTION_KEY, until twin.accept_standby_events() has taken them on the primary, or the "
 	 "standby is promoted. When so much waits, further events stay in memory and are dropped, and counted, once that "

@@ -123,9 +123,11 @@ begin(Spool *spool, EventRing *ring, Batch *batch)
 		complain("the folder \"" SPOOL_FOLDER "\" cannot be made", errno);
 		return false;
 	}
-	if (!spool_has_room())
+	if (!spool_has_room(header.database))
 	{
-		complain("as many as twin_security.standby_spool_size allows are written down", 0);
+		complain(psprintf("as many of database %u as twin_security.standby_spool_size allows are written down",
+						  header.database),
+				 0);
 		return false;
 	}
 	name_stream(header.database, header.stream);

@@ -173,7 +173,7 @@ store(const SpoolHeader *header, Bytes bytes)
 	int failure;
 	int file;
 
-	if (!spool_has_room())
+	if (!spool_has_room(MyDatabaseId))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("too many security events of standbys wait to be taken into the log"),

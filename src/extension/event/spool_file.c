@@ -119,29 +119,23 @@ spool_list(void)
 	return names;
 }
 
-/* How many bytes of what may wait are taken. */
-static uint64
-size_of(const List *names)
+bool
+spool_has_room(Oid database)
 {
-	uint64 size = 0;
+	uint64 size = SPOOL_FILE_FULL;
 	ListCell *cell;
 
-	foreach(cell, names)
+	foreach(cell, spool_list())
 	{
+		const SpoolName *name = lfirst(cell);
 		char path[MAXPGPATH];
 		struct stat file;
 
-		spool_path(lfirst(cell), path);
-		if (stat(path, &file) == 0)
+		spool_path(name, path);
+		if (name->database == database && stat(path, &file) == 0)
 			size += Max((uint64) file.st_size, SPOOL_FILE_LEAST);
 	}
-	return size;
-}
-
-bool
-spool_has_room(void)
-{
-	return size_of(spool_list()) + SPOOL_FILE_FULL <= (uint64) setting_standby_spool_size * 1024;
+	return size <= (uint64) setting_standby_spool_size * 1024;
 }
 
 bool
