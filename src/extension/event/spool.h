@@ -50,7 +50,7 @@ extern SpoolName spool_name_of(const SpoolHeader *header);
 /* All files, those of a database and a stream in their order; empty where there is no folder.  Raises where it cannot be read. */
 extern List *spool_list(void); /* of SpoolName pointers */
 
-/* Whether one more file of a database may be begun: one that nobody empties, for want of the extension, takes no other's room. */
+/* Whether one more file of a database may be begun: one whose files nobody carries takes no other's room. */
 extern bool spool_has_room(Oid database);
 
 /* Reads a file; false: errno says why not, EFBIG for one that is too long. */
