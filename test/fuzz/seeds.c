@@ -20,6 +20,7 @@
 #include "common/leafset.h"
 #include "common/manifest.h"
 #include "common/note.h"
+#include "common/spool.h"
 #include "common/topic_message.h"
 
 #include <stdio.h>
@@ -359,6 +360,32 @@ write_dropped_seeds(void)
 	}
 }
 
+static void
+write_spool_seeds(void)
+{
+	SpoolHeader header = {.cluster = 1, .database = 5, .stream = {2}, .after = 3, .server = "b"};
+	HmacKey *key;
+	uint8_t bytes[512];
+	uint8_t *at = bytes + SPOOL_HEADER_SIZE;
+	uint8_t entry[SPOOL_ENTRY_MAX];
+	size_t length;
+	SpoolChain chain;
+
+	if (hmac_new(bytes_of("key", 3), &key) != TSEC_OK || spool_begin(&chain, key, &header, bytes) != TSEC_OK)
+		abort();
+	for (unsigned i = 0; i < 3; i++)
+	{
+		if (spool_add(&chain, bytes_of("record", 6), entry, &length) != TSEC_OK)
+			abort();
+		memcpy(at, entry, length);
+		at += length;
+		if (spool_end(&chain, at) != TSEC_OK)
+			abort();
+		write_seed("spool", i, bytes, (size_t) (at - bytes) + SPOOL_END_SIZE);
+	}
+	hmac_free(key);
+}
+
 /* What the audit log shows to others. */
 static void
 write_log_seeds(void)
@@ -580,6 +607,7 @@ main(int count, char **arguments)
 	write_change_seeds();
 	write_leafset_seeds();
 	write_dropped_seeds();
+	write_spool_seeds();
 	write_log_seeds();
 	write_export_seeds();
 	write_archive_seeds();

@@ -1,4 +1,4 @@
-# Security events on a standby: nothing can be written there, so they wait in the ring and are written after promotion;
+# Security events on a standby that keeps no files of them (170): they wait in the ring and are written after promotion;
 # what finds no room is dropped and counted. Events of the primary arrive as rows.
 use strict;
 use warnings;
@@ -8,7 +8,7 @@ use TwinTest;
 use Time::HiRes qw(sleep);
 
 my $key = new_key();
-my $primary = new_node('primary', allows_streaming => 1, conf => "twin_security.event_ring_size = 64kB\n");
+my $primary = new_node('primary', allows_streaming => 1, conf => "twin_security.event_ring_size = 64kB\ntwin_security.standby_spool_size = 0\n");
 start_with($primary, $key);
 sql($primary, q{
 	CREATE EXTENSION twin_security;

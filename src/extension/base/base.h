@@ -206,6 +206,7 @@ extern int setting_require_tls;            /* RequireTls */
 extern int setting_retention_interval;     /* seconds; 0: never by itself */
 extern int setting_session_idle_timeout;   /* seconds */
 extern int setting_session_max_lifetime;   /* seconds */
+extern int setting_standby_spool_size;     /* kB; 0: none */
 extern char *setting_token_audience;
 extern char *setting_token_issuer;
 extern int setting_token_leeway;    /* seconds */

@@ -52,6 +52,7 @@ int setting_require_tls;
 int setting_retention_interval;
 int setting_session_idle_timeout;
 int setting_session_max_lifetime;
+int setting_standby_spool_size;
 char *setting_token_audience;
 uint64 setting_token_changes = 1;
 char *setting_token_issuer;
@@ -441,6 +442,13 @@ static const IntegerSetting integers[] = {
 	 "How long a session lasts at the longest before its user has to log in again.",
 	 "Twelve hours are a long shift; 24 are the most that NIST SP 800-63B-4 recommends at AAL2. A session that is "
 	 "open keeps the end that it was given.",
+	 NULL},
+	{"twin_security.standby_spool_size", &setting_standby_spool_size, 65536, 0, 1073741824, PGC_POSTMASTER,
+	 GUC_UNIT_KB, "Disk space per database in which security events of a standby wait for the primary's log.",
+	 "On a standby events are kept in files of the folder twin_security_spool of the data folder, signed with a key "
+	 "that is derived from ENCRYPTION_KEY, until twin.accept_standby_events() has taken them on the primary, or the "
+	 "standby is promoted. When so much waits, further events stay in memory and are dropped, and counted, once that "
+	 "is full. 0 keeps them in memory alone.",
 	 NULL},
 	{"twin_security.token_leeway", &setting_token_leeway, 0, 0, 60, PGC_SUSET, GUC_UNIT_S,
 	 "How far the clock of a token's issuer may differ from ours.",

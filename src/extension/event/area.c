@@ -27,6 +27,9 @@ typedef struct EventArea
 	pg_atomic_uint64 reserve_latch; /* of the writer in reserve, while it has nothing to do; else 0 */
 	pg_atomic_uint32 reserve_ring;  /* which ring it is to serve, from 1 on; 0: none */
 	pg_atomic_uint32 reserve_asked; /* whether others wait for it */
+	pg_atomic_uint64 spooler_latch; /* of the process that puts events into files, 0 where it is not there */
+	pg_atomic_uint64 spooler_asked;
+	pg_atomic_uint64 spooler_done;
 	uint8 secret[AREA_SECRET_SIZE]; /* made with the area, and never again */
 } EventArea;
 
@@ -36,7 +39,7 @@ typedef struct EventArea
 #define AREA_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventArea))
 #define RING_HEAD TYPEALIGN(RING_CACHE_LINE, sizeof(EventRing))
 
-StaticAssertDecl(sizeof(EventRing) <= 320, "what lies in front of a ring takes five cache lines at most");
+StaticAssertDecl(sizeof(EventRing) <= 384, "what lies in front of a ring takes six cache lines at most");
 StaticAssertDecl(PG_CACHE_LINE_SIZE % RING_CACHE_LINE == 0, "shared memory areas begin where rings may");
 
 static EventArea *area = NULL;
@@ -106,6 +109,7 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->last_id, 0);
 	pg_atomic_write_u64(&ring->waiting_since, 0);
 	pg_atomic_write_u64(&ring->served_at, 0);
+	pg_atomic_write_u64(&ring->spooled, 0);
 	counted_forget(area_counted(ring));
 }
 
@@ -122,6 +126,9 @@ initialise(void *memory)
 	pg_atomic_init_u64(&area->reserve_latch, 0);
 	pg_atomic_init_u32(&area->reserve_ring, 0);
 	pg_atomic_init_u32(&area->reserve_asked, 0);
+	pg_atomic_init_u64(&area->spooler_latch, 0);
+	pg_atomic_init_u64(&area->spooler_asked, 0);
+	pg_atomic_init_u64(&area->spooler_done, 0);
 	if (!pg_strong_random(area->secret, AREA_SECRET_SIZE))
 		base_throw(TSEC_NO_RANDOM);
 	for (int i = 0; i < setting_max_databases; i++)
@@ -150,6 +157,7 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->last_id, 0);
 		pg_atomic_init_u64(&ring->waiting_since, 0);
 		pg_atomic_init_u64(&ring->served_at, 0);
+		pg_atomic_init_u64(&ring->spooled, 0);
 		counted_begin(area_counted(ring));
 		ring_init(area_queue(ring));
 	}
@@ -426,4 +434,49 @@ bool
 area_reserve_is_asked(void)
 {
 	return pg_atomic_read_u32(&area->reserve_asked) != 0;
+}
+
+/* ---- the process that puts a standby's events into files ---- */
+
+static void
+forget_spooler(int code, Datum argument)
+{
+	pg_atomic_write_u64(&area->spooler_latch, 0);
+}
+
+void
+area_offer_spooler(void)
+{
+	pg_atomic_write_u64(&area->spooler_latch, (uint64) (uintptr_t) MyLatch);
+	before_shmem_exit(forget_spooler, (Datum) 0);
+}
+
+uint64
+area_ask_spooler(void)
+{
+	uint64 number;
+
+	if (pg_atomic_read_u64(&area->spooler_latch) == 0)
+		return 0;
+	number = pg_atomic_add_fetch_u64(&area->spooler_asked, 1);
+	wake(&area->spooler_latch);
+	return number;
+}
+
+uint64
+area_spooler_asked(void)
+{
+	return pg_atomic_read_u64(&area->spooler_asked);
+}
+
+void
+area_note_spooled(uint64 asked)
+{
+	pg_atomic_write_u64(&area->spooler_done, asked);
+}
+
+uint64
+area_spooler_done(void)
+{
+	return pg_atomic_read_u64(&area->spooler_done);
 }

@@ -8,6 +8,7 @@
 #define TSEC_EVENT_H
 
 #include "base/base.h"
+#include "common/digest.h"
 #include "common/event_record.h"
 
 #include "access/htup.h"
@@ -220,6 +221,12 @@ extern int64 event_write(const SecurityEvent *event);
 
 /* Has followers called within a second of this transaction's commit: it wrote rows.  Without preloading nobody follows. */
 extern void event_wake_writer_at_commit(void);
+
+/* ---- spool_check.c: what standbys write down, signed ---- */
+
+/* The key that signs it, or the one that did before the master key was rotated; NULL where there is none. */
+typedef HmacKey *(*EventSpoolKey)(bool previous);
+extern void event_set_spool_key(EventSpoolKey source);
 
 /* ---- written.c: that what the writer wrote is what is sealed ---- */
 

@@ -6,6 +6,7 @@
 --@include tables.sql
 --@include guard.sql
 --@include partitions.sql
+--@include spool.sql
 
 CREATE FUNCTION twin.record_event(event_type text, severity text DEFAULT 'info', outcome text DEFAULT 'success', action text DEFAULT NULL,
 	resource text DEFAULT NULL, username text DEFAULT NULL, client_address inet DEFAULT NULL, event_time timestamptz DEFAULT NULL,

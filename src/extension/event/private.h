@@ -39,6 +39,7 @@ typedef struct EventRing
 	pg_atomic_uint64 last_id;       /* greatest id given; 0 while nobody knows */
 	pg_atomic_uint64 waiting_since; /* the oldest event in the ring at the latest; 0: none */
 	pg_atomic_uint64 served_at;     /* when a writer last did its work; 0: none has yet */
+	pg_atomic_uint64 spooled;       /* events put into files, while this server was a standby */
 } EventRing;
 
 extern void area_init(void);
@@ -123,6 +124,16 @@ extern void area_offer_reserve(void);
 extern int area_reserve_ring(void);
 extern bool area_call_reserve(int index);
 extern bool area_reserve_is_asked(void);
+
+/*
+ * The process that puts a standby's events into files says that it is there.  Who asks it to finish its files is told a
+ * number, 0 where it is not there; it finds the greatest that it was asked for, and says how far it has come.
+ */
+extern void area_offer_spooler(void);
+extern uint64 area_ask_spooler(void);
+extern uint64 area_spooler_asked(void);
+extern void area_note_spooled(uint64 asked);
+extern uint64 area_spooler_done(void);
 
 /* Bytes that only processes of this server know. */
 #define AREA_SECRET_SIZE 16
@@ -255,6 +266,12 @@ extern void writer_end(void);
 
 extern bool writer_has_drops(const Writer *writer);
 
+/* The record of an event that tells so many drops, in EVENT_RECORD_MAX bytes. */
+extern Bytes writer_drops(uint64 count, uint8 *encoded);
+
+/* Whether an error says that a row is not acceptable, rather than that nothing can be written now. */
+extern bool writer_blames_row(int sqlstate);
+
 /* Writes what there is; after a refusal one event at a time until the culprit is found. */
 extern void writer_write_some(Writer *writer);
 
@@ -328,7 +345,8 @@ typedef enum RowForm
 {
 	ROW_AS_IT_IS,
 	ROW_ASIDE, /* into the overflow, past what somebody did to a partition */
-	ROW_BARE   /* there, without what the server may refuse: details and address */
+	ROW_BARE,  /* there, without what the server may refuse: details and address */
+	ROW_FORMS
 } RowForm;
 
 extern bool rows_ready(void);                                      /* whether the extension's tables are there */

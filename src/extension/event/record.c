@@ -7,7 +7,7 @@
  * told so; and it can claim neither what only this database knows nor that it
  * is not an application's.
  */
-#include "event/private.h"
+#include "event/spool.h"
 
 #include "access/xact.h"
 #include "commands/extension.h"
@@ -257,8 +257,10 @@ event_init(void)
 	guard_init();
 	slow_init();
 	follow_init();
+	event_add_follower(spool_follow);
 	launcher_init();
 	writer_init();
+	spool_init();
 	redact_init();
 	RegisterXactCallback(start_writer_at_end, NULL);
 }

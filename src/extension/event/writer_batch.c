@@ -45,24 +45,31 @@ writer_end(void)
 	pgstat_report_activity(STATE_IDLE, NULL);
 }
 
+Bytes
+writer_drops(uint64 count, uint8 *encoded)
+{
+	char number[32];
+	char details[64] = "";
+	SecurityEvent event = {
+		.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
+
+	snprintf(number, sizeof(number), UINT64_FORMAT, count);
+	(void) event_json_add(details, sizeof(details), "dropped", number);
+	return bytes_of(encoded, capture_event(&event, encoded));
+}
+
 /* Writes an event that says how many were dropped since the last time, if any were. */
 static uint64
 report_drops(EventRing *ring, RowForm form, uint64 *sum)
 {
 	uint64 dropped = pg_atomic_read_u64(&ring->dropped);
 	uint64 told = pg_atomic_read_u64(&ring->reported);
-	char number[32];
-	char details[64] = "";
 	uint8 encoded[EVENT_RECORD_MAX];
 	EventRecord record;
-	SecurityEvent event = {
-		.type = "events_dropped", .severity = EVENT_HIGH, .outcome = EVENT_FAULT, .details = details};
 
 	if (dropped <= told)
 		return 0;
-	snprintf(number, sizeof(number), UINT64_FORMAT, dropped - told);
-	(void) event_json_add(details, sizeof(details), "dropped", number);
-	if (!event_record_decode(bytes_of(encoded, capture_event(&event, encoded)), &record))
+	if (!event_record_decode(writer_drops(dropped - told, encoded), &record))
 		elog(ERROR, "twin_security: an event cannot be read back");
 	*sum += rows_write(&record, form);
 	counted_record_at_end(&record);
@@ -115,12 +122,9 @@ settle(EventRing *ring, Ring queue, const Batch *batch)
 	pg_atomic_write_u64(&ring->absent_since, 0);
 }
 
-/*
- * Whether an error says that a row is not acceptable, rather than that nothing
- * can be written now: no resources, locks, shutdowns, disks, missing tables.
- */
-static bool
-blames_the_row(int sqlstate)
+/* What only keeps anything from being written now: no resources, locks, shutdowns, disks, missing tables. */
+bool
+writer_blames_row(int sqlstate)
 {
 	int category = ERRCODE_TO_CATEGORY(sqlstate);
 
@@ -156,7 +160,7 @@ write_batch(Writer *writer, int limit, RowForm form, Batch *batch)
 	{
 		int sqlstate = geterrcode();
 
-		if (!blames_the_row(sqlstate))
+		if (!writer_blames_row(sqlstate))
 			PG_RE_THROW();
 		/* the server's own message may quote what it refused */
 		MemoryContextSwitchTo(context);

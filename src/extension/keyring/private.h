@@ -185,6 +185,10 @@ extern void tell_denied(const char *key_name, const char *action);
 extern void tell_integrity_failure(const char *key_name);
 extern void tell_unwrap_failure(Status status, const char *key_name); /* tells nothing of other statuses */
 
+/* ---- spool_key.c ---- */
+
+extern void spool_key_init(void);
+
 /* ---- rotation.c ---- */
 
 /* Has a background worker rotate a key whose primary version is still the stated one; false when none is free. */

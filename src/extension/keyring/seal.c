@@ -13,6 +13,7 @@ keyring_init(void)
 	cache_init();
 	meter_init();
 	grants_init();
+	spool_key_init();
 }
 
 void

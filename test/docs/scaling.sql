@@ -1,0 +1,2 @@
+-- what docs/scaling.md's examples take for granted
+CREATE EXTENSION twin_security;
