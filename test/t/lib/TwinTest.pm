@@ -8,29 +8,72 @@ use warnings;
 use Exporter 'import';
 use Fcntl qw(:flock);
 use File::Find;
+use IPC::Run;
 use MIME::Base64 qw(encode_base64 decode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with sql edit_log lock_log events_written fails_with answer_of session_fails
-  clock_of set_clock holds files_holding children_of root_reads file_bytes armor_of_bytes bytes_of_armor
+our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with begin_query sql edit_log lock_log comes_true events_written events_sealed is_soon kill_server kill_backend fails_with answer_of session_fails
+  clock_of set_clock holds files_holding children_of has_computed root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
-# A psql that finds no server ends, sometimes before it was given its statement; IPC::Run dies of that. It is asked again.
-for my $name (qw(poll_query_until psql))
+# ---- what a machine that is slow or crowded would make fail by chance ----
+
 {
-	no strict 'refs';
 	no warnings 'redefine';
-	my $asked = \&{"PostgreSQL::Test::Cluster::$name"};
-	*{"PostgreSQL::Test::Cluster::$name"} = sub {
-		for my $try (1 .. 5)
+
+	# A session's time is its statements': it may be open for as long as the test takes.
+	my $background_psql = \&PostgreSQL::Test::Cluster::background_psql;
+	my $quit = \&PostgreSQL::Test::BackgroundPsql::quit;
+	*PostgreSQL::Test::Cluster::background_psql = sub { my $session = $background_psql->(@_); $session->set_query_timer_restart; return $session };
+	*PostgreSQL::Test::BackgroundPsql::quit = sub { $_[0]{timeout}->start; return $quit->(@_) };
+
+	# Who asks again and again asks less and less often: each time a process begins here and one of the server, which writes that it did.
+	*PostgreSQL::Test::Cluster::poll_query_until = sub {
+		my ($node, $db, $query, $expected) = @_;
+		my ($out, $err, $rest) = ('', '', 0.05);
+		my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+		$expected //= 't';
+		while (1)
 		{
-			my @answer;
-			return wantarray ? @answer : $answer[-1] if eval { @answer = wantarray ? $asked->(@_) : scalar($asked->(@_)); 1 };
-			die $@ if $@ !~ /Broken pipe/ || $try == 5;
+			$node->psql($db, $query, stdout => \$out, stderr => \$err);
+			return 1 if $out eq $expected && $err eq '';
+			last if time > $end;
+			sleep $rest;
+			$rest *= 1.5 if $rest < 0.4;
 		}
+		diag("asked in vain: $query\nexpected: $expected\nanswered: $out\nerror: $err");
+		return 0;
 	};
+
+	# A psql that is refused ends before it has read what it was to say, and IPC::Run dies of that: what it answered counts.
+	my $write = \&IPC::Run::_write;
+	*IPC::Run::_write = sub { return eval { $write->(@_) } // ($@ =~ /^Broken pipe/ ? length $_[1] : die $@) };
+}
+
+# Gives a session something to do, and goes on.
+sub begin_query
+{
+	my ($session, $query) = @_;
+	$session->{timeout}->start;
+	$session->{stdin} .= "$query\n";
+	return $session->{run}->pump_nb;
+}
+
+# What initdb makes is the same for every node: test/run_tap has one made, and nodes copy it.
+sub init_node
+{
+	my ($node, %options) = @_;
+	my $system = \&PostgreSQL::Test::Utils::system_or_bail;
+
+	no warnings 'redefine';
+	local *PostgreSQL::Test::Utils::system_or_bail = sub {
+		return $system->(@_) if $_[0] ne 'initdb' || !$ENV{TWIN_TEMPLATE} || $options{extra};
+		return $system->('cp', '-a', '--reflink=auto', $ENV{TWIN_TEMPLATE}, $node->data_dir);
+	};
+	return $node->init(extra => [ '-E', 'UTF8', '--no-locale' ], %options);
 }
 
 sub random_bytes
@@ -54,8 +97,8 @@ sub new_node
 	my $conf = delete $options{conf} // '';
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(extra => [ '-E', 'UTF8', '--no-locale' ], %options);
-	$node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\nmax_locks_per_transaction = 256\n$conf");
+	init_node($node, %options);
+	$node->append_conf('postgresql.conf', "autovacuum = off\njit = off\nshared_buffers = 16MB\nlog_statement = none\nmax_locks_per_transaction = 256\n$conf");
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'twin_security'") if $preload;
 	return $node;
 }
@@ -68,7 +111,7 @@ sub start_with
 	delete @ENV{qw(ENCRYPTION_KEY ENCRYPTION_KEY_PREVIOUS)};
 	$ENV{ENCRYPTION_KEY} = $key if defined $key;
 	$ENV{ENCRYPTION_KEY_PREVIOUS} = $previous if defined $previous;
-	return $node->start;
+	return $node->start(fail_ok => 1) || die 'the server does not start';    # which ends this test, and no other
 }
 
 sub restart_with
@@ -230,16 +273,56 @@ sub catch_up
 	return;
 }
 
-# Waits until all events that were emitted are written.  In one session: each that begins is an event to wait for.
-sub events_written
+# Waits until a condition is true, in one session: each that begins is an event, for which who waits for events would wait, too.
+sub comes_true
 {
-	my ($node, %options) = @_;
-	my $rounds = 100 * $PostgreSQL::Test::Utils::timeout_default;
-	my ($out, $err) = run_sql($node, qq{DO \$\$ BEGIN FOR i IN 1..$rounds LOOP
-		IF (SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit) THEN RETURN; END IF;
-		PERFORM pg_sleep(0.01); END LOOP; RAISE 'events are not written'; END \$\$}, %options);
-	diag($err) if $err =~ /ERROR|FATAL/;
+	my ($node, $condition, %options) = @_;
+	my $seconds = $PostgreSQL::Test::Utils::timeout_default;
+	my ($out, $err) = run_sql($node, qq{DO \$wait\$ DECLARE began timestamptz := clock_timestamp(); BEGIN LOOP PERFORM pg_stat_clear_snapshot();
+		IF ($condition) THEN RETURN; END IF;
+		IF clock_timestamp() > began + interval '$seconds seconds' THEN RAISE 'it does not come true'; END IF;
+		PERFORM pg_sleep(0.02); END LOOP; END \$wait\$}, %options);
+	diag("$condition\n$err") if $err =~ /ERROR|FATAL/;
 	return $err !~ /ERROR|FATAL/;
+}
+
+# Waits until all events that were emitted are written, or sealed as well.
+sub events_written { my ($node, %options) = @_; return comes_true($node, 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit', %options) }
+
+sub events_sealed { my ($node, %options) = @_; return comes_true($node, q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}, %options) }
+
+# Passes when little time has gone by, for a crowded machine: whoever waits where nobody should waits much longer, or for ever.
+sub is_soon
+{
+	my ($began, $name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return cmp_ok(time - $began, '<', $PostgreSQL::Test::Utils::timeout_default / 6, $name);
+}
+
+# Kills the postmaster, and waits until its children have noticed: whatever has its name and no postmaster any more.
+sub kill_server
+{
+	my ($node) = @_;
+	my $name = $node->name;
+	my $parent_of = sub { return file_bytes("/proc/$_[0]/stat") =~ /^\d+ \(.*\) \S (\d+) /s ? $1 : 0 };
+	my $is_left = sub { return file_bytes("/proc/$_[0]/cmdline") =~ /^postgres: \Q$name\E: / && file_bytes('/proc/' . $parent_of->($_[0]) . '/cmdline') !~ /\0-D\0/ };
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
+	my ($postmaster) = children_of($node);
+
+	$node->kill9;
+	sleep 0.02 while kill(0, $postmaster) && time < $end;    # until somebody has reaped it, its number is taken
+	sleep 0.02 while (grep { $is_left->($_) } map { m{/proc/(\d+)} } glob '/proc/[0-9]*') && time < $end;
+	return;
+}
+
+# Kills a process of the server, which begins anew.
+sub kill_backend
+{
+	my ($node, $pid) = @_;
+	my $from = -s $node->logfile;
+	die 'no process to kill' unless $pid && $pid =~ /^\d+$/ && kill 'KILL', $pid;
+	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $from);
+	return $node->poll_query_until('postgres', 'SELECT true');
 }
 
 # The files below folders that hold a secret in any spelling.
@@ -262,6 +345,16 @@ sub children_of
 		push @pids, $1 if file_bytes($stat) =~ /^(\d+) \(.*\) \S $postmaster /s;
 	}
 	return @pids;
+}
+
+# Waits until a process has computed for so many hundredths of a second, from now on.
+sub has_computed
+{
+	my ($pid, $ticks) = @_;
+	my $so_far = sub { return (split / /, file_bytes("/proc/$pid/stat") =~ s/.*\) //sr)[11] // die 'no process' };
+	my $until = $so_far->() + $ticks;
+	sleep 0.01 while $so_far->() < $until;
+	return;
 }
 
 # What root sees in /proc/PID/environ or cmdline; undef when nobody runs as root for us (see test/run_tap).
