@@ -22,7 +22,7 @@ sql($node, qq{
 		twin.create_user('ned', '$password', tenant_id => 2), twin.create_user('fay', '$password', tenant_id => 2)});
 
 sub login { my ($name) = @_; return decode_json(sql($node, "SELECT twin_api.login('$name', '$password')", user => 'web')) }
-sub events { my ($where) = @_; $node->poll_query_until('postgres', 'SELECT ring_fill = 0 FROM twin.stat_audit'); return sql($node, "SELECT coalesce(string_agg(format('%s %s %s %s %s', event_type, resource, severity, outcome, details), E'\n' ORDER BY event_id), '') FROM twin.audit_log WHERE $where") }
+sub events { my ($where) = @_; events_written($node); return sql($node, "SELECT coalesce(string_agg(format('%s %s %s %s %s', event_type, resource, severity, outcome, details), E'\n' ORDER BY event_id), '') FROM twin.audit_log WHERE $where") }
 
 # ---- behind a gateway ----
 

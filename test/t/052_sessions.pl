@@ -25,7 +25,7 @@ my @web = (user => 'web');
 sub login { return decode_json(sql($node, "SELECT twin_api.login('$_[0]', '$password')", @web)) }
 sub refresh { return decode_json(sql($node, "SELECT twin_api.refresh('$_[0]')", @web)) }
 sub verifies { return answer_of($node, "SELECT twin.verify_token('$_[0]->{access_token}') ->> 'typ'", user => 'looker') }
-sub events { my ($where) = @_; $node->poll_query_until('postgres', 'SELECT ring_fill = 0 FROM twin.stat_audit'); return sql($node, "SELECT count(*) FROM twin.audit_log WHERE $where") }
+sub events { my ($where) = @_; events_written($node); return sql($node, "SELECT count(*) FROM twin.audit_log WHERE $where") }
 sub setting { my ($name, $value) = @_; sql($node, "ALTER SYSTEM SET $name = $value; SELECT pg_reload_conf()"); $node->poll_query_until('postgres', "SELECT current_setting('$name') = '$value'"); return }
 
 # ---- a copied token, presented where nothing is to be left of it ----

@@ -17,22 +17,9 @@ sql($node, q{SELECT twin.audit_table('units')});
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
 sub settle
 {
-	return poll(q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit});
+	return events_sealed($node);
 }
 my $verified = q{SELECT ok, checked = (SELECT size FROM twin_internal.ledger_state), coalesce(reason, '') FROM twin.verify_audit_log()};
-my $writers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'};
-sub kill_server
-{
-	my ($pid) = file_bytes($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-	kill 'KILL', $pid;
-	my $end = time + 30;
-	sleep 0.05 while kill(0, $pid) && time < $end;
-	# its children notice by themselves; the next postmaster waits for none of them
-	$node->{_pid} = undef;
-	my $left = sub { grep { file_bytes("/proc/$_/cmdline") =~ /^postgres: .*crash/ } map { m{/proc/(\d+)} } glob '/proc/[0-9]*' };
-	sleep 0.05 while $left->() && time < $end;
-	return;
-}
 
 # ---- the server is killed at random moments, under load ----
 
@@ -43,7 +30,7 @@ for my $round (1 .. 4)
 	my ($out, $err) = ('', '');
 	my $clients = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-T', '60', '-f', $load, '-h', $node->host, '-p', $node->port, 'postgres' ], '>', \$out, '2>', \$err);
 	sleep 1 + rand 2;
-	kill_server();
+	kill_server($node);
 	eval { $clients->finish };
 	start_with($node, $key);
 	ok(settle(), "round $round: what committed is sealed");
@@ -58,7 +45,6 @@ is(sql($node, 'SELECT count(*) FROM twin_internal.epochs'), '1', 'a crash begins
 
 # ---- nobody woke the sealer: the library was away, or the server stopped at once ----
 
-poll("$writers") if 0;
 $node->stop;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 start_with($node, $key);

@@ -21,8 +21,8 @@ sql($node, q{
 sub settle
 {
 	my ($where, $db) = @_;
-	return $where->poll_query_until($db // 'postgres', q{SELECT s.ring_fill = 0 AND s.emitted = s.written + s.dropped AND s.seal_lag = '0' AND s.sealed = c.size AND c.size > 1
-		FROM twin.stat_audit s, twin_internal.checkpoints c ORDER BY c.size DESC LIMIT 1});
+	return comes_true($where, q{SELECT s.ring_fill = 0 AND s.emitted = s.written + s.dropped AND s.seal_lag = '0' AND s.sealed = c.size AND c.size > 1
+		FROM twin.stat_audit s, twin_internal.checkpoints c ORDER BY c.size DESC LIMIT 1}, db => $db);
 }
 my $whole = q{SELECT ok, checked = (SELECT size FROM twin_internal.ledger_state), coalesce(reason, '') FROM twin.verify_audit_log()};
 my $epochs = q{SELECT string_agg(epoch || ' ' || reason, ', ' ORDER BY epoch) FROM twin_internal.epochs};

@@ -52,7 +52,6 @@ sub session_of
 {
 	my ($name) = @_;
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
-	$session->set_query_timer_restart;
 	$session->query_safe("SET application_name = '$name'");
 	return $session;
 }
@@ -147,7 +146,6 @@ sub crowd
 	return;
 }
 my $locker = $node->background_psql('postgres');
-$locker->set_query_timer_restart;
 my $dropped = sql($node, 'SELECT dropped FROM twin.stat_audit');
 lock_log($locker, 'events_overflow', 'SHARE');
 crowd('held up', 4, 2000);

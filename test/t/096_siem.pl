@@ -28,7 +28,6 @@ sub session
 {
 	my (@options) = @_;
 	my $session = $node->background_psql('postgres', @options);
-	$session->set_query_timer_restart;
 	return $session;
 }
 sub connect_again

@@ -17,7 +17,7 @@ sql($node, q{
 	INSERT INTO app.t VALUES (1, 1);
 	SELECT twin.audit_table('app.t', reads => true)});
 
-sub settle { return $node->poll_query_until('postgres', 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit') }
+sub settle { return events_written($node) }
 
 # What a piece of SQL leaves in the log, one line each; statements are sent one by one.
 my $latest = 0;

@@ -15,7 +15,7 @@ sql($node, q{CREATE EXTENSION twin_security; CREATE ROLE low LOGIN; CREATE TABLE
 sql($node, q{SELECT twin.audit_table('audited'); CREATE TABLE units (id bigserial PRIMARY KEY); SELECT twin.audit_table('units')});
 
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
-sub settle { return poll(q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}) }
+sub settle { return events_sealed($node) }
 sub verified { return sql($node, q{SELECT ok, coalesce(reason, '') FROM twin.verify_audit_log()}) }
 my $forged = q{SELECT (jsonb_populate_record(e, jsonb_build_object(CHANGES))).* FROM twin_internal.events_overflow e WHERE e.event_type = 'template'};
 sub forge { my ($changes) = @_; return $forged =~ s/CHANGES/$changes/r }
@@ -151,7 +151,7 @@ for my $deed (
 	edit_log($node, $edit);
 	if ($type eq 'removed')
 	{
-		poll(q{SELECT ring_fill = 0 FROM twin.stat_audit});
+		events_written($node);
 		edit_log($node, $edit);
 		ok(poll(q{SELECT count(*) = 1 FROM twin.audit_log WHERE event_type = 'audit_sealing_delayed' AND severity = 'critical'}), 'that nothing is sealed for ten seconds is an event');
 		is(sql($node, q{SELECT seal_lag > '5 seconds' FROM twin.stat_audit}), 't', 'and a lag');
@@ -176,7 +176,7 @@ ok(poll("SELECT ($heartbeats) = 1 + $told"), 'what somebody adds as if it had ha
 my $clean = new_node('future', conf => "twin_security.heartbeat_interval = 1h\n");
 start_with($clean, $key);
 sql($clean, q{CREATE EXTENSION twin_security; CREATE TABLE audited (id int); SELECT twin.audit_table('audited'); SELECT twin.record_event('template')});
-ok($clean->poll_query_until('postgres', q{SELECT ring_fill = 0 AND seal_lag = '0' FROM twin.stat_audit}), 'another log');
+ok(events_sealed($clean), 'another log');
 is(sql($clean, q{BEGIN; INSERT INTO audited VALUES (1); SELECT ok FROM twin.verify_audit_log(); COMMIT}), 't', "a transaction's own rows are no fault");
 edit_log($clean, "INSERT INTO twin_internal.events_overflow " . forge(q{'event_id', 5000777, 'writer_xid', '9000000000000'}));
 is(sql($clean, 'SELECT ok, first_bad, reason FROM twin.verify_audit_log()'), 'f|5000777|the event was never sealed: somebody put it there', 'a row of a transaction that has not begun is found');
@@ -214,7 +214,7 @@ is(sql($clean, 'SELECT ok FROM twin.verify_audit_log()'), 't', 'and without them
 
 sql($clean, 'CREATE DATABASE shut');
 sql($clean, 'CREATE EXTENSION twin_security; CREATE TABLE t ()', db => 'shut');
-ok($clean->poll_query_until('shut', q{SELECT ring_fill = 0 AND seal_lag = '0' FROM twin.stat_audit}), 'a third');
+ok(events_sealed($clean, db => 'shut'), 'a third');
 my $inside = $clean->background_psql('shut');
 sql($clean, 'ALTER DATABASE shut ALLOW_CONNECTIONS false');
 my $writer = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer' AND datname = 'shut'};
@@ -253,8 +253,7 @@ $_->query_safe('SET force_parallel_mode = on') for @takers;
 # who sleeps in a parallel worker keeps it
 for my $taker (@takers)
 {
-	$taker->{stdin} .= "$until_no_writer;\nSELECT pg_sleep(25);\n";
-	$taker->{run}->pump_nb;
+	begin_query($taker, "$until_no_writer;\nSELECT pg_sleep(600);");
 }
 $watcher->query_safe(q{DO $$ BEGIN FOR i IN 1..300 LOOP PERFORM pg_stat_clear_snapshot();
 	EXIT WHEN 3 <= (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'); PERFORM pg_sleep(0.1); END LOOP; END $$});

@@ -15,7 +15,7 @@ sql($node, q{
 	SET ROLE app;
 	CREATE TABLE own.thing (a int)});
 
-sub settle { return $node->poll_query_until('postgres', 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit') }
+sub settle { return events_written($node) }
 sub dropped { return sql($node, 'SELECT dropped FROM twin.stat_audit') }
 my $latest = 0;
 

@@ -25,7 +25,7 @@ sql($node, q{
 	CREATE TABLE app.p (id int NOT NULL, v int) PARTITION BY RANGE (id);
 	CREATE TABLE app.late (id int NOT NULL, amount int, note text)});
 
-sub settle { return $node->poll_query_until('postgres', 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit') }
+sub settle { return events_written($node) }
 my $latest = 0;
 my $told = q{concat_ws(' ', event_type, severity, outcome, action, resource)};
 

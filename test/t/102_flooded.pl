@@ -8,7 +8,7 @@ use TwinTest;
 my $node = new_node('flooded', conf => "twin_security.event_ring_size = 64kB\n");
 start_with($node, new_key());
 sql($node, q{CREATE EXTENSION twin_security; CREATE ROLE low LOGIN; CREATE TABLE closed (id int)});
-sub settle { return $node->poll_query_until('postgres', q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}) }
+sub settle { return events_sealed($node) }
 
 sql($node, 'CREATE ROLE maker LOGIN CREATEROLE');
 ok(settle(), 'nothing waits');

@@ -21,7 +21,7 @@ sql($node, q{
 	SELECT twin.audit_table('seen', reads => true)});
 
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
-sub settle { return poll(q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}) }
+sub settle { return events_sealed($node) }
 sub verified { return sql($node, q{SELECT ok, coalesce(reason, '') FROM twin.verify_audit_log()}) }
 sub month { my ($class) = @_; return sql($node, "SELECT 'events_$class' || to_char(now() AT TIME ZONE 'UTC', '_YYYY_MM')") }
 
@@ -208,7 +208,7 @@ my $dump = "$ENV{TESTDIR}/retired.sql";
 $node->command_ok([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-f', $dump, 'postgres' ], 'a dump');
 sql($node, 'CREATE DATABASE restored');
 $node->command_ok([ 'psql', '-X', '-v', 'ON_ERROR_STOP=1', '-q', '-h', $node->host, '-p', $node->port, '-d', 'restored', '-f', $dump ], 'is restored');
-ok($node->poll_query_until('restored', q{SELECT ring_fill = 0 AND seal_lag = '0' FROM twin.stat_audit}), 'and goes on');
+ok(events_sealed($node, db => 'restored'), 'and goes on');
 is(sql($node, q{SELECT ok, coalesce(reason, '') FROM twin.verify_audit_log()}, db => 'restored'), 't|', 'what was dropped before is verified there');
 is(sql($node, "SELECT count(*) FROM twin_internal.retired_leaves", db => 'restored'), '3', 'by what came with it');
 $node->stop;

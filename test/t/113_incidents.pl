@@ -128,16 +128,14 @@ sql($node, q{SELECT twin.create_user('victor', 'Umbrella-Gravel-77!victor')});
 sub of_victor { return sql($node, q{SELECT twin.open_incident('privilege_escalation', '{"user": "victor"}')}) }
 my @both = (of_victor(), of_victor());
 $one->query_safe("BEGIN; SELECT twin.revert_incident('$both[0]')");
-$two->{stdin} .= "SELECT twin.revert_incident('$both[1]');\n";
-$two->{run}->pump_nb;
+begin_query($two, "SELECT twin.revert_incident('$both[1]');");
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'}), 'who reverts the second waits for who reverts the first');
 $one->query_safe('COMMIT');
 $two->query_safe('SELECT 1');
 is(sql($node, q{SELECT is_active FROM twin.users WHERE username = 'victor'}), 't', '... and the last of them lets the user go');
 my $third_hold = of_victor();
 $one->query_safe("BEGIN; SELECT twin.revert_incident('$third_hold')");
-$two->{stdin} .= qq{SELECT twin.open_incident('privilege_escalation', '{"user": "victor"}');\n};
-$two->{run}->pump_nb;
+begin_query($two, q{SELECT twin.open_incident('privilege_escalation', '{"user": "victor"}');});
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'}), 'who comes to hold a user waits for who lets him go');
 $one->query_safe('COMMIT');
 $two->query_safe('SELECT 1');

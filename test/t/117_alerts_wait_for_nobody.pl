@@ -11,7 +11,7 @@ my $node = new_node('for_nobody', allows_streaming => 1, conf => "fsync = off\ns
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, 'CREATE EXTENSION twin_security');
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
-sub watched { return poll(q{SELECT s.ring_fill = 0 AND s.emitted = s.written + s.dropped AND s.seal_lag = '0' AND p.next_leaf = l.size
+sub watched { return comes_true($node, q{SELECT s.ring_fill = 0 AND s.emitted = s.written + s.dropped AND s.seal_lag = '0' AND p.next_leaf = l.size
 	FROM twin.stat_audit s, twin_internal.monitor_position p, twin_internal.ledger_state l}) }
 sub attack { my ($address) = @_; return sql($node, "SELECT count(twin.record_event('login_failure', client_address => '$address')) FROM generate_series(1, 5)") }
 sub session { return $node->background_psql('postgres', on_error_stop => 0) }
@@ -112,8 +112,7 @@ $listening->query_safe('LISTEN twin_alerts');
 ok(poll('SELECT count(*) = 0 FROM twin_internal.unannounced_alerts'), 'alerts were announced');
 my $hanging = session();
 $hanging->query_safe('SET synchronous_commit = on');
-$hanging->{stdin} .= "BEGIN; CREATE TABLE hangs (a int); NOTIFY something; COMMIT;\n";
-$hanging->{run}->pump_nb;
+begin_query($hanging, 'BEGIN; CREATE TABLE hangs (a int); NOTIFY something; COMMIT;');
 ok(poll(q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), 'a session hangs in its commit, with the lock of NOTIFY');
 attack('203.0.113.30');
 raised_soon('203.0.113.30', '... and alerts are raised');

@@ -215,7 +215,7 @@ my $attached = q{SELECT count(*) FROM pg_inherits WHERE inhparent = 'readings'::
 	is(sql($node, "SELECT to_regclass('public.$table') IS NULL, to_regclass('twin_internal.$log') IS NULL"), 't|t', '... does');
 }
 
-ok(poll(q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}), 'all is sealed');
+ok(events_sealed($node), 'all is sealed');
 is(sql($node, q{SELECT ok, coalesce(reason, '') FROM twin.verify_audit_log()}), 't|', 'and the log is whole');
 $node->stop;
 done_testing();
