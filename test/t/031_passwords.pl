@@ -42,7 +42,7 @@ sub is_waiting
 sub hold_slot
 {
 	my ($session, $pid) = begin("SELECT length(twin.hash_password('holder', 15))");
-	sleep 0.3;    # of the seconds that cost 15 takes
+	has_computed($pid, 15);    # of the seconds that cost 15 takes
 	kill 'STOP', $pid;
 	is(sql($node, "SELECT state || coalesce(wait_event_type, '') FROM pg_stat_activity WHERE pid = $pid"), 'active', 'a session is hashing');
 	return ($session, $pid);

@@ -47,10 +47,7 @@ sub occupy
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query('SELECT pg_backend_pid()');
 	$session->query_until(qr/began/, "\\echo began\nSELECT twin.hash_password('keeps the only turn', 15);\n");
-	for (my $ticks = 0; $ticks < 20; select undef, undef, undef, 0.01)    # fifth of a second of work
-	{
-		$ticks = (split / /, file_bytes("/proc/$pid/stat") =~ s/.*\) //sr)[11];
-	}
+	has_computed($pid, 20);
 	kill 'STOP', $pid;
 	return { session => $session, pid => $pid };
 }

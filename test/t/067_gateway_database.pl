@@ -110,7 +110,7 @@ ok($gateway->is_running, 'the gateway has not crashed');
 cmp_ok(sql($node, $backends), '<=', 6, 'no more connections than the pool, the listener and the feed');
 ok(wait_until(30, sub { $gateway->metric('twin_gateway_connections') <= 1 }), 'no connection of a client stays');
 is($gateway->metric('pgrst_db_pool_waiting'), '0', 'nobody waits');
-is_back(5, 'all is as before');
+is_back(30, 'all is as before');
 unlike($gateway->log_text, qr/eyJ|\Q$password\E/, 'the log of it holds no token or password');
 is(scalar(grep { ref ne 'HASH' } $gateway->log_lines), 0, '... and is JSON, line by line');
 is($gateway->stop, 'exit 0', 'and it stops');

@@ -112,8 +112,8 @@ cmp_ok(ask('SELECT sum(length(statement)) FROM pg_prepared_statements'), '<', 22
 # ---- requests without end ----
 
 my $began = time;
-is($json->decode(request(POST => '/rpc/ask', { q => 'SELECT pg_sleep(20)' }, @vera)->{content})->{code}, '57014', 'a request ends after db-statement-timeout');
-cmp_ok(time - $began, '<', 10, '... and no later');
+is($json->decode(request(POST => '/rpc/ask', { q => 'SELECT pg_sleep(100)' }, @vera)->{content})->{code}, '57014', 'a request ends after db-statement-timeout');
+is_soon($began, '... and no later');
 sql($node, q{ALTER ROLE twin_viewer SET statement_timeout = '5s'});
 is(request(POST => '/rpc/ask', { q => 'SELECT pg_sleep(2.5)' }, @vera)->{status}, 200, '... unless its role has its own');
 
@@ -124,18 +124,19 @@ my ($loads, $reloads) = (loads('schema_cache_loaded'), loads('config_reloaded'))
 $began = time;
 sql($node, join ';', map { "NOTIFY pgrst, 'reload schema'; NOTIFY pgrst, 'reload config'" } 1 .. 20), sleep 0.01 while time - $began < 3;
 sleep 1.5;
-cmp_ok(loads('schema_cache_loaded') - $loads, '<=', 45, 'a flood of notices does not keep the gateway reading the schema');
-cmp_ok(loads('config_reloaded') - $reloads, '<=', 5, '... or its configuration');
+my $took = time - $began;
+cmp_ok(loads('schema_cache_loaded') - $loads, '<=', 10 * $took, 'a flood of notices does not keep the gateway reading the schema');
+cmp_ok(loads('config_reloaded') - $reloads, '<=', 1 + $took, '... or its configuration');
 sql($node, 'CREATE TABLE api.fresh (id int); GRANT SELECT ON api.fresh TO PUBLIC');
 my $status = 0;
-for (1 .. 50) { $status = request(GET => '/fresh', undef, @vera)->{status}; last if $status == 200; sleep 0.1 }
+for (1 .. 300) { $status = request(GET => '/fresh', undef, @vera)->{status}; last if $status == 200; sleep 0.1 }
 is($status, 200, '... and what is new is seen afterwards');
 
 # the configuration that the pool was opened with is gone by now: connections are made by what it kept
 for my $round (1 .. 3)
 {
 	sql($node, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'twin_gateway'; NOTIFY pgrst, 'reload config'});
-	for (1 .. 50) { $status = request(GET => '/notices', undef, @vera)->{status}; last if $status == 200; sleep 0.2 }
+	for (1 .. 150) { $status = request(GET => '/notices', undef, @vera)->{status}; last if $status == 200; sleep 0.2 }
 	is($status, 200, "connections are made anew after a reload of the configuration ($round)");
 	sleep 1.2;
 }

@@ -14,7 +14,7 @@ sql($node, q{
 	SELECT twin.audit_table('units');
 	CREATE FUNCTION await_leaf(wanted text) RETURNS text LANGUAGE plpgsql AS $$
 	BEGIN
-		FOR i IN 1 .. 250 LOOP
+		FOR i IN 1 .. 900 LOOP
 			IF (SELECT count(leaf_index) > 0 FROM twin.audit_log WHERE resource = 'public.units' AND record_id = wanted) THEN RETURN 'sealed'; END IF;
 			PERFORM pg_sleep(0.1);
 		END LOOP;

@@ -28,7 +28,7 @@ sub apply
 sub sleep_at
 {
 	my ($condition) = @_;
-	sql($node, qq{CREATE OR REPLACE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(100); RETURN NEW; END';
+	sql($node, qq{CREATE OR REPLACE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(600); RETURN NEW; END';
 		CREATE TRIGGER doze BEFORE UPDATE ON twin_internal.retention_items FOR EACH ROW WHEN ($condition) EXECUTE FUNCTION public.doze()});
 	return;
 }
@@ -37,8 +37,9 @@ sub kill_worker
 	my ($condition) = @_;
 	poll("SELECT count(*) = 1 FROM pg_stat_activity WHERE $worker AND $condition") or return fail("the worker is there: $condition");
 	my $began = sql($node, 'SELECT pg_postmaster_start_time() || (SELECT max(backend_start)::text FROM pg_stat_activity WHERE backend_type = \'checkpointer\')');
-	kill 'KILL', sql($node, "SELECT pid FROM pg_stat_activity WHERE $worker");
-	my $end = time + 60;
+	my $pid = sql($node, "SELECT pid FROM pg_stat_activity WHERE $worker");
+	kill 'KILL', $pid =~ /^\d+$/ ? $pid : die 'the worker has gone';
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	while (time < $end)
 	{
 		my ($now, $err) = ('', '');

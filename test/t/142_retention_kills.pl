@@ -65,7 +65,7 @@ sub call_in_background
 }
 sub await_server
 {
-	my $end = time + 60;
+	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 	sleep 0.3;
 	while (time < $end)
 	{

@@ -104,7 +104,7 @@ sub new_partitions
 sub stop_at
 {
 	my ($partition, $state) = @_;
-	sql($node, qq{CREATE OR REPLACE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(100); RETURN NEW; END';
+	sql($node, qq{CREATE OR REPLACE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_catalog.pg_sleep(600); RETURN NEW; END';
 		CREATE TRIGGER doze BEFORE UPDATE ON twin_internal.retention_items FOR EACH ROW WHEN (NEW.state = '$state' AND NEW.partition_name = '$partition') EXECUTE FUNCTION public.doze()});
 	my ($out, $err) = ('', '');
 	my $call = IPC::Run::start([ 'psql', '-Xq', '-h', $node->host, '-p', $node->port, '-c', 'CALL twin.apply_retention()', 'postgres' ], '<', \undef, '>', \$out, '2>', \$err);

@@ -99,11 +99,8 @@ for my $round (1 .. 4)
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 	$session->query_until(qr/begun/, "\\echo begun\nSELECT $write;\n");
 	sleep 0.03 + rand 0.25;
-	kill 'KILL', $pid;
+	kill_backend($node, $pid);    # the others are ended, and the server begins again
 	eval { $session->quit };
-	# the others are ended, and the server begins again
-	sleep 0.3;
-	for (1 .. 200) { last if system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0; sleep 0.1; }
 	my $left = files();
 	is(sql($node, "SELECT rows FROM $write"), '200000', "round $round: written again");
 	my $listed = sql($node, q{SELECT file FROM twin.archives() ORDER BY 1});
