@@ -19,8 +19,8 @@ sql($node, q{BEGIN; CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET 
 sub raise_alert { my ($rule, $severity, $subject, $more) = @_; $subject = defined $subject ? "'" . $subject =~ s/'/''/gr . "'" : 'NULL'; return sql($node, "SELECT twin_internal.raise_alert('$rule', '$severity', $subject, 7, '{1,2,3}'" . ($more ? ", '$more'" : '') . ')') }
 sub deliveries { my ($channel) = @_; return sql($node, "SELECT string_agg(alert_id || ':' || state || ':' || attempts, ' ' ORDER BY alert_id) FROM twin.alert_deliveries WHERE channel = '$channel'") }
 # The line that the log was told of the newest alert of a rule.
-sub logged_of { my ($log, $rule) = @_; my @found; wait_for(sub { @found = grep { $_->{line} =~ / rule_name="$rule" / } $log->told }, 30); return $found[-1] // { line => '', at => 0 } }
-sub becomes { my ($channel, $wanted, $name) = @_; local $Test::Builder::Level = $Test::Builder::Level + 1; wait_for(sub { deliveries($channel) =~ $wanted }, 30); return like(deliveries($channel), $wanted, $name) }
+sub logged_of { my ($log, $rule) = @_; my @found; wait_for(sub { @found = grep { $_->{line} =~ / rule_name="$rule" / } $log->told }); return $found[-1] // { line => '', at => 0 } }
+sub becomes { my ($channel, $wanted, $name) = @_; local $Test::Builder::Level = $Test::Builder::Level + 1; wait_for(sub { deliveries($channel) =~ $wanted }); return like(deliveries($channel), $wanted, $name) }
 
 my $canary = canary();
 my $secret = "signs$canary";
@@ -69,7 +69,7 @@ my $began = time;
 my $second = raise_alert('token_reuse', 'low', undef);
 ($_, $line) = $log->told_after(2);
 like($line->{line}, qr/^<109>.* alert_id="$second" rule_name="token_reuse" severity="low" count.*any, 7 events$/, 'another alert, about nobody');
-cmp_ok($line->{at} - $began, '<', 5, '... told at once, as far as a busy machine lets it');
+is_soon($began, '... told at once, as far as a busy machine lets it');
 is(scalar(() = $hook->told), 1, '... but not to whom it is too small for');
 
 # ---- what strangers typed ----
@@ -107,19 +107,21 @@ is(scalar(keys %{ { map { $_->{headers}{'idempotency-key'} => 1 } $hook->told_af
 # ---- answers ----
 
 wait_for(sub { deliveries('chat') !~ /pending/ });
-foreach my $case ([ 503, '', 'delivered:2' ], [ 429, 'Retry-After: 2', 'delivered:2' ], [ 503, 'DATE', 'delivered:2' ], [ 408, '', 'delivered:2' ], [ 500, 'Retry-After: 999999999', 'pending:1' ], [ 404, '', 'dead:1' ], [ 301, "Location: http://127.0.0.1:$hook->{port}/else", 'dead:1' ], [ 'raw nonsense', '', 'delivered:2' ], [ 'flood', '', 'delivered:1' ])
+foreach my $case ([ 503, '', 'delivered:[2-9]' ], [ 429, 'Retry-After: 2', 'delivered:[2-9]' ], [ 503, 'DATE', 'delivered:[2-9]' ], [ 408, '', 'delivered:[2-9]' ], [ 500, 'Retry-After: 999999999', 'pending:1' ], [ 404, '', 'dead:1' ], [ 301, "Location: http://127.0.0.1:$hook->{port}/else", 'dead:1' ], [ 'raw nonsense', '', 'delivered:[2-9]' ], [ 'flood', '', 'delivered:1' ])
 {
 	my ($status, $header, $wanted) = @$case;
-	$header =~ s/^DATE/'Retry-After: ' . POSIX::strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime(time + 4))/e;
+	my $date = int(time) + 4;
+	$header =~ s/^DATE/'Retry-After: ' . POSIX::strftime('%a, %d %b %Y %H:%M:%S GMT', gmtime($date))/e;
 	$hook->forget;
 	$hook->answer("$status $header");
 	my $alert = raise_alert('answered', 'high', undef);
 	my ($once) = $hook->told_after(1);
 	$hook->answer('ok') if $wanted =~ /2/;
 	becomes('chat', qr/$alert:$wanted/, "$status $header: $wanted");
-	cmp_ok(($hook->told)[1]{at} - $once->{at}, '>=', 1.9, '... not sooner than it was asked for') if $header =~ /^Retry-After: (?:2|\w{3},)/;
+	like(deliveries('chat'), qr/$alert:delivered:${\scalar(() = $hook->told)}(?= |$)/, '... each time counted') if $wanted =~ /2/;
+	cmp_ok(($hook->told)[1]{at}, '>=', ($header =~ /: 2$/ ? $once->{at} + 2 : $date) - 0.1, '... not sooner than it was asked for') if $header =~ /^Retry-After: (?:2|\w{3},)/;
 	is(scalar(() = $hook->told), 1, '... and nobody followed') if $status eq '301';
-	wait_for(sub { sql($node, "SELECT last_error FROM twin.alert_deliveries WHERE alert_id = $alert AND channel = 'chat'") ne '' }, 10) if $status eq '500';
+	wait_for(sub { sql($node, "SELECT last_error FROM twin.alert_deliveries WHERE alert_id = $alert AND channel = 'chat'") ne '' }) if $status eq '500';
 	like(sql($node, "SELECT extract(epoch FROM next_attempt_at - clock_timestamp()) BETWEEN 86000 AND 86400 FROM twin.alert_deliveries WHERE alert_id = $alert AND channel = 'chat'"), qr/^t$/, '... but in a day at most') if $status eq '500';
 	is(sql($node, "SELECT last_error FROM twin.alert_deliveries WHERE alert_id = $alert AND channel = 'chat'"), { 404 => 'status 404', 301 => 'status 301 (redirects are not followed)' }->{$status}, '... and it says why') if $wanted =~ /dead/;
 }
@@ -133,11 +135,11 @@ my $dead = sql($node, q{SELECT min(delivery_id) FROM twin.alert_deliveries WHERE
 $hook->forget;
 sql($node, "SELECT twin.retry_delivery($dead)");
 is(scalar(() = $hook->told_after(1)), 1, 'and told when somebody says so');
-wait_for(sub { sql($node, "SELECT state FROM twin.alert_deliveries WHERE delivery_id = $dead") eq 'delivered' }, 10);
+wait_for(sub { sql($node, "SELECT state FROM twin.alert_deliveries WHERE delivery_id = $dead") eq 'delivered' });
 is(sql($node, "SELECT state, attempts FROM twin.alert_deliveries WHERE delivery_id = $dead"), 'delivered|1', '... from the first attempt on');
 events_written($node);
 is(sql($node, q{SELECT resource, details ->> 'delivery_id' FROM twin.audit_log WHERE event_type = 'alert_delivery_retried'}), "chat|$dead", '... which is an event, too');
-$notifier->configure({ chat => { %hook, max_attempts => 2 }, mail => \%post, log => \%log });
+$notifier->configure({ chat => { %hook, max_attempts => 2, timeout => 15 }, mail => \%post, log => \%log });
 kill 'HUP', $notifier->{pid};
 ok($notifier->logged(qr/"config_reloaded"/), 'a configuration is read again');
 $hook->answer('503');
@@ -169,14 +171,14 @@ raise_alert('slow', 'high', undef) foreach 1 .. 10;
 $hook->told_after(4);
 $began = time;
 raise_alert('quick', 'high', undef);
-cmp_ok(logged_of($log, 'quick')->{at} - $began, '<', 5, 'a channel that hangs keeps no other waiting');
+cmp_ok(logged_of($log, 'quick')->{at} - $began, '<', 14, 'a channel that hangs keeps no other waiting');
 $hook->answer('ok');
 my ($code, $seconds) = $notifier->end;
 is($code, 0, 'it ends when it is told to');
 cmp_ok($seconds, '<', 15, '... within seconds, though a receiver hangs');
 like(deliveries('chat'), qr/pending:0/, '... and gives back what it had not sent');
 $notifier->begin;
-wait_for(sub { deliveries('chat') !~ /pending:[0-2](?= |$)/ || sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending' AND next_attempt_at < clock_timestamp() + interval '1 hour'}) eq '0' }, 30);
+wait_for(sub { deliveries('chat') !~ /pending:[0-2](?= |$)/ || sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending' AND next_attempt_at < clock_timestamp() + interval '1 hour'}) eq '0' });
 is(sql($node, q{SELECT count(*) FROM twin.alert_deliveries WHERE state = 'pending' AND next_attempt_at < clock_timestamp() + interval '1 hour'}), '0', '... which the next one sends');
 
 $hook->forget;
@@ -201,8 +203,8 @@ wait_for(sub { deliveries('log') !~ /pending/ });
 $log->forget;
 $hook->forget;
 sql($node, q{SELECT twin_internal.raise_alert('many', 'high', i::text, 1, '{1}') FROM generate_series(1, 200) i});
-is(scalar(grep { $_->{line} =~ / rule_name="many" / } $log->told_after(200, 60)), 200, 'two notifiers tell of 200 alerts');
-wait_for(sub { sql($node, q{SELECT count(*) FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE rule_name = 'many' AND state <> 'delivered'}) eq '0' }, 60);
+is(scalar(grep { $_->{line} =~ / rule_name="many" / } $log->told_after(200)), 200, 'two notifiers tell of 200 alerts');
+wait_for(sub { sql($node, q{SELECT count(*) FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE rule_name = 'many' AND state <> 'delivered'}) eq '0' });
 is(scalar(() = $hook->told), 200, '... each once');
 is(scalar(keys %{ { map { $_->{headers}{'idempotency-key'} => 1 } $hook->told } }), 200, '... with keys of their own');
 is(sql($node, q{SELECT string_agg(channel || attempts, '' ORDER BY channel) FROM (SELECT channel, max(attempts) AS attempts FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE rule_name = 'many' GROUP BY 1) x}), 'chat1log1mail1', '... at the first attempt');

@@ -144,7 +144,7 @@ $notifier->configure({ hook => { %hook, rules => ['this'] }, more => { %hook, mi
 kill 'HUP', $notifier->{pid};
 ok($notifier->logged(qr/"config_reloaded"/), 'another is taken');
 like(file_bytes($notifier->{log}), qr/"channel_off","channel":"off","absent":"ABSENT"/, '... and what is off is told');
-ok(wait_for(sub { sql($node, 'SELECT count(*) FROM twin.alert_channels') eq '3' }, 10), '... and known to the database');
+ok(wait_for(sub { sql($node, 'SELECT count(*) FROM twin.alert_channels') eq '3' }), '... and known to the database');
 is(sql($node, q{SELECT string_agg(channel || ' ' || is_on, ',' ORDER BY channel) FROM twin.alert_channels}), 'hook true,more true,off false', '... also what is off');
 $hook->forget;
 raise_alert('that', 'high');
@@ -154,7 +154,7 @@ is(join(',', sort map { $_->{body} =~ /"channel":"(\w+)".*"rule_name":"(\w+)"/ ?
 is(sql($node, q{SELECT count(*) FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE channel = 'off' AND state = 'pending' AND rule_name LIKE 'th%'}), '3', '... and what is for one that is off waits');
 $notifier->configure({ hook => \%hook });
 kill 'HUP', $notifier->{pid};
-ok(wait_for(sub { sql($node, 'SELECT count(*) FROM twin.alert_channels') eq '1' }, 10), 'channels that are gone are gone from the database');
+ok(wait_for(sub { sql($node, 'SELECT count(*) FROM twin.alert_channels') eq '1' }), 'channels that are gone are gone from the database');
 is(sql($node, q{SELECT DISTINCT state || ' ' || last_error FROM twin.alert_deliveries WHERE channel = 'off'}), 'dead the channel was removed', '... and what they were to be told is given up');
 events_written($node);
 is(sql($node, q{SELECT string_agg(resource || ' ' || action, ',' ORDER BY event_id) FROM twin.audit_log WHERE event_type = 'alert_channel_changed'}) =~ s/,(?:more|off) create,(?:more|off) create/,+,+/r =~ s/(?:more|off) delete/-/gr, 'hook create,hook update,+,+,hook update,-,-', '... each change is an event');
@@ -163,11 +163,12 @@ is(sql($node, q{SELECT string_agg(resource || ' ' || action, ',' ORDER BY event_
 
 is($notifier->end, 0, 'it ends');
 $notifier->{user} = 'stranger';
+my $began = time;
 $notifier->begin;
 ok($notifier->logged(qr/"database_refused".*permission denied for function register_alert_channels/), 'a login that is no notifier\'s is refused');
 sleep 2;
 my $refusals = () = file_bytes($notifier->{log}) =~ /"database_refused"/g;
-cmp_ok($refusals, '<', 6, '... and asks again with rest');
+cmp_ok(time - $began, '>', 2 ** ($refusals - 1) - 1, '... and asks again with rest');
 sql($node, 'GRANT twin_notifier TO stranger');
 $hook->forget;
 raise_alert('granted', 'high');
@@ -185,7 +186,7 @@ $open->quit;
 sql($node, 'DO $$ BEGIN FOR i IN 1 .. 20000 LOOP PERFORM pg_notify(\'twin_alerts\', i::text); END LOOP; END $$', user => 'stranger');
 $hook->forget;
 raise_alert('flooded', 'high');
-ok(scalar(() = $hook->told_after(1, 5)), 'a flood of notices keeps nobody from being told');
+ok(scalar(() = $hook->told_after(1)), 'a flood of notices keeps nobody from being told');
 is($notifier->end, 0, 'it ends');
 my $lost = new_notifier($node, { hook => \%hook }, no_begin => 1, env => { PGPORT => 1, PGHOST => '127.0.0.1' });
 $lost->begin;
@@ -201,7 +202,7 @@ my $channel = '{"channel": "late", "kind": "webhook", "min_severity": "info", "m
 $one->query_safe(q{BEGIN; SELECT twin_internal.raise_alert('meanwhile', 'high', NULL, 1, '{1}')});
 sql($node, qq{SELECT twin.register_alert_channels('main', '[$channel]')});
 $one->query_safe('COMMIT');
-ok(wait_for(sub { sql($node, q{SELECT count(*) FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE channel = 'late' AND rule_name = 'meanwhile'}) eq '1' }, 10),
+ok(wait_for(sub { sql($node, q{SELECT count(*) FROM twin.alert_deliveries JOIN twin.alerts USING (alert_id) WHERE channel = 'late' AND rule_name = 'meanwhile'}) eq '1' }),
 	'a channel that comes while an alert is being raised waits for nobody, and is told of it');
 sql($node, q{SELECT twin_internal.raise_alert('meanwhile', 'high', NULL, 1, '{1}')});
 $one->query_safe('BEGIN');
