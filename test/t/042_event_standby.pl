@@ -50,7 +50,7 @@ is($watcher->query_safe("SELECT emitted - $before, written, dropped, ring_fill F
 
 $primary->stop;
 $standby->promote;
-$watcher->query_safe(q{DO $$ BEGIN FOR i IN 1..300 LOOP
+$watcher->query_safe(q{DO $$ BEGIN FOR i IN 1..900 LOOP
 	EXIT WHEN EXISTS (SELECT FROM twin.audit_log WHERE event_type = 'events_dropped') AND (SELECT ring_fill = 0 FROM twin.stat_audit); PERFORM pg_sleep(0.1); END LOOP; END $$});
 is($watcher->query_safe("SELECT count(*) FROM twin.audit_log WHERE event_type = 'permission_denied'"), $kept, 'after promotion they are written');
 is($watcher->query_safe(q{SELECT string_agg(details::text, ' ') FROM twin.audit_log WHERE event_type = 'events_dropped'}), '{"dropped": "' . (61 - $kept) . '"}', 'and how many were dropped');
