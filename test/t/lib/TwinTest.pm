@@ -62,7 +62,9 @@ sub begin_query
 	return $session->{run}->pump_nb;
 }
 
-# What initdb makes is the same for every node: test/run_tap has one made, and nodes copy it.
+# What initdb makes is the same for every node but for the identifier of the cluster: test/run_tap has one made, which a test's first node
+# copies, so that two of a test are never taken for one.
+my $has_copied = 0;
 sub init_node
 {
 	my ($node, %options) = @_;
@@ -70,7 +72,7 @@ sub init_node
 
 	no warnings 'redefine';
 	local *PostgreSQL::Test::Utils::system_or_bail = sub {
-		return $system->(@_) if $_[0] ne 'initdb' || !$ENV{TWIN_TEMPLATE} || $options{extra};
+		return $system->(@_) if $_[0] ne 'initdb' || !$ENV{TWIN_TEMPLATE} || $options{extra} || $has_copied++;
 		return $system->('cp', '-a', '--reflink=auto', $ENV{TWIN_TEMPLATE}, $node->data_dir);
 	};
 	return $node->init(extra => [ '-E', 'UTF8', '--no-locale' ], %options);
