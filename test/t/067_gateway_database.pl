@@ -54,6 +54,25 @@ is($late->stop, 'exit 0', '... which stops');
 sql($node, 'CREATE TABLE api.while_away (id int); GRANT SELECT ON api.while_away TO twin_operator');
 ok(wait_until(20, sub { $gateway->status('GET', '/while_away', %as) == 200 }), '... and hears of new tables again');
 
+# ---- closed under what is about to be sent ----
+
+# The gateway wakes up to the last word of the database on its connections and, behind it, to the time at which it wants to read the schema
+# again: that the connection has ended it would read after that.
+for my $round (1 .. 3)
+{
+	my $loads = sub { return $gateway->metric('pgrst_schema_cache_loads_total{status="SUCCESS"}') };
+	my $before = $loads->();
+	ok(wait_until(30, sub { $gateway->status('GET', '/lines?id=eq.1', %as) == 200 }), "round $round: at work");
+	sql($node, q{NOTIFY pgrst, 'reload schema'; SELECT pg_sleep(0.02); NOTIFY pgrst, 'reload schema'});
+	wait_until(30, sub { $loads->() > $before });
+	$gateway->signal('STOP');
+	sql($node, q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'twin_gateway'});
+	sleep 1;
+	$gateway->signal('CONT');
+	sql($node, "CREATE TABLE api.round$round (id int); GRANT SELECT ON api.round$round TO twin_operator");
+	ok(wait_until(60, sub { $gateway->status('GET', "/round$round", %as) == 200 }), '... and after its connections have gone while it rested it reads the schema again');
+}
+
 # ---- under load ----
 
 # One client: reads and writes until the file "end" is there; a line for every outcome.

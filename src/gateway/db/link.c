@@ -67,6 +67,7 @@ typedef struct LinkBody
 	PGconn *server;
 	Watch *watch;
 	Timer *abandoned;
+	Timer *unsent; /* a job could not be sent */
 	PreparedSet *prepared;
 	Phase phase;
 	Step *steps;
@@ -77,7 +78,6 @@ typedef struct LinkBody
 	int result_size;
 	int result_count;
 	int failed;
-	bool cannot_send;
 	bool in_callback;
 	bool is_closed; /* while in a callback: freed behind it */
 } LinkBody;
@@ -102,6 +102,8 @@ free_link(LinkBody *link)
 		dial_cancel(link->dial);
 	if (link->abandoned != NULL)
 		timer_cancel(link->abandoned);
+	if (link->unsent != NULL)
+		timer_cancel(link->unsent);
 	if (link->watch != NULL)
 		watch_remove(link->watch);
 	clear_results(link);
@@ -206,7 +208,8 @@ flush(LinkBody *link)
 
 	if (left < 0)
 		return false;
-	watch_want(link->watch, left > 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	if (link->watch != NULL)
+		watch_want(link->watch, left > 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ);
 	return true;
 }
 
@@ -251,6 +254,19 @@ send_job(LinkBody *link, const Job *job)
 	return sync_and_flush(link);
 }
 
+static void
+tell_unsent(void *argument)
+{
+	LinkBody *link = argument;
+
+	link->unsent = NULL;
+	link->in_callback = true;
+	lose(link, PQerrorMessage(link->server));
+	link->in_callback = false;
+	if (link->is_closed)
+		free_link(link);
+}
+
 void
 link_run(Link *face, Job *job)
 {
@@ -266,10 +282,17 @@ link_run(Link *face, Job *job)
 		link->result_size = job->request.count + 1;
 		link->results = db_alloc(sizeof(PGresult *) * (size_t) link->result_size);
 	}
-	/* told from the loop: whoever asked is still at it */
-	link->cannot_send = !send_job(link, job);
-	if (link->cannot_send)
-		watch_want(link->watch, LOOP_READ | LOOP_WRITE);
+	if (send_job(link, job))
+		return;
+	/*
+	 * Told from the loop: whoever asked is still at it.  The socket tells nothing any more: libpq has closed it, and its
+	 * number is the next connection's.
+	 */
+	if (link->watch != NULL)
+		watch_remove(link->watch);
+	link->watch = NULL;
+	if (link->unsent == NULL)
+		link->unsent = loop_after(link->loop, 0, tell_unsent, link);
 }
 
 /* ---- receiving ---- */
@@ -420,7 +443,7 @@ serve(void *argument, int happened)
 	LinkBody *link = argument;
 
 	link->in_callback = true;
-	if (link->cannot_send || PQconsumeInput(link->server) != 1 || !take_results(link))
+	if (PQconsumeInput(link->server) != 1 || !take_results(link))
 	{
 		if (!link->is_closed)
 			lose(link, PQerrorMessage(link->server));
