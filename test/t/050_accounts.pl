@@ -10,7 +10,7 @@ use TwinTest;
 
 my $key = new_key();
 my %environment = (JWT_SECRET_KEY => 'a secret of at least thirty-two bytes, for tests');
-my $node = new_node('accounts', conf => "twin_security.audit_enabled = off\ntwin_security.bcrypt_cost = 10\ntwin_security.login_lockout = 600\nlisten_addresses = '127.0.0.1'\n");
+my $node = new_node('accounts', conf => "twin_security.audit_enabled = off\ntwin_security.bcrypt_cost = 6\ntwin_security.login_lockout = 600\nlisten_addresses = '127.0.0.1'\n");
 start_with($node, $key, undef, %environment);
 my $password = canary() . ' Xy';
 sql($node, qq{
@@ -312,7 +312,7 @@ foreach my $query ('SELECT * FROM twin.users', 'SELECT * FROM twin.sessions', 'S
 is(sql($node, q{SELECT count(*) FROM twin.users WHERE username = 'anna' AND email = 'anna@example.org'}), '1', 'an e-mail address is found');
 
 # the ring is full: a login goes on
-my $quiet = new_node('quiet', conf => "twin_security.bcrypt_cost = 10\ntwin_security.event_ring_size = 64\ntwin_security.databases = 'elsewhere'\n");
+my $quiet = new_node('quiet', conf => "twin_security.bcrypt_cost = 6\ntwin_security.event_ring_size = 64\ntwin_security.databases = 'elsewhere'\n");
 start_with($quiet, $key, undef, %environment);
 sql($quiet, "CREATE EXTENSION twin_security; SELECT twin.create_user('anna', " . quote($password) . ')');
 sql($quiet, q{SELECT count(twin_internal.emit_event('flood', 'x', details => to_jsonb(repeat('x', 4000)))) FROM generate_series(1, 200)});
