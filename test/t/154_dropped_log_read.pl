@@ -21,7 +21,7 @@ sub sealed
 	my ($what) = @_;
 	my $event = sql($node, "SELECT twin.record_event('$what')");
 	return poll("SELECT count(*) = 1 FROM twin_internal.sealed WHERE record_id = $event")
-		&& poll("SELECT split_part(twin.audit_checkpoint(), E'\\n', 2)::bigint = size FROM twin_internal.ledger_state");
+		&& comes_true($node, "SELECT split_part(twin.audit_checkpoint(), E'\\n', 2)::bigint = size FROM twin_internal.ledger_state");
 }
 
 # ---- five months ----
