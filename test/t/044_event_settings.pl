@@ -40,6 +40,12 @@ foreach my $db (sort keys %settings)
 sql($node, "SELECT twin.create_tenant('plant'); SELECT twin.create_user('ada', 'mauve Heron 51 quarry')", db => 'quotes');
 is(sql($node, 'SELECT username FROM twin.users', db => 'quotes'), 'ada', 'names are checked the same way whatever a backslash means');
 
+# a long transaction that makes the extension and then makes events
+sql($node, 'CREATE DATABASE slow');
+my $maker = $node->background_psql('slow');
+$maker->query_safe("BEGIN; CREATE EXTENSION twin_security; SELECT twin.record_event('early')");
+my $began = time;
+
 # the server's settings are the launcher's
 sql($node, "ALTER SYSTEM SET default_transaction_isolation = 'serializable'");
 sql($node, "ALTER SYSTEM SET default_transaction_read_only = on");
@@ -56,6 +62,12 @@ $holder->query_safe('ROLLBACK');
 $holder->quit;
 sql($node, "ALTER SYSTEM RESET ALL");
 sql($node, 'SELECT pg_reload_conf()');
+
+sleep 1 while time < $began + 13;	# events of a database without the extension are kept for ten seconds
+$maker->query_safe('COMMIT');
+$maker->quit;
+ok(settle('slow'), 'events wait for a CREATE EXTENSION that takes its time');
+is(sql($node, q{SELECT (SELECT count(*) FROM twin.audit_log WHERE event_type = 'early'), (SELECT dropped FROM twin.stat_audit)}, db => 'slow'), '1|0', '... and none is dropped');
 
 # two phases
 sql($node, q{BEGIN; SELECT twin.create_tenant('ghost'); PREPARE TRANSACTION 'ghost'; ROLLBACK PREPARED 'ghost'}, db => 'quotes');

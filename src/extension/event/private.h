@@ -350,6 +350,8 @@ typedef enum RowForm
 } RowForm;
 
 extern bool rows_ready(void);                                      /* whether the extension's tables are there */
+extern void rows_announce(void);                                   /* that they will be, when this transaction commits */
+extern bool rows_announced(void);                                  /* whether somebody did, and has not ended */
 extern Oid rows_table(void);                                       /* the table of events */
 extern void rows_begin(void);                                      /* becomes the tables' owner */
 extern void rows_end(void);                                        /* and is itself again */

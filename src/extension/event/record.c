@@ -214,6 +214,8 @@ start_writer_at_end(XactEvent event, void *argument)
 Datum
 tsec_start_event_writer(PG_FUNCTION_ARGS)
 {
+	if (creating_extension)
+		rows_announce();
 	extension_created = true;
 	PG_RETURN_VOID();
 }

@@ -11,12 +11,14 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -82,6 +84,35 @@ bool
 rows_ready(void)
 {
 	return OidIsValid(get_extension_oid("twin_security", true)) && OidIsValid(events_relation());
+}
+
+/* Held from CREATE EXTENSION to the end of its transaction; nothing else has this name. */
+static LOCKTAG
+creation_lock(void)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, InvalidOid, 0);
+	return tag;
+}
+
+void
+rows_announce(void)
+{
+	LOCKTAG tag = creation_lock();
+
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
+bool
+rows_announced(void)
+{
+	LOCKTAG tag = creation_lock();
+
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	(void) LockRelease(&tag, ExclusiveLock, false);
+	return false;
 }
 
 void

@@ -112,8 +112,9 @@ maintain(Writer *writer)
 }
 
 /*
- * Whether the extension is here.  Without it events wait a while, in case a
- * CREATE EXTENSION is about to commit, and are dropped then.
+ * Whether the extension is here.  Without it events wait for as long as a CREATE
+ * EXTENSION has not ended, and a while longer in case one is about to begin; they
+ * are dropped then.
  */
 static bool
 extension_is_here(EventRing *ring)
@@ -121,14 +122,16 @@ extension_is_here(EventRing *ring)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz since;
 	bool here;
+	bool is_coming;
 
 	writer_begin("looking for the extension");
 	here = rows_ready();
+	is_coming = !here && rows_announced();
 	writer_end();
 	if (here)
 		return true;
 	since = (TimestampTz) pg_atomic_read_u64(&ring->absent_since);
-	if (since == 0)
+	if (since == 0 || is_coming)
 		pg_atomic_write_u64(&ring->absent_since, (uint64) now);
 	else if (elapsed(since, ABSENT_MS))
 		area_discard(ring);
