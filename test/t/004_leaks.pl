@@ -220,8 +220,7 @@ $limit->(sub { with_parameter('UPDATE t SET v = :v WHERE id = 20;', $typed, @sho
 $limit->(sub { with_parameter('INSERT INTO t VALUES (21, :v, :v); SELECT id FROM t WHERE e = :v;', $typed) },
 	'while its default of 0 shows nothing', hidden => 1);
 my $bad_line = "COPY picky FROM STDIN;\n\\N\t$typed\n\\.\n";
-$limit->($bad_line, 'limit: a line that COPY refuses as a whole stands in its context');
-$limit->("SET log_error_verbosity = terse; SET log_statement = none; $bad_line", 'unless log_error_verbosity is terse', hidden => 1);
+$limit->($bad_line, 'a line that COPY refuses as a whole is not in its context', hidden => 1);
 $limit->("SELECT v::text::int FROM t WHERE id = 20", 'limit: a cast of the decrypted value that fails names it');
 my $array = "EXPLAIN SELECT id FROM t WHERE e = ANY (ARRAY['$typed', 'other'\:\:TYPE])";
 is(holds(sql($node, $array =~ s/TYPE/text/r), $typed), 1, 'limit: EXPLAIN shows plaintexts in an array of the base type');
