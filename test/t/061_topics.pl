@@ -182,6 +182,7 @@ sql($node, "BEGIN; SET LOCAL twin_security.token = '$operator'; SET LOCAL ROLE t
 is(receive($a, '1 s') . receive($b, '5 s'), "$two units.5 \"of two\" message", "an operator reaches his tenant's");
 sql($node, q{SELECT twin.publish('units.5', '"to all"')});
 is(receive($b, '5 s'), "$two,$no_tenant units.5 \"to all\" message", 'what is of no tenant reaches all');
+my $before = stat_of('published');
 receive($a);
 
 # ---- overflow ----
@@ -194,7 +195,8 @@ my ($lost) = $rows =~ /^all - \{"lost": (\d+)\} lost$/m;
 my $got = () = $rows =~ /^$one units\.big .* message$/mg;
 my ($all, $others) = (stat_of('published') - $published, scalar(() = $rows =~ /^(?!$one units\.big|all - \{)/mg));
 cmp_ok($all, '>=', 1700, 'all of it is published');
-is($lost + $got + $others, $all, 'a listener that was too slow is told how many it lost');
+ok($lost + $got + $others >= $all && $lost + $got + $others <= $all + $published - $before, 'a listener that was too slow is told how many it lost')
+	|| diag("$lost + $got + $others of $all, $before to $published");
 cmp_ok($got, '>=', 7, '... and gets the newest');
 like($rows, qr/\Aall - \{"lost"/, '... told first');
 is(stat_of('lost'), $lost, '... which is counted');

@@ -22,7 +22,7 @@ my $library = `pg_config --libdir`;
 chomp($include, $library);
 my @built = (glob("$source/src/gateway/{tool,parse,plan}/*.c"), glob("$source/src/common/*.c"));
 ok(IPC::Run::run([ 'cc', '-std=gnu11', '-O1', '-D_GNU_SOURCE', "-I$source/src", "-I$include", '-o', $program, "$source/test/gateway/plan_run.c",
-	@built, "-L$library", '-lpq', '-ljansson', '-lzstd', '-lcrypto' ]), 'plan_run is built') or BAIL_OUT('no program');
+	@built, "-L$library", '-lpq', '-ljansson', '-lzstd', '-lcrypto' ]), 'plan_run is built') or die('no program');
 
 my ($in, $out) = ('', '');
 my $runner = IPC::Run::start([ $program, $node->connstr('postgres') . ' user=' . (getpwuid($>))[0], 'test,other' ], \$in, \$out);

@@ -50,7 +50,7 @@ sub start_gateway
 	}
 	$base = "http://127.0.0.1:$port";
 	for (1 .. 100) { return if slurp($log) =~ /schema_cache_loaded/; sleep 0.1 }
-	BAIL_OUT('the gateway does not start: ' . slurp($log));
+	die('the gateway does not start: ' . slurp($log));
 }
 sub stop_gateway
 {

@@ -16,7 +16,7 @@ mkdir $work;
 my $sources = join ' ', grep { !m{/main\.c$} } glob("$source/src/gateway/http/*.c $source/src/gateway/tool/*.c");
 is(system("gcc -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -I$source/src "
 		. "-o $work/http_echo $source/test/client/http_echo.c $sources -lmicrohttpd -lssl -lcrypto"), 0, 'the server is built')
-	or BAIL_OUT('it is not');
+	or die('it is not');
 $SIG{PIPE} = 'IGNORE';
 my $crlf = "\r\n";
 my $get = "GET / HTTP/1.1\r\nHost: a\r\n";
@@ -42,7 +42,7 @@ sub start
 		if (said() =~ /^port (\d+)\n/) { $server{port} = $1; return; }
 		sleep 0.1;
 	}
-	BAIL_OUT('the server does not start: ' . slurp("$out.err"));
+	die('the server does not start: ' . slurp("$out.err"));
 }
 sub slurp { my ($file) = @_; open(my $handle, '<', $file) or return ''; local $/; return scalar(<$handle>) // ''; }
 sub said { return slurp($server{out}); }

@@ -176,7 +176,7 @@ sub start_gateway
 		my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
 		close $socket if $socket;
 		last if $socket && ask($port, { method => 'GET', target => '/numbers', headers => [] })->{status} eq '200';
-		BAIL_OUT("twin_gateway ends:\n" . slurp_file("$ENV{TESTDIR}/$name.log")) if waitpid($pid, POSIX::WNOHANG()) == $pid;
+		die("twin_gateway ends:\n" . slurp_file("$ENV{TESTDIR}/$name.log")) if waitpid($pid, POSIX::WNOHANG()) == $pid;
 		sleep 0.1;
 	}
 	return;

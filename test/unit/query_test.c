@@ -620,6 +620,7 @@ ranges(void)
 	static const Good rows[] = {
 		{"limit=3", " limit 3"},
 		{"limit=0", " limit 0"},
+		{"limit=-1x&offset=-2-", ""},
 		{"offset=2&limit=3", " limit 3 offset 2"},
 		{"limit=0&offset=5", " limit 0 offset 5"},
 		{"limit=5&limit=7&offset=1&offset=2", " limit 7 offset 2"},

@@ -97,7 +97,7 @@ tell_message(const Kind *kind, const ErrorData *error, char *details, size_t siz
 	}
 }
 
-/* Whether this process writes events itself: what keeps it from doing so must not be one more event. */
+/* Whether this process writes and seals events itself: what keeps it from doing so must not be one more event. */
 static bool
 is_our_worker(void)
 {
@@ -125,7 +125,8 @@ refusal_record(int sqlstate, RefusalOrigin origin, const ErrorData *error)
 	char code[6];
 	SecurityEvent event = {.action = watch_command(), .details = details};
 
-	if (kind == NULL || !audit_is_on() || !presence_here() || (kind->class == EVENT_ERROR && is_our_worker()))
+	if (kind == NULL || !audit_is_on() || !presence_here() ||
+		((kind->class == EVENT_ERROR || kind->is_ours) && is_our_worker()))
 		return;
 	if (kind->is_ours && error != NULL && origin != REFUSAL_OURS)
 		return;

@@ -349,12 +349,12 @@ typedef enum RowForm
 	ROW_FORMS
 } RowForm;
 
-extern bool rows_ready(void);                                      /* whether the extension's tables are there */
-extern void rows_announce(void);                                   /* that they will be, when this transaction commits */
-extern bool rows_announced(void);                                  /* whether somebody did, and has not ended */
-extern Oid rows_table(void);                                       /* the table of events */
-extern void rows_begin(void);                                      /* becomes the tables' owner */
-extern void rows_end(void);                                        /* and is itself again */
+extern bool rows_ready(void);     /* whether the extension's tables are there */
+extern void rows_announce(void);  /* that they will be, when this transaction commits */
+extern bool rows_announced(void); /* whether somebody did, and has not ended */
+extern Oid rows_table(void);      /* the table of events */
+extern void rows_begin(void);     /* becomes the tables' owner */
+extern void rows_end(void);       /* and is itself again */
 extern uint64 rows_write(const EventRecord *record, RowForm form); /* what it adds to the sum of written rows */
 extern TimestampTz rows_maintain(void);                            /* makes partitions; when to come again */
 

@@ -19,9 +19,14 @@
 static TimestampTz
 sign_and_export(void)
 {
+	static TimestampTz again_at = 0;
 	MemoryContext context = CurrentMemoryContext;
 	volatile TimestampTz next = DT_NOEND;
 
+	/* however much there is to seal meanwhile */
+	if (again_at > GetCurrentTimestamp())
+		return again_at;
+	again_at = 0;
 	PG_TRY();
 	{
 		next = checkpoint_step();
@@ -32,7 +37,7 @@ sign_and_export(void)
 		EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
-		next = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SIGN_AGAIN_MS);
+		next = again_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SIGN_AGAIN_MS);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

@@ -28,8 +28,10 @@ whole_number(const char *s, int64_t *number)
 		value = value > (INT64_MAX - 9) / 10 ? INT64_MAX : value * 10 + (*s - '0');
 	while (*s == ' ' || *s == '\t')
 		s++;
+	if (*s != '\0')
+		return false;
 	*number = negative ? -value : value;
-	return *s == '\0';
+	return true;
 }
 
 bool
