@@ -146,7 +146,7 @@ is(sql($node, "SELECT count(twin.record_event('beside')) FROM generate_series(1,
 settle();
 my $recorded = sql($node, "SELECT count(*) FROM twin.audit_log WHERE event_type = 'login_failure' AND username = 'nobody' AND event_id > $latest");
 my $withheld = sql($node, "SELECT sum((details ->> 'withheld')::int) FROM twin.audit_log WHERE event_type = 'events_withheld' AND event_id > $latest");
-cmp_ok($recorded, '>=', 60, 'its beginning is recorded');
+cmp_ok($recorded, '>=', 50, 'its beginning is recorded');	# of 60 at once some may have been taken before
 cmp_ok($recorded, '<', 300, 'its rest is not');
 cmp_ok($recorded + $withheld, '>=', 600, "but counted ($recorded, $withheld)");
 is(sql($node, 'SELECT dropped FROM twin.stat_audit'), '0', 'nothing was dropped');

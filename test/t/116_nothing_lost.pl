@@ -44,7 +44,7 @@ foreach my $lock ('alerts IN ACCESS EXCLUSIVE', 'alerts IN SHARE', 'alert_delive
 	$session->quit;
 }
 watched();
-is(sql($node, q{SELECT failures FROM twin.stat_workers WHERE worker = 'event writer'}), '0', 'and all is well again');
+ok(poll(q{SELECT failures = 0 FROM twin.stat_workers WHERE worker = 'event writer'}), 'and all is well again');
 
 # ---- what stands in the way of one alert, after its events were counted ----
 

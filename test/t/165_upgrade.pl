@@ -155,13 +155,14 @@ sub check_kept
 {
 	my ($db, $how) = @_;
 	is(answer_of($node, $kept{$_}, db => $db, user => /opens?$/ ? 'reader' : undef), $was{$_}, "$how: $_") foreach sort keys %kept;
-	is(sql($node, 'SELECT bool_and(ok) FROM twin.verify_audit_log()', db => $db), 't', "$how: the log verifies");
+	is(sql($node, q{SELECT ok, coalesce(reason, '') FROM twin.verify_audit_log()}, db => $db), 't|', "$how: the log verifies");
 	return;
 }
 sql($node, 'CREATE ROLE reader LOGIN');
 sql($node, $used, db => database('old', 'CREATE EXTENSION twin_security'));
 look('old');
 unlike(join(' ', values %was), qr/ERROR|^\w{5}: /, 'what there is to keep');
+ok(events_sealed($node, db => 'old'), 'the log is sealed as far as it goes');
 my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
 run_pipe("pg_dump -Fc -Z0 -d '" . $node->connstr('old') . "' -f $dump");
 

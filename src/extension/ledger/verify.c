@@ -128,7 +128,10 @@ verify_time(Verification *check, const SealedRow *row)
 	}
 }
 
-/* The least id of a row that was to be sealed and has no leaf; false for none. */
+/*
+ * The least id of a row that was to be sealed and has no leaf; false for none.  Rows of other origins than the state's are to
+ * be swept up, and nobody has come to it while the state itself is another database's, as a dump left it.
+ */
 static bool
 find_unsealed(const Verification *check, int64 *event_id)
 {
@@ -139,9 +142,10 @@ find_unsealed(const Verification *check, int64 *event_id)
 					"AND CASE WHEN e.origin = l.origin THEN pg_visible_in_snapshot(e.writer_xid, l.snapshot) "
 					"OR e.writer_xid >= pg_snapshot_xmax(pg_current_snapshot()) AND " /* who is seen has begun */
 					"e.writer_xid IS DISTINCT FROM pg_current_xact_id_if_assigned() "
-					"ELSE l.sweep_id IS NULL AND l.sweep_again_at IS NULL END",
-					TIMESTAMPTZOID, TIMESTAMPTZOID);
-	Datum values[] = {TimestampTzGetDatum(check->from), TimestampTzGetDatum(check->to)};
+					"ELSE l.origin = $3 AND l.sweep_id IS NULL AND l.sweep_again_at IS NULL END",
+					TIMESTAMPTZOID, TIMESTAMPTZOID, INT4OID);
+	Datum values[] = {TimestampTzGetDatum(check->from), TimestampTzGetDatum(check->to),
+					  Int32GetDatum(event_origin())};
 	bool null;
 
 	plan_run(&plan, values, NULL, true, SPI_OK_SELECT);
