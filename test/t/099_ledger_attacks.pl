@@ -236,7 +236,7 @@ my $busy = IPC::Run::start([ 'pgbench', '-n', '-c', '1', '-T', '300', '-R', '50'
 my $same = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'twin_security event writer' AND datname = 'postgres'};
 # where all stands still for a second it may end, and another comes
 my ($first, $then) = ('', 'nobody');
-foreach (1 .. 10)
+foreach (1 .. 30)
 {
 	comes_true($clean, "SELECT EXISTS ($same)");
 	$first = sql($clean, $same);
