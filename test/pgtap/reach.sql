@@ -43,7 +43,8 @@ GRANT SELECT ON whole TO PUBLIC;
 INSERT INTO whole SELECT format('SELECT twin.%I(%s)', p.proname, (SELECT coalesce(string_agg(CASE t WHEN 'text'::regtype THEN '''x''' WHEN 'int'::regtype THEN '1' ELSE 'NULL::' || t::regtype END, ', '), '') FROM unnest(p.proargtypes) t))
 	FROM pg_proc p WHERE p.pronamespace = 'twin'::regnamespace AND NOT has_function_privilege('pg_monitor', p.oid, 'EXECUTE')
 		AND has_function_privilege('twin_admin', p.oid, 'EXECUTE') AND p.prokind = 'f' AND p.proname NOT IN (SELECT name FROM act) AND p.proname NOT IN ('create_user',
-		'check_password_strength', 'generate_password', 'hash_password', 'password_needs_rehash', 'publish', 'record_event', 'verify_password');
+		'check_password_strength', 'generate_password', 'hash_password', 'password_needs_rehash', 'publish', 'record_event', 'verify_password', 'accept_standby_events');
+INSERT INTO whole VALUES ($$SELECT twin.accept_standby_events('x', false)$$);	-- of nothing it makes nothing
 SELECT cmp_ok((SELECT count(*) FROM whole), '>=', 30::bigint, 'there are many');
 SELECT ok((SELECT bool_or(call ~ f) FROM whole), f || ' is among them') FROM unnest('{issue_token,create_tenant,disable_tenant,create_role,drop_role,create_permission,grant_permission,
 	revoke_permission,create_key,destroy_key,grant_key,grant_key_permission,add_verification_key,purge_sessions,purge_revocations,unlock_address,set_mask,rotate_master_key}'::text[]) f;
