@@ -67,7 +67,7 @@ sub goes_on
 }
 
 # What the log was at some time, whatever came since; and whether it is as it was sealed.
-ok($subscriber->poll_query_until('whole', q{SELECT seal_lag = '0' AND sealed > 0 FROM twin.stat_audit}), 'it has a log of its own');
+ok(comes_true($subscriber, q{SELECT seal_lag = '0' AND sealed > 0 FROM twin.stat_audit}, db => 'whole'), 'it has a log of its own');
 my ($last, $leaves) = split /\|/, sql($subscriber, 'SELECT max(event_id), (SELECT size FROM twin_internal.ledger_state) FROM twin_internal.event_rows', @whole);
 my $log = "SELECT (SELECT md5(string_agg(e::text, ' ' ORDER BY event_id)) FROM twin_internal.event_rows e WHERE event_id <= $last),
 	(SELECT md5(string_agg(s::text, ' ' ORDER BY first_leaf)) FROM twin_internal.sealed s WHERE first_leaf < $leaves),

@@ -66,7 +66,7 @@ is(taken($primary, $denied), '1', 'and nothing is written twice');
 replay();
 is(scalar files(), 0, 'the standby keeps it no longer');
 is(join(' ', glob "$folder/*"), '', '... on its disk either');
-ok($primary->poll_query_until('postgres', q{SELECT seal_lag = '0' FROM twin.stat_audit}), 'it is sealed');
+ok(events_sealed($primary), 'it is sealed');
 is(sql($primary, 'SELECT ok, reason FROM twin.verify_audit_log()'), 't|', 'and the log is whole');
 
 # ---- by somebody who means ill ----
@@ -159,6 +159,23 @@ is(taken($primary, q{count(*) FILTER (WHERE event_type = 'integrity_failure' AND
 ok(events_written($primary), 'and the primary');
 cmp_ok(sql($primary, q{SELECT details->>'missing' FROM twin.audit_log WHERE event_type = 'integrity_failure' AND details ? 'missing'}), '>', 0, '... of what is missing');
 
+# ---- beside the writer ----
+
+replay();
+files();
+my $early = $primary->background_psql('postgres', on_error_stop => 0);
+$early->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+refused('while a transaction is open');
+carry();
+taken($primary, 'count(*)');
+refused('for that transaction');
+cmp_ok($early->query_safe(accept_of((files())[-1][1])), '>', 0, 'what was taken since a transaction began is not missing for it');
+$early->query_safe('COMMIT');
+$early->quit;
+taken($primary, 'count(*)');
+replay();
+files();
+
 # ---- promotion ----
 
 replay();
@@ -172,7 +189,7 @@ $standby->promote;
 cmp_ok(taken($standby, $denied), '>', 0, 'a promoted standby takes what it had written down');
 ok(events_written($standby), 'and what was in memory');
 is(sql($standby, "SELECT $denied FROM twin.audit_log") - $before, 2, '... all of it');
-ok($standby->poll_query_until('postgres', q{SELECT seal_lag = '0' FROM twin.stat_audit}), 'seals it');
+ok(events_sealed($standby), 'seals it');
 is(sql($standby, 'SELECT ok, reason FROM twin.verify_audit_log()'), 't|', 'and its log is whole');
 is(sql($standby, q{SELECT count(*) = count(DISTINCT event_id), count(*) FILTER (WHERE details ? 'standby_event') = count(DISTINCT details->>'standby_event') FROM twin.audit_log}), 't|t', 'with each event once');
 is(sql($standby, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security standby spooler'}), '0', 'nothing is written down any more');

@@ -48,6 +48,16 @@ area_note_taken(EventRing *ring, TimestampTz rest_waits_since)
 		pg_atomic_write_u64(&ring->waiting_since, (uint64) rest_waits_since);
 }
 
+void
+area_note_reported(EventRing *ring, uint64 drops)
+{
+	if (drops == 0)
+		return;
+	pg_atomic_write_u64(&ring->reported, drops);
+	pg_atomic_fetch_add_u64(&ring->emitted, 1);
+	pg_atomic_fetch_add_u64(&ring->written, 1);
+}
+
 /* Whether events of a share may have no more of a ring for now. */
 static bool
 is_full_for(EventShare share, Ring queue)

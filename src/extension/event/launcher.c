@@ -344,13 +344,7 @@ tsec_event_launcher(Datum argument)
 	{
 		int64 wait;
 
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		worker_begin_turn();
 		MemoryContextSwitchTo(turn);
 		wait = serve_rings();
 		area_note_round();

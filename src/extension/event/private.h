@@ -143,6 +143,9 @@ extern const uint8 *area_secret(void);
 extern TimestampTz area_waiting_since(EventRing *ring);
 extern void area_note_taken(EventRing *ring, TimestampTz rest_waits_since);
 
+/* That an event told all drops up to so many (0: none did); it is itself an event that was emitted and written. */
+extern void area_note_reported(EventRing *ring, uint64 drops);
+
 /* ---- counted.c: events by kind, of a ring's database ---- */
 
 extern void counted_init(void);
@@ -317,6 +320,9 @@ extern void keep_start(void);
 
 /* For a worker of ours: what an administrator may have set must not keep events from being written. */
 extern void worker_override_settings(void);
+
+/* What each turn of such a process begins with: its latch, interrupts, and changed settings. */
+extern void worker_begin_turn(void);
 
 /* ---- store.c, guard.c ---- */
 

@@ -210,12 +210,7 @@ static void
 settle(EventRing *ring, const Batch *batch)
 {
 	ring_consume(area_queue(ring), batch->cursor);
-	if (batch->reported > 0)
-	{
-		pg_atomic_write_u64(&ring->reported, batch->reported);
-		pg_atomic_fetch_add_u64(&ring->emitted, 1);
-		pg_atomic_fetch_add_u64(&ring->written, 1);
-	}
+	area_note_reported(ring, batch->reported);
 	pg_atomic_fetch_add_u64(&ring->written, (int64) batch->events);
 	pg_atomic_fetch_add_u64(&ring->dropped, (int64) batch->damaged);
 	pg_atomic_write_u64(&ring->spooled, batch->chain.number);

@@ -17,6 +17,7 @@
 #include "storage/fd.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@ PG_FUNCTION_INFO_V1(tsec_accept_standby_events);
 /* Files that are given out in one call at most: who carries them calls again. */
 #define FILES_MAX 64
 
+/* How far the log has a stream as of now, whatever was committed when this statement or transaction began. */
 static uint64
 taken_of(const uint8 stream[SPOOL_STREAM_SIZE])
 {
@@ -35,7 +37,9 @@ taken_of(const uint8 stream[SPOOL_STREAM_SIZE])
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
+	PushActiveSnapshot(GetLatestSnapshot());
 	taken = spool_taken(stream);
+	PopActiveSnapshot();
 	SPI_finish();
 	return taken;
 }
@@ -135,11 +139,14 @@ refuse(SpoolVerdict verdict)
 					errdetail("The file is refused: %s.", spool_what(verdict))));
 }
 
-/* The number of the last event of a stream that is here, in the log or in files that wait for it. */
+/*
+ * The number of the last event of a stream that is here, in files that wait for the log or in it: asked in this order, for
+ * the writer, which waits for nobody, takes one away once it has committed what is in it.
+ */
 static uint64
 last_here(const uint8 stream[SPOOL_STREAM_SIZE])
 {
-	uint64 last = taken_of(stream);
+	uint64 last = 0;
 	const SpoolName *newest = NULL;
 	ListCell *cell;
 
@@ -158,9 +165,9 @@ last_here(const uint8 stream[SPOOL_STREAM_SIZE])
 		Bytes bytes;
 
 		if (spool_read_file(newest, &bytes) && spool_check(bytes, &header, &number) <= SPOOL_IS_CHANGED)
-			last = Max(last, number);
+			last = number;
 	}
-	return last;
+	return Max(last, taken_of(stream));
 }
 
 /* Puts a file where the writer finds it, whole or not at all; one session at a time. */

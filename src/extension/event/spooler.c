@@ -45,13 +45,7 @@ serve(void)
 		uint64 asked = area_spooler_asked();
 		bool done;
 
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			ProcessConfigFile(PGC_SIGHUP);
-		}
+		worker_begin_turn();
 		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
 		done = spool_write_down();

@@ -5,6 +5,9 @@
  */
 #include "event/private.h"
 
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
 #include "utils/guc.h"
 
 /* What an administrator may have set for the database must not keep events from being written. */
@@ -34,4 +37,16 @@ worker_override_settings(void)
 
 	for (int i = 0; i < (int) lengthof(overrides); i++)
 		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+void
+worker_begin_turn(void)
+{
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
 }

@@ -106,12 +106,7 @@ static void
 settle(EventRing *ring, Ring queue, const Batch *batch)
 {
 	ring_consume(queue, batch->cursor);
-	if (batch->reported > 0)
-	{
-		pg_atomic_write_u64(&ring->reported, batch->reported);
-		pg_atomic_fetch_add_u64(&ring->emitted, 1);
-		pg_atomic_fetch_add_u64(&ring->written, 1);
-	}
+	area_note_reported(ring, batch->reported);
 	pg_atomic_fetch_add_u64(&ring->written, (int64) batch->written);
 	pg_atomic_fetch_add_u64(&ring->written_sum, (int64) batch->sum);
 	pg_atomic_fetch_add_u64(&ring->dropped, (int64) batch->dropped);
