@@ -168,13 +168,13 @@ $early->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 refused('while a transaction is open');
 carry();
 taken($primary, 'count(*)');
+replay();
+files();
 refused('for that transaction');
 cmp_ok($early->query_safe(accept_of((files())[-1][1])), '>', 0, 'what was taken since a transaction began is not missing for it');
 $early->query_safe('COMMIT');
 $early->quit;
 taken($primary, 'count(*)');
-replay();
-files();
 
 # ---- promotion ----
 
