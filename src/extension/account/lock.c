@@ -11,31 +11,17 @@
  */
 #include "account/private.h"
 
+#include "base/lock_kind.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
 
 PG_FUNCTION_INFO_V1(tsec_lock_account);
 PG_FUNCTION_INFO_V1(tsec_takes_last_admin);
 
-/* Advisory locks of SQL have 1 and 2 in their fourth field. */
-#define LOCK_USERS 71
-#define LOCK_TENANTS 72
-
-static LOCKTAG
-tag_of(int64 id, uint16 what)
-{
-	LOCKTAG tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (id >> 32), (uint32) id, what);
-	return tag;
-}
-
 void
 lock_share(const Account *account)
 {
-	LOCKTAG user = tag_of(account->user_id, LOCK_USERS);
-	LOCKTAG tenant = tag_of(account->tenant_id, LOCK_TENANTS);
+	LOCKTAG user = lock_tag_of(LOCK_OF_USER, account->user_id);
+	LOCKTAG tenant = lock_tag_of(LOCK_OF_TENANT, account->tenant_id);
 
 	(void) LockAcquire(&user, ShareLock, false, false);
 	if (account->has_tenant)
@@ -45,8 +31,8 @@ lock_share(const Account *account)
 void
 lock_return(const Account *account)
 {
-	LOCKTAG user = tag_of(account->user_id, LOCK_USERS);
-	LOCKTAG tenant = tag_of(account->tenant_id, LOCK_TENANTS);
+	LOCKTAG user = lock_tag_of(LOCK_OF_USER, account->user_id);
+	LOCKTAG tenant = lock_tag_of(LOCK_OF_TENANT, account->tenant_id);
 
 	if (account->has_tenant)
 		(void) LockRelease(&tenant, ShareLock, false);
@@ -56,7 +42,7 @@ lock_return(const Account *account)
 void
 lock_alone(const Account *account)
 {
-	LOCKTAG user = tag_of(account->user_id, LOCK_USERS);
+	LOCKTAG user = lock_tag_of(LOCK_OF_USER, account->user_id);
 
 	(void) LockAcquire(&user, ExclusiveLock, false, false);
 }
@@ -71,7 +57,7 @@ tsec_lock_account(PG_FUNCTION_ARGS)
 
 		if (PG_ARGISNULL(i))
 			continue;
-		tag = tag_of(PG_GETARG_INT64(i), i == 0 ? LOCK_USERS : LOCK_TENANTS);
+		tag = lock_tag_of(i == 0 ? LOCK_OF_USER : LOCK_OF_TENANT, PG_GETARG_INT64(i));
 		(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	}
 	PG_RETURN_VOID();

@@ -7,6 +7,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "base/lock_kind.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"
@@ -16,9 +17,6 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-
-/* First key of the advisory lock that the long commands on a table exclude each other with. */
-#define LOCK_CLASS 0x74736563
 
 void
 rewrite_require_owner(Oid relation)
@@ -33,16 +31,13 @@ rewrite_require_owner(Oid relation)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relation));
 }
 
+/* By it the long commands on a table exclude each other. */
 static void
-set_lock_tag(LOCKTAG *tag, Oid relation)
+acquire(Oid relation, bool for_session)
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, LOCK_CLASS, relation, 2);
-}
+	LOCKTAG tag = lock_tag_of(LOCK_OF_REWRITE, relation);
 
-static void
-acquire(const LOCKTAG *tag, Oid relation, bool for_session)
-{
-	if (LockAcquire(tag, ExclusiveLock, for_session, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (LockAcquire(&tag, ExclusiveLock, for_session, true) == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("another session is converting or re-encrypting \"%s\"", get_rel_name(relation)),
 						errhint("twin.stat_progress shows how far it is.")));
@@ -62,31 +57,25 @@ void
 rewrite_lock(Oid relation)
 {
 	static bool registered = false;
-	LOCKTAG tag;
 
 	if (!registered)
 		RegisterXactCallback(unlock_at_abort, NULL);
 	registered = true;
-	set_lock_tag(&tag, relation);
-	acquire(&tag, relation, true);
+	acquire(relation, true);
 	locked = relation;
 }
 
 void
 rewrite_lock_in_transaction(Oid relation)
 {
-	LOCKTAG tag;
-
-	set_lock_tag(&tag, relation);
-	acquire(&tag, relation, false);
+	acquire(relation, false);
 }
 
 void
 rewrite_unlock(Oid relation)
 {
-	LOCKTAG tag;
+	LOCKTAG tag = lock_tag_of(LOCK_OF_REWRITE, relation);
 
-	set_lock_tag(&tag, relation);
 	locked = InvalidOid;
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }

@@ -9,6 +9,7 @@
 #include "retention/run.h"
 
 #include "access/xact.h"
+#include "base/lock_kind.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
@@ -19,7 +20,6 @@
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -92,10 +92,9 @@ internal_relation(const char *name)
 static bool
 take_run_lock(bool for_session)
 {
-	LOCKTAG tag;
+	/* which failures do not let go of, as they do of the server's own */
+	LOCKTAG tag = lock_tag_of(LOCK_OF_RETENTION, internal_relation("retention_runs"));
 
-	/* of a kind that nobody takes by SQL, and that failures do not let go of as they do of the server's own */
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, internal_relation("retention_runs"), 0, 3);
 	return LockAcquire(&tag, ExclusiveLock, for_session, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
