@@ -89,7 +89,7 @@ ok(settle(), 'and are sealed');
 is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE new ->> 'name' = 'quick' AND leaf_index IS NOT NULL}), '8', 'before it ends');
 my $sealed = sql($node, 'SELECT sealed FROM twin.stat_audit');
 $idle->query_safe('COMMIT');
-ok(poll("SELECT sealed > $sealed AND seal_lag = '0' FROM twin.stat_audit"), 'its own rows follow when it has committed');
+ok(comes_true($node, "SELECT sealed > $sealed AND seal_lag = '0' FROM twin.stat_audit"), 'its own rows follow when it has committed');
 $idle->quit;
 is(sql($node, $verified), 't|t|', 'the log is whole');
 

@@ -201,7 +201,7 @@ for my $deed (
 	(map { [ "DELETE FROM twin_internal.ledger_state; DELETE FROM twin_internal.checkpoints; DELETE FROM twin_internal.epochs; DELETE FROM twin_internal.sealed; DELETE FROM twin_internal.$_", '|the sealer\'s state is gone, and there was a tree' ] } qw(tiles events_overflow)),
 	[ q{UPDATE twin_internal.epochs SET reason = 'restored'}, "$begin|$another" ],
 	[ q{UPDATE twin_internal.epochs SET first_leaf = 1}, "$begin|$another" ],
-	[ q{UPDATE twin_internal.epochs SET began_at = began_at - interval '1 day'}, "$begin|$another" ],
+	[ q{UPDATE twin_internal.epochs SET began_at = began_at - interval '1 microsecond'}, "$begin|$another" ],
 	[ q{INSERT INTO twin_internal.epochs SELECT 7, origin, public_key, 2, reason, began_at FROM twin_internal.epochs}, '|an epoch is not one that the tree tells of' ],
 	[ q{UPDATE twin_internal.ledger_state SET epoch = 7}, '|the sealer\'s state is not of the newest epoch' ],
 	[ q{UPDATE twin_internal.checkpoints SET root = sha256(root)}, '|a checkpoint\'s row is not what it signed' ],

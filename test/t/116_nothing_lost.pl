@@ -11,7 +11,7 @@ my $node = new_node('nothing_lost', conf => "fsync = off\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, 'CREATE EXTENSION twin_security');
 sql($node, q{UPDATE twin.alert_rules SET playbook = NULL; CREATE TABLE units (id int); SELECT twin.audit_table('units')});
-sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
+sub poll { my ($query) = @_; return comes_true($node, $query) }
 sub watched { return comes_true($node, q{SELECT s.ring_fill = 0 AND s.emitted = s.written + s.dropped AND s.seal_lag = '0' AND p.next_leaf = l.size
 	FROM twin.stat_audit s, twin_internal.monitor_position p, twin_internal.ledger_state l}) }
 sub attack { my ($address) = @_; return sql($node, "SELECT count(twin.record_event('login_failure', client_address => '$address')) FROM generate_series(1, 5)") }

@@ -91,19 +91,20 @@ awaits_restore(const LedgerState *state)
 	return !DatumGetBool(plan_value(0, 1, NULL));
 }
 
-/* The row of a new epoch, which keeps the key of the one before. */
-static void
+/* The row of a new epoch, which keeps the key of the one before; returns when it began, as its leaf will say it. */
+static const char *
 insert_epoch(const LedgerState *state, const char *origin, const char *reason)
 {
 	static LedgerPlan plan =
 		LEDGER_PLAN("INSERT INTO twin_internal.epochs (epoch, origin, public_key, first_leaf, reason, began_at) "
 					"VALUES ($1, $2, (SELECT p.public_key FROM twin_internal.epochs p WHERE p.epoch = $1 - 1), $3, "
-					"$4, clock_timestamp())",
+					"$4, clock_timestamp()) RETURNING " EPOCH_BEGAN_AT("began_at"),
 					INT4OID, TEXTOID, INT8OID, TEXTOID);
 	Datum values[] = {Int32GetDatum(state->epoch), CStringGetTextDatum(origin),
 					  Int64GetDatum((int64) state->edge.size), CStringGetTextDatum(reason)};
 
-	plan_run(&plan, values, NULL, false, SPI_OK_INSERT);
+	plan_run(&plan, values, NULL, false, SPI_OK_INSERT_RETURNING);
+	return TextDatumGetCString(plan_value(0, 1, NULL));
 }
 
 /* Adds a checkpoint: what is signed, and the signature without its dash, which not every database's encoding has. */
@@ -121,7 +122,8 @@ add_checkpoint(char *details, size_t room, const char *note)
 }
 
 static void
-seal_beginning(LedgerState *state, const char *origin, const char *reason, const EpochRequest *request)
+seal_beginning(LedgerState *state, const char *origin, const char *reason, const char *began_at,
+			   const EpochRequest *request)
 {
 	char number[24];
 	char size[24];
@@ -138,6 +140,7 @@ seal_beginning(LedgerState *state, const char *origin, const char *reason, const
 	(void) event_json_add(details, sizeof(details), "origin", origin);
 	(void) event_json_add(details, sizeof(details), "reason", reason);
 	(void) event_json_add(details, sizeof(details), "size", size);
+	(void) event_json_add(details, sizeof(details), "began_at", began_at);
 	if (request != NULL)
 	{
 		(void) event_json_add(details, sizeof(details), "because", request->reason);
@@ -168,6 +171,7 @@ static void
 begin_epoch(LedgerState *state, const char *reason, bool is_first, const EpochRequest *request)
 {
 	char *origin = new_origin();
+	const char *began_at;
 	bool knows_transactions = !is_first && state->origin == event_origin();
 
 	state->epoch++;
@@ -177,8 +181,8 @@ begin_epoch(LedgerState *state, const char *reason, bool is_first, const EpochRe
 	state->refused_at = 0;
 	if (!knows_transactions)
 		forget_transactions(state);
-	insert_epoch(state, origin, reason);
-	seal_beginning(state, origin, reason, request);
+	began_at = insert_epoch(state, origin, reason);
+	seal_beginning(state, origin, reason, began_at, request);
 	if (is_first)
 		state_insert(state);
 	else

@@ -165,6 +165,9 @@ extern void seal_tell_duplicates(void);
 /* Reads the state, and begins an epoch where one is due.  False: this database has none yet, and must wait for a restore. */
 extern bool epoch_enter(LedgerState *state);
 
+/* The words of SQL that give when an epoch began as its leaf says it: to the microsecond, in UTC. */
+#define EPOCH_BEGAN_AT(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
 /* Origin and public key (has_key) of an epoch. */
 typedef struct LedgerEpoch
 {

@@ -26,7 +26,6 @@ epoch_has_remains(void)
 const char *
 epoch_contradiction(int32 current, int64 *event_id)
 {
-	/* a clock that is set between two statements of the sealer is none to worry about */
 	static LedgerPlan plan = LEDGER_PLAN(
 		"SELECT m.event_id FROM twin_internal.epochs p FULL JOIN "
 		"(SELECT e.event_id, e.recorded_at, e.details, s.first_leaf FROM "
@@ -38,8 +37,8 @@ epoch_contradiction(int32 current, int64 *event_id)
 		"AND p.reason = m.details ->> 'reason' AND p.first_leaf::text = m.details ->> 'size' "
 		"AND p.first_leaf = m.first_leaf "
 		"WHERE p.epoch IS NULL OR m.event_id IS NULL "
-		"OR p.began_at NOT BETWEEN m.recorded_at - interval '1 minute' AND m.recorded_at + interval '1 minute' "
-		"ORDER BY m.event_id LIMIT 1",
+		"OR m.details ->> 'began_at' IS DISTINCT FROM " EPOCH_BEGAN_AT("p.began_at") " "
+																					 "ORDER BY m.event_id LIMIT 1",
 		InvalidOid);
 	static LedgerPlan current_plan =
 		LEDGER_PLAN("SELECT $1 = (SELECT max(p.epoch) FROM twin_internal.epochs p)", INT4OID);
