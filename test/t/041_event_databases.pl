@@ -9,6 +9,16 @@ use Time::HiRes qw(sleep time);
 
 my $node = new_node('databases', conf => "twin_security.max_databases = 3\ntwin_security.event_ring_size = 64kB\n");
 start_with($node, new_key());
+# the database that records what has none is made later: nobody dropped what nobody was to record
+sql($node, q{ALTER SYSTEM SET twin_security.cluster_database = 'later'; SELECT pg_reload_conf()});
+$node->restart;
+$node->psql('nosuch', 'SELECT 1') for 1 .. 3;
+sql($node, 'CREATE DATABASE later');
+sql($node, 'CREATE EXTENSION twin_security', db => 'later');
+ok($node->poll_query_until('later', q{SELECT count(*) > 0 FROM twin.audit_log WHERE event_type = 'audit_epoch'}), 'the log of a database begins');
+is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'events_dropped'}, db => 'later'), '0', '... and tells of no event that nobody was to record');
+sql($node, 'ALTER SYSTEM RESET twin_security.cluster_database; SELECT pg_reload_conf()');
+sql($node, 'DROP DATABASE later WITH (FORCE)');
 my $writers = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'twin_security event writer'};
 
 sub settle { return events_written($node, db => $_[0]) }

@@ -268,7 +268,7 @@ static const StringSetting strings[] = {
 	{"twin_security.cluster_database", &setting_cluster_database, "postgres", PGC_SIGHUP, 0,
 	 "Database that records security events of no database.",
 	 "Such are events from before a connection has its database, and the report of events that were dropped because "
-	 "twin_security.max_databases is too low. They are recorded there if the extension exists there.",
+	 "twin_security.max_databases is too low. They are recorded there if it exists and has the extension.",
 	 NULL, NULL},
 	{"twin_security.databases", &setting_databases, "", PGC_SIGHUP, 0,
 	 "Databases whose security events are recorded.",

@@ -77,7 +77,8 @@ push(Oid database, Bytes record, EventShare share)
 	Ring queue;
 	bool taken;
 
-	if (area_count() == 0)
+	/* what no database is to record, as before the one of twin_security.cluster_database is made, is not recorded */
+	if (area_count() == 0 || !OidIsValid(database))
 		return false;
 	ring = area_ring_for(database);
 	pushed++;
