@@ -1,5 +1,6 @@
 # docs/runbook.md in the situations that it is for: the commands are taken out of its text, word for word and in order. A key that was
-# lost, and found; a key that leaked; a leaked token secret; a compromised account; a log that somebody changed.
+# lost, and found; a key that leaked; a leaked token secret; a compromised account; a log that somebody changed;
+# a secret in a repository's history.
 use strict;
 use warnings;
 use Test::More;
@@ -38,7 +39,7 @@ sub follow
 		local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => 'twin', PGUSER => 'postgres', ENVIRONMENT => $environment,
 			SERVER => 'postgresql@15-main', PATH => "$folder:$ENV{PATH}", PGDATA => $node->data_dir, SERVER_LOG => $node->logfile);
 		delete @ENV{qw(ENCRYPTION_KEY ENCRYPTION_KEY_PREVIOUS JWT_SECRET_KEY)};
-		my $is_done = IPC::Run::run(\@command, '<', \$part->{text}, '>', \$out, '2>', \$err);
+		my $is_done = IPC::Run::run(\@command, '<', \$part->{text}, '>', \$out, '2>', \$err, init => sub { chdir $folder or die $! });
 		ok($is_done, "$entry: " . ($part->{text} =~ /^(.{0,70})/)[0]) || diag("$part->{text}\n$out\n$err");
 		$is_tried{ $part->{text} } = 1;
 		$said .= $out;
@@ -173,6 +174,27 @@ like(sql($node, 'SELECT email FROM people WHERE id = 1', db => 'twin_anew'), qr/
 keys_are(ENCRYPTION_KEY => $right, JWT_SECRET_KEY => key_of('JWT_SECRET_KEY'));
 follow('ENCRYPTION_KEY is lost', qr/create_key\('found'\)/);
 is(in_twin($everybody, @reader), $all_open, 'with the key that was found all opens');
+
+# ---- a secret in a repository ----
+
+SKIP:
+{
+	if (system('git filter-repo --version >/dev/null 2>&1') != 0)
+	{
+		$is_tried{ $_->{text} } = 1 foreach @{ $blocks{'A secret was committed to git'} };
+		skip 'git-filter-repo is not installed', 3;
+	}
+	my $leaked = unpack 'H*', random_bytes(32);
+	my $found_in = sub { my ($clone) = @_; my $said; run_pipe("cd $folder && git clone -q -b main host.git $clone");
+		IPC::Run::run([ 'bash', "$folder/$clone/test/check/secrets.sh" ], '>&', \$said); return $said };
+	run_pipe("cd $folder && git init -q --bare host.git && git init -q -b main work && cd work && git config user.name a && git config user.email a\@b && mkdir -p test/check " .
+		"&& cp $ENV{TWIN_SOURCE}/test/check/secrets.sh test/check && echo 'key = $leaked' >conf && git add . && git commit -q -m 'with $leaked' " .
+		'&& echo nothing >conf && git commit -q -a -m "gone" && git push -q ../host.git main');
+	like($found_in->('before'), qr/conf: looks like a hexadecimal key.*message: looks like a hexadecimal key/s, 'a secret stands in a history');
+	local %ENV = (%ENV, URL => "$folder/host.git", LEAKED => $leaked);
+	follow('A secret was committed to git');
+	is($found_in->('after'), '', 'in a fresh clone nothing is left of it');
+}
 
 # ---- no command of the text is left that nobody tried ----
 
