@@ -34,7 +34,8 @@ INSERT INTO bench.cases (grp, name, statement) VALUES
 	('value', 'pgp_open', $$SELECT count(pgp_sym_decrypt(v, 'password')) FROM g$$);
 CALL bench.run('value', 5, false);
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seal) AS bare_seal, percentile_cont(0.5) WITHIN GROUP (ORDER BY open) AS bare_open FROM bare \gset
-\echo bare OpenSSL AES-256-GCM, 32 bytes, kept context: seal :bare_seal ns, open :bare_open ns
+CALL bench.report('bare OpenSSL seal of 32 B, ns', :bare_seal, NULL);
+CALL bench.report('bare OpenSSL open of 32 B, ns', :bare_open, NULL);
 CREATE FUNCTION nanoseconds(name text) RETURNS double precision LANGUAGE sql AS $$
 	SELECT (bench.wall('value', $1) - CASE WHEN name LIKE 'pgp%' THEN 0 ELSE bench.wall('value', 'scan') END) * 1e6
 		/ CASE WHEN name LIKE 'pgp%' THEN 500 ELSE (SELECT count(*) FROM p) END $$;

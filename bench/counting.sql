@@ -38,4 +38,4 @@ SELECT format('CALL bench.copy(%s, %L, %s)', r, (r % 2 = 0) = is_first, :rows) F
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY c.copied / n.copied) AS copied, percentile_cont(0.5) WITHIN GROUP (ORDER BY c.sealed / n.sealed) AS sealed
 	FROM bench.copies c JOIN bench.copies n USING (round) WHERE c.counted AND NOT n.counted AND round > 0 \gset
 CALL bench.report('COPY into an audited table, events counted for reports / not (time)', :copied, NULL);
-CALL bench.report('... until they are sealed', :sealed, NULL);
+CALL bench.report('COPY into an audited table until it is sealed, events counted for reports / not (time)', :sealed, NULL);

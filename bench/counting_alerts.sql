@@ -5,6 +5,6 @@ SELECT format('CALL bench.set_counting(%L)', counted), format('CALL bench.alert(
 CALL bench.set_counting(true);
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) FILTER (WHERE beside = 'what is counted') AS counted, max(ms) FILTER (WHERE beside = 'what is counted') AS counted_max,
 	percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) FILTER (WHERE beside = 'what is not') AS not_counted FROM bench.latencies \gset
-CALL bench.report('an alert beside 1000 events/s that are counted for reports, milliseconds', :counted, NULL);
-CALL bench.report('... at most, of sixteen', :counted_max, 2000);
-CALL bench.report('... / beside such that are not (time)', :counted / :not_counted, NULL);
+CALL bench.report('an alert beside 1000 events/s, seconds', :counted / 1000, 2);
+CALL bench.report('an alert beside 1000 events/s, at most of sixteen, seconds', :counted_max / 1000, 2);
+CALL bench.report('an alert beside 1000 events/s that are counted for reports / beside such that are not (time)', :counted / :not_counted, NULL);

@@ -163,7 +163,7 @@ measure_growth() {
 	BENCH_TOKEN=$token "$work/gateway_crowd" busy "$port" 64 '/units?unit_id=eq.1' "$((requests / 10))" >/dev/null
 	before=$(resident)
 	BENCH_TOKEN=$token "$work/gateway_crowd" busy "$port" 64 '/units?unit_id=eq.1' "$rest" >/dev/null
-	report "growth of resident memory over $requests requests, bytes a request" "$(divide "($(resident) - $before) * 1048576" "$rest")" 1 NULL
+	report 'growth of resident memory, bytes a request' "$(divide "($(resident) - $before) * 1048576" "$rest")" 1 NULL
 }
 
 # ---- WebSocket ----

@@ -55,12 +55,13 @@ CREATE FUNCTION bench.opens(of_group text, of_name text) RETURNS double precisio
 	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY opens) FROM bench.times WHERE grp = of_group AND name = of_name
 $$;
 
-CREATE TABLE bench.results (position serial, what text, reach text, reached numeric, holds boolean);
-CREATE PROCEDURE bench.report(what text, reached double precision, at_most double precision, at_least double precision DEFAULT NULL)
+-- a name says what was measured and in which unit, and is the same whatever the number of rows: results are kept by it (bench/readme)
+CREATE TABLE bench.results (position serial, part text, what text, reach text, reached numeric, holds boolean);
+CREATE PROCEDURE bench.report(what text, reached double precision, at_most double precision, at_least double precision DEFAULT NULL, digits integer DEFAULT 2)
 	LANGUAGE sql AS $$
 	INSERT INTO bench.results (what, reach, reached, holds) VALUES (what,
 		coalesce('at most ' || at_most, 'at least ' || at_least, 'none'),
-		round(reached::numeric, 2), coalesce(reached <= at_most, reached >= at_least))
+		round(reached::numeric, digits), coalesce(reached <= at_most, reached >= at_least))
 $$;
 
 -- A speed that holds by itself or beside that of something else; both are written down.

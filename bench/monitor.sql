@@ -66,8 +66,8 @@ BEGIN
 END $$;
 DO $$ BEGIN FOR i IN 1..30 LOOP CALL bench.alert(i, 'nothing'); END LOOP; END $$;
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY ms) AS alert_ms, max(ms) AS alert_ms_max FROM bench.latencies \gset
-CALL bench.report('an alert after its event, milliseconds', :alert_ms, NULL);
-CALL bench.report('... at most, of thirty', :alert_ms_max, 2000);
+CALL bench.report('an alert after its event, seconds', :alert_ms / 1000, 2);
+CALL bench.report('an alert after its event, at most of thirty, seconds', :alert_ms_max / 1000, 2);
 
 -- so many addresses as rows, each once, among them thirty that come again and again: every 1000, 10,000 and 50,000 events
 CREATE FUNCTION bench.address_of(i bigint) RETURNS inet LANGUAGE sql IMMUTABLE RETURN CASE

@@ -32,9 +32,9 @@ CALL bench.report('ORDER BY encrypted bigint / plain, in memory', bench.wall('so
 CALL bench.report('ORDER BY encrypted bigint in memory, decryptions a row', bench.opens('sort', 'en') / :rows, 1.05);
 CALL bench.report('ORDER BY encrypted text / plain, in memory', bench.wall('sort_text', 'et') / bench.wall('sort_text', 't'), 3);
 CALL bench.report('ORDER BY encrypted text in memory, decryptions a row', bench.opens('sort_text', 'et') / :rows, 1.05);
-CALL bench.report('ORDER BY encrypted bigint / plain, work_mem ' || :little || ' kB, on disk', bench.wall('spill', 'en') / bench.wall('spill', 'n'), NULL);
+CALL bench.report('ORDER BY encrypted bigint / plain, on disk', bench.wall('spill', 'en') / bench.wall('spill', 'n'), NULL);
 CALL bench.report('ORDER BY encrypted bigint on disk, decryptions a row', bench.opens('spill', 'en') / :rows, NULL);
-CALL bench.report('ORDER BY encrypted text / plain, work_mem ' || :little || ' kB, on disk', bench.wall('spill', 'et') / bench.wall('spill', 't'), NULL);
+CALL bench.report('ORDER BY encrypted text / plain, on disk', bench.wall('spill', 'et') / bench.wall('spill', 't'), NULL);
 CALL bench.report('ORDER BY encrypted text on disk, decryptions a row', bench.opens('spill', 'et') / :rows, NULL);
 
 -- sum and avg above a scan that fetches the column, beside the bare opening of 8 bytes

@@ -55,7 +55,7 @@ SELECT kind, round(us::numeric, 1) AS microseconds FROM medians ORDER BY us;
 SELECT max(us) FILTER (WHERE kind = 'nothing') AS nothing, max(us) FILTER (WHERE kind = 'settings') AS settings, max(us) FILTER (WHERE kind = 'authenticate') AS authenticate,
 	max(us) FILTER (WHERE kind = 'anonymous') AS anonymous, max(us) FILTER (WHERE kind = 'token') AS token FROM medians \gset
 CALL bench.report('begin_request() with a token, microseconds more than the set_config() calls', :token - :settings, 60);
-CALL bench.report('the same for nobody', :anonymous - :settings, 60);
+CALL bench.report('begin_request() for nobody, microseconds more than the set_config() calls', :anonymous - :settings, 60);
 CALL bench.report('begin_request() with a token / set_config() calls and authenticate(), each beside an empty transaction',
 	(:token - :nothing) / ((:settings - :nothing) + (:authenticate - :nothing)), NULL);
 ALTER ROLE twin_viewer RESET statement_timeout;

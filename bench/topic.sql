@@ -40,4 +40,4 @@ $$;
 CALL bench.report('subscribe() of 5,000 clients, us each', bench.feed_ms('subscribe') / 5, NULL);
 CALL bench.report('a message to one of 5,000 subscriptions, us', bench.feed_ms('to one') * 1000, NULL);
 CALL bench.report('a message to all of 5,000 subscriptions, ms', bench.feed_ms('to all'), NULL);
-CALL bench.report('the same after a revocation, all judged again, ms', bench.feed_ms('after news'), NULL);
+CALL bench.report('a message to all of 5,000 subscriptions after a revocation, all judged again, ms', bench.feed_ms('after news'), NULL);

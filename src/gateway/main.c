@@ -6,6 +6,7 @@
  *		twin_gateway [FILE]				serves
  *		twin_gateway --check [FILE]		says whether file and environment are good
  *		twin_gateway --dump-config [FILE]	shows what is in force, secrets as stars
+ *		twin_gateway --example			what deploy/twin_gateway.conf holds
  *
  * SIGHUP and SIGUSR2 read the configuration again, SIGUSR1 the schema cache,
  * SIGTERM and SIGINT stop it when what was begun is answered.
@@ -33,7 +34,7 @@ static int
 print_usage(FILE *to, int code)
 {
 	(void) fputs("usage: twin_gateway [--check | --dump-config] [FILE]\n"
-				 "       twin_gateway --help | --version\n"
+				 "       twin_gateway --example | --help | --version\n"
 				 "\n"
 				 "Serves tables, views and functions of a database that has twin_security over HTTP, as\n"
 				 "PostgREST does. FILE holds settings (name = \"value\"), the environment overrides them\n"
@@ -324,6 +325,8 @@ main(int argc, char **argv)
 		code = print_usage(stdout, EXIT_SUCCESS);
 	else if (strcmp(action, "--version") == 0)
 		(void) puts("twin_gateway " TWIN_VERSION);
+	else if (strcmp(action, "--example") == 0)
+		config_example(stdout);
 	else if (argc - first > 1 ||
 			 (*action != '\0' && strcmp(action, "--check") != 0 && strcmp(action, "--dump-config") != 0))
 		code = print_usage(stderr, EXIT_USAGE);

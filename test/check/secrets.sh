@@ -4,7 +4,7 @@
 # Looked for are base64 and hexadecimal keys, private keys in PEM, tokens, hashes of passwords, passwords in addresses, private
 # members of a JWK, C2SP signing keys, what well-known services issue, values given to our own variables, and files that hold
 # secrets by their name: in every file that git has or would take, and in every line and message of the history.
-# test/published_keys lists what is known to be none. What is found is never printed whole; docs/secrets.md says what to do then.
+# test/published_keys lists what is known to be none. What is found is never printed whole; docs/runbook.md says what to do then.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 
