@@ -3,6 +3,7 @@
 #	make format		lays the C code out with the pinned clang-format
 #	make bench		benchmarks, ratios within one run
 #	make sbom		twin_security.cdx.json: what was built, and what it was built with (CycloneDX)
+#	make majors		the tests on newer PostgreSQL majors, in roots of newer Debians (test/majors)
 #	make freeze		this version is released: its script never changes again
 #
 # PARTS orders objects, install script and tests, and is the law of includes:
@@ -136,7 +137,7 @@ install-verify: twin_verify
 uninstall-verify:
 	rm -f '$(DESTDIR)$(bindir)/twin_verify'
 
-.PHONY: format bench sbom freeze
+.PHONY: format bench majors sbom freeze
 format:
 	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/notifier/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
 
@@ -149,3 +150,6 @@ freeze: $(EXTENSION_SCRIPT)
 
 bench: all
 	bash bench/run
+
+majors:
+	test/majors
