@@ -131,7 +131,7 @@ sub check_twin
 	isnt($was->{'rows of vera'}, $was->{'rows of vito'}, "$how: ... which are a tenant's");
 	is(sql($node, 'SELECT count(*) FROM thermacore.setpoints', @as_app), '0', "$how: nobody sees none");
 	is(sql($node, as($was->{vera}, 'WITH c AS (UPDATE thermacore.setpoints SET celsius = 30 RETURNING 1) SELECT count(*) FROM c'), @as_app), '0', "$how: a viewer changes nothing");
-	is(sql($node, "SELECT (twin_api.refresh('" . $was->{'refresh oleg'} . "') ->> 'access_token') IS NOT NULL", @as_app), 't', "$how: sessions go on");
+	is(sql($node, "SELECT (twin_api.refresh('" . $was->{'refresh oleg'} . "') ->> 'access_token') IS NOT NULL", @as_app), $tokens_count ? 't' : 'f', "$how: sessions " . ($tokens_count ? 'go on' : 'end with it'));
 	is(sql($node, "SELECT (twin_api.login('vera', '$password') ->> 'access_token') IS NOT NULL", @as_app), 't', "$how: passwords are as they were");
 
 	# new ones
@@ -194,6 +194,8 @@ foreach my $from (@older)
 SKIP:
 {
 	skip "PostgreSQL $major has no transaction_timeout", 3 if $major < 17;
+	# these sessions have what they need, whatever the database says
+	local $ENV{PGOPTIONS} = '-c transaction_timeout=0 -c restrict_nonsystem_relation_kind=';
 	my $set = sub { my ($name, $value) = @_; return sql($last, "ALTER DATABASE twin SET $name = $value", @db) };
 	$set->('transaction_timeout', "'1ms'");
 	$set->('restrict_nonsystem_relation_kind', "'view'");
@@ -202,10 +204,9 @@ SKIP:
 	# the writer that runs has the settings of before: a new one
 	my $writer = sql($last, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'twin_security event writer' AND datname = 'twin'});
 	sql($last, "SELECT pg_terminate_backend($_, 60000)") foreach grep { length } split /\n/, $writer;
-	local $ENV{PGOPTIONS} = '-c transaction_timeout=0 -c restrict_nonsystem_relation_kind=';
-	sql($last, q{SELECT twin.record_event('in a hurry') FROM generate_series(1, 2000)}, @db);
+	sql($last, q{SELECT twin.record_event('in_a_hurry') FROM generate_series(1, 2000)}, @db);
 	ok(settle($last, @db), 'no transaction_timeout, and nothing else of the database, keeps events from being written and sealed');
-	is(sql($last, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'in a hurry'}, @db), '2000', '... none of them');
+	is(sql($last, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'in_a_hurry'}, @db), '2000', '... none of them');
 	is(sql($last, q{SELECT count(*) FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'other' AND c.relnamespace = 'twin_internal'::regnamespace}, @db), '0', '... and no table of ours is of another kind');
 }
 $last->stop;
