@@ -4,6 +4,7 @@
 #	make bench		benchmarks, ratios within one run
 #	make readme		the figures in README.md and docs/, from what bench and check have saved
 #	make sbom		twin_security.cdx.json: what was built, and what it was built with (CycloneDX)
+#	make majors		the tests on newer PostgreSQL majors, in roots of newer Debians (test/majors)
 #	make freeze		this version is released: its script never changes again
 #
 # PARTS orders objects, install script and tests, and is the law of includes:
@@ -137,7 +138,7 @@ install-verify: twin_verify
 uninstall-verify:
 	rm -f '$(DESTDIR)$(bindir)/twin_verify'
 
-.PHONY: format bench readme sbom freeze
+.PHONY: format bench readme majors sbom freeze
 format:
 	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/notifier/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
 
@@ -153,3 +154,6 @@ bench: all
 
 readme:
 	bench/readme
+
+majors:
+	test/majors

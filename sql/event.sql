@@ -197,7 +197,9 @@ SELECT twin_internal.open_log();
 UPDATE twin_internal.event_state SET created_at = now() - interval '2 hours';
 INSERT INTO twin_internal.events_overflow SELECT (e).* FROM (SELECT e, generate_series(1, 2) FROM twin_internal.events_overflow e LIMIT 2) s;
 UPDATE twin_internal.events_overflow SET recorded_at = '2021-05-31 23:59:59.999999+00', class = 'access' WHERE ctid = (SELECT max(ctid) FROM twin_internal.events_overflow);
+SET client_min_messages = error;	-- of wal_level
 CREATE PUBLICATION event_everything FOR ALL TABLES;	-- must not keep rows from moving
+SET client_min_messages = warning;
 SELECT event_settled();
 SELECT twin_internal.maintain_event_partitions() BETWEEN now() + interval '59 minutes' AND now() + interval '61 minutes' AS comes_again;
 COMMIT;

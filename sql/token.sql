@@ -346,9 +346,11 @@ SELECT left(try(twin.issue_token('{}')), 1) AS after_it;
 
 -- in parallel workers
 CREATE TABLE token_rows AS SELECT twin.issue_token(jsonb_build_object('user_id', i)) AS token FROM generate_series(1, 300) i;
-SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET force_parallel_mode = on;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');	-- from 16 on
 SELECT count(DISTINCT twin.verify_token(token)->>'user_id') FROM token_rows;
-RESET force_parallel_mode; RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
 BEGIN READ ONLY;
 SELECT count(twin.verify_token(token)) FROM token_rows;
 COMMIT;

@@ -1,5 +1,5 @@
 # Copies of a whole cluster: base backups, standbys with and without the key and their promotion, rotation of the master
-# key under them, recovery to a time before a key was destroyed, and pg_upgrade to a newer major version.
+# key under them, and recovery to a time before a key was destroyed. (pg_upgrade: 003 and 167.)
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -163,51 +163,5 @@ fails_with($past, $shredded, 'TW101', 'wrong key', 'the master key of today does
 restart_with($past, $new_key, $old_key);
 is(sql($past, "$open; $search; $shredded", @reader), "v1\n7\nd1", 'a stated limit: with the one of then a destroyed key is back');
 cmp_ok(messages($past, 'pii'), '<', $was{pii}, 'and messages sealed since are not counted');
-
-# ---- pg_upgrade to a newer major version (to the same one: 003) ----
-
-# Builds the extension into a private copy of a newer installation; gives its folder, or what is missing for that.
-sub newer_installation
-{
-	my $source = $ENV{TWIN_SOURCE} or return (undef, 'TWIN_SOURCE does not name the sources (test/run_tap does)');
-	my @newer = grep { m{/(\d+)$} && $primary->pg_version < $1 } sort glob '/usr/lib/postgresql/*';
-	@newer = ($ENV{TWIN_UPGRADE_TO}) if $ENV{TWIN_UPGRADE_TO};
-	foreach my $installed (grep { -x "$_/bin/initdb" && -x "$_/bin/pg_config" } @newer)
-	{
-		my ($prefix, $place) = $installed =~ m{^(.*)(/usr/lib/postgresql/\d+)$} or next;
-		my $folder = PostgreSQL::Test::Utils::tempdir();
-		next unless -f `$installed/bin/pg_config --includedir-server` =~ s/\n/\/postgres.h/r;
-		foreach my $part ($place, map { $place =~ s{/lib/}{/$_/}r } 'share', 'include')
-		{
-			run_pipe("mkdir -p '$folder$part' && cp -RL '$prefix$part/.' '$folder$part'");
-		}
-		run_pipe("mkdir '$folder/build' && cd '$source' && cp -R Makefile README.md twin_security.control src sql '$folder/build' && cd '$folder/build' && "
-			  . "find . -name '*.o' -delete && env -u MAKEFLAGS make -s install PG_CONFIG='$folder$place/bin/pg_config'");
-		return ($folder . $place, undef);
-	}
-	return (undef, @newer ? 'a newer PostgreSQL is installed, but not what extensions are built with' : 'no newer PostgreSQL is installed');
-}
-
-SKIP:
-{
-	my ($newer, $missing) = newer_installation();
-	skip "no pg_upgrade to a newer major version: $missing", 1 unless $newer;
-	my $before = sql($keyed, $stored);
-	my $upgraded = PostgreSQL::Test::Cluster->new('newer', install_path => $newer);
-	my @no_checksums = `$newer/bin/initdb --help` =~ /(--no-data-checksums)/;
-	$upgraded->init(extra => [ '-E', 'UTF8', '--no-locale', @no_checksums ]);
-	$upgraded->append_conf('postgresql.conf', "shared_preload_libraries = 'twin_security'");
-	$keyed->stop;
-	{
-		local $ENV{ENCRYPTION_KEY} = $new_key;
-		chdir PostgreSQL::Test::Utils::tempdir();
-		command_ok([ "$newer/bin/pg_upgrade", '-N', '-b', $keyed->config_data('--bindir'), '-B', "$newer/bin", '-d', $keyed->data_dir,
-			'-D', $upgraded->data_dir, '-p', $keyed->port, '-P', $upgraded->port, '-s', $keyed->host ], "pg_upgrade to $newer");
-	}
-	start_with($upgraded, $new_key);
-	is(sql($upgraded, $stored), $before, 'the stored values are the same bytes');
-	is(sql($upgraded, "$open; $search", @reader), "v1\n7", 'they open and are found');
-	is(sql($upgraded, q{INSERT INTO t (v) VALUES ('newer') RETURNING v::text}, @reader), 'newer', 'and new ones are sealed');
-}
 
 done_testing();

@@ -232,7 +232,8 @@ lay_out(ChangePlan *plan, Relation relation, const AuditedTable *table)
 		ChangePlanColumn *column = &plan->columns[plan->count];
 		ChangeForm form;
 
-		if (attribute->attisdropped || is_among(table->skipped, table->skipped_count, name))
+		if (attribute->attisdropped || compat_is_virtual(attribute) ||
+			is_among(table->skipped, table->skipped_count, name))
 			continue;
 		column->index = i;
 		column->by_value = attribute->attbyval;

@@ -185,7 +185,7 @@ become(const TopicReader *reader)
 	if (identity_authenticate(reader->token, reader->token_length) != TSEC_OK)
 		return false;
 	role = identity_database_role();
-	if (!OidIsValid(role) || !is_member_of_role_nosuper(GetSessionUserId(), role))
+	if (!OidIsValid(role) || !compat_may_become(GetSessionUserId(), role))
 		return false;
 	(void) set_config_option("role", GetUserNameFromId(role, false), PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
 							 true, ERROR, false);

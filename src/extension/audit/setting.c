@@ -24,9 +24,10 @@
 #define TEXT_SIZE SETTING_TEXT_SIZE
 #define PREFIX "twin_security."
 
-/* Settings of the server that are watched besides all of ours. */
+/* Settings of the server that are watched besides all of ours, where its version has them. */
 static const char *const others[] = {"session_replication_role", "row_security", "allow_system_table_mods",
-									 "session_authorization"};
+									 "session_authorization", "event_triggers"};
+static int others_count = 0;
 
 typedef struct Watched
 {
@@ -109,8 +110,8 @@ tell(const Watched *row, const char *old, const char *new, const char *action)
 {
 	char details[4 * TEXT_SIZE] = "";
 	/* of the server's: what nobody but a superuser sets */
-	bool takes_away = row->number < (int) lengthof(others) &&
-					  (row->setting->context == PGC_SUSET || row->setting->vartype == PGC_STRING);
+	bool takes_away =
+		row->number < others_count && (row->setting->context == PGC_SUSET || row->setting->vartype == PGC_STRING);
 
 	(void) event_json_add(details, sizeof(details), "old", old);
 	(void) event_json_add(details, sizeof(details), "new", new);
@@ -339,7 +340,13 @@ setting_init(void)
 	struct config_generic **settings = compat_settings(&count);
 
 	for (int i = 0; i < (int) lengthof(others); i++)
-		watch_setting(compat_find_setting(others[i]));
+	{
+		struct config_generic *setting = compat_find_setting_if_any(others[i]);
+
+		if (setting != NULL)
+			watch_setting(setting);
+	}
+	others_count = watched_count;
 	for (int i = 0; i < count; i++)
 		if (strncmp(settings[i]->name, PREFIX, strlen(PREFIX)) == 0 && /* public: names of settings */
 			settings[i]->context != PGC_POSTMASTER && settings[i]->context != PGC_INTERNAL &&

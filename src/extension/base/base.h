@@ -41,6 +41,9 @@ extern BackgroundWorker base_worker(const char *function, const char *name, int 
 /* Whether this process is such a worker: nobody sends it statements. */
 extern bool base_is_worker(void);
 
+/* Whatever was set for the database, in this worker a setting is this; one that this server's version has not is none. */
+extern void base_override_setting(const char *name, const char *value);
+
 /* ---- statement.c ---- */
 
 /* For a worker that is in no transaction: runs one command as a client's would be run, in the current memory context. */

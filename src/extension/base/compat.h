@@ -256,8 +256,9 @@ compat_settings(int *count)
 #endif
 }
 
+/* NULL where this version has none of that name. */
 static inline struct config_generic *
-compat_find_setting(const char *name)
+compat_find_setting_if_any(const char *name)
 {
 	int count;
 	struct config_generic **settings = compat_settings(&count);
@@ -265,8 +266,62 @@ compat_find_setting(const char *name)
 	for (int i = 0; i < count; i++)
 		if (pg_strcasecmp(settings[i]->name, name) == 0)
 			return settings[i];
-	elog(ERROR, "twin_security: setting \"%s\" is missing", name);
+	return NULL;
 }
+
+static inline struct config_generic *
+compat_find_setting(const char *name)
+{
+	struct config_generic *setting = compat_find_setting_if_any(name);
+
+	if (setting == NULL)
+		elog(ERROR, "twin_security: setting \"%s\" is missing", name);
+	return setting;
+}
+
+/*
+ * Whether a role may take another on, by a membership and not as superuser.
+ * From 16 on a membership may be one that only passes it on, or only inherits.
+ */
+static inline bool
+compat_may_become(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return is_member_of_role_nosuper(member, role) && member_can_set_role(member, role);
+#else
+	return is_member_of_role_nosuper(member, role);
+#endif
+}
+
+/* Whether a role stands above another: has its rights, or may take it on. */
+static inline bool
+compat_stands_above(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return is_member_of_role_nosuper(member, role) &&
+		   (has_privs_of_role(member, role) || member_can_set_role(member, role));
+#else
+	return is_member_of_role_nosuper(member, role);
+#endif
+}
+
+/* 18 lets columns be that are made when they are read, and lie in no row. */
+static inline bool
+compat_is_virtual(const FormData_pg_attribute *column)
+{
+#if PG_VERSION_NUM >= 180000
+	return column->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	return false;
+#endif
+}
+
+/* 18 lets a library say what it is: pg_get_loaded_modules() tells. */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_MODULE_MAGIC(of_name, of_version) PG_MODULE_MAGIC_EXT(.name = of_name, .version = of_version)
+#else
+#define COMPAT_MODULE_MAGIC(of_name, of_version) PG_MODULE_MAGIC
+#endif
 
 /* 16 keeps apart from the connection who its client turned out to be. */
 #if PG_VERSION_NUM >= 160000

@@ -6,6 +6,7 @@
 #include "base/base.h"
 
 #include "postmaster/bgworker.h"
+#include "utils/guc.h"
 
 BackgroundWorker
 base_worker(const char *function, const char *name, int restart_seconds)
@@ -27,4 +28,11 @@ base_is_worker(void)
 {
 	return MyBgworkerEntry != NULL &&
 		   strcmp(MyBgworkerEntry->bgw_library_name, "twin_security") == 0; /* public: a library's name */
+}
+
+void
+base_override_setting(const char *name, const char *value)
+{
+	if (compat_find_setting_if_any(name) != NULL)
+		SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }

@@ -146,8 +146,10 @@ improve_joins(Level *level, Node *node)
 
 /* Improves the queries inside a query's expressions. */
 static bool
-improve_sublinks(Node *node, Planning *planning)
+improve_sublinks(Node *node, void *context)
 {
+	Planning *planning = context;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, SubLink))

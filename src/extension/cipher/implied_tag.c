@@ -72,8 +72,10 @@ guard_probe(Expr *probe, int32 modifier)
 
 /* Finds what the compared expression must not hold: columns of its query, and what cannot be written twice. */
 static bool
-is_unfit(Node *node, bool *outer)
+is_unfit(Node *node, void *context)
 {
+	bool *outer = context;
+
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))

@@ -124,12 +124,13 @@ become_caller(const Errand *errand)
 	SetSessionAuthorization(errand->role, superuser_arg(errand->role));
 	CommitTransactionCommand();
 	snprintf(memory, sizeof(memory), "%d", errand->maintenance_work_mem);
-	SetConfigOption("maintenance_work_mem", memory, PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_tablespace", "", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("lock_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+	base_override_setting("maintenance_work_mem", memory);
+	base_override_setting("search_path", "pg_catalog, pg_temp");
+	base_override_setting("default_tablespace", "");
+	base_override_setting("lock_timeout", "0");
+	base_override_setting("transaction_timeout", "0");
+	base_override_setting("default_transaction_read_only", "off");
+	base_override_setting("default_transaction_isolation", "read committed");
 }
 
 void

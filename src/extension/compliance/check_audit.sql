@@ -62,7 +62,11 @@ CREATE VIEW twin_internal.check_audit_8 AS
 	FROM pg_catalog.pg_event_trigger t JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e'
 		JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'twin_security',
 		LATERAL (SELECT t.evtname LIKE 'twin_security_guard_%') g (guards)
-	WHERE t.evtenabled IN ('D', 'R') OR g.guards AND t.evtenabled <> 'A';
+	WHERE t.evtenabled IN ('D', 'R') OR g.guards AND t.evtenabled <> 'A'
+	UNION ALL
+	/* from 17 on all of them have a switch */
+	SELECT 'fail', s.name, 'event_triggers is ' || s.reset_val, 'ALTER SYSTEM SET event_triggers = ''on''; SELECT pg_reload_conf();'
+	FROM pg_catalog.pg_settings s WHERE s.name = 'event_triggers' AND s.reset_val <> 'on';
 COMMENT ON VIEW twin_internal.check_audit_8 IS 'event triggers that keep the extension''s promises and do not fire';
 
 CREATE VIEW twin_internal.check_audit_9 AS

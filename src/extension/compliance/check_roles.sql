@@ -44,9 +44,9 @@ CREATE VIEW twin_internal.check_role_6 AS
 	SELECT CASE WHEN g.rolname LIKE '%data' THEN 'warn' ELSE 'fail' END AS status, quote_ident(m.rolname) AS object, 'is a member of ' || g.rolname AS detail,
 		format('REVOKE %I FROM %I;', g.rolname, m.rolname) AS remedy
 	FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
-	WHERE g.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', 'pg_read_all_data', 'pg_write_all_data')
+	WHERE g.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', 'pg_read_all_data', 'pg_write_all_data', 'pg_maintain')
 		AND m.rolname !~ '^pg_' AND NOT m.rolsuper;
-COMMENT ON VIEW twin_internal.check_role_6 IS 'members of roles that run programs, touch files, or step around grants';
+COMMENT ON VIEW twin_internal.check_role_6 IS 'members of roles that run programs, touch files, step around grants, or (17) may lock every table';
 
 /* A login that takes other roles for requests and has none of their rights by itself, such as PostgREST's authenticator. */
 CREATE VIEW twin_internal.check_role_7 AS
@@ -76,7 +76,7 @@ CREATE VIEW twin_internal.check_role_10 AS
 			ELSE format('ALTER ROLE %I %sRESET %s;', r.rolname, coalesce('IN DATABASE ' || quote_ident(d.datname) || ' ', ''), split_part(c.line, '=', 1)) END AS remedy
 	FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
 		unnest(s.setconfig) c (line)
-	WHERE split_part(c.line, '=', 1) IN ('row_security', 'session_replication_role', 'log_connections', 'log_disconnections', 'log_min_messages', 'log_min_error_statement',
+	WHERE split_part(c.line, '=', 1) IN ('row_security', 'session_replication_role', 'event_triggers', 'log_connections', 'log_disconnections', 'log_min_messages', 'log_min_error_statement',
 			'password_encryption', 'allow_system_table_mods', 'zero_damaged_pages', 'ignore_checksum_failure', 'lo_compat_privileges', 'session_preload_libraries',
 			'local_preload_libraries', 'dynamic_library_path', 'twin_security.allow_session_identity', 'twin_security.bcrypt_cost', 'twin_security.password_min_length',
 			'twin_security.password_min_score', 'twin_security.login_max_failures', 'twin_security.login_max_failures_per_address', 'twin_security.login_lockout',

@@ -47,11 +47,13 @@ COMMENT ON VIEW twin_internal.setting_checks IS 'what settings may be: one of al
 CREATE VIEW twin_internal.setting_findings AS
 	SELECT k.check_id,
 		CASE WHEN s.name IS NULL THEN 'not_applicable'
-			WHEN s.reset_val = ANY (k.allowed) OR k.least IS NOT NULL AND s.reset_val::bigint BETWEEN k.least AND k.most THEN 'pass'
+			WHEN s.value = ANY (k.allowed) OR k.least IS NOT NULL AND s.reset_val::bigint BETWEEN k.least AND k.most THEN 'pass'
 			ELSE k.otherwise END AS status,
 		k.setting AS object,
 		CASE WHEN s.name IS NULL THEN format('%s does not exist in this server', k.setting)
 			ELSE format('%s is %s', k.setting, CASE WHEN s.reset_val = '' THEN 'empty' ELSE concat_ws(' ', s.reset_val, s.unit) END) END AS detail,
 		'ALTER SYSTEM SET ' || k.setting || ' = ' || quote_literal(k.wanted) || '; ' || CASE s.context WHEN 'postmaster' THEN '-- and restart the server' ELSE 'SELECT pg_reload_conf();' END AS remedy
-	FROM twin_internal.setting_checks k LEFT JOIN pg_catalog.pg_settings s ON s.name = k.setting;
+	/* from 18 on log_connections lists what of a connection is logged, or has the words that it had before */
+	FROM twin_internal.setting_checks k LEFT JOIN (SELECT c.*, CASE WHEN c.name = 'log_connections' AND c.vartype = 'string'
+			AND lower(c.reset_val) ~ '^ *(on|true|yes|1|all|.*\m(authorization|all)\M.*) *$' THEN 'on' ELSE c.reset_val END AS value FROM pg_catalog.pg_settings c) s ON s.name = k.setting;
 COMMENT ON VIEW twin_internal.setting_findings IS 'what setting_checks find: the values that sessions begin with';

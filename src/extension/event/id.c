@@ -25,7 +25,8 @@
 /* In place of the sequence's OID, while the greatest id is being forgotten; no sequence has it. */
 #define BEING_CHANGED 1
 
-Oid
+/* of its own, or gcc 14 takes what is in here for a variable of PG_TRY's function */
+pg_noinline Oid
 event_id_sequence(void)
 {
 	Oid schema = get_namespace_oid(TSEC_INTERNAL_SCHEMA, true);

@@ -27,8 +27,8 @@ spool_path(const SpoolName *name, char path[MAXPGPATH])
 
 	hex_encode((const char *) name->stream, SPOOL_STREAM_SIZE, stream);
 	stream[STREAM_DIGITS] = '\0';
-	snprintf(path, MAXPGPATH, SPOOL_FOLDER "/%u.%s.%016" INT64_MODIFIER "x%s", name->database, stream, name->after,
-			 endings[name->state]);
+	snprintf(path, MAXPGPATH, SPOOL_FOLDER "/%u.%s.%016llx%s", name->database, stream,
+			 (unsigned long long) name->after, endings[name->state]);
 }
 
 SpoolName

@@ -20,6 +20,8 @@ worker_override_settings(void)
 		{"default_transaction_isolation", "read committed"},
 		{"default_transaction_deferrable", "off"},
 		{"default_tablespace", ""},
+		{"default_table_access_method", "heap"},
+		{"restrict_nonsystem_relation_kind", ""},
 		{"session_replication_role", "origin"},
 		{"exit_on_error", "off"},
 		{"jit", "off"},
@@ -30,13 +32,14 @@ worker_override_settings(void)
 		{"enable_mergejoin", "off"},
 		{"statement_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"},
+		{"transaction_timeout", "0"},
 		{"lock_timeout", "500ms"},       /* rather than make DROP EXTENSION wait */
 		{"deadlock_timeout", "20ms"},    /* and who finds a deadlock dies in it: we, not DROP EXTENSION */
 		{"synchronous_commit", "local"}, /* a standby that is away must not fill the ring */
 	};
 
 	for (int i = 0; i < (int) lengthof(overrides); i++)
-		SetConfigOption(overrides[i][0], overrides[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+		base_override_setting(overrides[i][0], overrides[i][1]);
 }
 
 void

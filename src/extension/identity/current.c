@@ -109,7 +109,7 @@ take_database_role(const VerifiedToken *token, Identity *identity)
 	if (token->role == NULL || !token->role_is_database)
 		return TSEC_OK;
 	role = get_role_oid(token->role, true);
-	if (!OidIsValid(role) || !is_member_of_role_nosuper(GetSessionUserId(), role))
+	if (!OidIsValid(role) || !compat_may_become(GetSessionUserId(), role))
 		return TSEC_IDENTITY_ROLE;
 	identity->database_role = role;
 	identity->role = tables_role_of(role);

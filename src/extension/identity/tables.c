@@ -322,7 +322,7 @@ tables_role_of(Oid database_role)
 	{
 		const Role *role = lfirst(cell);
 
-		if (OidIsValid(role->database_role) && is_member_of_role_nosuper(database_role, role->database_role) &&
+		if (OidIsValid(role->database_role) && compat_stands_above(database_role, role->database_role) &&
 			(best == NULL || height(role) > height(best)))
 			best = role;
 	}

@@ -20,7 +20,7 @@
 #include "token/token.h"
 #include "topic/topic.h"
 
-PG_MODULE_MAGIC;
+COMPAT_MODULE_MAGIC("twin_security", TWIN_VERSION);
 
 extern PGDLLEXPORT void _PG_init(void);
 

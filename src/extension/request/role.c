@@ -106,7 +106,7 @@ role_of_token(RequestCaller caller)
 
 	if (!OidIsValid(role))
 		return NULL;
-	if (!is_member_of_role_nosuper(GetSessionUserId(), role))
+	if (!compat_may_become(GetSessionUserId(), role))
 		refuse(caller, TSEC_IDENTITY_ROLE, 0);
 	return GetUserNameFromId(role, false);
 }

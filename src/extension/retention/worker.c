@@ -30,10 +30,13 @@ static const char *const settings[][2] = {
 	{"deadlock_timeout", "100ms"}, /* then an autovacuum makes way: before the shortest wait for a lock ends */
 	{"statement_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
+	{"transaction_timeout", "0"},
 	{"default_transaction_isolation", "read committed"},
 	{"default_transaction_read_only", "off"},
 	{"default_transaction_deferrable", "off"},
 	{"default_tablespace", ""},
+	{"default_table_access_method", "heap"},
+	{"restrict_nonsystem_relation_kind", ""},
 	{"row_security", "on"},
 	{"session_replication_role", "origin"},
 };
@@ -88,7 +91,7 @@ tsec_retention_worker(Datum argument)
 	}
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	for (int i = 0; i < (int) lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+		base_override_setting(settings[i][0], settings[i][1]);
 	retention_run(errand);
 	proc_exit(0);
 }
