@@ -61,7 +61,8 @@ sub flood
 	}
 	foreach my $number (1 .. $processes)
 	{
-		$told{$2} += $1 while file_bytes("$folder/$number") =~ /^(\d+) (.*)$/mg;
+		my $report = file_bytes("$folder/$number");
+		$told{$2} += $1 while $report =~ /^(\d+) (.*)$/mg;
 		unlink "$folder/$number" or die $!;
 	}
 	diag(join ', ', map { "$told{$_} $_" } sort keys %told);
@@ -141,7 +142,7 @@ ok(comes_true($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE usename =
 ok(TwinGateway::wait_until(60, sub { scalar(my @now = children_of($node)) <= $before{children} }), 'no process is left behind');
 is(open_files($postmaster), $before{files}, '... no file is open');
 cmp_ok(resident($postmaster) - $before{memory}, '<', 8192, '... and no memory taken');
-my @ours = grep { !/FATAL:  (?:password authentication failed|role "stranger" does not exist|sorry, too many clients|remaining connection slots|unsupported frontend protocol|canceling authentication)|LOG:  (?:invalid length of startup packet|incomplete startup packet|could not (?:receive|send)|unexpected EOF|connection)|DETAIL:  (?:Role|Connection matched|Password)|checkpoint/ }
+my @ours = grep { !/FATAL:  (?:password authentication failed|role "stranger" does not exist|sorry, too many clients|remaining connection slots|unsupported frontend protocol|canceling authentication)|LOG:  (?:invalid length of startup packet|incomplete startup packet|could not (?:receive|send)|unexpected EOF|connection)|DETAIL:  (?:Role|Connection matched|Password)|checkpoint|^\s+Connection matched/ }
 	split /\n/, substr(file_bytes($node->logfile), $before{log});
 cmp_ok(scalar @ours, '<', 100, 'the server\'s log has what PostgreSQL says of it, and little of ours') or diag(join "\n", @ours[ 0 .. 20 ]);
 is(sql($node, q{SELECT count(*) FROM twin.blocked_addresses}) . sql($node, q{SELECT bool_and(entries < 100) FROM twin.stat_limits}), '0t', 'nobody is blocked by it, and the limits remember little');

@@ -14,7 +14,7 @@ my $archives = PostgreSQL::Test::Utils::tempdir();
 my $exports = PostgreSQL::Test::Utils::tempdir();
 chmod 0755, $exports;
 my $node = new_node('interrupted', conf => "fsync = off\nmax_worker_processes = 16\nclient_connection_check_interval = 20ms\nmax_connections = 40\nwork_mem = 64kB\n"
-	  . "twin_security.bcrypt_cost = 8\ntwin_security.retention_interval = 0\ntwin_security.checkpoint_interval = 1s\ntwin_security.archive_directory = '$archives'\ntwin_security.export_directory = '$exports'\n"
+	  . "twin_security.bcrypt_cost = 10\ntwin_security.retention_interval = 0\ntwin_security.checkpoint_interval = 1s\ntwin_security.archive_directory = '$archives'\ntwin_security.export_directory = '$exports'\n"
 	  . "twin_security.login_max_failures = 1000\ntwin_security.login_max_failures_per_address = 1000\n");
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'tests sign with this, and nobody else');
 my $password = canary() . 'Xy';
@@ -34,7 +34,7 @@ sql($node, qq{
 	SELECT twin.audit_table('things');
 	INSERT INTO things SELECT i, md5(i::text) FROM generate_series(1, 15000) i;
 	CREATE TABLE old (at timestamptz, note text);
-	INSERT INTO old SELECT '2016-01-01 00:00:00+00'::timestamptz + n * interval '1 minute', md5(n::text) FROM generate_series(1, 20000) n;
+	INSERT INTO old SELECT '2016-01-01 00:00:00+00'::timestamptz + n * interval '1 minute', md5(n::text) FROM generate_series(1, 50000) n;
 	CREATE TABLE stale (id bigserial PRIMARY KEY, at timestamptz, note text);
 	SELECT twin.add_retention_policy('stale', '1 year', 'stale', 'at');
 	CREATE TABLE people (id bigserial PRIMARY KEY, who text, name twin.encrypted_text(pii));
@@ -45,25 +45,24 @@ ok(events_sealed($node), 'the log is sealed');
 
 # name, what is run (%d: another number each time), what must be true before it (made so after each run that ended well), a table that it needs, where
 my @operations = (
-	[ 'sealing', q{INSERT INTO filled SELECT i, 'filled ' || i FROM generate_series(1, 20000) i}, 'TRUNCATE filled', 'filled' ],
+	[ 'sealing', q{INSERT INTO filled SELECT i, 'filled ' || i FROM generate_series(1, 15000) i}, 'TRUNCATE filled', 'filled' ],
 	[ 'opening', q{SELECT count(*) FROM sealed, generate_series(1, 5) WHERE v::text > ''}, '', 'sealed' ],
-	[ 'sorting', q{SELECT v FROM sealed ORDER BY v OFFSET 5999}, '', 'sealed' ],
+	[ 'sorting', q{SELECT v::text FROM sealed ORDER BY v OFFSET 5999}, '', 'sealed' ],
 	[ 'encrypt_column', q{CALL twin.encrypt_column('plain', 'v', 'pii', true, 500)},
-		q{DROP TABLE plain; CREATE TABLE plain (id int PRIMARY KEY, v text UNIQUE); INSERT INTO plain SELECT i, 'plain ' || i FROM generate_series(1, 2000) i}, 'plain' ],
+		q{DROP TABLE plain; CREATE TABLE plain (id int PRIMARY KEY, v text UNIQUE); INSERT INTO plain SELECT i, 'plain ' || i FROM generate_series(1, 1000) i}, 'plain' ],
 	[ 'reencrypt_column', q{CALL twin.reencrypt_column('turned', 'v', 500)}, q{SELECT twin.rotate_key('other'), twin.rotate_key('other')}, 'turned' ],
 	[ 'rotate_index_key', q{SELECT twin.rotate_index_key('text')}, '', 'sealed' ],
-	[ 'rotate_master_key', q{SELECT twin.rotate_master_key() FROM generate_series(1, 200)}, '', 'twin_internal.key_versions' ],
-	[ 'key_census', q{SELECT sum("values") FROM generate_series(1, 20), LATERAL (SELECT * FROM twin.key_census('sealed') OFFSET 0) c}, '', 'sealed' ],
-	[ 'hash_password', q{SELECT count(twin.hash_password('Umbrella-Gravel-' || i)) FROM generate_series(1, 10) i}, '' ],
-	[ 'login', qq{SELECT count(twin_api.login('ann', '$password')) FROM generate_series(1, 8)}, '', 'twin_internal.accounts' ],
+	[ 'rotate_master_key', q{SELECT sum(twin.rotate_master_key()) >= 0 FROM generate_series(1, 200)}, '', 'twin_internal.key_versions' ],
+	[ 'key_census', q{SELECT sum("values") FROM generate_series(1, 300) i, LATERAL (SELECT * FROM twin.key_census('sealed') WHERE i > 0) c}, '', 'sealed' ],
+	[ 'hash_password', q{SELECT count(twin.hash_password('Umbrella-Gravel-' || i, 6)) FROM generate_series(1, 40) i}, '' ],
+	[ 'login', qq{SELECT count(twin_api.login('ann', '$password')) FROM generate_series(1, 2)}, '', 'twin_internal.users' ],
 	[ 'verify_audit_log', 'SELECT ok FROM twin.verify_audit_log()', '' ],
 	[ 'audit_leaves', 'SELECT count(*) FROM twin.audit_leaves(0, 1000000)', '' ],
 	[ 'audit_log', q{SELECT count(new) FROM twin.audit_log}, '' ],
 	[ 'siem_events', q{SELECT count(*) FROM twin.siem_events('cef', 0, 100000)}, '' ],
 	[ 'export_audit_log', q{SELECT twin.export_audit_log('export%d') > 10000}, '' ],
-	[ 'test_rule', q{SELECT count(*) FROM twin.test_rule('failed_login_threshold', now() - interval '1 day', now() + interval '1 day')}, '' ],
-	[ 'compliance_report', q{SELECT count(twin.compliance_report(now() - interval '1 day', now() + i * interval '1 second')) FROM generate_series(1, 3) i}, '' ],
-	[ 'compliance_report_html', q{SELECT count(twin.compliance_report_html(now() - interval '1 day', now() + i * interval '1 second')) FROM generate_series(1, 3) i}, '' ],
+	[ 'compliance_report', q{SELECT count(twin.compliance_report(now() - interval '1 day', now() + i * interval '1 second')) FROM generate_series(1, 1) i}, '' ],
+	[ 'compliance_report_html', q{SELECT count(twin.compliance_report_html(now() - interval '1 day', now() + i * interval '1 second')) FROM generate_series(1, 1) i}, '' ],
 	[ 'security_check', q{SELECT count(*) > 100 FROM twin.security_check()}, '' ],
 	[ 'write_archive', q{SELECT rows FROM twin_internal.write_archive('old', NULL, NULL)}, '', 'old' ],
 	[ 'verify_archive', qq{SELECT ok FROM twin.verify_archive('$file')}, '' ],
@@ -100,7 +99,7 @@ sub statement_of
 	}
 	$is_ready = 1;
 	$number++;
-	return sprintf(($run =~ s/%(?!d)/%%/gr), $number) . ';';
+	return ($run =~ s/%d/$number/r) . ';';
 }
 # Waits for the end of what a session was given: what it says of an interruption, '' when it came to its end.
 sub end_of
@@ -109,7 +108,8 @@ sub end_of
 	my ($state) = $session->{stderr} =~ /ERROR:\s+(\w{5})/;
 	my $said = $session->{stderr};
 	$session->{stderr} = '';
-	$is_ready = 0 if !$state && $said !~ /WARNING/;
+	# (a cancel may meet what came after it: extensions are looked at anew)
+	$is_ready = 0 if !$state && $said !~ /WARNING/ || $operation->[4];
 	becomes_true($helpers) or die 'a helper stays';
 	return $state // ($said =~ /FATAL|closed|terminating/ ? 'gone' : $said);
 }
@@ -153,13 +153,13 @@ foreach my $operation (@operations)
 	my ($said) = run_in($session, $operation);
 	my (undef, $whole) = run_in($session, $operation);
 	is($said, '', sprintf('%s: takes %d ms', $name, $whole * 1000));
-	foreach my $part (0.03, 0.06, 0.1, 0.2, 0.4, 0.6, 0.8)
+	foreach my $part ($db ? (0.1, 0.6) : (0.02, 0.1, 0.3, 0.7))
 	{
 		my ($outcome, $took) = run_in($session, $operation, sprintf('SET statement_timeout = %d;', $whole * $part * 1000 + 1));
 		$seen{ $outcome || 'done' }++;
 		push @promptly, $took if $outcome eq '57014';
 	}
-	foreach my $round (1 .. 2)
+	foreach my $round (1)
 	{
 		my $statement = statement_of($operation);
 		begin_query($session, $statement);
@@ -185,17 +185,22 @@ foreach my $operation (@operations)
 	is(join(' ', @unexpected), '', '... interrupted it says so: ' . join ' ', map { "$seen{$_} " . substr($_, 0, 40) =~ s/\s+/ /gr } sort keys %seen);
 	ok((grep { $_ < 0.7 * $whole } @promptly), '... and ends long before it would have done');
 	is(held_by($pid), '', '... and holds nothing');
-	# the same again, and again: what was allocated is given back
-	run_in($session, $operation, sprintf('SET statement_timeout = %d;', $whole * $_ * 100 + 1)) foreach 1, 2;
-	my $before = memory_of($session);
-	run_in($session, $operation, sprintf('SET statement_timeout = %d;', $whole * $_ * 100 + 1)) foreach 1, 2, 1, 2, 1;
-	cmp_ok(memory_of($session) - $before, '<=', 65536, '... nor takes memory each time');
+	# the same again, and again: what was allocated is given back (but for what a catalog that is made anew leaves in caches)
+	if (!$db)
+	{
+		run_in($session, $operation, sprintf('SET statement_timeout = %d;', $whole * 100 + 1));
+		my $before = memory_of($session);
+		run_in($session, $operation, sprintf('SET statement_timeout = %d;', $whole * $_ * 100 + 1)) foreach 1, 2, 1;
+		cmp_ok(memory_of($session) - $before, '<=', 65536, '... nor takes memory each time');
+	}
 	foreach my $how ('terminate', 'vanish')
 	{
 		my ($out, $err) = ('', '');
 		my $statement = statement_of($operation);
 		my $victim = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($db // 'postgres') . ' application_name=victim', '-c', $quiet, '-c', $statement ], '<', \undef, '>', \$out, '2>', \$err);
-		becomes_true(q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'victim') AND (SELECT pg_sleep(} . rand($whole) . q{)) IS NOT NULL});
+		# it is met somewhere in the middle, if it is not quicker
+		$control->query_safe(q{DO $$ BEGIN FOR i IN 1 .. 100 LOOP PERFORM pg_stat_clear_snapshot(); EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'victim');
+			PERFORM pg_sleep(0.01); END LOOP; END $$; SELECT pg_sleep(} . rand($whole) . ')');
 		$control->query_safe(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'}) if $how eq 'terminate';
 		$victim->signal('KILL') if $how eq 'vanish';
 		eval { $victim->finish };
@@ -203,7 +208,7 @@ foreach my $operation (@operations)
 		ok(becomes_true(q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'victim')}), "... goes with its session ($how)");
 		becomes_true($helpers);
 		# whether one that vanished was done nobody knows: what it needs is made again
-		$is_ready = 0 if $how eq 'vanish' && $name ne 'encrypt_column' && $name ne 'apply_retention';
+		$is_ready = 0 if $db || $how eq 'vanish' && $name ne 'encrypt_column' && $name ne 'apply_retention';
 	}
 	is(left_over(), '', '... leaves nothing behind');
 	my ($again, undef, $answer) = run_in($session, $operation);

@@ -188,9 +188,10 @@ stumble(EventRing *ring, int index)
 
 	pg_atomic_write_u64(&ring->again_at[index], (uint64) again);
 	if (before + 1 == STUMBLES_TOLD)
-		ereport(LOG, (errmsg("a task of the writer of security events has failed %d times in a row", STUMBLES_TOLD),
-					  errdetail("Events go on being written. The task is tried again, every eight seconds in the end."),
-					  errhint("The errors of this process tell why. twin.stat_workers counts them.")));
+		ereport(LOG,
+				(errmsg("a task of the writer of security events has failed %d times in a row", STUMBLES_TOLD),
+				 errdetail("Events go on being written. The task is tried again, every eight seconds in the end."),
+				 errhint("The errors of this process tell why. twin.stat_workers counts them.")));
 	return again;
 }
 

@@ -60,20 +60,20 @@ typedef struct MeterSlot
 
 struct KeyMeter
 {
-	uint32 id;       /* hash key */
-	MeterSlot *slot; /* NULL without shared memory or when all slots are taken */
-	uint64 quota;    /* messages that may be sealed before asking again */
-	uint64 block;    /* size of the next reservation */
-	uint64 owed;     /* borrowed and not yet reserved */
-	uint64 seals;    /* not yet in the slot */
-	uint64 opens;    /* since the session began */
-	uint64 flushed;  /* of these, in the slot */
-	uint64 taken;    /* of these, taken by who accounts for them */
-	uint64 failures; /* not yet in the slot */
+	uint32 id;         /* hash key */
+	MeterSlot *slot;   /* NULL without shared memory or when all slots are taken */
+	uint64 quota;      /* messages that may be sealed before asking again */
+	uint64 block;      /* size of the next reservation */
+	uint64 owed;       /* borrowed and not yet reserved */
+	uint64 seals;      /* not yet in the slot */
+	uint64 opens;      /* since the session began */
+	uint64 flushed;    /* of these, in the slot */
+	uint64 taken;      /* of these, taken by who accounts for them */
+	uint64 failures;   /* not yet in the slot */
 	TimestampTz asked; /* for rotation, where there is no slot to say so */
-	bool unlimited;  /* counted, but held to no limit */
-	bool is_literal; /* what it opens is nobody's secret */
-	bool dirty;      /* in both lists */
+	bool unlimited;    /* counted, but held to no limit */
+	bool is_literal;   /* what it opens is nobody's secret */
+	bool dirty;        /* in both lists */
 	bool in_unflushed;
 	bool in_untaken;
 	KeyMeter *next_unflushed;
