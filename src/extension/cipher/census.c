@@ -37,18 +37,22 @@ tsec_holds_encrypted(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(type_holds_encrypted(PG_GETARG_OID(0), false));
 }
 
-/* holds_type(type oid, wanted oid) -> boolean */
+/* holds_type(type oid, wanted oid) -> boolean; a column that was dropped has type 0, and whether it is asked first is the planner's choice */
 Datum
 tsec_holds_type(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(type_holds(PG_GETARG_OID(0), PG_GETARG_OID(1)));
+	Oid type = PG_GETARG_OID(0);
+
+	PG_RETURN_BOOL(OidIsValid(type) && type_holds(type, PG_GETARG_OID(1)));
 }
 
-/* base_of_domain(type oid) -> oid */
+/* base_of_domain(type oid) -> oid; 0 of a column that was dropped */
 Datum
 tsec_base_of_domain(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_OID(getBaseType(PG_GETARG_OID(0)));
+	Oid type = PG_GETARG_OID(0);
+
+	PG_RETURN_OID(OidIsValid(type) ? getBaseType(type) : InvalidOid);
 }
 
 /* Reads one table's values; root is the table they are counted for. */

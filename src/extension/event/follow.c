@@ -23,6 +23,9 @@
 /* The longest pause of a follower that fails, as launcher_delay_ms() counts: eight seconds. */
 #define STUMBLES_COUNTED 4
 
+/* So many in a row are told of. */
+#define STUMBLES_TOLD 3
+
 static EventFollower followers[EVENT_FOLLOWERS];
 static int follower_count = 0;
 
@@ -184,6 +187,11 @@ stumble(EventRing *ring, int index)
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), launcher_delay_ms(Min(before, STUMBLES_COUNTED)));
 
 	pg_atomic_write_u64(&ring->again_at[index], (uint64) again);
+	if (before + 1 == STUMBLES_TOLD)
+		ereport(LOG,
+				(errmsg("a task of the writer of security events has failed %d times in a row", STUMBLES_TOLD),
+				 errdetail("Events go on being written. The task is tried again, every eight seconds in the end."),
+				 errhint("The errors of this process tell why. twin.stat_workers counts them.")));
 	return again;
 }
 

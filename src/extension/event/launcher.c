@@ -34,6 +34,7 @@
 #define NO_SLOT_COMPLAINT_MS 2000
 #define DELAY_FIRST_MS 500
 #define DELAY_LAST_MS 60000
+#define FAILURES_TOLD 3
 
 extern PGDLLEXPORT void tsec_event_launcher(Datum argument);
 
@@ -185,6 +186,33 @@ start_writer(int index)
 	return false;
 }
 
+TimestampTz
+launcher_note_start(EventRing *ring)
+{
+	uint32 failures = pg_atomic_fetch_add_u32(&ring->failures, 1);
+	TimestampTz retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), launcher_delay_ms(failures));
+
+	pg_atomic_write_u64(&ring->retry_at, (uint64) retry_at);
+	return retry_at;
+}
+
+/* Says, as often as a writer is started, what the errors of those before it do not: whose they are, and that it goes on. */
+static void
+complain(EventRing *ring, const Database *database)
+{
+	uint32 failures = pg_atomic_read_u32(&ring->failures);
+
+	/* (where the extension is not there, nothing fails) */
+	if (failures < FAILURES_TOLD || pg_atomic_read_u64(&ring->absent_since) != 0)
+		return;
+	ereport(LOG, (errmsg("security events of database \"%s\" are not being written: %u writers in a row have failed",
+						 NameStr(database->name), failures),
+				  errdetail("They wait in shared memory. Another writer is started now, and the next in %d seconds.",
+							(int) (launcher_delay_ms(failures) / 1000)),
+				  errhint("The errors of processes of type \"twin_security event writer\" tell why. "
+						  "twin.stat_workers counts them.")));
+}
+
 /* Starts a ring's writer if it needs one and may have it; returns how many milliseconds from now to look again. */
 static int64
 serve_ring(int index, const Database *database)
@@ -212,10 +240,8 @@ serve_ring(int index, const Database *database)
 		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, NO_SLOT_MS));
 		return NO_SLOT_MS + 1;
 	}
-	/* until it has done its work nobody knows that it will */
-	retry_at = TimestampTzPlusMilliseconds(now, launcher_delay_ms(pg_atomic_fetch_add_u32(&ring->failures, 1)));
-	pg_atomic_write_u64(&ring->retry_at, (uint64) retry_at);
-	return TimestampDifferenceMilliseconds(now, retry_at) + 1;
+	complain(ring, database);
+	return TimestampDifferenceMilliseconds(now, launcher_note_start(ring)) + 1;
 }
 
 /*

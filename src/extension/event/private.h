@@ -286,6 +286,9 @@ extern void writer_init(void);
 /* Waits of a ring whose writers fail: how long until the next. */
 extern int64 launcher_delay_ms(uint32 failures);
 
+/* Counts a writer that is started as one that fails, until it has done its work: nobody knows that it will.  When the next may be. */
+extern TimestampTz launcher_note_start(EventRing *ring);
+
 /* ---- follow.c ---- */
 
 extern void follow_init(void);

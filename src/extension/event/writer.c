@@ -215,6 +215,8 @@ write_for(int index, bool is_reserve)
 	before_shmem_exit(stop_reading, PointerGetDatum(ring));
 	if (!OidIsValid(pg_atomic_read_u32(&ring->database)))
 		return false; /* released while this process came up; from here on it cannot be */
+	if (is_reserve)
+		(void) launcher_note_start(ring);
 	BackgroundWorkerInitializeConnectionByOid(pg_atomic_read_u32(&ring->database), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	worker_override_settings();

@@ -27,11 +27,13 @@
 #include "storage/ipc.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #define SLOT_COUNT 4096
 #define BLOCK_FIRST 64
 #define BLOCK_LAST 65536
 #define BLOCK_BORROWED 64
+#define ROTATION_PAUSE_MS 10000
 
 /* AES-256-GCM, random 96-bit nonces: at most 2^32 messages under one key (NIST SP 800-38D, section 8.3). */
 #define MESSAGES_MAX (UINT64CONST(1) << 32)
@@ -53,24 +55,25 @@ typedef struct MeterSlot
 	pg_atomic_uint64 failures;
 	pg_atomic_uint64 spare; /* messages reserved and not spent */
 	pg_atomic_uint64 debt;  /* messages spent by processes that could not reserve them */
+	pg_atomic_uint64 asked; /* when somebody last asked for the key's rotation */
 } MeterSlot;
 
 struct KeyMeter
 {
-	uint32 id;       /* hash key */
-	MeterSlot *slot; /* NULL without shared memory or when all slots are taken */
-	uint64 quota;    /* messages that may be sealed before asking again */
-	uint64 block;    /* size of the next reservation */
-	uint64 owed;     /* borrowed and not yet reserved */
-	uint64 seals;    /* not yet in the slot */
-	uint64 opens;    /* since the session began */
-	uint64 flushed;  /* of these, in the slot */
-	uint64 taken;    /* of these, taken by who accounts for them */
-	uint64 failures; /* not yet in the slot */
-	bool rotation_asked;
-	bool unlimited;  /* counted, but held to no limit */
-	bool is_literal; /* what it opens is nobody's secret */
-	bool dirty;      /* in both lists */
+	uint32 id;         /* hash key */
+	MeterSlot *slot;   /* NULL without shared memory or when all slots are taken */
+	uint64 quota;      /* messages that may be sealed before asking again */
+	uint64 block;      /* size of the next reservation */
+	uint64 owed;       /* borrowed and not yet reserved */
+	uint64 seals;      /* not yet in the slot */
+	uint64 opens;      /* since the session began */
+	uint64 flushed;    /* of these, in the slot */
+	uint64 taken;      /* of these, taken by who accounts for them */
+	uint64 failures;   /* not yet in the slot */
+	TimestampTz asked; /* for rotation, where there is no slot to say so */
+	bool unlimited;    /* counted, but held to no limit */
+	bool is_literal;   /* what it opens is nobody's secret */
+	bool dirty;        /* in both lists */
 	bool in_unflushed;
 	bool in_untaken;
 	KeyMeter *next_unflushed;
@@ -107,6 +110,7 @@ initialise_slots(void *memory)
 		pg_atomic_init_u64(&slot->failures, 0);
 		pg_atomic_init_u64(&slot->spare, 0);
 		pg_atomic_init_u64(&slot->debt, 0);
+		pg_atomic_init_u64(&slot->asked, 0);
 	}
 }
 
@@ -344,6 +348,22 @@ borrow(KeyMeter *meter, const char *key_name, MeterUse use)
 	meter->owed += BLOCK_BORROWED;
 }
 
+/* Asks for the key's rotation, unless somebody just did: where it fails, it is tried again and again, and not by everybody. */
+static void
+ask_for_rotation(KeyMeter *meter, const char *key_name)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint64 asked = meter->slot != NULL ? pg_atomic_read_u64(&meter->slot->asked) : (uint64) meter->asked;
+
+	/* (a clock that was set back must not keep it waiting) */
+	if ((TimestampTz) asked <= now && !TimestampDifferenceExceeds((TimestampTz) asked, now, ROTATION_PAUSE_MS))
+		return;
+	if (meter->slot != NULL && !pg_atomic_compare_exchange_u64(&meter->slot->asked, &asked, (uint64) now))
+		return;
+	meter->asked = now;
+	rotation_request(key_name, meter->id);
+}
+
 /* Gets more messages to spend, from the spare, the table, or on credit. */
 static void
 refill(KeyMeter *meter, const char *key_name, MeterUse use)
@@ -373,11 +393,8 @@ refill(KeyMeter *meter, const char *key_name, MeterUse use)
 	meter->owed = 0;
 	if (meter->block < BLOCK_LAST)
 		meter->block *= 2;
-	if (use != METER_WHOLE_VALUES && !meter->unlimited && total >= (uint64) setting_key_message_limit &&
-		!meter->rotation_asked)
-	{
-		meter->rotation_asked = rotation_request(key_name, meter->id);
-	}
+	if (use != METER_WHOLE_VALUES && !meter->unlimited && total >= (uint64) setting_key_message_limit)
+		ask_for_rotation(meter, key_name);
 }
 
 void

@@ -191,7 +191,7 @@ extern void spool_key_init(void);
 
 /* ---- rotation.c ---- */
 
-/* Has a background worker rotate a key whose primary version is still the stated one; false when none is free. */
-extern bool rotation_request(const char *key_name, uint32 key_id);
+/* Has a background worker rotate a key whose primary version is still the stated one, if one is free. */
+extern void rotation_request(const char *key_name, uint32 key_id);
 
 #endif /* TSEC_KEYRING_PRIVATE_H */

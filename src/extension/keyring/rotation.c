@@ -5,8 +5,8 @@
  * The session that notices must not do it in its own transaction: that one may
  * be read-only, in the middle of a statement, or roll back.  A background
  * worker publishes the new version and makes it primary, each in a transaction
- * of its own.  If no worker slot is free the next session to reserve messages
- * asks again, long before the hard limit.
+ * of its own.  If no worker slot is free, or the worker fails, whoever reserves
+ * messages ten seconds later asks again, long before the hard limit.
  */
 #include "keyring/private.h"
 
@@ -30,7 +30,7 @@ typedef struct RotationOrder
 
 StaticAssertDecl(sizeof(RotationOrder) <= BGW_EXTRALEN, "the order fits a worker's extra space");
 
-bool
+void
 rotation_request(const char *key_name, uint32 key_id)
 {
 	BackgroundWorker worker;
@@ -41,11 +41,9 @@ rotation_request(const char *key_name, uint32 key_id)
 	worker = base_worker("tsec_rotation_worker", "twin_security key rotation", BGW_NEVER_RESTART);
 	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
 	memcpy(worker.bgw_extra, &order, sizeof(order));
-	if (RegisterDynamicBackgroundWorker(&worker, &handle))
-		return true;
-	ereport(LOG, (errmsg("no background worker is free to rotate key \"%s\"", key_name),
-				  errhint("Raise max_worker_processes, or call twin.rotate_key().")));
-	return false;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(LOG, (errmsg("no background worker is free to rotate key \"%s\"", key_name),
+					  errhint("Raise max_worker_processes, or call twin.rotate_key().")));
 }
 
 /* Takes one step; returns whether another is needed. */

@@ -400,6 +400,8 @@ begin_run(Run *run)
 		ask(run->context, "SELECT twin_internal.begin_retention($1)", 1, (Oid[]){TEXTOID}, &asked_by,
 			run->errand == NULL ? "n" : " ", 1, &id);
 		run->id = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(id)));
+		/* here, for it looks up a type: where failures are noted there is no transaction */
+		run->failed = initArrayResult(TEXTOID, TopMemoryContext, false);
 	}
 	end();
 	return is_alone;
@@ -413,8 +415,7 @@ end_run(Run *run)
 
 	begin("ending", XACT_READ_COMMITTED);
 	values[0] = Int64GetDatum(run->id);
-	values[1] = run->failed == NULL ? PointerGetDatum(construct_empty_array(TEXTOID))
-									: makeArrayResult(run->failed, CurrentMemoryContext);
+	values[1] = makeArrayResult(run->failed, CurrentMemoryContext);
 	values[2] = Int32GetDatum(run->failures);
 	values[3] = BoolGetDatum(!is_unwanted(run));
 	ask(run->context, "SELECT twin_internal.end_retention($1, $2, $3, $4)", 4,
