@@ -49,7 +49,21 @@ is("$by_form->{status} " . keys_of($by_form->json), "200 @form", 'a form logs in
 my @all = map { $gateway->token('vera', $password) } 1 .. 2;
 is($gateway->status('POST', '/api/auth/logout_all', token => $all[0]), 204, 'logout_all');
 is(join(' ', map { $gateway->status('GET', '/units', token => $_) } @all), '401 401', '... ends all sessions of one');
-is_refused($gateway->get("/api/auth/$_?username=oleg&password=" . escape($password)), 405, 'PGRST101', "$_ by GET is refused") foreach qw(login refresh logout);
+# a password is changed by who knows it
+my $changed_to = "another " . canary();
+my %changing = (token => $gateway->token('otto', $password));
+my @bystander = (token => $gateway->token('otto', $password));
+is_refused($gateway->post('/api/auth/change_password', json => { old_password => $password, new_password => $changed_to }), 401, '42501', 'nobody changes a password without a token');
+is($gateway->post('/api/auth/change_password', %changing, json => { old_password => 'wrong', new_password => $changed_to })->{status}, 401, '... nor without the old one');
+is_refused($gateway->post('/api/auth/change_password', %changing, json => { old_password => $password, new_password => 'password1' }), 400, '22023', '... nor to one that anybody guesses');
+my $changed = $gateway->post('/api/v1/auth/change_password', %changing, json => { old_password => $password, new_password => $changed_to });
+is("$changed->{status} " . keys_of($changed->json), "200 @form", 'change_password opens a session');
+is($gateway->status('GET', '/units', @bystander), 401, '... and ends the others');
+is($gateway->status('GET', '/units', token => $changed->json->{access_token}), 200, '... its token holds');
+is(join(' ', map { $gateway->login('otto', $_)->{status} } $changed_to, $password), '200 401', '... the new password logs in, the old one does not');
+sql($node, "SELECT twin.set_password('otto', '$password')");
+forget();
+is_refused($gateway->get("/api/auth/$_?username=oleg&password=" . escape($password)), 405, 'PGRST101', "$_ by GET is refused") foreach qw(login refresh logout change_password);
 is_refused($gateway->get('/api/auth/elsewhere'), 404, 'PGRST125', 'no other route is there');
 is_refused($gateway->post('/api/auth/login', json => { username => 'oleg' }), 404, 'PGRST202', 'a login without password');
 is_refused($gateway->post('/api/auth/login', body => '{', headers => [ 'Content-Type', 'application/json' ]), 400, 'PGRST102', '... with a broken body');
@@ -116,6 +130,7 @@ foreach my $kind (sort keys %csrf)
 	is_refused($gateway->ask('PUT', '/sites?site_id=eq.1', %request, json => { site_id => 1, name => 'x' }), 403, 'TW802', '... PUT');
 	is_refused($gateway->post('/rpc/who', %request, json => {}), 403, 'TW802', '... a function');
 	is_refused($gateway->post('/api/auth/logout', %request), 403, 'TW802', '... logging out');
+	is_refused($gateway->post('/api/auth/change_password', %request, json => { old_password => $password, new_password => $changed_to }), 403, 'TW802', '... changing the password');
 }
 is(sql($node, q{SELECT count(*) FROM api.sites WHERE name = 'x' OR site_id = 1}), '1', 'none of these did anything');
 is($gateway->status('POST', '/sites', %with, headers => [ 'X-CSRF-Token', $csrf, 'X-CSRF-Token', $csrf ], json => { name => 'x' }), 400, 'two CSRF headers are refused');

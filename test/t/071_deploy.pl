@@ -106,7 +106,11 @@ SKIP:
 
 	like($ask->('-i', "http://api.example.com:$port{http}/units?id=eq.1"), qr{^HTTP/1.1 308.*^Location: https://api\.example\.com/units\?id=eq\.1$}ms, 'HTTP leads to HTTPS');
 	is($ask->('-o', '/dev/null', '-w', '%{http_code}', '-H', 'Host: other.example', "http://127.0.0.1:$port{http}/"), '000', 'another name gets nothing');
+	is($ask->('-o', '/dev/null', '-w', '%{http_code}', '-H', 'Host: other.example', "$https/"), '000', '... also under the right name, when the request has another');
+	is($ask->('-o', '/dev/null', '-w', '%{http_code}', '--http1.1', '--request-target', 'http://127.0.0.1:1/', "$https/"), '000', '... or a whole URL');
 	is($ask->('-o', '/dev/null', '-w', '%{http_version}', '--http2', "$https/"), '2', 'HTTP/2');
+	is($ask->('-o', '/dev/null', '-w', '%{http_code}', '--tlsv1.3', "$https/"), '200', 'TLS 1.3');
+	is($ask->('-o', '/dev/null', '-w', '%{http_code}', '--tls-max', '1.1', '--ciphers', 'DEFAULT:@SECLEVEL=0', "$https/"), '000', '... and nothing before TLS 1.2');
 	my $seen = $ask->('-i', '-H', 'X-Forwarded-For: 203.0.113.9', '-H', 'X-Forwarded-Proto: http', '-H', 'Forwarded: for=203.0.113.9', '-H', 'X-Real-IP: 203.0.113.9', "$https/units?id=eq.1");
 	like($seen, qr{^GET /units\?id=eq\.1 HTTP/1\.1$}m, 'the request reaches the gateway as it is');
 	like($seen, qr/^X-Forwarded-For: 127\.0\.0\.1$/m, 'with the address it came from');

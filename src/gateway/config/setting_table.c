@@ -78,7 +78,7 @@ static const Setting settings[] = {
 	{.name = "server-answer-timeout", .kind = SETTING_DURATION, AT(server_answer_timeout), RANGE(1, 24 HOURS), .standard = "120",
 	 .description = "How long a client may take to read a whole answer."},
 	{.name = "server-auth-prefix", .kind = SETTING_TEXT, AT(server_auth_prefix), .standard = "/api/auth",
-	 .description = "Path in front of /login, /refresh and /logout; with this one /api/v1/auth is answered too."},
+	 .description = "Path in front of /login, /refresh, /logout, /logout_all, /change_password and /me; with this one /api/v1/auth is answered too."},
 	{.name = "server-body-timeout", .kind = SETTING_DURATION, AT(server_body_timeout), RANGE(1, 24 HOURS), .standard = "60",
 	 .description = "How long the body of a request may take to arrive."},
 	{.name = "server-console-enabled", .kind = SETTING_BOOLEAN, AT(server_console_enabled), .standard = "false",

@@ -77,7 +77,7 @@ behind(const char *path, const char *prefix)
 static bool
 decode_session(Call *call)
 {
-	static const char *const functions[] = {"login", "refresh", "logout", "logout_all", "me"};
+	static const char *const functions[] = {"login", "refresh", "logout", "logout_all", "change_password", "me"};
 	const char *prefix = call->config->server_auth_prefix;
 	const char *name = behind(call->http->path, prefix);
 

@@ -348,7 +348,8 @@ static bool
 is_login(const Call *call)
 {
 	return call->api.target == TARGET_ROUTINE && call->api.schema != NULL && call->api.name != NULL &&
-		   strcmp(call->api.schema, "twin_api") == 0 && strcmp(call->api.name, "login") == 0;
+		   strcmp(call->api.schema, "twin_api") == 0 &&
+		   (strcmp(call->api.name, "login") == 0 || strcmp(call->api.name, "change_password") == 0);
 }
 
 void
