@@ -145,8 +145,8 @@ tell_refusal(LedgerState *state, const char *reason)
 						   .action = "checkpoint",
 						   .details = details};
 
-	if (state->refused_at != 0 &&
-		!TimestampDifferenceExceeds(state->refused_at, GetCurrentTimestamp(), TELL_AGAIN_MS))
+	if (state->refused_at != 0 && !base_has_come(TimestampTzPlusMilliseconds(state->refused_at, TELL_AGAIN_MS),
+												 TELL_AGAIN_MS + EVENT_CLOCK_STEP_MS))
 		return;
 	ereport(LOG, (errmsg("no checkpoint of the audit log is signed: %s", reason),
 				  errdetail("Somebody changed what was sealed, or the state of the sealer."),
