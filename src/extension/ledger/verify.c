@@ -121,10 +121,13 @@ verify_time(Verification *check, const SealedRow *row)
 	}
 	if (row->next_xid != 0)
 	{
-		/* no row is older than the clock was */
-		if (check->suspicion != NULL && row->clock_low != DT_NOEND &&
-			check->suspect_at >= TimestampTzPlusMilliseconds(row->clock_low, -EVENT_CLOCK_STEP_MS))
+		/* where the clock was set back, no row is older than it was */
+		if (check->suspicion != NULL && row->clock_low != DT_NOEND)
+		{
+			if (check->suspect_at < TimestampTzPlusMilliseconds(row->clock_low, -EVENT_CLOCK_STEP_MS))
+				verification_fault_of(check, check->suspect, check->suspicion);
 			check->suspicion = NULL;
+		}
 		judge_suspicion(check, row->recorded_at);
 		check->mark_xid = row->next_xid;
 		check->mark_at = row->recorded_at;
