@@ -58,7 +58,7 @@ sub whole
 	is(sql($on, q{SELECT count(*), count(*) FILTER (WHERE secret::text = 'a reading') FROM readings}), "$committed|$committed", "$name: each row that was committed is there, and can be read");
 	is(sql($on, q{SELECT coalesce(sum(coalesce(row_count, 1)), 0) FROM twin_internal.event_rows WHERE event_type = 'create' AND resource = 'public.readings'}), $committed, '... and has its event, and no other has');
 	is(sql($on, 'SELECT ok, reason FROM twin.verify_audit_log()'), 't|', '... the log is verified');
-	return is(sql($on, 'SELECT emitted = written + dropped, dropped FROM twin.stat_audit'), sql($on, q{SELECT 't|' || coalesce(sum((details ->> 'dropped')::bigint), 0) FROM twin.audit_log WHERE event_type = 'events_dropped'
+	return is(sql($on, 'SELECT dropped FROM twin.stat_audit'), sql($on, q{SELECT coalesce(sum((details ->> 'dropped')::bigint), 0) FROM twin.audit_log WHERE event_type = 'events_dropped'
 		AND event_time >= pg_postmaster_start_time()}), '... and what was dropped is counted in it');
 }
 
@@ -123,7 +123,7 @@ $standby->stop;
 # ---- no room when the server stops, for events that wait ----
 
 fill(0);
-sql($node, q{SELECT twin.record_event('before_the_end')});
+sql($node, q{SELECT count(twin.record_event('before_the_end', details => jsonb_build_object('filling', repeat('z', 900)))) FROM generate_series(1, 50)});
 ok($node->poll_query_until('postgres', 'SELECT ring_fill > 0 FROM twin.stat_audit'), 'an event waits while there is no room');
 $from = -s $node->logfile;
 $node->stop;

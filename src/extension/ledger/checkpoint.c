@@ -65,7 +65,7 @@ contradiction(const LedgerState *state, const char *note, const LedgerEpoch *epo
 	Checkpoint old;
 	MerkleHash root;
 
-	if (!note_verify(bytes_of(note, strlen(note)), epoch->public_key, &old) || strcmp(old.origin, epoch->origin) != 0)
+	if (!key_verify(bytes_of(note, strlen(note)), epoch->public_key, &old) || strcmp(old.origin, epoch->origin) != 0)
 		return "the checkpoint before is not signed by this log";
 	if (old.size > state->edge.size)
 		return "the tree is smaller than at the checkpoint before";
@@ -235,7 +235,7 @@ export_new(const LedgerState *state)
 		return;
 	epoch_read(state->epoch, false, &epoch);
 	export_note_newest(epoch.origin, newest);
-	if (newest[0] != '\0' && !note_verify(bytes_of(newest, strlen(newest)), epoch.public_key, &exported))
+	if (newest[0] != '\0' && !key_verify(bytes_of(newest, strlen(newest)), epoch.public_key, &exported))
 		return; /* no checkpoint is signed until somebody looked at that */
 	values[0] = Int32GetDatum(state->epoch);
 	values[1] = Int64GetDatum((int64) exported.size);

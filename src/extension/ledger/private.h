@@ -209,6 +209,9 @@ extern TimestampTz heartbeat_next(const LedgerState *state);
 
 /* ---- key.c ---- */
 
+/* note_verify(), which raises 53200 where there was no memory for it: that is no forgery. */
+extern bool key_verify(Bytes note, const uint8 public_key[NOTE_PUBLIC_SIZE], Checkpoint *checkpoint);
+
 /* Signs in the name of an epoch, whose key is made if it has none.  TSEC_KEY_MISSING and so on: nothing can be signed. */
 extern Status key_sign(int32 number, LedgerEpoch *epoch, const Checkpoint *checkpoint, char text[NOTE_SIZE_MAX]);
 

@@ -58,7 +58,7 @@ judge_difference(Verification *check, uint64 leaf, const MerkleHash *by_row)
 	if (!checkpoint_newest(0, true, &newest) || newest.size <= leaf || newest.size > check->size)
 		return "the event, or its leaf, is not what was sealed";
 	if (epoch_find(newest.epoch, true, &epoch) && epoch.has_key &&
-		note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
+		key_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
 		signed_one.size == newest.size &&
 		merkle_inclusion(leaf, newest.size, tile_source, check->set, path, &length) == TSEC_OK &&
 		merkle_inclusion_holds(by_row, leaf, newest.size, path, length, &signed_one.root))
