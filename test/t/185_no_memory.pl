@@ -82,7 +82,7 @@ foreach my $operation (@operations)
 	my ($name, $statement, $right, $also) = @$operation;
 	my (@bad, $n);
 	# of what it does again and again, one of seven
-	for ($n = 1; $n <= $most; $n += $n < 150 ? 1 : 7)
+	for ($n = 1; $n <= $most; $n += $n < 60 ? 1 : 7)
 	{
 		my ($out, $err, undef, $refused) = attempt($statement, $n, OF_LIBRARIES, 1);
 		my $answer = $err =~ /^ERROR:\s+(TW\S+)/ ? $1 : $out;
