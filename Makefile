@@ -109,7 +109,7 @@ src/verify/%.o: src/verify/%.c $(wildcard src/common/*.h src/verify/*.h) Makefil
 	$(CC) $(GATEWAY_CFLAGS) -I$(srcdir)/src -c -o $@ $<
 
 # the parts of src/common that it needs: no more libraries than libcrypto, jansson and libzstd
-VERIFY_COMMON = $(foreach name,merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest leafset dropped archive_file archive_key archive_manifest archive_name archive_record archive_tally aead xaes digest encode secret strictjson,src/common/$(name).o)
+VERIFY_COMMON = $(foreach name,merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest leafset dropped archive_file archive_key archive_manifest archive_name archive_record archive_tally aead xaes digest encode library secret strictjson,src/common/$(name).o)
 twin_verify: $(VERIFY) $(VERIFY_COMMON)
 	$(CC) $(GATEWAY_CFLAGS) -pie -Wl,-z,relro,-z,now -o $@ $^ -lcrypto -ljansson -lzstd
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define LEVEL 3
 #define MAGIC "TWINARCH"
@@ -227,6 +228,7 @@ struct ArchiveReader
 	ArchiveHeader header;
 	bool is_at_end; /* the last chunk was read */
 	const char *fault;
+	bool ran_out;
 	uint64_t chunks;
 	Buffer plain; /* what was not taken lies from begin to end */
 	size_t begin;
@@ -241,6 +243,13 @@ fail(ArchiveReader *reader, const char *fault)
 	if (reader->fault == NULL)
 		reader->fault = fault;
 	return false;
+}
+
+static bool
+run_out(ArchiveReader *reader)
+{
+	reader->ran_out = reader->ran_out || reader->fault == NULL;
+	return fail(reader, "there is not enough memory");
 }
 
 ArchiveReader *
@@ -318,7 +327,7 @@ read_chunk(ArchiveReader *reader, uint8_t head[ARCHIVE_CHUNK_HEAD], size_t *plai
 	if (*plain > ARCHIVE_CHUNK || (!is_last && *plain != ARCHIVE_CHUNK) || *stored < least || *stored > STORED_MAX)
 		return fail(reader, "a chunk has a length that none can have");
 	if (!widen_buffer(&reader->stored, 0, *stored))
-		return fail(reader, "there is not enough memory");
+		return run_out(reader);
 	if (reader->source(reader->argument, reader->stored.bytes, *stored) != *stored)
 		return fail(reader, "the file ends too early");
 	reader->is_at_end = is_last;
@@ -338,7 +347,7 @@ make_room(ArchiveReader *reader, size_t length)
 	reader->begin = 0;
 	reader->end = held;
 	/* one byte more, for nothing is at hand in no memory */
-	return widen_buffer(&reader->plain, held, held + length + 1) || fail(reader, "there is not enough memory");
+	return widen_buffer(&reader->plain, held, held + length + 1) || run_out(reader);
 }
 
 /* Reads the next chunk, opens and expands it. */
@@ -360,13 +369,18 @@ next_chunk(ArchiveReader *reader)
 	{
 		uint8_t associated[ASSOCIATED];
 		uint8_t nonce[AEAD_NONCE_SIZE];
+		Status status;
 
 		length -= AEAD_TAG_SIZE;
 		if (!widen_buffer(&reader->frame, 0, length))
-			return fail(reader, "there is not enough memory");
+			return run_out(reader);
 		bind_chunk(reader->raw, head, reader->chunks - 1, associated, nonce);
-		if (aead_open(reader->key, nonce, bytes_of(associated, ASSOCIATED), bytes_of(reader->stored.bytes, length),
-					  reader->stored.bytes + length, reader->frame.bytes) != TSEC_OK)
+		status =
+			aead_open(reader->key, nonce, bytes_of(associated, ASSOCIATED), bytes_of(reader->stored.bytes, length),
+					  reader->stored.bytes + length, reader->frame.bytes);
+		if (status == TSEC_NO_MEMORY || status == TSEC_LIBRARY_FAILURE)
+			return run_out(reader);
+		if (status != TSEC_OK)
 			return fail(reader, "a chunk was altered, or is not of this file");
 		frame = reader->frame.bytes;
 	}
@@ -374,6 +388,8 @@ next_chunk(ArchiveReader *reader)
 	if (ZSTD_findFrameCompressedSize(frame, length) != length || ZSTD_getFrameContentSize(frame, length) != plain)
 		return fail(reader, "a chunk is not what its lengths say");
 	made = ZSTD_decompressDCtx(reader->zstd, reader->plain.bytes + reader->end, plain, frame, length);
+	if (ZSTD_isError(made) && ZSTD_getErrorCode(made) == ZSTD_error_memory_allocation)
+		return run_out(reader);
 	if (ZSTD_isError(made) || made != plain)
 		return fail(reader, "a chunk cannot be expanded");
 	reader->end += plain;
@@ -406,6 +422,12 @@ archive_skim(ArchiveReader *reader)
 	while (reader->fault == NULL && !reader->is_at_end)
 		(void) read_chunk(reader, head, &plain, &stored);
 	return reader->fault == NULL;
+}
+
+bool
+archive_ran_out(const ArchiveReader *reader)
+{
+	return reader->ran_out;
 }
 
 const char *

@@ -100,6 +100,9 @@ extern bool archive_skim(ArchiveReader *reader);
 
 /* What is wrong with the file, NULL for nothing yet; and the chunk, counted from 1 on, 0: none. */
 extern const char *archive_fault(const ArchiveReader *reader, uint64_t *chunk);
+
+/* Whether what is wrong is that there was no memory, which says nothing of the file. */
+extern bool archive_ran_out(const ArchiveReader *reader);
 extern void archive_reader_free(ArchiveReader *reader);
 
 #endif /* TSEC_ARCHIVE_FILE_H */

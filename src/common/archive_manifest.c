@@ -220,7 +220,10 @@ get_columns(const json_t *root, ArchiveManifest *manifest)
 		return false;
 	made = calloc(count + 1, sizeof(ArchiveColumn));
 	if (made == NULL)
+	{
+		manifest->ran_out = true;
 		return false;
+	}
 	manifest->owned_columns = made;
 	manifest->columns = made;
 	manifest->column_count = (int) count;
@@ -314,6 +317,7 @@ archive_manifest_read(Bytes text, ArchiveManifest *manifest)
 		return false;
 	root = strictjson_object((const char *) text.data, text.length, DEPTH_MAX, VALUES_MAX);
 	again = malloc(text.length + 1);
+	manifest->ran_out = again == NULL || (root == NULL && strictjson_failure(TSEC_OK) == TSEC_NO_MEMORY);
 	if (root != NULL && again != NULL)
 	{
 		manifest->owned = root;

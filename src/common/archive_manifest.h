@@ -80,7 +80,8 @@ typedef struct ArchiveManifest
 	/* of the file */
 	uint64_t bytes;
 	uint8_t sha256[DIGEST_SIZE];
-	void *owned; /* what reading keeps the texts in */
+	bool ran_out; /* of memory, where it could not be read */
+	void *owned;  /* what reading keeps the texts in */
 	void *owned_columns;
 } ArchiveManifest;
 

@@ -111,13 +111,16 @@ read_member(const char *name, const json_t *value, ClaimMap *map)
 Status
 claim_map_read(const char *text, size_t length, ClaimMap **map)
 {
-	json_t *root = length <= CLAIM_MAP_TEXT_MAX ? strictjson_object(text, length, DEPTH, VALUES) : NULL;
+	json_t *root;
 	ClaimMap *made;
 	const char *name;
 	json_t *value;
 
-	if (root == NULL)
+	if (length > CLAIM_MAP_TEXT_MAX)
 		return TSEC_CLAIM_MAP;
+	root = strictjson_object(text, length, DEPTH, VALUES);
+	if (root == NULL)
+		return strictjson_failure(TSEC_CLAIM_MAP);
 	made = calloc(1, sizeof(ClaimMap));
 	if (made == NULL)
 	{

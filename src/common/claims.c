@@ -52,7 +52,7 @@ claims_read(Bytes segment, Claims *claims)
 	if (claims->root != NULL)
 		return TSEC_OK;
 	claims_free(claims);
-	return TSEC_TOKEN_MALFORMED;
+	return strictjson_failure(TSEC_TOKEN_MALFORMED);
 }
 
 void

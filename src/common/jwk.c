@@ -238,7 +238,7 @@ jwk_read(const char *text, size_t length, Jwk *jwk)
 		return TSEC_JWK_MALFORMED;
 	root = strictjson_object(text, length, DEPTH, VALUES);
 	if (root == NULL)
-		return TSEC_JWK_MALFORMED;
+		return strictjson_failure(TSEC_JWK_MALFORMED);
 	status = read_object(root, jwk);
 	wipe_secret(root);
 	json_decref(root);

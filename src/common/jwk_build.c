@@ -5,6 +5,7 @@
 #include "jwk_key.h"
 
 #include "encode.h"
+#include "library.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -62,7 +63,7 @@ build(const char *type, OSSL_PARAM *parameters, EVP_PKEY **pkey)
 	{
 		EVP_PKEY_free(*pkey);
 		*pkey = NULL;
-		ERR_clear_error();
+		status = library_failure(status);
 	}
 	return status;
 }
@@ -216,7 +217,5 @@ jwk_build_okp(const json_t *root, EVP_PKEY **pkey)
 	if (is_weak_edwards(point))
 		return TSEC_JWK_WEAK;
 	*pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, point, sizeof(point));
-	if (*pkey == NULL)
-		ERR_clear_error();
-	return *pkey != NULL ? TSEC_OK : TSEC_JWK_WEAK;
+	return *pkey != NULL ? TSEC_OK : library_failure(TSEC_JWK_WEAK);
 }

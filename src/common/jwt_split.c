@@ -107,7 +107,7 @@ jwt_read_header(Bytes segment, JwtHeader *header)
 		return TSEC_TOKEN_MALFORMED;
 	root = strictjson_object((const char *) text, length, HEADER_DEPTH, HEADER_VALUES);
 	if (root == NULL)
-		return TSEC_TOKEN_MALFORMED;
+		return strictjson_failure(TSEC_TOKEN_MALFORMED);
 	status = judge_header(root, header);
 	json_decref(root);
 	return status;

@@ -9,6 +9,7 @@
 #include "jwt_key.h"
 
 #include "encode.h"
+#include "library.h"
 #include "secret.h"
 
 #include <openssl/bn.h>
@@ -250,7 +251,6 @@ jwt_verify(JwtKey *key, const JwtParts *parts)
 		default:
 			status = verify_digest(key, parts->signed_text, signature, length);
 	}
-	if (status != TSEC_OK)
-		ERR_clear_error(); /* a refusal is no news for whoever reads the library's queue next */
-	return status;
+	/* a refusal is no news for whoever reads the library's queue next */
+	return status == TSEC_OK ? TSEC_OK : library_failure(status);
 }

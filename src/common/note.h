@@ -57,6 +57,9 @@ extern bool note_read(Bytes text, Checkpoint *checkpoint);
 /* Reads a checkpoint that holds a good signature by this key; other signatures are passed over. */
 extern bool note_verify(Bytes text, const uint8_t public_key[NOTE_PUBLIC_SIZE], Checkpoint *checkpoint);
 
+/* Right after one was refused: whether there was no memory to verify it, which says nothing of it.  Asked once. */
+extern bool note_ran_out(void);
+
 /* ---- notes of any text, which ends with a line end ---- */
 
 /* Writes the line of a signature, with its line end and a final zero. */

@@ -6,6 +6,7 @@
 #include "note.h"
 
 #include "encode.h"
+#include "library.h"
 #include "secret.h"
 
 #include <openssl/evp.h>
@@ -165,14 +166,27 @@ note_sign_text(Bytes text, const char *name, const uint8_t seed[NOTE_SEED_SIZE],
 	return TSEC_OK;
 }
 
+static bool ran_out = false;
+
+bool
+note_ran_out(void)
+{
+	bool was = ran_out;
+
+	ran_out = false;
+	return was;
+}
+
 static bool
 signature_is_good(Bytes text, const uint8_t signature[SIGNATURE_SIZE], const uint8_t public_key[NOTE_PUBLIC_SIZE])
 {
 	EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, NOTE_PUBLIC_SIZE);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool good = pkey != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1 &&
-				EVP_DigestVerify(context, signature, SIGNATURE_SIZE, text.data, text.length) == 1;
+	bool can = pkey != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1;
+	bool good = can && EVP_DigestVerify(context, signature, SIGNATURE_SIZE, text.data, text.length) == 1;
 
+	if (!good && (library_failure(TSEC_OK) == TSEC_NO_MEMORY || !can))
+		ran_out = true;
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(pkey);
 	return good;
@@ -187,8 +201,14 @@ note_signed_by(Bytes text, Bytes signatures, const char *name, const uint8_t pub
 	size_t begin_length;
 	size_t written;
 
-	if (!note_name_valid(name) || key_id(name, public_key, id) != TSEC_OK)
+	ran_out = false;
+	if (!note_name_valid(name))
 		return false;
+	if (key_id(name, public_key, id) != TSEC_OK)
+	{
+		ran_out = true;
+		return false;
+	}
 	begin_length = (size_t) snprintf(begin, sizeof(begin), MARK "%s ", name);
 	while (signatures.length > 0)
 	{

@@ -57,14 +57,56 @@ strictjson_fits(const char *text, size_t length, unsigned depth, unsigned values
 	return true;
 }
 
+/* Whether memory was out while the last text was read: jansson calls that a text that is malformed. */
+static bool ran_out = false;
+static json_malloc_t usual_malloc = NULL;
+
+static void *
+noting_malloc(size_t size)
+{
+	void *place = usual_malloc(size);
+
+	if (place == NULL)
+		ran_out = true;
+	return place;
+}
+
+Status
+strictjson_failure(Status malformed)
+{
+	return ran_out ? TSEC_NO_MEMORY : malformed;
+}
+
+/* Reads a text, allocating with a function that notes when there is none left. */
+static json_t *
+load(const char *text, size_t length)
+{
+	json_free_t usual_free;
+	json_t *root;
+
+	/* others in this process use jansson as well: nothing of theirs may come between the two calls */
+	json_get_alloc_funcs(&usual_malloc, &usual_free);
+	json_set_alloc_funcs(noting_malloc, usual_free);
+	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	json_set_alloc_funcs(usual_malloc, usual_free);
+	/* jansson 2.14 may leave a member out, and say nothing */
+	if (ran_out && root != NULL)
+	{
+		json_decref(root);
+		root = NULL;
+	}
+	return root;
+}
+
 json_t *
 strictjson_object(const char *text, size_t length, unsigned depth, unsigned values)
 {
 	json_t *root;
 
+	ran_out = false;
 	if (!strictjson_fits(text, length, depth, values))
 		return NULL;
-	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+	root = load(text, length);
 	if (root != NULL && !json_is_object(root))
 	{
 		json_decref(root);
@@ -157,17 +199,16 @@ strictjson_arena_free(JsonArena *arena)
 json_t *
 strictjson_object_in(JsonArena *arena, const char *text, size_t length, unsigned depth, unsigned values)
 {
-	json_malloc_t usual_malloc;
-	json_free_t usual_free;
+	json_malloc_t kept_malloc;
+	json_free_t kept_free;
 	json_t *root;
 
 	strictjson_arena_empty(arena);
-	/* others in this process use jansson as well: nothing of theirs may come between the two calls */
-	json_get_alloc_funcs(&usual_malloc, &usual_free);
+	json_get_alloc_funcs(&kept_malloc, &kept_free);
 	reading_into = arena;
 	json_set_alloc_funcs(arena_malloc, arena_keep);
 	root = strictjson_object(text, length, depth, values);
-	json_set_alloc_funcs(usual_malloc, usual_free);
+	json_set_alloc_funcs(kept_malloc, kept_free);
 	reading_into = NULL;
 	return root;
 }

@@ -13,6 +13,8 @@
 #ifndef TSEC_STRICTJSON_H
 #define TSEC_STRICTJSON_H
 
+#include "status.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,9 @@ extern bool strictjson_fits(const char *text, size_t length, unsigned depth, uns
 
 /* The object a text holds, which the caller owns; NULL when it is none, breaks a bound, or memory is out. */
 extern json_t *strictjson_object(const char *text, size_t length, unsigned depth, unsigned values);
+
+/* Right after one was refused: TSEC_NO_MEMORY where memory was out, else what a malformed text is to the caller. */
+extern Status strictjson_failure(Status malformed);
 
 /*
  * Memory for one object at a time, given back as a whole: a token's claims are some forty allocations, and freeing them

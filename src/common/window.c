@@ -150,6 +150,15 @@ window_add(Window *window, const WindowPolicy *policy, const WindowEvent *event,
 	return reached->count >= policy->threshold;
 }
 
+void
+window_forget_after(Window *window, int64_t time)
+{
+	while (window->slots > 0 && window->time[window->slots - 1] > time)
+		window->slots--;
+	if (window->newest > time)
+		window->newest = window->slots == 0 ? time : window->time[window->slots - 1];
+}
+
 /* ---- many of them ---- */
 
 /* Whether a makes room before b. */

@@ -57,6 +57,9 @@ typedef struct WindowCount
  */
 extern bool window_add(Window *window, const WindowPolicy *policy, const WindowEvent *event, WindowCount *reached);
 
+/* Forgets events of after a time: those of a clock that was set back since. */
+extern void window_forget_after(Window *window, int64_t time);
+
 /* All that a window holds, within its period or not. */
 extern int64_t window_sum(const Window *window);
 

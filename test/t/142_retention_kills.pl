@@ -148,7 +148,7 @@ unlike($error, qr/WARNING|ERROR/, '... and no matter for a run');
 is(sql($node, q{SELECT (SELECT count(*) FROM twin.audit_log WHERE event_type = 'seen_again') + (SELECT count(*) FROM twin.retention_plan p, twin.read_archive(p.archive_file) j
 	WHERE p.partition_name LIKE '%audit_2016_05' AND j ->> 'event_type' = 'seen_again')}), 10, '... it is in the log or in an archive');
 ok(sealed(), '... all is sealed');
-like(sql($node, $whole), qr/^f\|the event says that it was recorded before its transaction began$/, '... and that the clock was set back is what there is to say of it');
+is(sql($node, $whole), 't|', '... and verified: that the clock was set back is in the log');
 is((run_command([ 'ls', '-A', $archives ]))[0] =~ /\.new/ ? 1 : 0, 0, 'nothing half written is left in the folder');
 $node->stop;
 done_testing();

@@ -267,6 +267,27 @@ what_is_over_makes_room_first(void)
 	CHECK(window_place(bucket, 0, 1, 500, &displaced)->tag != 0, "the hash 0 is one like any other");
 }
 
+/* A window that is full of what is of a clock ahead takes nothing of the present until that is forgotten. */
+static void
+what_is_of_the_future_is_forgotten(void)
+{
+	const WindowPolicy twenty = {.threshold = 16, .period = HOUR};
+	Window window = {.slots = 0};
+	WindowCount reached;
+
+	CHECK(!add(&window, &twenty, 1, 1, 1, &reached));
+	for (int i = 0; i < 16; i++)
+		(void) add(&window, &twenty, 1000 * HOUR + i, 100 + i, 1, &reached);
+	CHECK(!add(&window, &twenty, 2, 2, 1, &reached) && window_sum(&window) == 16, "the present finds no room");
+	window_forget_after(&window, 2 * HOUR);
+	CHECK(window_sum(&window) == 0 && window.newest <= 2 * HOUR);
+	for (int i = 0; i < 15; i++)
+		CHECK(!add(&window, &twenty, 10 + i, 200 + i, 1, &reached));
+	CHECK(add(&window, &twenty, 30, 300, 1, &reached) && reached.count == 16);
+	window_forget_after(&window, 20);
+	CHECK(window_sum(&window) == 11 && window.newest == 20, "what is not later stays");
+}
+
 static const UnitCase cases[] = {
 	{"the fifth within the period counts", the_fifth_within_the_period_counts},
 	{"the same event counts once", the_same_event_counts_once},
@@ -278,6 +299,7 @@ static const UnitCase cases[] = {
 	{"heavy events are noticed", heavy_events_are_noticed},
 	{"a flood displaces itself", a_flood_displaces_itself},
 	{"what is over makes room first", what_is_over_makes_room_first},
+	{"what is of the future is forgotten", what_is_of_the_future_is_forgotten},
 };
 
 UNIT_MAIN(cases)

@@ -11,6 +11,7 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "postmaster/bgworker.h"
 #include "utils/inval.h"
@@ -32,6 +33,17 @@ extern bool base_is_preloaded(void);
 
 /* Raises 55000 with a hint when it did not; what names the feature that needs it. */
 extern void base_require_preload(const char *what);
+
+/* ---- clock.c: whoever only waits does not go by a clock that somebody sets ---- */
+
+/* Milliseconds that only grow, the same in every process, greater than 0. */
+extern int64 base_uptime_ms(void);
+
+/*
+ * Whether a time has come that was at most so far ahead when it was noted: one that is further ahead was noted by a clock
+ * that was set back since.
+ */
+extern bool base_has_come(TimestampTz at, int64 ahead_ms);
 
 /* ---- worker.c ---- */
 

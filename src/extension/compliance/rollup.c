@@ -67,7 +67,7 @@ follow(void)
 	int asked = batch_rows;
 	int rows;
 
-	if (again_at > GetCurrentTimestamp())
+	if (!base_has_come(again_at, WAITING_MS))
 		return again_at;
 	INSTR_TIME_SET_CURRENT(begin);
 	event_begin_work("counting security events");

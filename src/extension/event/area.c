@@ -110,6 +110,7 @@ reset_counters(EventRing *ring)
 	pg_atomic_write_u64(&ring->waiting_since, 0);
 	pg_atomic_write_u64(&ring->served_at, 0);
 	pg_atomic_write_u64(&ring->spooled, 0);
+	clock_begin(ring);
 	counted_forget(area_counted(ring));
 }
 
@@ -158,6 +159,7 @@ initialise(void *memory)
 		pg_atomic_init_u64(&ring->waiting_since, 0);
 		pg_atomic_init_u64(&ring->served_at, 0);
 		pg_atomic_init_u64(&ring->spooled, 0);
+		clock_begin(ring);
 		counted_begin(area_counted(ring));
 		ring_init(area_queue(ring));
 	}
@@ -254,7 +256,7 @@ area_count_homeless(void)
 	TimestampTz now = GetCurrentTimestamp();
 
 	pg_atomic_fetch_add_u64(&area->homeless, 1);
-	if ((TimestampTz) pg_atomic_read_u64(&area->homeless_rest) > now)
+	if (!base_has_come((TimestampTz) pg_atomic_read_u64(&area->homeless_rest), HOMELESS_REST_MS))
 		return;
 	/* it may find a ring to take back */
 	pg_atomic_write_u64(&area->homeless_rest, (uint64) TimestampTzPlusMilliseconds(now, HOMELESS_REST_MS));

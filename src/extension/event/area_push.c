@@ -19,7 +19,7 @@ wake_for(EventRing *ring)
 {
 	if (pg_atomic_read_u64(&ring->reader_latch) != 0)
 		area_wake_reader(ring);
-	else if ((TimestampTz) pg_atomic_read_u64(&ring->retry_at) <= GetCurrentTimestamp())
+	else if (base_has_come((TimestampTz) pg_atomic_read_u64(&ring->retry_at), launcher_delay_ms(PG_UINT32_MAX)))
 		area_wake_launcher();
 }
 

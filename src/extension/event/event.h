@@ -246,6 +246,21 @@ extern uint64 event_sealing_mark(uint64 writer_xid, const uint8 digest[EVENT_WIT
 extern bool event_sealing_differs(uint64 sum);
 extern void event_sealing_settle(uint64 sum, bool was_told);
 
+/* ---- clock.c: that the wall clock was set ---- */
+
+/* Less than this is none of it: clocks are corrected, and transactions take their time. */
+#define EVENT_CLOCK_STEP_MS 60000
+
+typedef struct EventClock
+{
+	int64 step;      /* by so many microseconds, back where it is negative */
+	TimestampTz low; /* so early rows may say that they are; DT_NOEND: no earlier than what is known */
+} EventClock;
+
+/* For the follower that seals: what was noticed since the last time; false for nothing.  And that it is in the log. */
+extern bool event_clock_was_set(EventClock *clock);
+extern void event_clock_settle(const EventClock *clock);
+
 /* How often they are called at most while rows are being written. */
 #define EVENT_FOLLOW_MS 1000
 

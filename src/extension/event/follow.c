@@ -74,6 +74,14 @@ follow_forget(EventRing *ring)
 	}
 }
 
+void
+follow_hurry(EventRing *ring, TimestampTz now)
+{
+	for (int i = 0; i < follower_count; i++)
+		pg_atomic_write_u64(&ring->again_at[i], 0);
+	pg_atomic_write_u64(&ring->follow_at, (uint64) now);
+}
+
 uint32
 follow_stumbles(EventRing *ring)
 {
@@ -202,7 +210,7 @@ run_one(EventRing *ring, int index)
 	MemoryContext context = CurrentMemoryContext;
 	volatile TimestampTz next = (TimestampTz) pg_atomic_read_u64(&ring->again_at[index]);
 
-	if (next > GetCurrentTimestamp())
+	if (!base_has_come(next, launcher_delay_ms(STUMBLES_COUNTED)))
 		return next;
 	PG_TRY();
 	{

@@ -35,13 +35,23 @@ typedef struct Keep
 	FILE *file;
 	pg_crc32c crc;
 	bool failed;
+	int failure; /* errno of the first */
 } Keep;
+
+/* Notes that it cannot be written, and why. */
+static void
+fail(Keep *keep)
+{
+	if (!keep->failed)
+		keep->failure = errno;
+	keep->failed = true;
+}
 
 static void
 put(Keep *keep, const void *bytes, size_t length)
 {
 	if (!keep->failed && fwrite(bytes, 1, length, keep->file) != length)
-		keep->failed = true;
+		fail(keep);
 	COMP_CRC32C(keep->crc, bytes, length);
 }
 
@@ -104,24 +114,26 @@ save(int code, Datum argument)
 		return;
 	INIT_CRC32C(keep.crc);
 	keep.file = AllocateFile(KEEP_FILE_NEW, PG_BINARY_W);
-	if (keep.file != NULL)
+	if (keep.file == NULL)
+		fail(&keep);
+	put(&keep, MAGIC, MAGIC_SIZE);
+	for (int i = 0; i < area_count(); i++)
+		if (OidIsValid(pg_atomic_read_u32(&area_ring(i)->database)))
+			count += put_ring(&keep, area_ring(i));
+	FIN_CRC32C(keep.crc);
+	bytes_put_u32(crc, keep.crc);
+	put(&keep, crc, sizeof(crc));
+	if (keep.file != NULL && FreeFile(keep.file) != 0)
+		fail(&keep);
+	if (!keep.failed && durable_rename(KEEP_FILE_NEW, KEEP_FILE, LOG) != 0)
+		fail(&keep);
+	if (keep.failed)
 	{
-		put(&keep, MAGIC, MAGIC_SIZE);
-		for (int i = 0; i < area_count(); i++)
-			if (OidIsValid(pg_atomic_read_u32(&area_ring(i)->database)))
-				count += put_ring(&keep, area_ring(i));
-		FIN_CRC32C(keep.crc);
-		bytes_put_u32(crc, keep.crc);
-		if (fwrite(crc, 1, sizeof(crc), keep.file) != sizeof(crc))
-			keep.failed = true;
-		if (FreeFile(keep.file) != 0)
-			keep.failed = true;
-	}
-	if (keep.file == NULL || keep.failed || durable_rename(KEEP_FILE_NEW, KEEP_FILE, LOG) != 0)
-	{
+		errno = keep.failure;
 		ereport(LOG, (errcode_for_file_access(),
-					  errmsg("security events that wait to be written are lost: \"%s\" cannot be written: %m",
-							 KEEP_FILE)));
+					  errmsg(UINT64_FORMAT
+							 " security events that wait to be written are lost: \"%s\" cannot be written: %m",
+							 count, KEEP_FILE)));
 		(void) unlink(KEEP_FILE_NEW);
 		return;
 	}

@@ -158,9 +158,9 @@ call_reserve(void)
 static bool
 start_writer(int index)
 {
-	static TimestampTz failing_since = 0;
+	static int64 failing_since = 0;
 	static bool complained = false;
-	TimestampTz now = GetCurrentTimestamp();
+	int64 now = base_uptime_ms();
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 
@@ -177,7 +177,7 @@ start_writer(int index)
 	/* a writer that is just going holds its slot for a moment longer than its ring */
 	if (failing_since == 0)
 		failing_since = now;
-	if (complained || !TimestampDifferenceExceeds(failing_since, now, NO_SLOT_COMPLAINT_MS))
+	if (complained || now - failing_since < NO_SLOT_COMPLAINT_MS)
 		return false;
 	ereport(LOG, (errmsg("no background worker is free to write security events"),
 				  errdetail("The one in reserve writes them, for one database after the other."),
@@ -232,7 +232,7 @@ serve_ring(int index, const Database *database)
 		pg_atomic_write_u64(&ring->retry_at, (uint64) TimestampTzPlusMilliseconds(now, BUSY_MS));
 		return IDLE_MS;
 	}
-	if (retry_at > now)
+	if (!base_has_come(retry_at, DELAY_LAST_MS))
 		return TimestampDifferenceMilliseconds(now, retry_at) + 1;
 	if (!start_writer(index))
 	{
@@ -327,7 +327,10 @@ serve_rings(void)
 		EventRing *ring = area_ring(i);
 		const Database *database = database_of(databases, owners[i]);
 
-		if (!OidIsValid(owners[i]) || pg_atomic_read_u32(&ring->reader) != 0)
+		if (!OidIsValid(owners[i]))
+			continue;
+		clock_look(ring);
+		if (pg_atomic_read_u32(&ring->reader) != 0)
 			continue;
 		if (database == NULL)
 		{

@@ -45,7 +45,7 @@ DECLARE
 	rows bigint := 0;
 BEGIN
 	SELECT s.created_at + interval '1 hour' INTO wait_until FROM twin_internal.event_state s;
-	IF wait_until > clock_timestamp() THEN
+	IF wait_until BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 hour' THEN
 		RETURN wait_until;
 	END IF;
 	/* this month and the next, and whichever months restored events belong to */

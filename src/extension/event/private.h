@@ -22,12 +22,13 @@ typedef struct EventRing
 	pg_atomic_uint64 emitted;      /* events that somebody wanted recorded */
 	pg_atomic_uint64 written;
 	pg_atomic_uint64 dropped;
-	pg_atomic_uint64 reported;     /* how many of these drops stand in the log */
-	pg_atomic_uint64 retry_at;     /* no writer is started before */
-	pg_atomic_uint64 absent_since; /* since when events wait for an extension that is not there */
-	pg_atomic_uint64 maintain_at;  /* when partitions are looked after next */
-	pg_atomic_uint64 follow_at;    /* when followers are called next; 0: not before somebody wakes them */
-	pg_atomic_uint32 failures;     /* writers started since one last did its work */
+	pg_atomic_uint64 reported; /* how many of these drops stand in the log */
+	pg_atomic_uint64 retry_at; /* no writer is started before */
+	pg_atomic_uint64
+		absent_since; /* since when, of base_uptime_ms(), events wait for an extension that is not there */
+	pg_atomic_uint64 maintain_at; /* when partitions are looked after next */
+	pg_atomic_uint64 follow_at;   /* when followers are called next; 0: not before somebody wakes them */
+	pg_atomic_uint32 failures;    /* writers started since one last did its work */
 	pg_atomic_uint32 stumbles[EVENT_FOLLOWERS]; /* calls of a follower that failed since it was last done */
 	pg_atomic_uint64 again_at[EVENT_FOLLOWERS]; /* such a one is not called before */
 	pg_atomic_uint32 id_sequence;               /* of which last_id is */
@@ -40,6 +41,9 @@ typedef struct EventRing
 	pg_atomic_uint64 waiting_since; /* the oldest event in the ring at the latest; 0: none */
 	pg_atomic_uint64 served_at;     /* when a writer last did its work; 0: none has yet */
 	pg_atomic_uint64 spooled;       /* events put into files, while this server was a standby */
+	pg_atomic_uint64 clock_ahead;   /* the wall clock before the one that nobody sets, see clock.c */
+	pg_atomic_uint64 clock_step;    /* it was set by so much, and nobody has told it yet */
+	pg_atomic_uint64 clock_low;     /* the earliest that it was set to since somebody told */
 } EventRing;
 
 extern void area_init(void);
@@ -145,6 +149,10 @@ extern void area_note_taken(EventRing *ring, TimestampTz rest_waits_since);
 
 /* That an event told all drops up to so many (0: none did); it is itself an event that was emitted and written. */
 extern void area_note_reported(EventRing *ring, uint64 drops);
+
+/* ---- clock.c ---- */
+extern void clock_begin(EventRing *ring);
+extern void clock_look(EventRing *ring);
 
 /* ---- counted.c: events by kind, of a ring's database ---- */
 
@@ -257,7 +265,7 @@ typedef struct Writer
 	uint64 careful_until; /* up to here events are written one by one */
 	uint64 stalled_at;    /* a position that somebody reserved and did not publish */
 	uint64 stalled_limit; /* the ring's end when that was seen */
-	TimestampTz stalled_since;
+	int64 stalled_since;  /* of base_uptime_ms() */
 	bool is_reserve;
 	bool is_moving; /* rows of the overflow, and there are more */
 	uint8 entry[RING_ENTRY_MAX];
@@ -302,6 +310,7 @@ extern TimestampTz follow_time(EventRing *ring);
 /* How often they failed since they were last done, all together; forgets that. */
 extern uint32 follow_stumbles(EventRing *ring);
 extern void follow_forget(EventRing *ring);
+extern void follow_hurry(EventRing *ring, TimestampTz now); /* has all of them called now */
 
 /* In the writer, outside of a transaction: calls them if they are due; whether they were. */
 extern bool follow_run(EventRing *ring);

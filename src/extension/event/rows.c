@@ -125,6 +125,8 @@ rows_begin(void)
 	event_open_log();
 	memset(&coverage, 0, sizeof(coverage));
 	coverage.at = GetCurrentTimestamp();
+	if (area_exists() && area_own() != NULL)
+		clock_look(area_own());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "twin_security: the server's programming interface is not to be had");
 }

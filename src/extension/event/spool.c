@@ -47,10 +47,10 @@ typedef struct Batch
 static void
 complain(const char *what, int failure)
 {
-	static TimestampTz last = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	static int64 last = 0;
+	int64 now = base_uptime_ms();
 
-	if (last != 0 && !TimestampDifferenceExceeds(last, now, COMPLAIN_MS))
+	if (last != 0 && now - last < COMPLAIN_MS)
 		return;
 	last = now;
 	errno = failure;

@@ -117,11 +117,11 @@ bool
 spool_finish_all(void)
 {
 	uint64 asked = area_ask_spooler();
-	TimestampTz began = GetCurrentTimestamp();
+	int64 began = base_uptime_ms();
 
 	while (asked != 0 && area_spooler_done() < asked)
 	{
-		if (TimestampDifferenceExceeds(began, GetCurrentTimestamp(), ASK_MS))
+		if (base_uptime_ms() - began > ASK_MS)
 			return false;
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(10000);

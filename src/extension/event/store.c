@@ -183,6 +183,8 @@ event_store_open(EventClass class)
 	event_wake_writer_at_commit();
 	store->class = class;
 	store->at = GetCurrentTimestamp();
+	if (area_exists() && area_own() != NULL)
+		clock_look(area_own());
 	store->relation = open_place(class, store->at);
 	if (!has_our_columns(store->relation))
 		elog(ERROR, "twin_security: table \"%s\" has other columns than the log's",

@@ -25,6 +25,7 @@
 #define DEAD_PUSHER_MS 5000
 #define ABSENT_MS 10000
 #define MAINTAIN_AGAIN_MS (10 * 60 * 1000)
+#define MAINTAIN_AHEAD_MS (2 * 60 * 60 * 1000) /* see maintain_event_partitions() */
 
 /* The writer in reserve serves a database so long while others wait, and is away for so long after each. */
 #define RESERVE_TURN_MS 2000
@@ -33,10 +34,11 @@
 extern PGDLLEXPORT void tsec_event_writer(Datum argument);
 extern PGDLLEXPORT void tsec_event_reserve(Datum argument);
 
+/* Since a moment of base_uptime_ms(). */
 static bool
-elapsed(TimestampTz since, int milliseconds)
+elapsed(int64 since, int milliseconds)
 {
-	return TimestampDifferenceExceeds(since, GetCurrentTimestamp(), milliseconds);
+	return base_uptime_ms() - since >= milliseconds;
 }
 
 /* Whether the ring has something to write; passes over what dead processes left half done. */
@@ -61,7 +63,7 @@ has_work(Writer *writer)
 	{
 		writer->stalled_at = begin;
 		writer->stalled_limit = ring_end(writer->queue);
-		writer->stalled_since = GetCurrentTimestamp();
+		writer->stalled_since = base_uptime_ms();
 	}
 	else if (elapsed(writer->stalled_since, DEAD_PUSHER_MS))
 	{
@@ -85,7 +87,7 @@ maintain(Writer *writer)
 
 	writer->is_moving = false;
 
-	if ((TimestampTz) pg_atomic_read_u64(&ring->maintain_at) > now)
+	if (!base_has_come((TimestampTz) pg_atomic_read_u64(&ring->maintain_at), MAINTAIN_AHEAD_MS))
 		return;
 	pg_atomic_write_u64(&ring->maintain_at, (uint64) TimestampTzPlusMilliseconds(now, MAINTAIN_AGAIN_MS));
 	PG_TRY();
@@ -119,8 +121,7 @@ maintain(Writer *writer)
 static bool
 extension_is_here(EventRing *ring)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz since;
+	int64 since;
 	bool here;
 	bool is_coming;
 
@@ -130,9 +131,9 @@ extension_is_here(EventRing *ring)
 	writer_end();
 	if (here)
 		return true;
-	since = (TimestampTz) pg_atomic_read_u64(&ring->absent_since);
+	since = (int64) pg_atomic_read_u64(&ring->absent_since);
 	if (since == 0 || is_coming)
-		pg_atomic_write_u64(&ring->absent_since, (uint64) now);
+		pg_atomic_write_u64(&ring->absent_since, (uint64) base_uptime_ms());
 	else if (elapsed(since, ABSENT_MS))
 		area_discard(ring);
 	return false;
@@ -156,8 +157,8 @@ static void
 serve(Writer *writer)
 {
 	MemoryContext turn = AllocSetContextCreate(TopMemoryContext, "twin_security events", ALLOCSET_DEFAULT_SIZES);
-	TimestampTz began = GetCurrentTimestamp();
-	TimestampTz idle_since = began;
+	int64 began = base_uptime_ms();
+	int64 idle_since = began;
 
 	for (;;)
 	{
@@ -180,8 +181,8 @@ serve(Writer *writer)
 				return;
 			maintain(writer);
 			writer_write_some(writer);
-			idle_since = GetCurrentTimestamp();
-			follow_wake(writer->ring, TimestampTzPlusMilliseconds(idle_since, EVENT_FOLLOW_MS));
+			idle_since = base_uptime_ms();
+			follow_wake(writer->ring, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), EVENT_FOLLOW_MS));
 			if (!ShutdownRequestPending)
 				(void) follow_run(writer->ring);
 			continue;
@@ -191,7 +192,7 @@ serve(Writer *writer)
 		if (writer->is_moving)
 		{
 			maintain(writer);
-			idle_since = GetCurrentTimestamp();
+			idle_since = base_uptime_ms();
 			continue;
 		}
 		if (follow_run(writer->ring))

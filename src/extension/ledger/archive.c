@@ -74,7 +74,7 @@ find_checkpoint(const char *partition, LedgerArchived *archived)
 	archived->note = pnstrdup((const char *) note.data, note.length);
 	epoch_read(DatumGetInt32(plan_value(0, 1, NULL)), true, &epoch);
 	if (!epoch.has_key ||
-		!note_verify(bytes_of(archived->note, note.length), epoch.public_key, &archived->checkpoint) ||
+		!key_verify(bytes_of(archived->note, note.length), epoch.public_key, &archived->checkpoint) ||
 		strcmp(epoch.origin, archived->checkpoint.origin) != 0)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("a checkpoint of the audit log is not signed by its epoch's key"),

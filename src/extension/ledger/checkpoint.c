@@ -65,7 +65,7 @@ contradiction(const LedgerState *state, const char *note, const LedgerEpoch *epo
 	Checkpoint old;
 	MerkleHash root;
 
-	if (!note_verify(bytes_of(note, strlen(note)), epoch->public_key, &old) || strcmp(old.origin, epoch->origin) != 0)
+	if (!key_verify(bytes_of(note, strlen(note)), epoch->public_key, &old) || strcmp(old.origin, epoch->origin) != 0)
 		return "the checkpoint before is not signed by this log";
 	if (old.size > state->edge.size)
 		return "the tree is smaller than at the checkpoint before";
@@ -145,8 +145,8 @@ tell_refusal(LedgerState *state, const char *reason)
 						   .action = "checkpoint",
 						   .details = details};
 
-	if (state->refused_at != 0 &&
-		!TimestampDifferenceExceeds(state->refused_at, GetCurrentTimestamp(), TELL_AGAIN_MS))
+	if (state->refused_at != 0 && !base_has_come(TimestampTzPlusMilliseconds(state->refused_at, TELL_AGAIN_MS),
+												 TELL_AGAIN_MS + EVENT_CLOCK_STEP_MS))
 		return;
 	ereport(LOG, (errmsg("no checkpoint of the audit log is signed: %s", reason),
 				  errdetail("Somebody changed what was sealed, or the state of the sealer."),
@@ -235,7 +235,7 @@ export_new(const LedgerState *state)
 		return;
 	epoch_read(state->epoch, false, &epoch);
 	export_note_newest(epoch.origin, newest);
-	if (newest[0] != '\0' && !note_verify(bytes_of(newest, strlen(newest)), epoch.public_key, &exported))
+	if (newest[0] != '\0' && !key_verify(bytes_of(newest, strlen(newest)), epoch.public_key, &exported))
 		return; /* no checkpoint is signed until somebody looked at that */
 	values[0] = Int32GetDatum(state->epoch);
 	values[1] = Int64GetDatum((int64) exported.size);

@@ -21,9 +21,6 @@
 #define MARK_SIZE 16
 #define XID8_ARRAY_OID 271
 
-/* A restore is given so long; what it brings later than that is looked for once more. */
-#define RESTORE_MS (60 * 60 * 1000)
-
 /* Appends a name with all that an origin must not have as %XX. */
 static void
 append_name(StringInfo to, const char *name)
@@ -82,7 +79,8 @@ awaits_restore(const LedgerState *state)
 	bool is_restored;
 	TimestampTz since = created_at(&is_restored);
 
-	if (!is_restored || TimestampDifferenceExceeds(since, GetCurrentTimestamp(), RESTORE_MS))
+	if (!is_restored ||
+		base_has_come(TimestampTzPlusMilliseconds(since, RESTORE_MS), RESTORE_MS + EVENT_CLOCK_STEP_MS))
 		return false;
 	if (state == NULL)
 		return true;

@@ -6,7 +6,10 @@
  *		tree, too.
  *
  * The details hold the next transaction id as well: who inserts a row with an old
- * time and a new transaction contradicts a heartbeat between them.
+ * time and a new transaction contradicts a heartbeat between them.  Where it was
+ * the clock that was set back, the next heartbeat says how far (clock_low,
+ * microseconds since 2000), as the server's own code saw it: nothing in a table
+ * can make it say so.
  */
 #include "ledger/private.h"
 
@@ -60,7 +63,13 @@ heartbeat_due(const LedgerState *state, bool is_growing)
 {
 	int64 after = is_growing ? Min(BUSY_MS, silent_ms()) : silent_ms();
 
-	return GetCurrentTimestamp() >= TimestampTzPlusMilliseconds(state->heartbeat_at, after);
+	return base_has_come(TimestampTzPlusMilliseconds(state->heartbeat_at, after), after + EVENT_CLOCK_STEP_MS);
+}
+
+bool
+heartbeat_is_behind(const LedgerState *state, TimestampTz at)
+{
+	return at < TimestampTzPlusMilliseconds(state->heartbeat_at, -EVENT_CLOCK_STEP_MS);
 }
 
 TimestampTz
@@ -110,7 +119,7 @@ add_signing(char *details)
 }
 
 void
-heartbeat_beat(LedgerState *state)
+heartbeat_beat(LedgerState *state, TimestampTz clock_low)
 {
 	char details[EVENT_DETAILS_MAX + 1] = "";
 	EventCounts counts = event_counts();
@@ -123,6 +132,8 @@ heartbeat_beat(LedgerState *state)
 	add_number(details, "next_xid", U64FromFullTransactionId(ReadNextFullTransactionId()));
 	if (state->is_altered)
 		(void) event_json_add(details, sizeof(details), "altered", "yes");
+	if (clock_low != DT_NOEND)
+		add_number(details, "clock_low", (uint64) clock_low);
 	add_triggers(details);
 	add_settings(details);
 	add_signing(details);

@@ -92,6 +92,16 @@ make_key(int32 number, LedgerEpoch *epoch)
 	PG_END_TRY();
 }
 
+bool
+key_verify(Bytes note, const uint8 public_key[NOTE_PUBLIC_SIZE], Checkpoint *checkpoint)
+{
+	bool holds = note_verify(note, public_key, checkpoint);
+
+	if (!holds && note_ran_out())
+		base_throw(TSEC_NO_MEMORY);
+	return holds;
+}
+
 Status
 key_sign(int32 number, LedgerEpoch *epoch, const Checkpoint *checkpoint, char text[NOTE_SIZE_MAX])
 {

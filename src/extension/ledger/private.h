@@ -193,16 +193,27 @@ extern bool request_find(int32 epoch, EpochRequest *request);
 /* Forgets that, and tells why it cannot be. */
 extern void request_refuse(int32 epoch, const char *reason);
 
+/* A restore is given so long; what it brings later than that is looked for once more. */
+#define RESTORE_MS (60 * 60 * 1000)
+
 /* ---- heartbeat.c ---- */
 
 /* Whether one is due; is_growing says that something was sealed since. */
 extern bool heartbeat_due(const LedgerState *state, bool is_growing);
-extern void heartbeat_beat(LedgerState *state);
+
+/* Beats; where the clock had been set back since the last one, to where it was, else DT_NOEND. */
+extern void heartbeat_beat(LedgerState *state, TimestampTz clock_low);
+
+/* Whether a time lies so far before the last heartbeat that a clock which is corrected is no reason. */
+extern bool heartbeat_is_behind(const LedgerState *state, TimestampTz at);
 
 /* When one is due at the latest. */
 extern TimestampTz heartbeat_next(const LedgerState *state);
 
 /* ---- key.c ---- */
+
+/* note_verify(), which raises 53200 where there was no memory for it: that is no forgery. */
+extern bool key_verify(Bytes note, const uint8 public_key[NOTE_PUBLIC_SIZE], Checkpoint *checkpoint);
 
 /* Signs in the name of an epoch, whose key is made if it has none.  TSEC_KEY_MISSING and so on: nothing can be signed. */
 extern Status key_sign(int32 number, LedgerEpoch *epoch, const Checkpoint *checkpoint, char text[NOTE_SIZE_MAX]);
@@ -297,7 +308,8 @@ typedef struct SealedRow
 	int place;       /* of its leaves in the window */
 	TimestampTz recorded_at;
 	uint64 writer_xid;
-	uint64 next_xid; /* of a heartbeat, else 0 */
+	uint64 next_xid;       /* of a heartbeat, else 0 */
+	TimestampTz clock_low; /* a heartbeat that says how far the clock had been set back; else DT_NOEND */
 	bool is_epoch;
 	bool tells_altered; /* a heartbeat that says so of what is before it */
 } SealedRow;

@@ -81,7 +81,7 @@ leaf_holds(RetiredReader *reader, uint64 leaf, const MerkleHash *hash)
 	if (!checkpoint_newest(0, true, &newest) || newest.size <= leaf || newest.size > reader->size)
 		return true;
 	return epoch_find(newest.epoch, true, &epoch) && epoch.has_key &&
-		   note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &content) &&
+		   key_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &content) &&
 		   content.size == newest.size &&
 		   merkle_inclusion(leaf, newest.size, tile_source, reader->tiles, path, &length) == TSEC_OK &&
 		   merkle_inclusion_holds(hash, leaf, newest.size, path, length, &content.root);

@@ -26,6 +26,7 @@ typedef struct Verification
 	TimestampTz mark_at;
 	const char *suspicion;
 	int64 suspect;
+	TimestampTz suspect_at; /* the earliest of those that contradict it */
 	/* the answer */
 	bool is_bad;
 	bool names_event;

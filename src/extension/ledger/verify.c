@@ -18,9 +18,6 @@
 
 PG_FUNCTION_INFO_V1(tsec_verify_audit_log);
 
-/* Clocks are corrected; a row may say that it is older than its transaction by so much. */
-#define CLOCK_TOLERANCE_MS 60000
-
 void
 verification_fault(Verification *check, const char *reason)
 {
@@ -61,7 +58,7 @@ judge_difference(Verification *check, uint64 leaf, const MerkleHash *by_row)
 	if (!checkpoint_newest(0, true, &newest) || newest.size <= leaf || newest.size > check->size)
 		return "the event, or its leaf, is not what was sealed";
 	if (epoch_find(newest.epoch, true, &epoch) && epoch.has_key &&
-		note_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
+		key_verify(bytes_of(newest.note, strlen(newest.note)), epoch.public_key, &signed_one) &&
 		signed_one.size == newest.size &&
 		merkle_inclusion(leaf, newest.size, tile_source, check->set, path, &length) == TSEC_OK &&
 		merkle_inclusion_holds(by_row, leaf, newest.size, path, length, &signed_one.root))
@@ -114,14 +111,23 @@ verify_time(Verification *check, const SealedRow *row)
 		check->suspicion = NULL;
 		check->mark_xid = 0;
 	}
-	else if (check->mark_xid != 0 && check->suspicion == NULL && row->writer_xid >= check->mark_xid &&
-			 TimestampTzPlusMilliseconds(row->recorded_at, CLOCK_TOLERANCE_MS) < check->mark_at)
+	else if (check->mark_xid != 0 && row->writer_xid >= check->mark_xid &&
+			 TimestampTzPlusMilliseconds(row->recorded_at, EVENT_CLOCK_STEP_MS) < check->mark_at &&
+			 (check->suspicion == NULL || row->recorded_at < check->suspect_at))
 	{
+		check->suspect_at = row->recorded_at;
 		check->suspect = row->record_id;
 		check->suspicion = "the event says that it was recorded before its transaction began";
 	}
 	if (row->next_xid != 0)
 	{
+		/* where the clock was set back, no row is older than it was */
+		if (check->suspicion != NULL && row->clock_low != DT_NOEND)
+		{
+			if (check->suspect_at < TimestampTzPlusMilliseconds(row->clock_low, -EVENT_CLOCK_STEP_MS))
+				verification_fault_of(check, check->suspect, check->suspicion);
+			check->suspicion = NULL;
+		}
 		judge_suspicion(check, row->recorded_at);
 		check->mark_xid = row->next_xid;
 		check->mark_at = row->recorded_at;

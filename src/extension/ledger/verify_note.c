@@ -16,7 +16,7 @@ judge_note(Verification *check, const char *note, const LedgerEpoch *epoch, Chec
 {
 	MerkleHash root;
 
-	if (!epoch->has_key || !note_verify(bytes_of(note, strlen(note)), epoch->public_key, signed_one) ||
+	if (!epoch->has_key || !key_verify(bytes_of(note, strlen(note)), epoch->public_key, signed_one) ||
 		strcmp(signed_one->origin, epoch->origin) != 0)
 		return "a checkpoint's signature is not the log's";
 	if (signed_one->size > check->size)

@@ -198,6 +198,16 @@ next_xid_of(Bytes details)
 	return found == NULL ? 0 : strtou64(found, NULL, 10);
 }
 
+/* How far the clock was set back, DT_NOEND for not. */
+static TimestampTz
+clock_low_of(Bytes details)
+{
+	char copy[1024];
+	const char *found = find_detail(details, "\"clock_low\": \"", copy);
+
+	return found == NULL ? DT_NOEND : (TimestampTz) strtou64(found, NULL, 10);
+}
+
 static bool
 tells_altered(Bytes details)
 {
@@ -224,6 +234,7 @@ visit(void *argument, int number, const Leaf *leaf, Bytes bytes)
 	if (is_word(leaf->text[LEAF_TYPE], "heartbeat") && !(leaf->flags & LEAF_APPLICATION_MADE))
 	{
 		row->next_xid = next_xid_of(leaf->text[LEAF_DETAILS]);
+		row->clock_low = clock_low_of(leaf->text[LEAF_DETAILS]);
 		row->tells_altered = tells_altered(leaf->text[LEAF_DETAILS]);
 	}
 	row->is_epoch = is_word(leaf->text[LEAF_TYPE], "audit_epoch");

@@ -177,7 +177,7 @@ follow(void)
 	static TimestampTz next = 0;
 
 	/* it is called whenever events are written */
-	if (GetCurrentTimestamp() < next)
+	if (!base_has_come(next, PURGE_MS))
 		return next;
 	event_begin_work("reading blocked addresses");
 	if (!is_read)

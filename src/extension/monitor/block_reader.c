@@ -138,7 +138,7 @@ start_reader(Reader *reader)
 
 	if (reader->handle != NULL && GetBackgroundWorkerPid(reader->handle, &pid) != BGWH_STOPPED)
 		return;
-	if (now < reader->again_at)
+	if (!base_has_come(reader->again_at, TRY_AGAIN_MS))
 		return;
 	if (reader->handle != NULL)
 		pfree(reader->handle);

@@ -55,7 +55,7 @@ follow(DueWork *work)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz due;
 
-	if (now >= work->rested)
+	if (base_has_come(work->rested, REST_MS))
 	{
 		work->rested = TimestampTzPlusMilliseconds(now, REST_MS);
 		work->calls = 0;

@@ -110,7 +110,7 @@ count_for(const Rule *rule, const WatchedEvent *event, DueAlert *alert)
 	if (!rule_find_subject(rule, event, &alert->about))
 		return false;
 	alert->hash = hash_of(alert);
-	return windows_count(alert->hash, &rule->policy, &counted, &alert->reached);
+	return windows_count(alert->hash, &rule->policy, rule->cooldown, &counted, &alert->reached);
 }
 
 static void
@@ -164,11 +164,12 @@ rule_begin_batch(int64 leaf)
 
 /* ---- raising ---- */
 
-#define LAST_ALERT(whose)                                                                                    \
-	"SELECT max(a.event_time) FROM (SELECT l.event_time FROM twin_internal.alerts l WHERE l.rule_name = $1 " \
-	"AND " whose " AND l.details->>'subject_is' = $3 ORDER BY l.alert_id DESC LIMIT 1) a"
+#define LAST_ALERT(whose)                                                                                          \
+	"SELECT max(a.event_time) FROM (SELECT l.event_time FROM twin_internal.alerts l WHERE l.rule_name = $1 "       \
+	"AND " whose " AND l.details->>'subject_is' = $3 AND l.event_time <= clock_timestamp() + interval '1 minute' " \
+	"ORDER BY l.alert_id DESC LIMIT 1) a"
 
-/* Until when the rule is quiet about a subject, as the alerts say that are there; two statements, so that each has the index. */
+/* Until when the rule is quiet about a subject, as the alerts say that are there, but for those of a clock that was set back since; two statements, so that each has the index. */
 static TimestampTz
 quiet_until(const DueAlert *alert)
 {

@@ -90,8 +90,12 @@ typedef struct StreamTrouble
 extern StreamTrouble windows_trouble(int64 leaf);
 extern void windows_note_trouble(const StreamTrouble *trouble);
 
-/* Counts an event of a subject of a rule, known by a hash that nobody can aim at.  True: often enough, and not told yet. */
-extern bool windows_count(uint64 hash, const WindowPolicy *policy, const WindowEvent *event, WindowCount *reached);
+/*
+ * Counts an event of a subject of a rule, known by a hash that nobody can aim at.  True: often enough, and not told yet for
+ * the rule's cooldown.  What is of a time that has not come is of a clock that was set back since, and does not count.
+ */
+extern bool windows_count(uint64 hash, const WindowPolicy *policy, int64 cooldown, const WindowEvent *event,
+						  WindowCount *reached);
 extern uint64 windows_hash(const void *data, Size length);
 
 /* From when on a subject may be told again. */

@@ -25,8 +25,10 @@ INSERT INTO twin.alert_rules (rule_name, event_types, threshold, period, subject
 		'A refresh token came twice: somebody has a copy.'),
 	('audit_silenced', '{audit_disabled,audit_log_opened,audit_sealing_delayed,audit_epoch_requested,events_dropped}', 1, '1 hour', 'any', 'critical', '15 minutes', NULL, false, 'threshold',
 		'The audit log was switched off, opened, does not come along or lost something.'),
-	('retention_overdue', '{retention_failed,retention_overdue}', 1, '1 hour', 'any', 'high', '12 hours', NULL, false, 'threshold',
-		'A retention policy could not be applied, or was not for twice as long as it should.'),
+	('retention_overdue', '{retention_failed,retention_overdue,retention_doubted}', 1, '1 hour', 'any', 'high', '12 hours', NULL, false, 'threshold',
+		'A retention policy could not be applied, was not for twice as long as it should, or waits because the clock leapt.'),
+	('clock_moved', '{clock_moved}', 1, '1 hour', 'any', 'high', '15 minutes', NULL, false, 'threshold',
+		'The server''s clock was set by a minute or more.'),
 	('unusual_access_patterns', '{read,decrypt,permission_denied,login_success,create,update,delete}', 1, '1 hour', 'user', 'high', '1 day', 'data_breach', false, 'learned',
 		'Somebody''s access is unlike his own so far.');
 

@@ -129,7 +129,8 @@ unusual_keep_model(int windows_learned)
 	Datum values[2];
 
 	unwritten += windows_learned;
-	if (unwritten == 0 || (unwritten < LEARNED_MUCH && !TimestampDifferenceExceeds(written_at, now, LONG_AGO_MS)))
+	if (unwritten == 0 || (unwritten < LEARNED_MUCH &&
+						   !base_has_come(TimestampTzPlusMilliseconds(written_at, LONG_AGO_MS), LONG_AGO_MS)))
 		return;
 	values[0] = Int64GetDatum((int64) model->seed);
 	values[1] = PointerGetDatum(model_bytes());

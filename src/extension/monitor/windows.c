@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(tsec_stat_windows);
 
@@ -227,14 +228,18 @@ hold(uint64 hash, LWLock **lock)
 }
 
 bool
-windows_count(uint64 hash, const WindowPolicy *policy, const WindowEvent *event, WindowCount *reached)
+windows_count(uint64 hash, const WindowPolicy *policy, int64 cooldown, const WindowEvent *event, WindowCount *reached)
 {
+	int64 latest = GetCurrentTimestamp() + EVENT_CLOCK_STEP_MS * INT64CONST(1000);
 	LWLock *lock;
 	bool displaced;
 	WindowEntry *entry = window_place(hold(hash, &lock), hash, MyDatabaseId, event->time, &displaced);
-	bool is_enough = window_add(&entry->window, policy, event, reached) && reached->last >= entry->quiet_until;
+	bool is_enough;
 
-	entry->expires = Max(entry->expires, event->time + policy->period);
+	window_forget_after(&entry->window, latest);
+	is_enough = window_add(&entry->window, policy, event, reached) &&
+				(reached->last >= entry->quiet_until || entry->quiet_until > latest + cooldown);
+	entry->expires = Max(Min(entry->expires, latest + policy->period), event->time + policy->period);
 	LWLockRelease(lock);
 	if (displaced)
 		pg_atomic_fetch_add_u64(&table->displaced, 1);

@@ -97,6 +97,8 @@ archive_input_manifest(ArchiveInput *input, const char *name)
 	(void) CloseTransientFile(file);
 	input->has_manifest = archive_manifest_read(bytes_of(text, (size_t) length), &input->manifest);
 	pfree(text);
+	if (!input->has_manifest && input->manifest.ran_out)
+		base_throw(TSEC_NO_MEMORY);
 	if (!input->has_manifest)
 		input->fault = "the manifest is not as an archive of version 1 has it";
 	else if (!archive_name(&input->manifest, expected) ||
@@ -169,6 +171,8 @@ take_fault(ArchiveInput *input)
 {
 	const ArchiveJudge *judge = &input->judge;
 
+	if ((input->reader != NULL && archive_ran_out(input->reader)) || note_ran_out() || judge->tally.runs == NULL)
+		base_throw(TSEC_NO_MEMORY);
 	if (judge->chunk > 0)
 		input->fault = psprintf("%s (chunk " UINT64_FORMAT ", behind row " UINT64_FORMAT ")", judge->fault,
 								judge->chunk, judge->tally.rows);

@@ -45,7 +45,7 @@ follow(void)
 
 	if (setting_retention_interval == 0)
 		return DT_NOEND;
-	if (interval == setting_retention_interval && look_at > now)
+	if (interval == setting_retention_interval && !base_has_come(look_at, LOOK_AGAIN_MS))
 		return look_at;
 	interval = setting_retention_interval;
 	look_at = TimestampTzPlusMilliseconds(now, LOOK_AGAIN_MS);

@@ -12,6 +12,9 @@ CREATE FUNCTION twin_internal.begin_retention(asked_by text) RETURNS bigint
 DECLARE
 	made bigint;
 BEGIN
+	IF asked_by IS NOT NULL THEN
+		PERFORM twin_internal.trust_clock(interval '0', true);
+	END IF;
 	INSERT INTO twin_internal.retention_runs (asked_by) VALUES (begin_retention.asked_by) RETURNING run_id INTO made;
 	PERFORM twin_internal.emit_event('retention_started', NULL, 'start', jsonb_build_object('run', made, 'asked_by', asked_by));
 	RETURN made;
@@ -62,11 +65,12 @@ END
 $$;
 COMMENT ON FUNCTION twin_internal.retention_item(bigint) IS 'a partition or batch that is on its way out';
 
-/* Policies may have changed since it was planned, and the clock may have been set back. */
+/* Policies may have changed since it was planned, and the clock may have been set. */
 CREATE FUNCTION twin_internal.overdue_policy(item twin_internal.retention_items) RETURNS twin_internal.retention_policies
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE CALLED ON NULL INPUT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN (SELECT p FROM twin_internal.retention_policies p WHERE p.policy_name = item.policy_name AND p.enabled AND item.to_time <= clock_timestamp() - p.keep
+		AND clock_timestamp() <= (SELECT s.trusted_until FROM twin_internal.retention_schedule s)
 		AND twin_internal.retention_name(twin_internal.retention_relation(p)) = item.relation);
 END
 $$;

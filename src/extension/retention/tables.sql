@@ -77,8 +77,10 @@ SELECT twin_internal.keep_from_publishers('twin_internal.retention_successes');
 CREATE TABLE twin_internal.retention_schedule (
 	is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
 	started_at timestamptz,	/* the last run by itself */
-	told_at timestamptz	/* that runs are overdue */
+	told_at timestamptz,	/* that runs are overdue */
+	trusted_until timestamptz,	/* a clock beyond this is not believed until somebody does; NULL: none has been seen yet */
+	doubt_told_at timestamptz	/* that it is not */
 );
-COMMENT ON TABLE twin_internal.retention_schedule IS 'one row: when policies were applied last by themselves, and when it was told last that they were not';
+COMMENT ON TABLE twin_internal.retention_schedule IS 'one row: when policies were applied last by themselves, when it was told last that they were not, and how far the clock is believed';
 INSERT INTO twin_internal.retention_schedule DEFAULT VALUES;
 SELECT twin_internal.keep_from_publishers('twin_internal.retention_schedule');

@@ -172,6 +172,8 @@ judge_issued(const char *token, TokenType type)
 	Status status = token_judge(token, strlen(token), type, &judged);
 
 	claims_free(&judged.claims);
+	if (status == TSEC_NO_MEMORY || status == TSEC_LIBRARY_FAILURE)
+		base_throw(status);
 	if (status != TSEC_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a token with these claims would be refused"),

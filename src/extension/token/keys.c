@@ -182,7 +182,7 @@ parse_public(TokenKey *key)
 		key->key = jwk->key;
 		jwk->key = NULL;
 	}
-	else if (status != TSEC_NO_MEMORY)
+	else if (status != TSEC_NO_MEMORY && status != TSEC_LIBRARY_FAILURE)
 		status = TSEC_KEYRING_TAMPERED;
 	jwk_free(jwk);
 	pfree(jwk);
@@ -202,11 +202,20 @@ parse_secret(TokenKey *key)
 	return status;
 }
 
-/* Why it cannot be made ready is remembered until the set is dropped. */
+/* What is wrong with a key is remembered until the set is dropped; not what is wrong with the moment. */
+static Status
+remember(TokenKey *key, Status status)
+{
+	if (status != TSEC_NO_MEMORY && status != TSEC_LIBRARY_FAILURE)
+		key->status = status;
+	return status;
+}
+
 Status
 token_key_ready(TokenKey *key)
 {
 	ClaimMap *map;
+	Status status;
 
 	if (likely(key->key != NULL) || key->status != TSEC_OK)
 		return key->status;
@@ -218,14 +227,15 @@ token_key_ready(TokenKey *key)
 	}
 	if (key->rules.map == NULL)
 	{
-		if (claim_map_read(key->row->claim_map, strlen(key->row->claim_map), &map) != TSEC_OK)
-			return key->status = TSEC_KEYRING_TAMPERED;
+		status = claim_map_read(key->row->claim_map, strlen(key->row->claim_map), &map);
+		if (status != TSEC_OK)
+			return remember(key, status == TSEC_NO_MEMORY ? status : TSEC_KEYRING_TAMPERED);
 		key->rules.map = map;
 		if (map->leeway >= 0)
 			key->rules.leeway = map->leeway;
 	}
 	/* what needs ENCRYPTION_KEY may find it at the next try */
-	return key->row->public_text != NULL ? (key->status = parse_public(key)) : parse_secret(key);
+	return key->row->public_text != NULL ? remember(key, parse_public(key)) : parse_secret(key);
 }
 
 /*

@@ -1,0 +1,2 @@
+-- what docs/failure.md's examples take for granted
+CREATE EXTENSION twin_security;
