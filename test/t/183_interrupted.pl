@@ -54,7 +54,7 @@ my @operations = (
 	[ 'rotate_index_key', q{SELECT twin.rotate_index_key('text')}, '', 'sealed' ],
 	[ 'rotate_master_key', q{SELECT sum(twin.rotate_master_key()) >= 0 FROM generate_series(1, 200)}, '', 'twin_internal.key_versions' ],
 	[ 'key_census', q{SELECT sum("values") FROM generate_series(1, 300) i, LATERAL (SELECT * FROM twin.key_census('sealed') WHERE i > 0) c}, '', 'sealed' ],
-	[ 'hash_password', q{SELECT count(twin.hash_password('Umbrella-Gravel-' || i, 6)) FROM generate_series(1, 40) i}, '' ],
+	[ 'hash_password', q{SELECT count(twin.hash_password('Umbrella-Gravel-' || i, 6)) FROM generate_series(1, 25) i}, '' ],
 	[ 'login', qq{SELECT count(twin_api.login('ann', '$password')) FROM generate_series(1, 2)}, '', 'twin_internal.users' ],
 	[ 'verify_audit_log', 'SELECT ok FROM twin.verify_audit_log()', '' ],
 	[ 'audit_leaves', 'SELECT count(*) FROM twin.audit_leaves(0, 1000000)', '' ],
@@ -183,7 +183,8 @@ foreach my $operation (@operations)
 	}
 	my @unexpected = grep { !/^(?:done|57014|55P03|40P01)$/ && !/WARNING/ } keys %seen;
 	is(join(' ', @unexpected), '', '... interrupted it says so: ' . join ' ', map { "$seen{$_} " . substr($_, 0, 40) =~ s/\s+/ /gr } sort keys %seen);
-	ok((grep { $_ < 0.7 * $whole } @promptly), '... and ends long before it would have done');
+	# (what is quick is asked only whether it was interrupted at all: psql takes its time, too)
+	ok((grep { $_ < 0.7 * $whole + 0.2 } @promptly), '... and ends long before it would have done');
 	is(held_by($pid), '', '... and holds nothing');
 	# the same again, and again: what was allocated is given back (but for what a catalog that is made anew leaves in caches)
 	if (!$db)
