@@ -103,7 +103,7 @@ DECLARE
 	labels text;
 BEGIN
 	/* a time of many centuries is shown from its first event on, and where events are centuries apart, up to its last */
-	IF to_time - from_time > width * 400 THEN
+	IF twin_internal.report_days(from_time, to_time) > 400 * extract(epoch FROM width) / 86400 THEN
 		first := coalesce((SELECT greatest(min(e.at), max(e.at) - 399 * width)
 			FROM (SELECT (s ->> 'at')::timestamptz AT TIME ZONE 'UTC' AS at FROM jsonb_array_elements(timeline -> 'steps') s) e), first);
 	END IF;

@@ -11,8 +11,8 @@
 CREATE FUNCTION twin_internal.report_step(from_time timestamptz, to_time timestamptz) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT CASE WHEN to_time - from_time <= interval '73 hours' THEN 'hour' WHEN to_time - from_time <= interval '100 days' THEN 'day'
-		WHEN to_time - from_time <= interval '800 days' THEN 'week' WHEN to_time - from_time <= interval '4000 days' THEN 'month' ELSE 'year' END;
+	SELECT CASE WHEN l.days <= 73 / 24.0 THEN 'hour' WHEN l.days <= 100 THEN 'day' WHEN l.days <= 800 THEN 'week' WHEN l.days <= 4000 THEN 'month' ELSE 'year' END
+	FROM twin_internal.report_days(from_time, to_time) l (days);
 END;
 COMMENT ON FUNCTION twin_internal.report_step(timestamptz, timestamptz) IS 'in which steps a report shows a time';
 

@@ -6,6 +6,13 @@
  * The rest is what lies in an hour that belongs to the time in part, and what was not counted yet.
  */
 
+/* From 17 on an interval as long as all times that there are is an error. */
+CREATE FUNCTION twin_internal.report_days(from_time timestamptz, to_time timestamptz) RETURNS numeric
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+	RETURN (extract(epoch FROM to_time) - extract(epoch FROM from_time)) / 86400;
+COMMENT ON FUNCTION twin_internal.report_days(timestamptz, timestamptz) IS 'how long a time is, however long';
+REVOKE ALL ON FUNCTION twin_internal.report_days(timestamptz, timestamptz) FROM PUBLIC;
+
 CREATE FUNCTION twin_internal.event_origin() RETURNS integer
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'tsec_event_origin';
 COMMENT ON FUNCTION twin_internal.event_origin() IS 'whose transaction ids rows of the audit log have that are written now';
@@ -116,13 +123,13 @@ DECLARE
 	month_from timestamptz;
 	month_to timestamptz;
 BEGIN
-	IF coarsest <> 'hour' AND whole_to - whole_from >= interval '24 hours' THEN
+	IF coarsest <> 'hour' AND twin_internal.report_days(whole_from, whole_to) >= 1 THEN
 		day_from := date_trunc('day', whole_from + interval '23 hours', 'UTC');
 		day_to := date_trunc('day', whole_to, 'UTC');
 	END IF;
 	month_from := day_to;
 	month_to := day_to;
-	IF coarsest = 'month' AND day_to - day_from >= interval '62 days' THEN
+	IF coarsest = 'month' AND twin_internal.report_days(day_from, day_to) >= 62 THEN
 		month_from := date_trunc('month', greatest(day_from, '4712-01-01 00:00:00+00 BC'), 'UTC');
 		IF month_from < day_from THEN
 			month_from := date_trunc('month', month_from + interval '744 hours', 'UTC');

@@ -74,12 +74,14 @@ identity_has_warrant(void)
 static TSEC_NORETURN void
 refuse(const char *what)
 {
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
-					errdetail("This login is token-only, and no verified token warrants the role it acts in."),
-					identity_if_verified() != NULL && identity_acting_role() == GetSessionUserId()
-						? errhint("It inherits more than the token's role stands for: ALTER ROLE ... NOINHERIT, and "
-								  "SET LOCAL ROLE for each request.")
-						: errhint("Call twin.authenticate() with the token of a user whose role it is.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", what),
+			 errdetail("This login is token-only, and no verified token warrants the role it acts in."),
+			 identity_if_verified() != NULL && identity_acting_role() == GetSessionUserId()
+				 ? errhint("It inherits more than the token's role stands for: ALTER ROLE ... NOINHERIT "
+						   "(from PostgreSQL 16 on also GRANT ... WITH INHERIT FALSE), and SET LOCAL ROLE for each "
+						   "request.")
+				 : errhint("Call twin.authenticate() with the token of a user whose role it is.")));
 }
 
 /* Whether anybody may call a function. */
