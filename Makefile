@@ -2,6 +2,7 @@
 #	make, make install, make installcheck	as with any PostgreSQL extension
 #	make format		lays the C code out with the pinned clang-format
 #	make bench		benchmarks, ratios within one run
+#	make fuzz		every parser for ten minutes (SECONDS_EACH=600), and what of the sources was reached
 #	make sbom		twin_security.cdx.json: what was built, and what it was built with (CycloneDX)
 #	make freeze		this version is released: its script never changes again
 #
@@ -136,7 +137,7 @@ install-verify: twin_verify
 uninstall-verify:
 	rm -f '$(DESTDIR)$(bindir)/twin_verify'
 
-.PHONY: format bench sbom freeze
+.PHONY: format bench fuzz sbom freeze
 format:
 	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/notifier/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
 
@@ -149,3 +150,8 @@ freeze: $(EXTENSION_SCRIPT)
 
 bench: all
 	bash bench/run
+
+fuzz: SECONDS_EACH ?= 600
+fuzz:
+	env -u MAKEFLAGS -u MAKELEVEL $(MAKE) --no-print-directory -C test/fuzz long SECONDS_EACH=$(SECONDS_EACH)
+	env -u MAKEFLAGS -u MAKELEVEL $(MAKE) --no-print-directory -C test/fuzz coverage
