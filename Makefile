@@ -3,6 +3,7 @@
 #	make format		lays the C code out with the pinned clang-format
 #	make bench		benchmarks, ratios within one run
 #	make readme		the figures in README.md and docs/, from what bench and check have saved
+#	make fuzz		every parser for ten minutes (SECONDS_EACH=600), and what of the sources was reached
 #	make sbom		twin_security.cdx.json: what was built, and what it was built with (CycloneDX)
 #	make majors		the tests on newer PostgreSQL majors, in roots of newer Debians (test/majors)
 #	make freeze		this version is released: its script never changes again
@@ -138,7 +139,7 @@ install-verify: twin_verify
 uninstall-verify:
 	rm -f '$(DESTDIR)$(bindir)/twin_verify'
 
-.PHONY: format bench readme majors sbom freeze
+.PHONY: format bench readme majors fuzz sbom freeze
 format:
 	clang-format -i $(wildcard src/common/*.[ch] src/extension/*/*.[ch] src/gateway/*.[ch] src/gateway/*/*.[ch] src/notifier/*.[ch] src/verify/*.[ch] bench/*.[ch] test/unit/*.[ch] test/fuzz/*.[ch] test/verify/*.[ch])
 
@@ -157,3 +158,8 @@ readme:
 
 majors:
 	test/majors
+
+fuzz: SECONDS_EACH ?= 600
+fuzz:
+	env -u MAKEFLAGS -u MAKELEVEL $(MAKE) --no-print-directory -C test/fuzz long SECONDS_EACH=$(SECONDS_EACH)
+	env -u MAKEFLAGS -u MAKELEVEL $(MAKE) --no-print-directory -C test/fuzz coverage

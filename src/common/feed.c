@@ -70,6 +70,8 @@ make_room(Feed feed, size_t wanted)
 	uint64_t tail = atomic_load_explicit(&memory->tail, memory_order_relaxed);
 	uint64_t before = tail;
 
+	if (memory->end - tail > feed.size)
+		tail = memory->end; /* damaged: more than there is room for */
 	while (memory->end - tail > feed.size - wanted)
 	{
 		FeedHeader header = {.length = UINT32_MAX};

@@ -7,6 +7,7 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What the claims of our own tokens take, twice over. */
 #define FIRST_BLOCK_SIZE 8192
@@ -104,7 +105,8 @@ strictjson_object(const char *text, size_t length, unsigned depth, unsigned valu
 	json_t *root;
 
 	ran_out = false;
-	if (!strictjson_fits(text, length, depth, values))
+	/* jansson overlooks a NUL behind a number */
+	if (!strictjson_fits(text, length, depth, values) || (length > 0 && memchr(text, 0, length) != NULL))
 		return NULL;
 	root = load(text, length);
 	if (root != NULL && !json_is_object(root))

@@ -5,7 +5,7 @@
  * jansson nests as deep as 2048 levels and takes any number of members; the
  * scan in front of it counts both, so that its recursion and its allocations
  * are bounded by what the caller expects.  Refused besides: duplicate names at
- * any level, NUL in strings, whole numbers beyond 64 bits, trailing bytes.
+ * any level, NUL anywhere, whole numbers beyond 64 bits, trailing bytes.
  *
  * src/common must not call jansson's json_object(): in a backend that is the
  * server's function of the same name.  json_pack() makes objects.

@@ -205,7 +205,10 @@ verify_archive(const char *file, const VerifyOptions *options, Report *report)
 		return;
 	}
 	if (!read_manifest(&check, file))
+	{
+		archive_manifest_free(&check.manifest);
 		return;
+	}
 	check.file = reader_open(AT_FDCWD, file);
 	reader = archive_reader_new(read_some, &check);
 	if (check.file == NULL)

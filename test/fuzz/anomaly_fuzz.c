@@ -5,6 +5,7 @@
  * What is taken is written again as it was; features and scores stay in their
  * range, and what was learned can be read again.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "common/anomaly.h"

@@ -6,10 +6,12 @@
  * of zstd; records lie inside of it; a manifest that is read is written again as
  * it was; and a file is never said to be what a manifest says by chance.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "common/archive_key.h"
 #include "common/archive_tally.h"
+#include "common/leaf.h"
 
 typedef struct File
 {
@@ -150,6 +152,31 @@ check_keys(Bytes lines)
 		MUST(++at + sizeof(text) <= lines.length);
 }
 
+/* Names of files and times, which have one spelling each. */
+static void
+check_texts(Bytes bytes)
+{
+	char *text = fuzz_memory(bytes.length + 1);
+	char manifest[ARCHIVE_FILE_NAME_SIZE];
+	char written[LEAF_TIME_SIZE];
+	int64_t time;
+
+	memcpy(text, bytes.data, bytes.length);
+	text[bytes.length] = '\0';
+	if (archive_name_valid(text))
+	{
+		archive_manifest_name(text, manifest);
+		MUST(strchr(text, '/') == NULL && text[0] != '.' && strlen(manifest) < ARCHIVE_FILE_NAME_SIZE - 1);
+		MUST(strncmp(manifest, text, strlen(text) - strlen(ARCHIVE_SUFFIX)) == 0);
+	}
+	if (archive_time(text, &time))
+	{
+		leaf_time(time, written);
+		MUST(strcmp(written, text) == 0);
+	}
+	free(text);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -158,6 +185,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_file(bytes, true);
 	check_keys(bytes);
+	check_texts(bytes);
 	check_file(bytes, false);
 	check_records(bytes);
 	check_manifest(bytes);

@@ -3,6 +3,7 @@
  *		Bodies of every type: what is accepted as JSON is JSON for jansson too, what
  *		is made of CSV and forms is JSON with those keys, and keys are sorted.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "gateway/parse/body.h"

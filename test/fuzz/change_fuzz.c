@@ -5,6 +5,7 @@
  * What is read lies inside of the bytes, and written again it is the same bytes:
  * there is one way to write a row.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "common/change.h"

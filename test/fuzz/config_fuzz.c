@@ -4,6 +4,7 @@
  *		what they must not hold, and lines in order; whatever a setting takes is
  *		within its range and can be written and read again.
  */
+#define FUZZ_LENGTH_MAX 4096
 #define _GNU_SOURCE
 #include "fuzz.h"
 
@@ -61,6 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(strlen(line->value) <= size);
 		last = line->number;
 		(void) setting_nearest(line->name);
+		MUST(setting_find_foreign(line->name) == NULL || setting_find(line->name) == NULL);
 		if (setting != NULL)
 			try_value(setting, line->value);
 	}

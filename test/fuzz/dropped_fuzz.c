@@ -5,6 +5,7 @@
  * What is read lies inside of the bytes, piece behind piece, and is written again
  * as it was.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "common/dropped.h"

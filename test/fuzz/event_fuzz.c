@@ -6,6 +6,7 @@
  * What is decoded lies inside of the bytes, encodes to the same bytes and is of the kind that is read alone; a
  * quoted text and cut details are of valid JSON strings and of bounded length.
  */
+#define FUZZ_LENGTH_MAX 8192
 #include "fuzz.h"
 
 #include "common/event_record.h"
@@ -38,6 +39,32 @@ check_json(const uint8_t *data, size_t size)
 	free(cut);
 }
 
+/* Details that are added to until they are full: an object at every step, or unchanged. */
+static void
+check_object(const uint8_t *data, size_t size)
+{
+	size_t room = 1 + size % 70;
+	char *object = fuzz_memory(room);
+	char *text = fuzz_memory(size + 1);
+
+	memcpy(text, data, size);
+	text[size] = '\0';
+	object[0] = '\0';
+	for (size_t i = 0; i < 4; i++)
+	{
+		char before[80];
+		const char *value = text + (strlen(text) > i ? i : 0);
+
+		strcpy(before, object);
+		if (!event_json_add(object, room, i % 2 == 0 ? "a" : text, value))
+			MUST(strcmp(object, before) == 0);
+		else
+			MUST(strlen(object) < room && mask_json(bytes_of(object, strlen(object)), NULL) > 0);
+	}
+	free(text);
+	free(object);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -61,6 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(again);
 	}
 	check_json(exact, size);
+	check_object(exact, size);
 	free(exact);
 	return 0;
 }

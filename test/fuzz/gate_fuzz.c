@@ -3,6 +3,7 @@
  *		The gate: the verdict does not depend on how the bytes were cut, what has
  *		passed has one reading, and what it lets through stays within its bounds.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "gateway/http/gate.h"

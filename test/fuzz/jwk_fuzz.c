@@ -3,6 +3,7 @@
  *		jwk_read: what is taken reads back as the same key from its public text,
  *		and what is refused leaves nothing behind.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "common/jwk.h"

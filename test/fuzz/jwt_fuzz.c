@@ -7,6 +7,7 @@
  * a payload ends in one of the statuses of tokens, and what is accepted keeps
  * its promises.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "common/claims.h"

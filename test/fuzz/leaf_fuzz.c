@@ -5,6 +5,7 @@
  * What is decoded lies inside of the bytes and encodes to the same bytes; its
  * JSON is one line of JSON.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "common/jsonscan.h"

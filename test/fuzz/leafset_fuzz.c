@@ -6,6 +6,7 @@
  * What is read lies in order and is what the header says; written again it is the
  * same bytes.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "common/leafset.h"

@@ -105,6 +105,23 @@ check_json(const uint8_t *json, size_t length)
 	free(masked);
 }
 
+/* An address shows its first three bytes, or its first six, and nothing else. */
+static void
+check_address(const uint8_t *data, bool is_v6)
+{
+	size_t size = is_v6 ? 16 : 4;
+	uint8_t *address = fuzz_copy(data, size);
+	char masked[MASK_TEXT_MAX];
+	char again[MASK_TEXT_MAX];
+	size_t length = mask_address(address, is_v6, masked);
+
+	MUST(length < MASK_TEXT_MAX && strlen(masked) == length && strchr(masked, '*') != NULL);
+	for (size_t i = is_v6 ? 6 : 3; i < size; i++)
+		address[i] ^= 0xff;
+	MUST(mask_address(address, is_v6, again) == length && strcmp(again, masked) == 0);
+	free(address);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -126,6 +143,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_text(&pattern, text, size - begin);
 	}
 	check_json(text, size - begin);
+	if (size >= 4)
+		check_address(data, false);
+	if (size >= 16)
+		check_address(data, true);
 	free(word);
 	free(text);
 	return 0;

@@ -6,6 +6,7 @@
  * bounds.  A mail has its headers and no others, in lines as they must be; a log
  * has no control characters.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "notifier/alert_config.h"

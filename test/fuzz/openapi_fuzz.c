@@ -3,6 +3,7 @@
  *		Descriptions of a schema: what a document is made of is JSON and names its
  *		version.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "gateway/answer/openapi.h"

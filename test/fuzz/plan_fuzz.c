@@ -5,6 +5,7 @@
  *		problem with a status and a code, or one statement without a word of the
  *		client's outside of quotes.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "../gateway/planned.h"

@@ -4,6 +4,7 @@
  *		or becomes a tree within its bounds whose texts are UTF-8, and whose
  *		canonical form reads the same again.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "gateway/parse/query.h"

@@ -7,6 +7,7 @@
  * room and than what the hiding marks can make of it; valid UTF-8 stays so; and
  * what was hidden is not found by its look again.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "common/redact.h"

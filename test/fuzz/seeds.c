@@ -3,8 +3,8 @@
  *		Writes the inputs the fuzzers start from: valid values of every algorithm,
  *		flag and a few lengths, each as stored bytes, as armor and in both base64
  *		forms; texts that masks show something of; bcrypt hashes; tokens, what they are
- *		made of, and keys; messages, and names of topics.
- *		made of, and keys; queries, headers, bodies and paths of the gateway.
+ *		made of, and keys; messages, and names of topics; queries, headers, bodies and
+ *		paths of the gateway, and what WebSocket clients say.
  *
  *		seeds FOLDER
  */
@@ -297,6 +297,40 @@ static const char *const headers[] = {
 	"items=0-24",
 };
 
+static const char *const spoken[] = {
+	"{\"type\": \"subscribe\", \"topics\": [\"units.1\", \"a\\\"b\\\\\"], \"ref\": \"7\"}",
+	"{\"type\": \"unsubscribe\", \"topics\": [\"alerts\"]}",
+};
+
+static const char *const raised[] = {
+	"no eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2lnbmF0dXJl, and eyJ. none",
+	"eyJhbGciOiJIUzI1NiJ9eyJhbGciOiJIUzI1NiJ9",
+};
+
+/* a catalog of three relations, a view among them, and a function */
+#define CATALOG_COLUMNS                                                                                             \
+	"\"columns\":[{\"number\":1,\"name\":\"id\",\"type\":\"integer\",\"base\":\"integer\"},{\"number\":2,\"name\":" \
+	"\"a\",\"type\":\"integer\",\"base\":\"integer\",\"enum\":[\"x\"]}]}"
+static const char *const catalogs[] = {
+	"{\"relations\":[{\"oid\":1,\"schema\":\"test\",\"name\":\"r\",\"kind\":\"r\",\"updates\":28," CATALOG_COLUMNS
+	",{\"oid\":2,\"schema\":\"test\",\"name\":\"s\",\"kind\":\"r\"," CATALOG_COLUMNS
+	",{\"oid\":3,\"schema\":\"test\",\"name\":\"v\",\"kind\":\"v\"," CATALOG_COLUMNS
+	"],\"routines\":[{\"schema\":\"test\",\"name\":\"f\",\"base\":\"integer\",\"returns\":\"integer\",\"volatility\":"
+	"\"s\",\"arguments\":[{\"name\":\"p\",\"type\":\"integer\",\"required\":true}],\"settings\":[\"a=b\"]}],"
+	"\"keys\":[{\"table\":1,\"primary\":true,\"columns\":[1]},{\"table\":2,\"primary\":true,\"columns\":[1,2]}],"
+	"\"foreign_keys\":[{\"name\":\"k\",\"table\":2,\"other\":1,\"columns\":[2],\"other_columns\":[1]},{\"name\":"
+	"\"l\","
+	"\"table\":2,\"other\":2,\"columns\":[1],\"other_columns\":[1]}],"
+	"\"views\":[{\"oid\":3,\"rule\":\"({QUERY :targetList ({TARGETENTRY :resno 1 :resorigtbl 1 :resorigcol 1} "
+	"{TARGETENTRY "
+	":resno 2 :resorigtbl 2 :resorigcol 2})})\"}],"
+	"\"computed\":[{\"schema\":\"test\",\"name\":\"c\",\"type\":\"text\",\"table\":1,\"other\":null},{\"schema\":"
+	"\"test\","
+	"\"name\":\"d\",\"table\":1,\"other\":2,\"single\":true}]}",
+	"({QUERY :cteList ({A :targetList ({B :resno 9})}) :targetList ({T :expr {V :x \\) } :resno 1 :resorigtbl 5 "
+	":resorigcol 7}))",
+};
+
 static const char *const bodies[] = {
 	"[{\"a\":1,\"b\\u00e9\":[true,null,{}]},{\"a\":-1.5e+3,\"b\\ud83d\\ude00\":\"\\n\"}]",
 	"{\"a\":{\"b\":[[]]},\"a\":false}",
@@ -586,6 +620,12 @@ main(int count, char **arguments)
 		write_seed("query", i, queries[i], strlen(queries[i]));
 	for (unsigned i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
 		write_seed("headers", i, headers[i], strlen(headers[i]));
+	for (unsigned i = 0; i < sizeof(spoken) / sizeof(spoken[0]); i++)
+		write_seed("words", i, spoken[i], strlen(spoken[i]));
+	for (unsigned i = 0; i < sizeof(raised) / sizeof(raised[0]); i++)
+		write_seed("scrub", i, raised[i], strlen(raised[i]));
+	for (unsigned i = 0; i < sizeof(catalogs) / sizeof(catalogs[0]); i++)
+		write_seed("schema", i, catalogs[i], strlen(catalogs[i]));
 	for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
 		write_seed("body", i, bodies[i], strlen(bodies[i]));
 	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)

@@ -5,6 +5,7 @@
  * What is read lies inside of the bytes and is written again as it was: there is
  * one spelling of everything.
  */
+#define FUZZ_LENGTH_MAX 4096
 #include "fuzz.h"
 
 #include "common/manifest.h"

@@ -6,6 +6,7 @@
  * Whatever it says, each form is one line of UTF-8 that its reader takes apart:
  * JSON that parses, a CEF line and a syslog line with the event's number in them.
  */
+#define FUZZ_LENGTH_MAX 2048
 #include "fuzz.h"
 
 #include "../unit/siem_parse.h"

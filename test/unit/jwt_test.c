@@ -329,6 +329,8 @@ bounds(void)
 	CHECK(strictjson_fits("{\"[[[[,,,,\\\"[[[\":1}", 19, 1, 2), "strings do not count");
 	CHECK(strictjson_fits("\"\\", 2, 1, 1), "an escape at the very end");
 	CHECK(!strictjson_fits("]", 1, 1, 1));
+	CHECK(strictjson_object("{\"a\":9\0}", 8, 1, 2) == NULL, "a NUL behind a number");
+	CHECK(strictjson_object("{}\0", 3, 1, 2) == NULL, "a NUL behind all");
 }
 
 static const UnitCase cases[] = {

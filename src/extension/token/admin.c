@@ -124,12 +124,19 @@ is_secret_of_environment(Bytes secret)
 Datum
 tsec_read_verification_key(PG_FUNCTION_ARGS)
 {
-	char *given = utf8_of_jsonb(PG_GETARG_JSONB_P(0));
-	TokenKeyRow row = {.is_own = false, .max_lifetime = PG_GETARG_INT64(4)};
+	char *given;
+	TokenKeyRow row = {.is_own = false};
 	ClaimMap *map;
-	Jwk *jwk = new_jwk();
-	Status status = jwk_read(given, strlen(given), jwk);
+	Jwk *jwk;
+	Status status;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(3) || PG_ARGISNULL(4))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("a verification key has a key, a claim map and a longest lifetime")));
+	given = utf8_of_jsonb(PG_GETARG_JSONB_P(0));
+	row.max_lifetime = PG_GETARG_INT64(4);
+	jwk = new_jwk();
+	status = jwk_read(given, strlen(given), jwk);
 	secret_wipe(given, strlen(given));
 	base_check(status);
 	if (is_secret_of_environment(bytes_of(jwk->secret, jwk->secret_length)))

@@ -264,8 +264,14 @@ give_keys(Work *work, const OidSlot *slots, const Shown *shown, int shown_count)
 		if (table != NULL)
 		{
 			table->key = arena_alloc(work->schema->arena, (size_t) key->count * sizeof(char *));
+			table->key_count = 0;
 			for (int j = 0; j < key->count; j++)
-				table->key[table->key_count++] = views_column(table, key->numbers[j]);
+				table->key[j] = views_column(table, key->numbers[j]);
+			/* one whose columns are not all there is none */
+			while (table->key_count < key->count && table->key[table->key_count] != NULL)
+				table->key_count++;
+			if (table->key_count < key->count)
+				table->key_count = 0;
 		}
 		for (int j = 0; j < shown_count; j++)
 		{
