@@ -27,7 +27,7 @@ SELECT count(*) AS compiled FROM pg_proc WHERE pronamespace IN ('twin'::regnames
 
 -- a log begins by saying so
 SELECT ledger_settled();
-SELECT l.leaf_index, a.event_type, a.outcome, a.details - 'origin' FROM twin.audit_leaves(0, 0) l JOIN twin.audit_log a USING (event_id);
+SELECT l.leaf_index, a.event_type, a.outcome, a.details - '{origin,began_at}'::text[] FROM twin.audit_leaves(0, 0) l JOIN twin.audit_log a USING (event_id);
 SELECT e.epoch, e.first_leaf, e.reason, e.origin ~ '^twin_security/audit/[^/]+/[0-9a-f]{32}$' AS origin FROM twin_internal.epochs e;
 SELECT split_part(twin.audit_checkpoint(), E'\n', 1) = e.origin AS origin, split_part(twin.audit_public_key(), '+', 1) = e.origin AS key FROM twin_internal.epochs e;
 

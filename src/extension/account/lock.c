@@ -11,7 +11,6 @@
  */
 #include "account/private.h"
 
-#include "base/lock_kind.h"
 #include "executor/spi.h"
 
 PG_FUNCTION_INFO_V1(tsec_lock_account);

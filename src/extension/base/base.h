@@ -7,6 +7,7 @@
 #define TSEC_BASE_H
 
 #include "base/compat.h"
+#include "base/lock_kind.h"
 #include "common/status.h"
 
 #include "access/htup.h"

@@ -7,7 +7,6 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
-#include "base/lock_kind.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"

@@ -7,7 +7,6 @@
  */
 #include "monitor/private.h"
 
-#include "base/lock_kind.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "fmgr.h"

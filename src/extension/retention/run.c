@@ -9,7 +9,6 @@
 #include "retention/run.h"
 
 #include "access/xact.h"
-#include "base/lock_kind.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
