@@ -190,19 +190,22 @@ receive($a);
 # the log's own messages may come in between
 my $published = stat_of('published');
 is(sql($node, q{SET statement_timeout = 0; DO $$ BEGIN FOR i IN 1..1700 LOOP PERFORM twin.publish('units.big', to_jsonb(repeat('x', 61000)), 1); COMMIT; END LOOP; END $$; SELECT 'done'}), 'done', 'a hundred megabytes wait for nobody');
+my $least = stat_of('published') - $published; # one more may come right after it was asked
 my $rows = receive($a, '5 s', 10000);
 my ($lost) = $rows =~ /^all - \{"lost": (\d+)\} lost$/m;
 my $got = () = $rows =~ /^$one units\.big .* message$/mg;
 my ($all, $others) = (stat_of('published') - $published, scalar(() = $rows =~ /^(?!$one units\.big|all - \{)/mg));
 cmp_ok($all, '>=', 1700, 'all of it is published');
-ok($lost + $got + $others >= $all && $lost + $got + $others <= $all + $published - $before, 'a listener that was too slow is told how many it lost')
+ok($lost + $got + $others >= $least && $lost + $got + $others <= $all + $published - $before, 'a listener that was too slow is told how many it lost')
 	|| diag("$lost + $got + $others of $all, $before to $published");
 cmp_ok($got, '>=', 7, '... and gets the newest');
 like($rows, qr/\Aall - \{"lost"/, '... told first');
 is(stat_of('lost'), $lost, '... which is counted');
 cmp_ok(stat_of('ring_fill'), '==', 1, 'the other listener is behind by all');
 like(receive($b, '0', 10000), qr/\Aall - \{"lost": \d+\} lost\z/, 'it is told as well, and gets none of another tenant');
-cmp_ok(stat_of('ring_fill'), '==', 0, 'and has caught up');
+my $tries = 0;
+receive($b, '0', 10000) while stat_of('ring_fill') > 0 && ++$tries < 20;
+cmp_ok($tries, '<', 20, 'and has caught up');
 # one that keeps up, with a publisher that gives it time
 my $pump = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c',
 		q{DO $$ BEGIN FOR i IN 1..200 LOOP PERFORM twin.publish('units.big', to_jsonb(repeat('x', 10000)), 1); COMMIT; PERFORM pg_sleep(0.005); END LOOP; END $$} ]);

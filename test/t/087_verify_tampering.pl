@@ -9,7 +9,7 @@ my $work = "$ENV{TESTDIR}/tamper";
 mkdir $work;
 my $program = bindir() . '/twin_verify';
 my $sources = join ' ', "$source/test/verify/log.c", "$source/test/verify/tamper.c", (grep { !m{/main\.c$} } glob("$source/src/verify/*.c")),
-  map { "$source/src/common/$_.c" } qw(merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest leafset dropped archive_file archive_key archive_manifest archive_name archive_record archive_tally aead xaes digest encode secret strictjson);
+  map { "$source/src/common/$_.c" } qw(merkle merkle_proof note note_key leaf leaf_json leaf_change leaf_time change jsonscan jsonwrite segment manifest leafset dropped archive_file archive_key archive_manifest archive_name archive_record archive_tally aead xaes digest encode library secret strictjson);
 my $tampered = $ENV{TAMPER_COUNT} // 10000;
 
 sub bindir { my ($out) = run_command([ 'pg_config', '--bindir' ]); return $out; }
