@@ -177,19 +177,33 @@ note_ran_out(void)
 	return was;
 }
 
+/* can: whether it could be asked at all. */
 static bool
-signature_is_good(Bytes text, const uint8_t signature[SIGNATURE_SIZE], const uint8_t public_key[NOTE_PUBLIC_SIZE])
+verify_once(Bytes text, const uint8_t signature[SIGNATURE_SIZE], const uint8_t public_key[NOTE_PUBLIC_SIZE],
+			bool *can)
 {
 	EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, NOTE_PUBLIC_SIZE);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	bool can = pkey != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1;
-	bool good = can && EVP_DigestVerify(context, signature, SIGNATURE_SIZE, text.data, text.length) == 1;
+	bool good;
 
-	if (!good && (library_failure(TSEC_OK) == TSEC_NO_MEMORY || !can))
-		ran_out = true;
+	*can = pkey != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1;
+	good = *can && EVP_DigestVerify(context, signature, SIGNATURE_SIZE, text.data, text.length) == 1;
 	EVP_MD_CTX_free(context);
 	EVP_PKEY_free(pkey);
 	return good;
+}
+
+/* OpenSSL's Ed25519 may find a signature bad where it had no memory for a hash, and leave no error: so it is asked twice. */
+static bool
+signature_is_good(Bytes text, const uint8_t signature[SIGNATURE_SIZE], const uint8_t public_key[NOTE_PUBLIC_SIZE])
+{
+	bool can;
+
+	if (verify_once(text, signature, public_key, &can) || verify_once(text, signature, public_key, &can))
+		return true;
+	if (library_failure(TSEC_OK) == TSEC_NO_MEMORY || !can)
+		ran_out = true;
+	return false;
 }
 
 bool

@@ -88,11 +88,10 @@ _Static_assert(sizeof(stems) / sizeof(stems[0]) == 43, "stem_begin counts the st
 
 /* Last parts of words that make a name of something nobody hides. */
 static const char *const public_endings[] = {
-	"attempts", "at",      "audience", "bucket",     "cost",     "count", "encryption", "enabled",
-	"endpoint", "expires", "expiry",   "expiration", "grace",    "id",    "ids",        "issuer",
-	"kind",     "label",   "leeway",   "length",     "lifetime", "limit", "logins",     "name",
-	"names",    "policy",  "required", "score",      "size",     "state", "status",     "strength",
-	"timeout",  "ttl",     "type",     "types",      "url",      "uri",   "used",       "version"};
+	"attempts", "at",         "audience", "bucket", "cost",  "count",  "encryption", "enabled", "endpoint", "expires",
+	"expiry",   "expiration", "grace",    "id",     "ids",   "issuer", "kind",       "label",   "leeway",   "length",
+	"lifetime", "limit",      "logins",   "name",   "names", "policy", "required",   "score",   "size",     "state",
+	"status",   "timeout",    "ttl",      "type",   "types", "url",    "uri",        "used",    "version"};
 
 /* Words that hold a stem by chance. */
 static const char *const harmless[] = {"secretar", "secretion", "tokeniz", "tokenis", "passwordless"};

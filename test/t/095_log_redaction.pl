@@ -112,6 +112,7 @@ my @statements = (
 	q{UPDATE u SET gate_code = '$C'},
 	q{SELECT twin.hash_password('$C')},
 	q{SELECT twin.hash_password('$C', 99)},
+	q{SELECT twin.check_password_strength('$C', 'someone'), 1 / 0},
 	q{SELECT twin.verify_password('$C', '$2b$04$abcdefghijklmnopqrstuuQvYpeBSmb7VbzsVFpGc8YlRLmEJ6M2q')},
 	q{SELECT twin_api.login('bob', '$C')},
 	q{SELECT twin_api.login('$C')},

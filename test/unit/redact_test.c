@@ -197,6 +197,7 @@ statements(void)
 		{SQL, "select TWIN_API . \"login\" (username => 'bob', 'hunter2')",
 		 "select TWIN_API . \"login\" (username => '***', '***')"},
 		{SQL, "SELECT twin.hash_password('hunter2')", "SELECT twin.hash_password('***')"},
+		{SQL, "SELECT score FROM twin.check_password_strength('hunter2', 'bob')", "SELECT score FROM twin.check_password_strength('***', '***')"},
 		{SQL, "SELECT crypt('hunter2', gen_salt('bf'))", "SELECT crypt('***', gen_salt('***'))"},
 		{SQL, "SELECT pgp_sym_encrypt(x, 'hunter2')", "SELECT pgp_sym_encrypt(x, '***')"},
 		{SQL, "SELECT hmac('a', 'hunter2', 'sha256')", "SELECT hmac('***', '***', '***')"},
