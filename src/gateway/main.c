@@ -88,8 +88,8 @@ read_config(Arena *arena, const char *file, Config *config, char **complaints)
 	if (stream == NULL)
 		abort(); /* out of memory */
 	good = config_read(arena, file, environ, config, stream);
-	if (fclose(stream) != 0)
-		abort(); /* out of memory */
+	if (fclose(stream) != 0 || *complaints == NULL)
+		abort(); /* out of memory, of which fclose() does not always tell */
 	return good;
 }
 

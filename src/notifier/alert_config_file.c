@@ -87,8 +87,8 @@ alert_config_load(const char *file, void (*say)(const char *file, const char *li
 	if (complaints == NULL)
 		abort(); /* out of memory */
 	config = load(file, complaints);
-	if (fclose(complaints) != 0)
-		abort(); /* out of memory */
+	if (fclose(complaints) != 0 || text == NULL)
+		abort(); /* out of memory, of which fclose() does not always tell */
 	for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
 		say(file, line);
 	free(text);
