@@ -240,7 +240,7 @@ message_syslog(const Alert *alert, int facility, const char *host, long pid, siz
 	fputs(", ", to);
 	put_clean(to, alert->count, PARAMETER_MAX, "");
 	fputs(" events", to);
-	if (fclose(to) != 0)
+	if (fclose(to) != 0 || text == NULL)
 		abort(); /* out of memory */
 	return text;
 }

@@ -29,9 +29,9 @@ begin(char **text, size_t *length)
 }
 
 static void
-end(FILE *to)
+end(FILE *to, char *const *text)
 {
-	if (fclose(to) != 0)
+	if (fclose(to) != 0 || *text == NULL)
 		abort(); /* out of memory */
 }
 
@@ -114,7 +114,7 @@ put_subject(FILE *to, const Alert *alert)
 		fputs(": ", line);
 		put_visible(line, alert->subject, SUBJECT_MAX);
 	}
-	end(line);
+	end(line, &text);
 	fputs("Subject: ", to);
 	put_words(to, text, length);
 	fputs("\r\n", to);
@@ -213,7 +213,7 @@ put_body(FILE *to, const Alert *alert)
 	put_line(body, "alert", alert->alert_id, TEXT_MAX);
 	put_line(body, "event ids", alert->event_ids, TEXT_MAX);
 	put_line(body, "details", alert->details, 16384);
-	end(body);
+	end(body, &text);
 	put_quoted(to, text, length);
 	free(text);
 }
@@ -226,6 +226,6 @@ message_mail(const Alert *alert, const Channel *channel, time_t now, size_t *len
 
 	put_headers(to, alert, channel, now);
 	put_body(to, alert);
-	end(to);
+	end(to, &text);
 	return text;
 }
