@@ -156,14 +156,7 @@ SELECT lives_ok('SELECT twin_api.logout()', '... but can be ended');
 SELECT set_config('twin_security.token', '', true);
 -- of an outside issuer, with the number of one of our users
 SELECT twin.add_verification_key('{"kty": "oct", "kid": "out", "alg": "HS256", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"}', claim_map => '{"user": "sub", "role": "role", "tenant": null, "roles": ["admin"]}');
-CREATE FUNCTION outside(payload text) RETURNS text LANGUAGE sql AS $$
-	WITH part AS (SELECT rtrim(translate(encode(convert_to(x, 'UTF8'), 'base64'), E'+/\n', '-_'), '=') AS p, n FROM unnest(ARRAY['{"alg":"HS256","kid":"out"}', payload]) WITH ORDINALITY u (x, n)),
-		signed AS (SELECT string_agg(p, '.' ORDER BY n) AS s FROM part),
-		/* RFC 2104, with a key shorter than a block */
-		pad AS (SELECT decode(string_agg(lpad(to_hex(get_byte('01234567890123456789012345678901'::bytea || decode(repeat('00', 32), 'hex'), i) # 54), 2, '0'), '' ORDER BY i), 'hex') AS ipad,
-			decode(string_agg(lpad(to_hex(get_byte('01234567890123456789012345678901'::bytea || decode(repeat('00', 32), 'hex'), i) # 92), 2, '0'), '' ORDER BY i), 'hex') AS opad FROM generate_series(0, 63) i)
-	SELECT s || '.' || rtrim(translate(encode(sha256(opad || sha256(ipad || s::bytea)), 'base64'), E'+/\n', '-_'), '=') FROM signed, pad
-$$;
+\ir shared/outside_issuer.psql
 SELECT twin.authenticate(outside(format('{"sub":"%s","role":"admin","exp":%s,"jti":"j1"}', :'boss', (extract(epoch FROM now()) + 60)::bigint)));
 SELECT is(twin.current_username(), :'boss', 'an outside issuer''s user is called as the token says, not like one of ours');
 SELECT is(twin_api.me() -> 'username', 'null', '... and is none of ours');

@@ -46,14 +46,7 @@ SELECT is(judged('AUDIT-8'), NULL, 'event triggers fire');
 \if :has_16
 SELECT twin.add_verification_key('{"kty": "oct", "kid": "out", "alg": "HS256", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"}',
 	claim_map => '{"user": "sub", "role": "role", "tenant": null, "role_is": "database", "roles": ["newer_reader"]}');
-CREATE FUNCTION outside(payload text) RETURNS text LANGUAGE sql AS $$
-	WITH part AS (SELECT rtrim(translate(encode(convert_to(x, 'UTF8'), 'base64'), E'+/\n', '-_'), '=') AS p, n FROM unnest(ARRAY['{"alg":"HS256","kid":"out"}', payload]) WITH ORDINALITY u (x, n)),
-		signed AS (SELECT string_agg(p, '.' ORDER BY n) AS s FROM part),
-		/* RFC 2104, with a key shorter than a block */
-		pad AS (SELECT decode(string_agg(lpad(to_hex(get_byte('01234567890123456789012345678901'::bytea || decode(repeat('00', 32), 'hex'), i) # 54), 2, '0'), '' ORDER BY i), 'hex') AS ipad,
-			decode(string_agg(lpad(to_hex(get_byte('01234567890123456789012345678901'::bytea || decode(repeat('00', 32), 'hex'), i) # 92), 2, '0'), '' ORDER BY i), 'hex') AS opad FROM generate_series(0, 63) i)
-	SELECT s || '.' || rtrim(translate(encode(sha256(opad || sha256(ipad || s::bytea)), 'base64'), E'+/\n', '-_'), '=') FROM signed, pad
-$$;
+\ir shared/outside_issuer.psql
 GRANT EXECUTE ON FUNCTION outside(text) TO PUBLIC;
 CREATE FUNCTION reader_token() RETURNS text LANGUAGE sql AS $$ SELECT outside(format('{"sub":"7","role":"newer_reader","exp":%s,"jti":"j1"}', (extract(epoch FROM now()) + 60)::bigint)) $$;
 GRANT EXECUTE ON FUNCTION reader_token() TO PUBLIC;
