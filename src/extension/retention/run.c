@@ -28,6 +28,7 @@
 
 #define TRIES 5
 #define TRY_AGAIN_MS 1000
+#define LOCK_TIMEOUT_MS 3000
 
 /*
  * Detaching locks others out, of the partition and of what its foreign keys refer
@@ -35,7 +36,7 @@
  * waits for its locks waits behind it: so it waits shortly, and often.  (So do
  * commands of run.sql: run_exclusively().)
  */
-#define DETACH_TIMEOUT "200ms"
+#define DETACH_TIMEOUT_MS 200
 #define DETACH_TRIES 150
 #define DETACH_AGAIN_MS 300
 
@@ -151,15 +152,27 @@ ask(MemoryContext context, const char *query, int count, Oid *types, Datum *valu
 
 /* ---- steps ---- */
 
+/* A lock is waited for no longer than that, nor than who asked for the run would wait. */
+static void
+set_lock_timeout(const Run *run, int milliseconds)
+{
+	char value[16];
+
+	if (run->errand != NULL && run->errand->lock_timeout > 0)
+		milliseconds = Min(milliseconds, run->errand->lock_timeout);
+	snprintf(value, sizeof(value), "%d", milliseconds);
+	SetConfigOption("lock_timeout", value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
 /* Detaches as the table's owner, whose right it is, and nobody's who can do more. */
 static void
-run_detach(MemoryContext context, int64 item)
+run_detach(const Run *run, int64 item)
 {
 	char *answers[2];
 	Oid owner;
 
 	begin("looking for what to detach", XACT_READ_COMMITTED);
-	ask(context, "SELECT owner, command FROM twin_internal.retention_detach($1)", 1, (Oid[]){INT8OID},
+	ask(run->context, "SELECT owner, command FROM twin_internal.retention_detach($1)", 1, (Oid[]){INT8OID},
 		(Datum[]){Int64GetDatum(item)}, NULL, 2, answers);
 	end();
 	if (answers[1] == NULL)
@@ -168,39 +181,39 @@ run_detach(MemoryContext context, int64 item)
 	begin("detaching", XACT_READ_COMMITTED);
 	SetSessionAuthorization(owner, superuser_arg(owner));
 	end();
-	SetConfigOption("lock_timeout", DETACH_TIMEOUT, PGC_SUSET, PGC_S_OVERRIDE);
+	set_lock_timeout(run, DETACH_TIMEOUT_MS);
 	event_open_log();
 	base_run_at_top_level(answers[1]);
 }
 
 /* What run_detach() sets holds no longer than that. */
 static void
-end_detach(void)
+end_detach(const Run *run)
 {
 	if (IsTransactionState())
 		AbortCurrentTransaction();
 	begin("detached", XACT_READ_COMMITTED);
 	SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
 	end();
-	SetConfigOption("lock_timeout", "3s", PGC_SUSET, PGC_S_OVERRIDE);
+	set_lock_timeout(run, LOCK_TIMEOUT_MS);
 }
 
 /* Takes a step; the name of the next, or NULL. */
 static char *
-take_step(MemoryContext context, const Step *step, int64 item)
+take_step(const Run *run, const Step *step, int64 item)
 {
 	char *next;
 
 	if (step->function == NULL)
 	{
-		run_detach(context, item);
-		end_detach();
+		run_detach(run, item);
+		end_detach(run);
 		return pstrdup("leave");
 	}
 	begin(step->function, step->isolation);
 	if (step->locks_holds)
 		LockRelationOid(internal_relation("legal_holds"), ShareLock);
-	ask(context, psprintf("SELECT twin_internal.%s($1)", step->function), 1, (Oid[]){INT8OID},
+	ask(run->context, psprintf("SELECT twin_internal.%s($1)", step->function), 1, (Oid[]){INT8OID},
 		(Datum[]){Int64GetDatum(item)}, NULL, 1, &next);
 	end();
 	return next;
@@ -253,9 +266,17 @@ note_failure(Run *run, const char *policy, int64 item, const ErrorData *error)
 	end();
 }
 
+/* Whether who asked would have given up on a step that is being tried since a moment of base_uptime_ms(). */
+static bool
+has_waited_enough(const Run *run, int64 since)
+{
+	return run->errand != NULL && run->errand->lock_timeout > 0 &&
+		   base_uptime_ms() - since >= run->errand->lock_timeout;
+}
+
 /* Catches what a try raised; NULL when it is worth another, else the error. */
 static ErrorData *
-catch_error(Run *run, int tries)
+catch_error(Run *run, bool may_try_again)
 {
 	ErrorData *error;
 
@@ -266,7 +287,7 @@ catch_error(Run *run, int tries)
 	FlushErrorState();
 	AbortCurrentTransaction();
 	MemoryContextSwitchTo(run->context);
-	return is_transient(error) && tries > 1 && !is_unwanted(run) ? NULL : error;
+	return is_transient(error) && may_try_again && !is_unwanted(run) ? NULL : error;
 }
 
 /* Takes one partition, or what a batch stands for, as far as it goes. */
@@ -275,6 +296,7 @@ serve_item(Run *run, int64 item, const char *first)
 {
 	const Step *step = step_named(first);
 	int tries = TRIES;
+	int64 since = base_uptime_ms();
 
 	while (step != NULL && !is_unwanted(run))
 	{
@@ -285,14 +307,14 @@ serve_item(Run *run, int64 item, const char *first)
 		CHECK_FOR_INTERRUPTS();
 		PG_TRY();
 		{
-			next = take_step(run->context, step, item);
+			next = take_step(run, step, item);
 			is_done = true;
 		}
 		PG_CATCH();
 		{
-			error = catch_error(run, tries);
+			error = catch_error(run, tries > 1 && !has_waited_enough(run, since));
 			if (step->function == NULL)
-				end_detach();
+				end_detach(run);
 		}
 		PG_END_TRY();
 		if (error != NULL)
@@ -304,6 +326,7 @@ serve_item(Run *run, int64 item, const char *first)
 		{
 			step = next == NULL ? NULL : step_named(next);
 			tries = step != NULL && step->function == NULL ? DETACH_TRIES : TRIES;
+			since = base_uptime_ms();
 		}
 		else
 		{
@@ -329,7 +352,7 @@ prepare_policy(Run *run, const char *policy)
 	}
 	PG_CATCH();
 	{
-		error = catch_error(run, 1);
+		error = catch_error(run, false);
 	}
 	PG_END_TRY();
 	if (error == NULL)
@@ -428,6 +451,7 @@ retention_run(RetentionErrand *errand)
 	Run run = {.errand = errand};
 
 	run.context = AllocSetContextCreate(TopMemoryContext, "twin_security retention", ALLOCSET_DEFAULT_SIZES);
+	set_lock_timeout(&run, LOCK_TIMEOUT_MS);
 	if (!begin_run(&run))
 	{
 		if (errand != NULL)

@@ -128,6 +128,7 @@ tsec_apply_retention(PG_FUNCTION_ARGS)
 	errand = dsm_segment_address(segment);
 	memset(errand, 0, sizeof(RetentionErrand));
 	namestrcpy(&errand->asked_by, GetUserNameFromId(GetUserId(), false));
+	errand->lock_timeout = LockTimeout;
 	shm_mq_set_receiver(shm_mq_create(retention_queue(errand), RETENTION_QUEUE_SIZE), MyProc);
 	PG_ENSURE_ERROR_CLEANUP(end_early, PointerGetDatum(errand));
 	{

@@ -26,7 +26,6 @@ static const char *const settings[][2] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"TimeZone", "UTC"},
 	{"DateStyle", "ISO, YMD"},
-	{"lock_timeout", "3s"},
 	{"deadlock_timeout", "100ms"}, /* then an autovacuum makes way: before the shortest wait for a lock ends */
 	{"statement_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
