@@ -180,6 +180,11 @@ foreach my $operation (@operations)
 		my $outcome = end_of($session, $operation);
 		isnt($outcome, '57014', "$name: lock_timeout ends it");
 		$seen{ $outcome || 'done' }++;
+		# without one it may go on waiting, until it is told to end
+		$control->query_safe("BEGIN; LOCK TABLE $table IN ACCESS EXCLUSIVE MODE");
+		($outcome) = run_in($session, $operation, 'SET statement_timeout = 300;');
+		$control->query_safe('ROLLBACK');
+		$seen{ $outcome || 'done' }++;
 	}
 	my @unexpected = grep { !/^(?:done|57014|55P03|40P01)$/ && !/WARNING/ } keys %seen;
 	is(join(' ', @unexpected), '', '... interrupted it says so: ' . join ' ', map { "$seen{$_} " . substr($_, 0, 40) =~ s/\s+/ /gr } sort keys %seen);

@@ -24,7 +24,7 @@ typedef enum RetentionOutcome
 typedef struct RetentionErrand
 {
 	NameData asked_by;
-	int lock_timeout; /* for how many ms who asks waits for a lock; 0: as long as it takes */
+	int lock_timeout;          /* for how many ms who asks waits for a lock; 0: as long as it takes */
 	volatile bool is_unwanted; /* who asked went away: end after this step */
 	RetentionOutcome outcome;
 	int failures;
