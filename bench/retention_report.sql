@@ -7,8 +7,10 @@ CALL bench.report('DELETE and VACUUM / retiring a partition (time)', :faster, NU
 CREATE VIEW bench.latest AS
 	SELECT m.what, percentile_disc(0.99) WITHIN GROUP (ORDER BY l.milliseconds) AS p99
 	FROM bench.moments m JOIN bench.logged l ON l.at BETWEEN extract(epoch FROM m.began) AND extract(epoch FROM m.ended) GROUP BY 1;
-SELECT r.p99 / a.p99 AS retiring, p.p99 / a.p99 AS dropping, d.p99 / a.p99 AS deleting FROM bench.latest r, bench.latest p, bench.latest d, bench.latest a
-	WHERE r.what = 'retired' AND p.what = 'dropped' AND d.what = 'deleted' AND a.what = 'alone' \gset
-CALL bench.report('inserts beside retiring / alone (p99)', :retiring, 2);
+SELECT i.p99 / a.p99 AS scheduled, r.p99 / a.p99 AS retiring, p.p99 / a.p99 AS dropping, d.p99 / a.p99 AS deleting
+	FROM bench.latest i, bench.latest r, bench.latest p, bench.latest d, bench.latest a
+	WHERE i.what = 'by itself' AND r.what = 'retired' AND p.what = 'dropped' AND d.what = 'deleted' AND a.what = 'alone' \gset
+CALL bench.report('inserts beside retiring on schedule / alone (p99)', :scheduled, 2);
+CALL bench.report('inserts beside retiring by CALL / alone (p99)', :retiring, NULL);
 CALL bench.report('inserts beside DETACH CONCURRENTLY and DROP by hand / alone (p99)', :dropping, NULL);
 CALL bench.report('inserts beside DELETE and VACUUM / alone (p99)', :deleting, NULL);

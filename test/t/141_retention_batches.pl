@@ -222,12 +222,20 @@ is(sql($node, 'SELECT count(*) FROM twin.retention_runs', db => 'copy'), 0, '...
 # ---- by itself ----
 
 sql($node, q{UPDATE twin_internal.retention_successes SET known_since = now() - interval '1 hour', succeeded_at = NULL;
-	INSERT INTO theirs.readings (at, v) VALUES ('2020-01-03', 6)});
+	INSERT INTO theirs.readings (at, v) VALUES ('2020-01-03', 6);
+	CREATE TABLE days (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+	CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2020-01-01') TO ('2020-01-02');
+	CREATE TABLE days_2 PARTITION OF days FOR VALUES FROM ('2020-01-02') TO ('2020-01-03');
+	CREATE TABLE days_3 PARTITION OF days FOR VALUES FROM ('2020-01-03') TO ('2020-01-04');
+	SELECT twin.add_retention_policy('days', '1 year', 'days', 'at', archive => false)});
 $node->append_conf('postgresql.conf', "twin_security.retention_interval = 2s\n");
 $node->stop;
 start_with($node, $key);
 ok(poll(q{SELECT count(*) >= 2 FROM twin.retention_runs WHERE asked_by IS NULL AND finished_at IS NOT NULL}), 'policies are applied by themselves, again and again');
 ok(poll(q{SELECT count(*) = 0 FROM theirs.readings WHERE v = 6}), '... and rows go');
+my $gone = q{twin_internal.retention_items WHERE policy_name = 'days' AND state = 'dropped'};
+ok(poll("SELECT count(*) = 3 FROM $gone"), '... and partitions');
+is(sql($node, "SELECT bool_and(changed_at - before >= interval '1 s') FROM (SELECT changed_at, lag(changed_at) OVER (ORDER BY changed_at) AS before FROM $gone) g"), 't', '... with a second of rest after each');
 ok(poll(q{SELECT count(*) > 0 FROM twin.audit_log WHERE event_type = 'retention_overdue' AND details -> 'policies' ? 'readings'}), 'that it was overdue is told');
 ok(poll(q{SELECT count(*) > 0 FROM twin.alerts WHERE rule_name = 'retention_overdue'}), '... as an alert');
 sql($node, q{DROP EXTENSION twin_security CASCADE});

@@ -40,6 +40,13 @@
 #define DETACH_TRIES 150
 #define DETACH_AGAIN_MS 300
 
+/*
+ * Each partition that goes has all sessions plan anew what they do with its table, and each row that is deleted is work
+ * for vacuum.  A run that nobody waits for gives them time: so long after a partition, and after any step no longer than
+ * the step took.
+ */
+#define REST_MS 1000
+
 typedef struct Step
 {
 	const char *name;
@@ -290,6 +297,14 @@ catch_error(Run *run, bool may_try_again)
 	return is_transient(error) && may_try_again && !is_unwanted(run) ? NULL : error;
 }
 
+/* After a step that took so many milliseconds. */
+static void
+rest(const Run *run, bool is_last, int64 took)
+{
+	if (run->errand == NULL)
+		wait_a_little(is_last ? REST_MS : (long) Min(took, REST_MS));
+}
+
 /* Takes one partition, or what a batch stands for, as far as it goes. */
 static void
 serve_item(Run *run, int64 item, const char *first)
@@ -324,6 +339,7 @@ serve_item(Run *run, int64 item, const char *first)
 		}
 		if (is_done)
 		{
+			rest(run, next == NULL, base_uptime_ms() - since);
 			step = next == NULL ? NULL : step_named(next);
 			tries = step != NULL && step->function == NULL ? DETACH_TRIES : TRIES;
 			since = base_uptime_ms();
