@@ -56,11 +56,12 @@ sub received
 }
 my $north = subscribe_to(my $north_token = token('viewer', 1), 'changes.api.units');
 my $south = subscribe_to(token('viewer', 2), 'changes.*');
-my $boss = subscribe_to(token('operator', 1), 'changes.api.units', 'odd');
+my $boss = subscribe_to(my $boss_token = token('operator', 1), 'changes.api.units', 'odd');
 
 sql($node, q{INSERT INTO api.units VALUES (3, 1, 'pump', 's3')});
 is(received(), qq($north {"key": {"unit_id": 3}, "row": {"name": "pump", "unit_id": 3, "tenant_id": 1}, "action": "insert"}\n)
 	. qq($boss {"key": {"unit_id": 3}, "row": {"name": "pump", "secret": "s3", "unit_id": 3, "tenant_id": 1}, "action": "insert"}), 'a new row is seen in its tenant, in the columns that each may read');
+is(sql($node, 'SELECT delivered FROM twin.stat_topics'), '2', '... and each is counted');
 sql($node, q{UPDATE api.units SET name = 'oven' WHERE unit_id = 2});
 is(received(), qq($south {"key": {"unit_id": 2}, "row": {"name": "oven", "unit_id": 2, "tenant_id": 2}, "action": "update"}), 'a change likewise');
 sql($node, q{DELETE FROM api.units WHERE unit_id = 1});
@@ -114,7 +115,14 @@ sql($node, q{UPDATE api.units SET name = 'after'});
 unlike(received(), qr/^$north \{"key"/m, 'nothing follows a revocation');
 sql($node, q{CREATE FUNCTION api.fails() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; CREATE POLICY broken ON api.units AS RESTRICTIVE FOR SELECT TO twin_operator USING (api.fails()); UPDATE api.units SET name = 'again'});
 is(received(), qq($boss {"key": {"unit_id": 8}, "action": "delete"}), 'a policy that fails shows nothing, and harms nobody');
+foreach my $meddles ("twin.unsubscribe($boss)", 'twin.close_listener()', q{count(*) FROM twin.receive('0 s')}, qq{twin.subscribe('$boss_token', '{}')})
+{
+	sql($node, "CREATE OR REPLACE FUNCTION api.fails() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN PERFORM $meddles; RETURN true; END \$\$; UPDATE api.units SET name = 'meddled'");
+	is(received(), '', "nor one that takes the listener away from below: $meddles");
+}
 sql($node, q{DROP POLICY broken ON api.units});
+sql($node, q{UPDATE api.units SET name = 'whole'});
+like(received(), qr/^$boss \{"key": \{"unit_id": 8\}, "row": \{"more": 9, "name": "whole"/m, '... who listens does so still');
 is(sql($node, q{SELECT twin.unfeed_table('api.units'), twin.unfeed_table('api.years')}), '|', 'fed no more');
 is(sql($node, q{SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'twin_feed_%' AND tgrelid <> 'api."odd name"'::regclass}), '0', '... no trigger is left');
 sql($node, q{INSERT INTO api.units VALUES (99, 1, 'unseen', '', 0)});

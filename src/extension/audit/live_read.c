@@ -65,7 +65,6 @@ typedef struct ReadPlan
 
 static HTAB *plans = NULL;
 static bool is_stale = false; /* some table changed: made anew when next used */
-static int depth = 0;         /* of reading: a policy's or a view's function may receive, too */
 
 static void
 note_relation(Datum argument, Oid relation)
@@ -148,8 +147,7 @@ find_plan(const Told *told, int value_count)
 	int values;
 	SPIPlanPtr made;
 
-	/* the outermost's plan may be running */
-	if (depth == 1 && (is_stale || (plans != NULL && hash_get_num_entries(plans) >= PLANS_MAX)))
+	if (is_stale || (plans != NULL && hash_get_num_entries(plans) >= PLANS_MAX))
 		forget_plans();
 	if (plans == NULL)
 		plans = hash_create("twin_security live plans", 16, &layout, HASH_ELEM | HASH_BLOBS);
@@ -233,7 +231,6 @@ read_as(const TopicReader *reader, const Told *told)
 
 	BeginInternalSubTransaction("twin_security live");
 	MemoryContextSwitchTo(memory);
-	depth++;
 	PG_TRY();
 	{
 		if (become(reader))
@@ -243,7 +240,6 @@ read_as(const TopicReader *reader, const Told *told)
 	{
 		ErrorData *error;
 
-		depth--;
 		MemoryContextSwitchTo(memory);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -259,7 +255,6 @@ read_as(const TopicReader *reader, const Told *told)
 		return NULL;
 	}
 	PG_END_TRY();
-	depth--;
 	RollbackAndReleaseCurrentSubTransaction();
 	CurrentResourceOwner = owner;
 	MemoryContextSwitchTo(memory);

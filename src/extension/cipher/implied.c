@@ -23,6 +23,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -169,13 +170,15 @@ static bool
 writes_by_trigger(Oid view)
 {
 	Relation relation = table_open(view, NoLock);
-	TriggerDesc *triggers = relation->trigdesc;
+	TriggerDesc *triggers =
+		CopyTriggerDesc(relation->trigdesc); /* looking up a function may bring news, which frees it */
 	bool found = false;
 
 	for (int i = 0; triggers != NULL && triggers->trig_update_instead_row && i < triggers->numtriggers; i++)
 		found = found || (TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_INSTEAD,
 											   TRIGGER_TYPE_UPDATE) &&
 						  opened_is_function(triggers->triggers[i].tgfoid, VIEW_TRIGGER));
+	FreeTriggerDesc(triggers);
 	table_close(relation, NoLock);
 	return found;
 }

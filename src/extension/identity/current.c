@@ -320,7 +320,7 @@ identity_role_permits(const char *role, const char *permission)
 	return tables_role_permits(role, permission);
 }
 
-const char *
+char *
 identity_role_of(Oid database_role)
 {
 	return tables_role_of(database_role);

@@ -75,8 +75,8 @@ extern Status identity_of_token(const VerifiedToken *token, Identity *identity);
 /* Whether a role of the twin, or one it inherits from, holds a permission. */
 extern bool identity_role_permits(const char *role, const char *permission);
 
-/* The role of the twin whose rights a database role has, to be used at once; NULL when none. */
-extern const char *identity_role_of(Oid database_role);
+/* The role of the twin whose rights a database role has, in the caller's memory; NULL when none. */
+extern char *identity_role_of(Oid database_role);
 
 /* The database role that was set, or the session's own: whoever is somebody else runs a SECURITY DEFINER function. */
 extern Oid identity_acting_role(void);

@@ -20,8 +20,8 @@ extern bool tables_role_includes(const char *role, const char *wanted);
 /* Whether a role, or one it inherits from, holds a permission. */
 extern bool tables_role_permits(const char *role, const char *permission);
 
-/* The role of the twin whose rights a database role has; NULL when none. */
-extern const char *tables_role_of(Oid database_role);
+/* The role of the twin whose rights a database role has, in the caller's memory, for news may come at any time; NULL when none. */
+extern char *tables_role_of(Oid database_role);
 
 /* Whether a role of the twin, or one it inherits from, is what a database role stands for. */
 extern bool tables_role_stands_for(const char *role, Oid database_role);

@@ -207,7 +207,7 @@ take_login(TupleDesc shape, HeapTuple row)
 		token_only = lappend_oid(token_only, login);
 }
 
-/* Reads everything when there is news. */
+/* Reads everything when there is news, which leaves no Role good: once in each of the functions that others call. */
 static void
 refresh(void)
 {
@@ -255,12 +255,11 @@ tables_role_includes(const char *name, const char *wanted)
 	return false;
 }
 
-bool
-tables_role_permits(const char *name, const char *permission)
+static bool
+role_permits(const char *name, const char *permission)
 {
 	int depth = 0;
 
-	refresh();
 	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
 	{
 		ListCell *cell;
@@ -274,6 +273,13 @@ tables_role_permits(const char *name, const char *permission)
 }
 
 bool
+tables_role_permits(const char *name, const char *permission)
+{
+	refresh();
+	return role_permits(name, permission);
+}
+
+bool
 tables_role_exceeds(const char *name, const char *other)
 {
 	int depth = 0;
@@ -284,7 +290,7 @@ tables_role_exceeds(const char *name, const char *other)
 		ListCell *cell;
 
 		foreach(cell, role->permissions)
-			if (other == NULL || !tables_role_permits(other, lfirst(cell)))
+			if (other == NULL || !role_permits(other, lfirst(cell)))
 				return true;
 	}
 	return false;
@@ -311,7 +317,7 @@ height(const Role *role)
 	return depth;
 }
 
-const char *
+char *
 tables_role_of(Oid database_role)
 {
 	const Role *best = NULL;
@@ -326,38 +332,47 @@ tables_role_of(Oid database_role)
 			(best == NULL || height(role) > height(best)))
 			best = role;
 	}
-	return best != NULL ? best->name : NULL;
+	return best != NULL ? pstrdup(best->name) : NULL;
 }
 
 bool
 tables_login_is_token_only(Oid login)
 {
 	ListCell *cell;
+	uint64 before;
+	bool found = false;
 
 	refresh();
 	if (login_memo.login == login && login_memo.generation == generation)
 		return login_memo.token_only;
-	login_memo.token_only = false;
+	before = generation; /* asking for memberships may itself bring news */
 	/* a superuser who is a member of the gateway's role, to look after it, is not meant */
 	foreach(cell, token_only)
 		if (login == lfirst_oid(cell) ||
 			(!superuser_arg(login) && is_member_of_role_nosuper(login, lfirst_oid(cell))))
-			login_memo.token_only = true;
+			found = true;
 	login_memo.login = login;
-	login_memo.generation = generation;
-	return login_memo.token_only;
+	login_memo.generation = before;
+	login_memo.token_only = found;
+	return found;
+}
+
+static bool
+role_stands_for(const char *name, Oid database_role)
+{
+	int depth = 0;
+
+	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
+		if (OidIsValid(role->database_role) && role->database_role == database_role)
+			return true;
+	return false;
 }
 
 bool
 tables_role_stands_for(const char *name, Oid database_role)
 {
-	int depth = 0;
-
 	refresh();
-	for (Role *role = find_role(name); role != NULL && depth < INHERITANCE_MAX; role = above(role), depth++)
-		if (OidIsValid(role->database_role) && role->database_role == database_role)
-			return true;
-	return false;
+	return role_stands_for(name, database_role);
 }
 
 Oid
@@ -387,7 +402,7 @@ tables_login_exceeds(Oid login, const char *name)
 		Oid database_role = ((const Role *) lfirst(cell))->database_role;
 
 		if (OidIsValid(database_role) && has_privs_of_role(login, database_role) &&
-			(name == NULL || !tables_role_stands_for(name, database_role)))
+			(name == NULL || !role_stands_for(name, database_role)))
 			return true;
 	}
 	return false;

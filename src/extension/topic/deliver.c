@@ -203,6 +203,25 @@ put_message(TopicAnswer *answer, const TopicMessage *message, uint64 number, Dat
 	topic_listener.delivered += count;
 }
 
+/* Has a changed row read as a subscriber. */
+static char *
+read_as_subscriber(const TopicReader *reader, const TopicMessage *message)
+{
+	char *payload;
+
+	topic_listener.is_held = true;
+	PG_TRY();
+	{
+		payload = topic_reread(reader, pnstrdup((const char *) message->payload.data, message->payload.length));
+	}
+	PG_FINALLY();
+	{
+		topic_listener.is_held = false;
+	}
+	PG_END_TRY();
+	return payload;
+}
+
 /* Tells a subscriber of a table's change what he may see of it. */
 static void
 put_change(TopicAnswer *answer, const TopicMessage *message, uint64 number, Subscription *subscription)
@@ -217,7 +236,7 @@ put_change(TopicAnswer *answer, const TopicMessage *message, uint64 number, Subs
 	if (subscription->context == NULL)
 		subscription->context = topic_subscription_context();
 	reader.context = subscription->context;
-	payload = topic_reread(&reader, pnstrdup((const char *) message->payload.data, message->payload.length));
+	payload = read_as_subscriber(&reader, message);
 	if (payload != NULL)
 		put_message(answer, message, number, &id, 1, payload);
 }

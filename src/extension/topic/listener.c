@@ -50,12 +50,22 @@ leave_at_exit(int code, Datum argument)
 	leave(true);
 }
 
+/* A policy's or a view's function, while receive() reads a row for a subscriber, would take subscriptions away below it. */
+static void
+refuse_where_held(void)
+{
+	if (topic_listener.is_held)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE), errmsg("this session's listener is in use by receive()"),
+						errdetail("A row is being read for a subscriber.")));
+}
+
 void
 topic_listener_require(void)
 {
 	if (topic_listener.ring == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("this session has no listener"),
 						errhint("Call twin.open_listener() first.")));
+	refuse_where_held();
 }
 
 /* open_listener() -> text: the name by which other sessions wake this one */
@@ -97,6 +107,7 @@ tsec_open_listener(PG_FUNCTION_ARGS)
 Datum
 tsec_close_listener(PG_FUNCTION_ARGS)
 {
+	refuse_where_held();
 	leave(false);
 	PG_RETURN_VOID();
 }
@@ -198,7 +209,8 @@ topic_listener_end(XactEvent event)
 void
 topic_listener_end_sub(SubXactEvent event, SubTransactionId own)
 {
-	if (unlikely(topic_listener.ring != NULL) && event == SUBXACT_EVENT_ABORT_SUB)
+	/* of what is read for a subscriber all is rolled back, and nothing was received or subscribed to in it */
+	if (unlikely(topic_listener.ring != NULL) && event == SUBXACT_EVENT_ABORT_SUB && !topic_listener.is_held)
 	{
 		take_back(own);
 		topic_listener.delivered = topic_listener.lost = 0;

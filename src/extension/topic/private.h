@@ -158,6 +158,7 @@ typedef struct TopicListener
 	int64 look_at;  /* seconds since 1970: when the next is to be looked at */
 	uint64 looked;  /* the generation that all were looked at for */
 	int64 swept_at; /* milliseconds of a clock: when that last began */
+	bool is_held;   /* a row is being read for a subscriber, by functions of others: nothing of this may change */
 } TopicListener;
 
 extern TopicListener topic_listener;
@@ -214,7 +215,7 @@ extern void topic_put_closed(TopicAnswer *answer);
 
 /* ---- listener.c ---- */
 
-/* Raises 55000 when no listener is open. */
+/* Raises 55000 when no listener is open, or it is held. */
 extern void topic_listener_require(void);
 
 extern void topic_listener_end(XactEvent event);
