@@ -67,7 +67,7 @@ clock_look(EventRing *ring)
 	if (!measure(&ahead))
 		return;
 	step = ahead - (int64) known;
-	if (likely(Abs(step) < EVENT_CLOCK_STEP_MS * INT64CONST(1000)))
+	if (likely(llabs(step) < EVENT_CLOCK_STEP_MS * INT64CONST(1000)))
 		return;
 	now = GetCurrentTimestamp();
 	if (step < 0)
