@@ -97,6 +97,19 @@ event_clock_was_set(EventClock *clock)
 }
 
 void
+event_clock_begin(void)
+{
+	EventRing *ring = area_exists() ? area_own() : NULL;
+	uint64 low;
+
+	if (ring == NULL)
+		return;
+	low = pg_atomic_read_u64(&ring->clock_low);
+	/* one that comes meanwhile is of a clock that is set back now */
+	(void) pg_atomic_compare_exchange_u64(&ring->clock_low, &low, (uint64) DT_NOEND);
+}
+
+void
 event_clock_settle(const EventClock *clock)
 {
 	EventRing *ring = area_exists() ? area_own() : NULL;
