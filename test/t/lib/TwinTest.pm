@@ -363,7 +363,7 @@ sub has_computed
 	return;
 }
 
-# What root sees in /proc/PID/environ or cmdline; undef when nobody runs as root for us (see test/run_tap).
+# What root sees in /proc/PID/environ or cmdline, or of the links in fd (a process that holds keys shows them to nobody else); undef when nobody runs as root for us (see test/run_tap).
 sub root_reads
 {
 	my ($pid, $file) = @_;
