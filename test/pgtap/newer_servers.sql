@@ -1,11 +1,30 @@
 -- newer_servers.sql: what PostgreSQL 16, 17 and 18 brought, and whether it is a way around. Each block runs on the versions that have its
 -- matter, and says so where it does not; test/majors has them.
+SELECT v.n >= 160000 AS has_16, v.n >= 170000 AS has_17, v.n >= 180000 AS has_18 FROM (SELECT current_setting('server_version_num')::integer) v (n) \gset
+
+-- 18's log_connections is a list, and a session's from its beginning: each value has a session of its own
+\if :has_18
+\setenv PGOPTIONS '-c client_min_messages=warning -c log_connections=receipt,authentication,setup_durations'
+\connect -reuse-previous=off
+\ir shared/logged_logins.psql
+\set logins_of_part :logins
+\setenv PGOPTIONS '-c client_min_messages=warning -c log_connections=receipt,Authorization'
+\connect -reuse-previous=off
+\ir shared/logged_logins.psql
+\set logins_of_list :logins
+\setenv PGOPTIONS '-c client_min_messages=warning -c log_connections=all'
+\connect -reuse-previous=off
+\ir shared/logged_logins.psql
+\set logins_of_all :logins
+\setenv PGOPTIONS
+\connect -reuse-previous=off
+\endif
+
 BEGIN;
 CREATE EXTENSION pgtap;
 CREATE EXTENSION IF NOT EXISTS twin_security;
 SELECT * FROM no_plan();
 SET client_min_messages = warning;
-SELECT v.n >= 160000 AS has_16, v.n >= 170000 AS has_17, v.n >= 180000 AS has_18 FROM (SELECT current_setting('server_version_num')::integer) v (n) \gset
 CREATE ROLE newer_app LOGIN;
 CREATE ROLE newer_reader;
 CREATE ROLE newer_stranger;
@@ -168,8 +187,11 @@ SELECT throws_ok('INSERT INTO opened (id, twice) VALUES (2, 2)', '428C9', NULL, 
 
 SELECT is((SELECT m.version FROM pg_get_loaded_modules() m WHERE m.module_name = 'twin_security'), (SELECT extversion FROM pg_extension WHERE extname = 'twin_security'),
 	'18: the library says what it is');
+SELECT is(:'logins_of_part', 'fail log_connections', '18: logins are not logged where log_connections lists other parts of a connection');
+SELECT is(:'logins_of_list', 'pass log_connections', '18: ... they are where it lists them');
+SELECT is(:'logins_of_all', 'pass log_connections', '18: ... or all');
 \else
-SELECT skip('RETURNING old and new, virtual columns and pg_get_loaded_modules() need PostgreSQL 18', 12);
+SELECT skip('RETURNING old and new, virtual columns, pg_get_loaded_modules() and log_connections as a list need PostgreSQL 18', 15);
 \endif
 
 SELECT * FROM finish();

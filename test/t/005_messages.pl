@@ -81,7 +81,7 @@ my $literals = seals('literal');
 is(sql($node, "$parallel $query", @app), '3000', 'seals in the leader');
 cmp_ok(seals('literal') - $literals, '>=', 3000, 'these are seals');
 cmp_ok(messages('literal'), '>=', seals('literal'), 'and are reserved, when the session has ended at the latest');
-sql($node, "$parallel SET force_parallel_mode = on; SELECT twin.encrypt_data('x') FROM generate_series(1, 100)", @app);
+sql($node, "$parallel SET @{[ parallel_mode($node) ]} = on; SELECT twin.encrypt_data('x') FROM generate_series(1, 100)", @app);
 cmp_ok(messages('environment'), '>=', seals('environment'), 'whole values as well');
 
 # ---- restarts and crashes ----

@@ -60,13 +60,10 @@ my $explained = sql($node, "BEGIN; $workers SELECT twin.authenticate('$viewer');
 like($explained, qr/Workers Launched: [12]/, 'workers run');
 is(sql($node, "BEGIN; $workers SELECT twin.authenticate('$viewer'); SELECT count(v::text), min(tenant_id), max(tenant_id) FROM unit WHERE twin.current_tenant_id() = tenant_id AND twin.has_permission('read_units')", @app),
 	"\n10000|1|1", '... and know who is asking');
-is(sql($node, "BEGIN; $workers SELECT twin.authenticate('$viewer'); SET LOCAL debug_parallel_query = on; $who", @app), "\n11", '... forced ones too')
-  if sql($node, 'SHOW server_version_num') >= 160000;
-is(sql($node, "BEGIN; $workers SELECT twin.authenticate('$viewer'); SET LOCAL force_parallel_mode = on; $who", @app), "\n11", '... forced ones too')
-  if sql($node, 'SHOW server_version_num') < 160000;
+my $parallel_mode = parallel_mode($node);
+is(sql($node, "BEGIN; $workers SELECT twin.authenticate('$viewer'); SET LOCAL $parallel_mode = on; $who", @app), "\n11", '... forced ones too');
 is(sql($node, "BEGIN; $workers SELECT count(*) FROM unit", @app), '0', 'nobody is nobody in workers');
-like(answer_of($node, "BEGIN; $workers SET LOCAL force_parallel_mode = on; SET LOCAL twin_security.token = 'forged'; $who", @app), qr/^TW501/, 'a forged token is refused in a worker')
-  if sql($node, 'SHOW server_version_num') < 160000;
+like(answer_of($node, "BEGIN; $workers SET LOCAL $parallel_mode = on; SET LOCAL twin_security.token = 'forged'; $who", @app), qr/^TW501/, 'a forged token is refused in a worker');
 
 # ---- before the session ----
 
@@ -116,8 +113,8 @@ fails_with($node, "BEGIN; SELECT twin.authenticate('$viewer') \\g /dev/null\nSET
 is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer'); SELECT current_user; COMMIT; SELECT current_user", @gate), "\ntwin_viewer\ngate", 'set before, it stays until the end');
 is(sql($node, "BEGIN; SET LOCAL ROLE twin_viewer; SELECT twin.authenticate('$viewer'); $workers SELECT count(v::text), current_user FROM unit", @gate), "\n10000|twin_viewer", '... in workers too');
 fails_with($node, "BEGIN; SET LOCAL ROLE vip; SELECT twin.authenticate('$viewer') \\g /dev/null\nSELECT count(v::text) FROM unit", '42501', 'permission denied to decrypt', 'a role that the token does not warrant opens nothing', @gate);
-fails_with($node, "SET twin_security.token = '$viewer'; SET force_parallel_mode = on; $_", 'TW601', '', "a session's token counts in no worker: $_", @gate)
-  foreach sql($node, 'SHOW server_version_num') < 160000 ? ($who, 'SELECT count(v::text) FROM unit') : ();
+fails_with($node, "SET twin_security.token = '$viewer'; SET $parallel_mode = on; $_", 'TW601', '', "a session's token counts in no worker: $_", @gate)
+  foreach $who, 'SELECT count(v::text) FROM unit';
 # a login that inherits what it was granted has more than its token's role
 sql($node, q{CREATE ROLE heir LOGIN; GRANT twin_viewer, twin_admin TO heir; INSERT INTO twin.token_only_logins VALUES ('heir'); SELECT twin.create_tenant('heirless')});
 my @heir = (user => 'heir');

@@ -212,7 +212,7 @@ my $end_parallel = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHER
 # a writer that was just on its way takes the slot: then the query runs alone, and another tries
 foreach (1 .. 5)
 {
-	$parallel = IPC::Run::start([ 'psql', '-X', '-c', $until_no_writer, '-c', 'SET force_parallel_mode = on', '-c', 'SELECT pg_sleep(300)', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+	$parallel = IPC::Run::start([ 'psql', '-X', '-c', $until_no_writer, '-c', 'SET ' . parallel_mode($node) . ' = on', '-c', 'SELECT pg_sleep(300)', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
 	last if $watcher->query_safe(q{SELECT pg_sleep(0.5); DO $$ BEGIN FOR i IN 1..120 LOOP
 		PERFORM pg_stat_clear_snapshot();
 		EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.300' AND state = 'active');

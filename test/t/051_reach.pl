@@ -45,7 +45,7 @@ like(through_gate($sue, q{SELECT twin.issue_token('{"user_id": "1", "role": "adm
 like(through_gate($sue, q{SELECT twin.grant_permission('viewer', 'write_users')}), qr/^42501/, 'no role is changed');
 like(through_gate($sue, q{SELECT count(*) FROM twin.audit_log}), qr/^42501/, 'the log of all is not shown');
 is(through_gate($boss, q{SELECT count(*) > 0 FROM twin.audit_log}), 't', '... but to an admin of no tenant');
-is(through_gate($sue, "SET LOCAL force_parallel_mode = on; SELECT tenant_name FROM twin.tenants"), 'south', 'workers know the tenant too') if $node->pg_version < 16;
+is(through_gate($sue, "SET LOCAL @{[ parallel_mode($node) ]} = on; SELECT tenant_name FROM twin.tenants"), 'south', 'workers know the tenant too');
 through_gate($sue, qq{SELECT twin.create_user('new', '$password')});
 is(sql($node, q{SELECT tenant_id FROM twin.users WHERE username = 'new'}), '1', 'whom he makes is of his tenant');
 is(events(q{event_type = 'permission_denied' AND action = 'administer' AND tenant_id = 1 AND username = 'sue'}), join("\n", map { "permission_denied $_ medium denied {}" } 'issue_token', 'grant_permission', 'audit_log'),

@@ -128,7 +128,7 @@ once_by('a deferred trigger, after an error', q{CREATE FUNCTION late() RETURNS t
 	SELECT 1 / 0; BEGIN; INSERT INTO waits VALUES (1); COMMIT;});
 once_by('a procedure', q{CREATE PROCEDURE tries() LANGUAGE plpgsql AS $$ BEGIN PERFORM * FROM secret; COMMIT; EXCEPTION WHEN OTHERS THEN NULL; END $$; CALL tries();});
 once_by('EXPLAIN ANALYZE', 'EXPLAIN ANALYZE SELECT denied();');
-once_by('a parallel worker', q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET debug_parallel_query = on; SET force_parallel_mode = on;
+once_by('a parallel worker', "SET @{[ parallel_mode($node) ]} = on; " . q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
 	CREATE FUNCTION looks(int) RETURNS int LANGUAGE plpgsql PARALLEL SAFE AS $$ BEGIN RETURN a FROM secret LIMIT 1; END $$;
 	SELECT sum(looks(a)) FROM policied;});
 once_by('a permission of ours', q{SELECT twin.require_permission('read_units');});
@@ -197,8 +197,10 @@ sql($node, 'CREATE DATABASE far');
 sql($node, q{CREATE TABLE shipped (a int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE shipped}, db => 'far');
 sql($node, q{SELECT pg_create_logical_replication_slot('s', 'pgoutput')}, db => 'far');
 sql($node, q{CREATE TABLE shipped (a int PRIMARY KEY); ALTER TABLE shipped ENABLE ROW LEVEL SECURITY; CREATE ROLE subscriber LOGIN SUPERUSER});
+# from 16 on a worker acts as the table's owner, and one without a superuser's rights asks for a password
+my $as_subscriber = $node->pg_version < 16 ? '' : ', run_as_owner = true, password_required = false';
 my $to_far = sprintf('host=%s port=%s dbname=far', $node->host, $node->port);
-sql($node, "CREATE SUBSCRIPTION s CONNECTION '$to_far' PUBLICATION p WITH (create_slot = false, slot_name = 's', copy_data = false)", user => 'subscriber');
+sql($node, "CREATE SUBSCRIPTION s CONNECTION '$to_far' PUBLICATION p WITH (create_slot = false, slot_name = 's', copy_data = false$as_subscriber)", user => 'subscriber');
 sql($node, 'ALTER ROLE subscriber NOSUPERUSER');
 $latest = sql($node, 'SELECT max(event_id) FROM twin.audit_log');
 sql($node, 'INSERT INTO shipped VALUES (1)', db => 'far');

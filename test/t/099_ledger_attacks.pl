@@ -257,7 +257,7 @@ my $until_no_writer = q{DO $$ BEGIN FOR i IN 1..900 LOOP PERFORM pg_stat_clear_s
 sql($node, 'GRANT pg_read_all_stats TO low');
 my $watcher = $node->background_psql('postgres');
 my @takers = map { $node->background_psql('postgres', extra_params => [ '-U', 'low' ]) } 1 .. 4;
-$_->query_safe('SET force_parallel_mode = on') for @takers;
+$_->query_safe('SET ' . parallel_mode($node) . ' = on') for @takers;
 # who sleeps in a parallel worker keeps it
 for my $taker (@takers)
 {

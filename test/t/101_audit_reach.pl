@@ -148,7 +148,7 @@ leaves('the server\'s own is the server\'s', q{SELECT pg_read_file('nowhere')}, 
 sql($node, q{SELECT twin.grant_key(k, 'low', 'decrypt') FROM unnest('{main,environment}'::text[]) k});
 (my $damaged = sql($node, q{SELECT twin.encrypt_data('canary')})) =~ s/(.)(.{8})$/($1 eq 'A' ? 'B' : 'A') . $2/e;
 leaves('damage that the extension finds is an alarm', "SELECT twin.decrypt_data('$damaged')", ['integrity_failure high f'], user => 'low', tell => $alarm);
-leaves('... in parallel workers, too', "$workers SET force_parallel_mode = on; SELECT count(twin.decrypt_data('$damaged' || left(a::text, 0))) FROM app.many WHERE a < 9", ['integrity_failure high f'], user => 'low', tell => $alarm);
+leaves('... in parallel workers, too', "$workers SET @{[ parallel_mode($node) ]} = on; SELECT count(twin.decrypt_data('$damaged' || left(a::text, 0))) FROM app.many WHERE a < 9", ['integrity_failure high f'], user => 'low', tell => $alarm);
 
 # ---- commands given in a database without the extension ----
 

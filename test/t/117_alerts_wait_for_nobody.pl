@@ -9,6 +9,8 @@ use TwinTest;
 
 my $node = new_node('for_nobody', allows_streaming => 1, conf => "fsync = off\nsynchronous_commit = local\nsynchronous_standby_names = 'nobody'\n"
 	  . "twin_security.checkpoint_interval = 1s\n");
+my $has_small_queue = $node->pg_version >= 17;
+$node->append_conf('postgresql.conf', "max_notify_queue_pages = 64\n") if $has_small_queue;
 start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, 'CREATE EXTENSION twin_security');
 sub poll { my ($query) = @_; return $node->poll_query_until('postgres', $query) }
@@ -123,6 +125,8 @@ attack('203.0.113.31');
 raised_soon('203.0.113.31', '... one after the other');
 is(sql($node, 'SELECT count(*) FROM twin_internal.unannounced_alerts'), '2', '... announced they are not');
 ok(poll("SELECT max(size) > $signed FROM twin_internal.checkpoints"), '... and checkpoints are signed');
+sub make_month { my ($month) = @_; return eval { edit_log($node, "SET LOCAL lock_timeout = '10s'; SELECT twin_internal.add_event_partition('audit', '$month')") } // $@ }
+like(make_month('2031-01-01'), qr/^t$/m, '... and a month of the log can be made');
 my $told = $listening->query('SELECT 1');
 unlike($told, qr/twin_alerts/, '... and nobody is told');
 is(later_checkpoints($told), 0, '... of either');
@@ -137,7 +141,46 @@ my $until = time + $PostgreSQL::Test::Utils::timeout_default;
 until (later_checkpoints($told) || time > $until) { sleep 0.1; $told = $listening->query('SELECT 1') }
 cmp_ok(later_checkpoints($told), '>', 0, '... and of checkpoints they are told again');
 $hanging->query_safe('SELECT 1');
-$_->quit foreach $hanging, $listening;
+
+# ---- whose queue is full ----
+
+# who listens and has a transaction open keeps what others say; before 17 eight gigabytes of it: there it finds no place on the disk
+my ($keeping, $saying) = (session(), session());
+my $queue = $node->data_dir . '/pg_notify';
+chmod 0, $queue unless $has_small_queue;
+$keeping->query_safe('LISTEN something; BEGIN; SELECT 1');
+$saying->query("\\set VERBOSITY sqlstate");
+my ($refused, $said) = ('', 0);
+foreach my $length (7990, 1)    # what is left of the last page, too
+{
+	for ($refused = ''; !$refused && $said < 1000; $said++)
+	{
+		$saying->{stderr} = '';
+		$saying->query("SELECT pg_notify('something', repeat('x', $length))");
+		($refused) = $saying->{stderr} =~ /ERROR:\s+(\w{5})/;
+	}
+}
+is($refused, $has_small_queue ? '54000' : '42501', "NOTIFY is refused, after $said");
+cmp_ok(sql($node, 'SELECT pg_notification_queue_usage()'), '>', 0.9, '... for its queue is full') if $has_small_queue;
+sql($node, channels('first'));
+$signed = sql($node, 'SELECT max(size) FROM twin_internal.checkpoints');
+attack('203.0.113.32');
+raised_soon('203.0.113.32', '... and alerts are raised');
+attack('203.0.113.33');
+raised_soon('203.0.113.33', '... one after the other');
+is(sql($node, delivery('first', "203.0.113.$_")), 'pending', '... and lie there for the notifier') foreach 32, 33;
+ok(poll("SELECT max(size) > $signed FROM twin_internal.checkpoints"), '... and checkpoints are signed');
+like(make_month('2031-02-01'), qr/^t$/m, '... and a month of the log can be made');
+fails_with($node, 'CREATE TABLE served (a int)', $refused, '', '... DDL that gateways are to hear of fails');
+cmp_ok(sql($node, 'SELECT count(*) FROM twin_internal.unannounced_alerts'), '>=', 2, '... and so does what would announce alerts');
+unlike($listening->query('SELECT 1'), qr/"twin_alerts"/, '... of which nobody is told');
+chmod 0700, $queue;
+$keeping->query_safe('COMMIT');
+ok(poll('SELECT count(*) = 0 FROM twin_internal.unannounced_alerts'), 'with room again they are announced');
+@announced = $listening->query('SELECT 1') =~ /"twin_alerts" with payload "(.*?)" received/g;
+is(scalar(grep { /"rule_name": "failed_login_threshold"/ } @announced), 2, '... each once');
+sql($node, 'CREATE TABLE served (a int)');
+$_->quit foreach $hanging, $listening, $keeping, $saying;
 
 # ---- what anybody can cause ----
 

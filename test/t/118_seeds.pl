@@ -16,16 +16,22 @@ sql($node, q{CREATE EXTENSION twin_security;
 	UPDATE twin.playbooks SET description = 'mine' WHERE playbook = 'data_breach'; DELETE FROM twin.playbooks WHERE playbook = 'brute_force_attack'; INSERT INTO twin.playbooks (playbook) VALUES ('own');
 	DELETE FROM twin.playbooks WHERE playbook = 'privilege_escalation'; INSERT INTO twin.playbooks (playbook, description) VALUES ('privilege_escalation', 'made again');
 	UPDATE twin_internal.retention_policies SET keep = '99 days' WHERE policy_name = 'error_logs'; DELETE FROM twin_internal.retention_policies WHERE policy_name = 'access_logs';
-	UPDATE twin.topics SET description = 'mine', enabled = false WHERE topic = 'system'; INSERT INTO twin.topics (topic, subscribe_permission) VALUES ('own', 'read_units')});
+	UPDATE twin.topics SET description = 'mine', enabled = false WHERE topic = 'system'; INSERT INTO twin.topics (topic, subscribe_permission) VALUES ('own', 'read_units');
+	SELECT twin.create_role('own', 'viewer', 'made here'), twin.create_permission('own', 'made here'), twin.grant_permission('own', 'own'), twin.grant_permission('viewer', 'own'),
+		twin.revoke_permission('operator', 'write_units'), twin.grant_permission('viewer', 'write_units')});
 
 # all that there is, in words
 my $rows = join ' UNION ALL ', map { "SELECT '$_->[0] ' || (SELECT string_agg(concat_ws(' ', $_->[1]), ', ' ORDER BY $_->[1]) FROM $_->[0] t)" }
 	['twin.rate_limits', 't.route, t.scope, t.burst'], ['twin.alert_rules', 't.rule_name, t.threshold'], ['twin.playbooks', 't.playbook, t.description'],
-	['twin_internal.retention_policies', 't.policy_name, t.keep'], ['twin.topics', 't.topic, t.description, t.enabled'];
+	['twin_internal.retention_policies', 't.policy_name, t.keep'], ['twin.topics', 't.topic, t.description, t.enabled'], ['twin.roles', 't.role_name, t.inherits, t.description'],
+	['twin.permissions', 't.permission_name, t.description'], ['twin.role_permissions', 't.role_name, t.permission_name, t.held_by'];
 my $expected = sql($node, $rows);
 like($expected, qr{^twin\.rate_limits \* address 60000, /api/auth/login address 5, /own user 1, /rpc/login address 9$}m, 'changed, deleted and added: limits');
 like($expected, qr/^twin\.playbooks data_breach mine, own, privilege_escalation made again$/m, '... playbooks');
 like($expected, qr/token_reuse 7/, '... a rule by ON CONFLICT DO UPDATE');
+
+like($expected, qr/own own own.*, viewer own viewer.*, viewer write_units viewer/, '... permissions of roles, given');
+unlike($expected, qr/operator write_units operator/, '... and taken');
 
 my $files = PostgreSQL::Test::Utils::tempdir();
 my $psql = 'psql -X -q -v ON_ERROR_STOP=1';
@@ -52,6 +58,28 @@ foreach my $how (sort keys %ways)
 sql($node, 'CREATE DATABASE again');
 run_pipe(q{pg_dump -d '} . $node->connstr('custom') . q{' | } . $psql . q{ -d '} . $node->connstr('again') . q{'});
 is(sql($node, $rows, db => 'again'), $expected, 'a dump of what was restored says the same');
+
+# ---- pg_dump -a --disable-triggers ----
+
+# it switches off what makes way for a dump's rows; who wants it for tables of their own that refer to each other restores as a replica instead
+sql($node, q{CREATE TABLE hens (name text PRIMARY KEY, egg text); CREATE TABLE eggs (name text PRIMARY KEY, hen text NOT NULL REFERENCES hens);
+	INSERT INTO hens VALUES ('hen'); INSERT INTO eggs VALUES ('egg', 'hen'); UPDATE hens SET egg = 'egg'; ALTER TABLE hens ALTER egg SET NOT NULL, ADD FOREIGN KEY (egg) REFERENCES eggs});
+sql($node, 'CREATE DATABASE triggers_off');
+my ($from, $to) = map { "-d '" . $node->connstr($_) . "'" } 'postgres', 'triggers_off';
+run_pipe("pg_dump -s $from | $psql $to");
+my $fresh = sql($node, $rows, db => 'triggers_off');
+my %refused;
+foreach my $options ('', '--disable-triggers')
+{
+	eval { run_pipe("pg_dump -a $options $from 2>$files/warnings | $psql -1 $to") };
+	($refused{$options}) = $@ =~ /^(ERROR: .*)/m;
+}
+like($refused{''}, qr/violates foreign key constraint/, 'tables that refer to each other are not restored one after the other');
+like($refused{'--disable-triggers'}, qr/duplicate key value violates unique constraint/, '... nor with --disable-triggers, where rows of CREATE EXTENSION were changed');
+is(sql($node, $rows, db => 'triggers_off') . sql($node, 'SELECT count(*) FROM hens', db => 'triggers_off'), "${fresh}0", '... and nothing has changed');
+run_pipe("pg_dump -a $from 2>$files/warnings | PGOPTIONS='-c session_replication_role=replica' $psql -1 $to");
+is(sql($node, $rows, db => 'triggers_off'), $expected, 'in the role of a replica: as it was');
+is(sql($node, 'SELECT h.name, h.egg, e.hen FROM hens h, eggs e', db => 'triggers_off'), 'hen|egg|hen', '... and so are the others');
 
 # ---- from a publisher ----
 

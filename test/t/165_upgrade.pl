@@ -133,6 +133,35 @@ sub set_present
 }
 write_file("$scripts/twin_security--$_.sql", $script{$_}) foreach keys %script;
 
+# Interrupts an update in the middle, again and again: a table that it changes is somebody's meanwhile.
+sub interrupt
+{
+	my ($to) = @_;
+	my ($holder, $updating) = map { $node->background_psql('old', on_error_stop => 0) } 1, 2;
+	my $update = "ALTER EXTENSION twin_security UPDATE TO '$to'";
+	my $pid = $updating->query_safe('SELECT pg_backend_pid()');
+	my $state = q{SELECT extversion, twin.step_gone(), (SELECT count(*) FROM twin_internal.step_notes) FROM pg_extension WHERE extname = 'twin_security'};
+	my $before = sql($node, $state, db => 'old');
+	my $is_waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $pid AND NOT granted)";
+
+	$holder->query_safe('BEGIN; LOCK TABLE twin_internal.tenants');
+	session_fails($updating, "SET lock_timeout = 50; $update", '55P03', "the step to $to: lock_timeout ends it");
+	session_fails($updating, "SET lock_timeout = 0; SET statement_timeout = 500; $update", '57014', '... and statement_timeout');
+	$updating->query_safe('SET statement_timeout = 0');
+	begin_query($updating, "$update;");
+	ok(comes_true($node, $is_waiting, db => 'old'), '... and when it waits ...');
+	sql($node, "SELECT pg_cancel_backend($pid)");
+	session_fails($updating, 'SELECT 1 WHERE false', '57014', '... a cancel');
+	begin_query($updating, "$update;");
+	ok(comes_true($node, $is_waiting, db => 'old'), '... and when it waits again ...');
+	is(sql($node, "SELECT pg_terminate_backend($pid, 60000)"), 't', '... pg_terminate_backend()');
+	eval { $updating->quit };
+	$holder->query_safe('ROLLBACK');
+	$holder->quit;
+	is(sql($node, $state, db => 'old'), $before, '... and nothing has changed');
+	return;
+}
+
 # what users have, made by the older version
 my $used = q{SELECT twin.create_tenant('north'); SELECT twin.create_user('ada', 'a long enough word 7', tenant_id => (SELECT tenant_id FROM twin.tenants));
 	SELECT twin.create_key('pii'); SELECT twin.grant_key('pii', 'reader', 'decrypt'); SELECT twin.grant_key('pii', 'postgres', 'encrypt');
@@ -178,6 +207,7 @@ database('walked', "CREATE EXTENSION twin_security VERSION '$version'");
 is(join(' ', way($version, $last)), "$next $last", 'there is a way');
 foreach my $to (way($version, $last))
 {
+	interrupt($to) if $to eq $last;
 	update($_, $to) foreach qw(walked old);
 	is(sql($node, q{SELECT extversion FROM pg_extension WHERE extname = 'twin_security'}, db => 'old'), $to, "the step to $to");
 }

@@ -93,6 +93,49 @@ is(sql($primary, q{SELECT details->>'reason' FROM twin.audit_log WHERE event_typ
 is(sql($primary, accept_of($both[1][1])), '1', 'then the next one is in turn');
 is(taken($primary, $denied), '3', 'and taken');
 
+# ---- interrupted ----
+
+carry();
+replay();
+files();
+my $known = taken($primary, $denied);
+refused('one file');
+files();
+refused('another file');
+my @waiting = files();
+my ($holder, $other) = map { $primary->background_psql('postgres', on_error_stop => 0) } 1, 2;
+# whoever gives files out looks what the log has
+lock_log($holder, 'standby_streams', 'ACCESS EXCLUSIVE');
+replay();
+foreach my $setting ('statement_timeout', 'lock_timeout')
+{
+	$watcher->query_safe("SET $setting = 50");
+	session_fails($watcher, 'SELECT * FROM twin.standby_events()', $setting =~ /lock/ ? '55P03' : '57014', "on the standby $setting ends it");
+	$watcher->query_safe("RESET $setting");
+}
+$holder->query_safe('ROLLBACK');
+replay();
+is(join(' ', map { $_->[0] } files()), join(' ', map { $_->[0] } @waiting), '... and what was to be given out is, when it is called again');
+# whoever takes one in waits for the others who do
+cmp_ok($holder->query_safe('BEGIN; ' . accept_of($waiting[0][1])), '>', 0, 'somebody takes the first in, and does not commit');
+foreach my $setting ('statement_timeout', 'lock_timeout')
+{
+	$other->query_safe("SET $setting = 50");
+	session_fails($other, accept_of($waiting[1][1]), $setting =~ /lock/ ? '55P03' : '57014', "on the primary $setting ends who waits");
+	$other->query_safe("RESET $setting");
+}
+my $pid = $other->query_safe('SELECT pg_backend_pid()');
+begin_query($other, accept_of($waiting[1][1]) . ';');
+ok(comes_true($primary, "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $pid AND NOT granted)"), 'a session that is ended meanwhile ...');
+sql($primary, "SELECT pg_terminate_backend($pid, 60000)");
+eval { $other->quit };
+is(taken($primary, $denied) - $known, 1, '... brings nothing: the log has the first alone');
+$holder->query_safe('ROLLBACK');
+$holder->quit;
+is(sql($primary, accept_of($waiting[0][1])), '0', 'what was brought is there, though that transaction was rolled back');
+is(sql($primary, accept_of($waiting[1][1])), '1', 'called again it takes the rest');
+is(taken($primary, "$denied - $known, count(DISTINCT details->>'standby_event') = count(*)"), '2|t', '... and each event is there once');
+
 # ---- no room ----
 
 replay();

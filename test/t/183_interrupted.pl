@@ -130,7 +130,7 @@ sub held_by
 	my ($pid) = @_;
 	my $held = $control->query_safe(qq{SELECT concat_ws(' ', (SELECT string_agg(locktype || ' ' || mode, ',') FROM pg_locks WHERE pid = $pid), backend_xid, backend_xmin, NULLIF(state, 'idle'))
 		FROM pg_stat_activity WHERE pid = $pid}) =~ s/\s+\z//r;
-	my @files = grep { defined && m{\Q$archives\E|\Q$exports\E|pgsql_tmp} } map { readlink } glob "/proc/$pid/fd/*";
+	my @files = grep { m{\Q$archives\E|\Q$exports\E|pgsql_tmp} } split /\n/, root_reads($pid, 'fd') // '';
 	return join ' ', $held, @files;
 }
 sub memory_of { my ($session) = @_; return $session->query_safe('SELECT sum(total_bytes) FROM pg_backend_memory_contexts') }

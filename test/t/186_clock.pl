@@ -11,6 +11,21 @@ my ($hour, $day, $year) = (3600, 86400, 365 * 86400);
 my $node = new_node('clock', conf => "twin_security.login_lockout = 600\ntwin_security.checkpoint_interval = 1\ntwin_security.retention_interval = 2s\nmax_worker_processes = 16\n");
 my @keys = (new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others', clock_of($node));
 start_with($node, @keys);
+
+# ---- before there is a log ----
+
+# the launcher of the server looks at the clock for all databases; of its last two rounds the second began after this
+sql($node, 'CREATE DATABASE other');
+sql($node, 'CREATE EXTENSION twin_security', db => 'other');
+foreach my $at (-$hour, 0)
+{
+	set_clock($node, $at);
+	foreach (1 .. 2)
+	{
+		my $now = (split /\n/, sql($node, q{SELECT twin.record_event('wakes'); SELECT clock_timestamp()}, db => 'other'))[-1];
+		comes_true($node, "SELECT last_round > '$now' FROM twin.stat_workers WHERE worker = 'event launcher'", db => 'other') or die 'no launcher';
+	}
+}
 my $password = canary() . ' Xy';
 sql($node, qq{CREATE EXTENSION twin_security;
 	CREATE TABLE readings (number bigint PRIMARY KEY, secret twin.encrypted_text(main));
@@ -44,6 +59,7 @@ sub told
 
 audited();
 verified('before');
+is(sql($node, q{SELECT count(*) FROM twin.audit_log WHERE event_type = 'heartbeat' AND details ? 'clock_low'}), '0', 'a log that begins has nothing to excuse: an earlier clock is of no row of it');
 
 # ---- forward and back: what was sealed by a later clock ----
 

@@ -25,14 +25,12 @@
 
 PG_FUNCTION_INFO_V1(tsec_loaded_libraries);
 
-typedef void (*Function)(void);
-
 typedef struct Library
 {
 	const char *product;
 	const char *version;    /* NULL: it does not say */
 	const char *built_with; /* NULL: its headers do not say */
-	Function function;      /* one of its own; NULL: none is known */
+	uintptr_t function;     /* where one of its own is loaded; 0: none is known */
 	const char *path;       /* where no function is known */
 } Library;
 
@@ -42,15 +40,11 @@ file_of(const Library *library)
 {
 	const char *path = library->path;
 	Dl_info where;
-	void *symbol;
 	char *resolved;
 	char *name;
 
-	if (library->function != NULL)
-	{
-		memcpy(&symbol, &library->function, sizeof(symbol));
-		path = dladdr(symbol, &where) != 0 ? where.dli_fname : NULL;
-	}
+	if (library->function != 0)
+		path = dladdr((void *) library->function, &where) != 0 ? where.dli_fname : NULL;
 	if (path == NULL)
 		return NULL;
 	resolved = realpath(path, NULL); /* of malloc(): it may be longer than MAXPGPATH */
@@ -92,18 +86,18 @@ Datum
 tsec_loaded_libraries(PG_FUNCTION_ARGS)
 {
 	const Library libraries[] = {
-		{"postgresql", GetConfigOption("server_version", false, false), PG_VERSION, NULL, NULL},
-		{"openssl", OpenSSL_version(OPENSSL_VERSION_STRING), OPENSSL_VERSION_STR, (Function) OpenSSL_version, NULL},
-		{"libxcrypt", NULL, XCRYPT_VERSION_STR, (Function) crypt_r, NULL},
-		{"zxcvbn", NULL, NULL, (Function) ZxcvbnMatch, NULL},
-		{"jansson", jansson_version_str(), JANSSON_VERSION, (Function) jansson_version_str, NULL},
-		{"libzstd", ZSTD_versionString(), ZSTD_VERSION_STRING, (Function) ZSTD_versionString, NULL},
-		{"libjwt", NULL, NULL, NULL, token_libjwt_path()},
+		{"postgresql", GetConfigOption("server_version", false, false), PG_VERSION, 0, NULL},
+		{"openssl", OpenSSL_version(OPENSSL_VERSION_STRING), OPENSSL_VERSION_STR, (uintptr_t) OpenSSL_version, NULL},
+		{"libxcrypt", NULL, XCRYPT_VERSION_STR, (uintptr_t) crypt_r, NULL},
+		{"zxcvbn", NULL, NULL, (uintptr_t) ZxcvbnMatch, NULL},
+		{"jansson", jansson_version_str(), JANSSON_VERSION, (uintptr_t) jansson_version_str, NULL},
+		{"libzstd", ZSTD_versionString(), ZSTD_VERSION_STRING, (uintptr_t) ZSTD_versionString, NULL},
+		{"libjwt", NULL, NULL, 0, token_libjwt_path()},
 	};
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < (int) lengthof(libraries); i++)
-		if (libraries[i].version != NULL || libraries[i].function != NULL || libraries[i].path != NULL)
+		if (libraries[i].version != NULL || libraries[i].function != 0 || libraries[i].path != NULL)
 			put_library(fcinfo, &libraries[i]);
 	return (Datum) 0;
 }

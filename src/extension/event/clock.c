@@ -67,7 +67,7 @@ clock_look(EventRing *ring)
 	if (!measure(&ahead))
 		return;
 	step = ahead - (int64) known;
-	if (likely(Abs(step) < EVENT_CLOCK_STEP_MS * INT64CONST(1000)))
+	if (likely(llabs(step) < EVENT_CLOCK_STEP_MS * INT64CONST(1000)))
 		return;
 	now = GetCurrentTimestamp();
 	if (step < 0)
@@ -94,6 +94,19 @@ event_clock_was_set(EventClock *clock)
 	clock->low = (TimestampTz) pg_atomic_read_u64(&ring->clock_low);
 	clock->step = (int64) pg_atomic_read_u64(&ring->clock_step);
 	return clock->low != DT_NOEND || clock->step != 0;
+}
+
+void
+event_clock_begin(void)
+{
+	EventRing *ring = area_exists() ? area_own() : NULL;
+	uint64 low;
+
+	if (ring == NULL)
+		return;
+	low = pg_atomic_read_u64(&ring->clock_low);
+	/* one that comes meanwhile is of a clock that is set back now */
+	(void) pg_atomic_compare_exchange_u64(&ring->clock_low, &low, (uint64) DT_NOEND);
 }
 
 void

@@ -260,6 +260,8 @@ typedef struct EventClock
 /* For the follower that seals: what was noticed since the last time; false for nothing.  And that it is in the log. */
 extern bool event_clock_was_set(EventClock *clock);
 extern void event_clock_settle(const EventClock *clock);
+/* An epoch of the log begins: how early it was before, under whichever log, is of no row of it. */
+extern void event_clock_begin(void);
 
 /* How often they are called at most while rows are being written. */
 #define EVENT_FOLLOW_MS 1000

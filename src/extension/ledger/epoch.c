@@ -175,6 +175,7 @@ begin_epoch(LedgerState *state, const char *reason, bool is_first, const EpochRe
 	state->epoch++;
 	state->origin = event_origin();
 	state->timeline = (int32) GetWALInsertionTimeLine();
+	event_clock_begin();
 	state->heartbeat_at = GetCurrentTimestamp();
 	state->refused_at = 0;
 	if (!knows_transactions)

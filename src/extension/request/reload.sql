@@ -1,6 +1,9 @@
 /*
  * reload.sql
  *		Gateways read the schema again when it changed.
+ *
+ * Not for what is in twin_internal, of which they serve nothing: months of the log are made there, by a writer that must
+ * neither wait for the lock of NOTIFY nor fail where its queue is full.
  */
 
 CREATE FUNCTION twin_internal.note_schema_change() RETURNS void
@@ -10,7 +13,10 @@ COMMENT ON FUNCTION twin_internal.note_schema_change() IS 'has this transaction 
 CREATE FUNCTION twin_internal.watch_schema() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() c WHERE c.schema_name IS DISTINCT FROM 'pg_temp') THEN
+	/* a trigger has no schema but its table's */
+	IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() c
+			LEFT JOIN pg_trigger t ON c.classid = 'pg_trigger'::regclass AND t.oid = c.objid LEFT JOIN pg_class r ON r.oid = t.tgrelid
+			WHERE coalesce(c.schema_name, r.relnamespace::regnamespace::text, '') NOT IN ('pg_temp', 'twin_internal')) THEN
 		PERFORM twin_internal.note_schema_change();
 	END IF;
 END
@@ -20,7 +26,7 @@ COMMENT ON FUNCTION twin_internal.watch_schema() IS 'has gateways read the schem
 CREATE FUNCTION twin_internal.watch_schema_drops() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.original AND NOT d.is_temporary) THEN
+	IF EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d WHERE d.original AND NOT d.is_temporary AND coalesce(d.schema_name, '') <> 'twin_internal') THEN
 		PERFORM twin_internal.note_schema_change();
 	END IF;
 END

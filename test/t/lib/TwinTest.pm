@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with begin_query sql edit_log lock_log comes_true events_written events_sealed is_soon kill_server kill_backend fails_with answer_of session_fails
-  clock_of set_clock holds files_holding children_of has_computed root_reads file_bytes armor_of_bytes bytes_of_armor
+  clock_of set_clock parallel_mode holds files_holding children_of has_computed root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
 # ---- what a machine that is slow or crowded would make fail by chance ----
@@ -123,6 +123,9 @@ sub restart_with
 	$node->stop;
 	return start_with($node, @keys);
 }
+
+# What the setting is called with which every query has a parallel worker: from 16 on otherwise.
+sub parallel_mode { my ($node) = @_; return $node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query' }
 
 # A clock for a server of its own, demo/clock.c: gives what start_with() takes.  set_clock() sets it by so many seconds.
 sub clock_of
@@ -360,7 +363,7 @@ sub has_computed
 	return;
 }
 
-# What root sees in /proc/PID/environ or cmdline; undef when nobody runs as root for us (see test/run_tap).
+# What root sees in /proc/PID/environ or cmdline, or of the links in fd (a process that holds keys shows them to nobody else); undef when nobody runs as root for us (see test/run_tap).
 sub root_reads
 {
 	my ($pid, $file) = @_;
