@@ -302,6 +302,10 @@ SELECT isnt(quoted(), '0 0 0', 'statistics quote values');
 CREATE TABLE kept AS SELECT twin.erase_subject('kay', 'r') AS said;
 SELECT is(quoted(), '0 0 0', 'those of what is erased do not');
 SELECT ok(EXISTS (SELECT FROM pg_stats s WHERE s.tablename = 'counted' AND s.attname = 'who'), '... and those of other columns stay');
+CREATE TABLE counted_later (name text);
+CREATE TABLE counted_later_below () INHERITS (counted_later);
+SELECT twin_internal.forget_statistics('counted_later', '{name}');
+SELECT ok(EXISTS (SELECT FROM pg_locks l WHERE l.relation = 'counted_later_below'::regclass AND l.mode = 'ShareUpdateExclusiveLock'), '... whose tables nobody may drop meanwhile');
 SELECT ok(k.said -> 'kept' @> '[{"what": "materialized view public.counted_copy, which reads registered tables", "why": "until it is refreshed"}]', 'a materialized view is told of') FROM kept k;
 
 -- ---- a partition that is seen neither as one nor as dropped ----

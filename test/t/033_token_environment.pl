@@ -120,6 +120,7 @@ my ($allocator) = grep { -e } map { "$_/libc_malloc_debug.so.0" } glob('/lib/*-l
 SKIP:
 {
 	skip 'no libc_malloc_debug.so.0 to preload', 2 unless $allocator;
+	skip 'the allocator is watched by a sanitizer', 2 if $ENV{SERVER_IS_SANITIZED};    # test/run_sanitized
 	restart_tokens(JWT_SECRET_KEY => $secret, LD_PRELOAD => $allocator, GLIBC_TUNABLES => 'glibc.malloc.check=3');
 	my $made = sql($node, $issue);
 	like($made, qr/^eyJ/, 'with another allocator preloaded tokens are signed');

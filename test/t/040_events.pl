@@ -102,8 +102,9 @@ my $denials = events_of('permission_denied');
 my $owner = $node->background_psql('postgres', on_error_stop => 0);
 my $app = $node->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
 ok(settle(), 'nothing waits');
+sub ring_empties { return $owner->query_safe('DO $$ BEGIN WHILE (SELECT ring_fill > 0 FROM twin.stat_audit) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$') }
 sub fill { return $owner->query_safe('SELECT ring_fill, dropped FROM twin.stat_audit') }
-$owner->query_safe('DO $$ BEGIN WHILE (SELECT ring_fill > 0 FROM twin.stat_audit) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$');
+ring_empties();
 lock_log($locker, 'events_overflow', 'ACCESS EXCLUSIVE');
 $owner->query_safe("SELECT twin.record_event('fits') FROM generate_series(1, 32)");
 is(fill(), '0.5|0', 'applications have filled the ring as far as they may');
@@ -117,6 +118,7 @@ is(fill(), '0.75|4', 'anybody can cause one: they do not get all of it, and are 
 $owner->query_safe(q{SELECT set_config('session_replication_role', CASE i % 2 WHEN 0 THEN 'origin' ELSE 'replica' END, false) FROM generate_series(1, 17) i});
 is(fill(), '1|5', 'the rest is for what the database itself has to say');
 $locker->query_safe('COMMIT');
+ring_empties();    # before a session comes, whose event would find no room
 ok(settle(), 'the ring empties');
 is($owner->query_safe('SELECT seal_lag IS NOT NULL FROM twin.stat_audit'), 't', 'and the lag is known again');
 $_->quit for $owner, $app;
@@ -144,8 +146,9 @@ ok(settle(), 'all is written');
 is(events_of('beside_the_flood'), '20', "the others' events");
 is(sql($node, "SELECT count(*) FROM twin.audit_log WHERE resource = 'write_units' AND event_type = 'permission_denied'"), '1', 'and the refusal of another session');
 is(sql($node, "SELECT count(*) BETWEEN 20 AND 60 FROM twin.audit_log WHERE resource = 'read_units' AND event_type = 'permission_denied'"), 't', 'of the flood its beginning');
-is(sql($node, q{SELECT sum(w) + sum(r) + sum(d) FROM (SELECT CASE WHEN event_type = 'events_withheld' THEN (details->>'withheld')::int ELSE 0 END AS w, (resource = 'read_units')::int AS r, 0 AS d
-	FROM twin.audit_log WHERE event_type = 'events_withheld' OR resource = 'read_units' UNION ALL SELECT 0, 0, dropped - 5 FROM twin.stat_audit) x}), '3000', 'and how many more they were');
+# (of what found no room, some may be the coming of others' sessions)
+is(sql($node, q{SELECT sum(w) + sum(r) <= 3000 AND sum(w) + sum(r) + sum(d) >= 3000 FROM (SELECT CASE WHEN event_type = 'events_withheld' THEN (details->>'withheld')::int ELSE 0 END AS w, (resource = 'read_units')::int AS r, 0 AS d
+	FROM twin.audit_log WHERE event_type = 'events_withheld' OR resource = 'read_units' UNION ALL SELECT 0, 0, dropped - 5 FROM twin.stat_audit) x}), 't', 'and how many more they were');
 
 # ---- a row that the server refuses keeps nobody waiting ----
 
@@ -208,7 +211,7 @@ sql($node, 'SET default_transaction_read_only = off; ALTER DATABASE postgres RES
 
 my $watcher = $node->background_psql('postgres');
 my $parallel;
-my $end_parallel = q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.300'};
+my $end_parallel = q{SET client_min_messages = error; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.300'};
 # a writer that was just on its way takes the slot: then the query runs alone, and another tries
 foreach (1 .. 5)
 {

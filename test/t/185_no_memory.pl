@@ -7,6 +7,8 @@ use Starve;
 use Test::More;
 use TwinTest;
 
+plan skip_all => 'the allocator is watched by a sanitizer' if $ENV{SERVER_IS_SANITIZED};    # test/run_sanitized
+
 my $archives = "$ENV{TESTDIR}/starved_archives";
 mkdir $archives;
 my $canary = canary();

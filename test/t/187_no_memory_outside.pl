@@ -11,6 +11,8 @@ use TwinGateway;
 use TwinNotifier;
 use TwinTest;
 
+plan skip_all => 'the allocator is watched by a sanitizer' if $ENV{SERVER_IS_SANITIZED};    # test/run_sanitized
+
 my ($node, $password) = new_twin('starving_outside');
 sql($node, q{UPDATE twin.alert_rules SET enabled = false; CREATE ROLE teller LOGIN IN ROLE twin_notifier});
 my %starve = starve_of($node->basedir);

@@ -55,7 +55,7 @@ conversion_check_writers(const Conversion *conversion)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("no column may hold values under the key \"%s\"", keyring_name(key))));
 	keyring_require(key, KEY_ENCRYPT);
-	deconstruct_array(DatumGetArrayTypeP(found), OIDOID, sizeof(Oid), true, TYPALIGN_INT, &roles, NULL, &count);
+	deconstruct_array(DatumGetArrayTypeP(found), REGROLEOID, sizeof(Oid), true, TYPALIGN_INT, &roles, NULL, &count);
 	for (int i = 0; i < count; i++)
 	{
 		key = keyring_sealing_key(conversion->modifier);

@@ -74,7 +74,21 @@ changed_row(Batch *batch, Datum value)
 	return heap_modify_tuple(ExecFetchSlotHeapTuple(batch->old, false, &should_free), shape, values, nulls, replaced);
 }
 
-/* Writes the new row version; false when somebody else is writing the row or has written it since the snapshot. */
+/* Locks the row in the old slot; false when somebody else is writing it or has written it since the snapshot. */
+static bool
+lock_free_row(Batch *batch)
+{
+	ItemPointerData tid = batch->old->tts_tid;
+	TM_FailureData failure;
+
+	return table_tuple_lock(batch->relation, &tid, batch->snapshot, batch->old, GetCurrentCommandId(true),
+							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
+}
+
+/*
+ * Writes the new row version; false when somebody has written the row since the snapshot.  heap_update() knows no other way
+ * than to wait for who is writing a row, so the row is locked, or the whole table.
+ */
 static bool
 write_row(Batch *batch, Datum value)
 {
@@ -82,11 +96,9 @@ write_row(Batch *batch, Datum value)
 	LockTupleMode mode;
 	TsecUpdateIndexes update_indexes;
 
-	/* a row we have locked ourselves counts as one that is being written: then nothing is left to wait for */
 	ExecForceStoreHeapTuple(changed_row(batch, value), batch->new, false);
 	if (table_tuple_update(batch->relation, &batch->old->tts_tid, batch->new, GetCurrentCommandId(true),
-						   batch->snapshot, InvalidSnapshot, batch->job->waits || batch->job->at_once, &failure,
-						   &mode, &update_indexes) != TM_Ok)
+						   batch->snapshot, InvalidSnapshot, true, &failure, &mode, &update_indexes) != TM_Ok)
 		return false;
 	compat_insert_index_tuples(batch->result, batch->new, batch->estate, update_indexes);
 	return true;
@@ -141,6 +153,11 @@ do_row(Batch *batch)
 		action = wait_for_row(batch) ? judge_row(job, batch->old, batch->source, batch->target) : ROW_KEEP;
 	if (action == ROW_LEAVE)
 		job->left++;
+	if (action == ROW_CHANGE && !job->waits && !job->at_once && !lock_free_row(batch))
+	{
+		job->pass_skipped++;
+		action = ROW_KEEP;
+	}
 	if (action == ROW_CHANGE)
 	{
 		Datum source = slot_getattr(batch->old, batch->source, &null);

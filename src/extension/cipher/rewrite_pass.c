@@ -149,7 +149,7 @@ rewrite_at_once(RewriteJob *job)
 {
 	ListCell *cell;
 
-	/* waits for nobody, but rows this transaction has locked itself count as being written */
+	/* the table is locked: there is nobody to wait for */
 	job->at_once = true;
 	foreach(cell, rewrite_tables(job->relation))
 	{

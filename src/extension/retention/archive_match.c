@@ -20,6 +20,7 @@ typedef struct Comparison
 {
 	ArchiveInput *input;
 	CipherKeys *keys;
+	MemoryContext context;  /* for the difference, for rows are looked at in one that goes with their query */
 	const char *difference; /* NULL: none so far */
 } Comparison;
 
@@ -65,8 +66,13 @@ compare_row(void *argument, Bytes row)
 	ArchiveRecord record;
 
 	if (comparison->difference == NULL && (!next_record(input, &record) || !same_bytes(record.bytes, row)))
+	{
+		MemoryContext outer = MemoryContextSwitchTo(comparison->context);
+
 		comparison->difference =
 			psprintf("row " UINT64_FORMAT " of it is not as it is in the table", input->judge.tally.rows);
+		MemoryContextSwitchTo(outer);
+	}
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -100,7 +106,7 @@ compare_rows(Comparison *comparison, Oid table, const ArchiveRange *range)
 const char *
 archive_compare(ArchiveInput *input, Oid relation, const ArchiveRange *range, CipherKeys *keys)
 {
-	Comparison comparison = {.input = input, .keys = keys};
+	Comparison comparison = {.input = input, .keys = keys, .context = CurrentMemoryContext};
 	ArchiveRecord record;
 
 	if (input->manifest.kind == ARCHIVE_LEAVES)

@@ -14,6 +14,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -61,7 +62,7 @@ forget(Oid relation, const Datum *names, int count)
 	table_close(rel, NoLock);
 }
 
-/* forget_statistics(rel regclass, columns name[]) -> void; the caller has locked the table and all below it */
+/* forget_statistics(rel regclass, columns name[]) -> void; locks the table and all below it as ANALYZE does */
 Datum
 tsec_forget_statistics(PG_FUNCTION_ARGS)
 {
@@ -70,7 +71,8 @@ tsec_forget_statistics(PG_FUNCTION_ARGS)
 	ListCell *cell;
 
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &names, NULL, &count);
-	foreach(cell, find_all_inheritors(PG_GETARG_OID(0), NoLock, NULL))
+	LockRelationOid(PG_GETARG_OID(0), ShareUpdateExclusiveLock);
+	foreach(cell, find_all_inheritors(PG_GETARG_OID(0), ShareUpdateExclusiveLock, NULL))
 		forget(lfirst_oid(cell), names, count);
 	CommandCounterIncrement();
 	PG_RETURN_VOID();
