@@ -187,9 +187,9 @@ SELECT throws_ok('INSERT INTO opened (id, twice) VALUES (2, 2)', '428C9', NULL, 
 
 SELECT is((SELECT m.version FROM pg_get_loaded_modules() m WHERE m.module_name = 'twin_security'), (SELECT extversion FROM pg_extension WHERE extname = 'twin_security'),
 	'18: the library says what it is');
-SELECT is(:'logins_of_part', 'fail log_connections', '18: logins are not logged where log_connections lists other parts of a connection');
-SELECT is(:'logins_of_list', 'pass log_connections', '18: ... they are where it lists them');
-SELECT is(:'logins_of_all', 'pass log_connections', '18: ... or all');
+SELECT is(:'logins_of_part'::text, 'fail log_connections', '18: logins are not logged where log_connections lists other parts of a connection');
+SELECT is(:'logins_of_list'::text, 'pass log_connections', '18: ... they are where it lists them');
+SELECT is(:'logins_of_all'::text, 'pass log_connections', '18: ... or all');
 \else
 SELECT skip('RETURNING old and new, virtual columns, pg_get_loaded_modules() and log_connections as a list need PostgreSQL 18', 15);
 \endif

@@ -319,13 +319,28 @@ implied_note_asker(int32 modifier, bool allowed)
 static void
 note_new_asker(void)
 {
-	for (int i = 0; i < asked_count; i++)
-		if (keyring_allows_modifier(asked[i].modifier, KEY_DECRYPT) != asked[i].allowed)
-		{
-			asked_count = 0;
-			ResetPlanCache();
-			return;
-		}
+	static bool is_asking = false;
+	static bool is_another = false; /* asking may bring news of him, which is told here: once, not for ever */
+	volatile bool differs = false;
+
+	is_another = is_asking;
+	if (is_asking || asked_count == 0)
+		return;
+	is_asking = true;
+	PG_TRY();
+	{
+		for (int i = 0; i < asked_count && !differs; i++)
+			differs = keyring_allows_modifier(asked[i].modifier, KEY_DECRYPT) != asked[i].allowed;
+	}
+	PG_FINALLY();
+	{
+		is_asking = false;
+	}
+	PG_END_TRY();
+	if (!differs && !is_another)
+		return;
+	asked_count = 0;
+	ResetPlanCache();
 }
 
 void

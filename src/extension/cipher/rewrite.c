@@ -49,6 +49,7 @@ typedef struct Batch
 	TupleTableSlot *old;
 	TupleTableSlot *new;
 	Snapshot snapshot;
+	LockTupleMode lock; /* as an update of the column takes it: a stronger one where the column is a key */
 	int64 changed;
 	int64 seen;
 	instr_time began; /* the work since the last rest */
@@ -74,7 +75,7 @@ changed_row(Batch *batch, Datum value)
 	return heap_modify_tuple(ExecFetchSlotHeapTuple(batch->old, false, &should_free), shape, values, nulls, replaced);
 }
 
-/* Locks the row in the old slot; false when somebody else is writing it or has written it since the snapshot. */
+/* Locks the row in the old slot; false when somebody else holds it or has written it since the snapshot. */
 static bool
 lock_free_row(Batch *batch)
 {
@@ -82,12 +83,12 @@ lock_free_row(Batch *batch)
 	TM_FailureData failure;
 
 	return table_tuple_lock(batch->relation, &tid, batch->snapshot, batch->old, GetCurrentCommandId(true),
-							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
+							batch->lock, LockWaitSkip, 0, &failure) == TM_Ok;
 }
 
 /*
  * Writes the new row version; false when somebody has written the row since the snapshot.  heap_update() knows no other way
- * than to wait for who is writing a row, so the row is locked, or the whole table.
+ * than to wait for who holds a row, so the row is locked, or the whole table.
  */
 static bool
 write_row(Batch *batch, Datum value)
@@ -118,7 +119,7 @@ wait_for_row(Batch *batch)
 	for (;;)
 	{
 		outcome = table_tuple_lock(batch->relation, &tid, batch->snapshot, batch->old, GetCurrentCommandId(true),
-								   LockTupleNoKeyExclusive, LockWaitBlock, 0, &failure);
+								   batch->lock, LockWaitBlock, 0, &failure);
 		if (outcome != TM_Updated || ItemPointerIndicatesMovedPartitions(&failure.ctid))
 			break;
 		/* the next version was made after our snapshot, so nobody prunes it while we have that */
@@ -280,6 +281,7 @@ rewrite_batch(RewriteJob *job, Relation relation)
 	batch.result = makeNode(ResultRelInfo);
 	InitResultRelInfo(batch.result, relation, 1, NULL, 0);
 	ExecOpenIndices(batch.result, false);
+	batch.lock = ExecUpdateLockMode(batch.estate, batch.result);
 	batch.old = table_slot_create(relation, NULL);
 	batch.new = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsHeapTuple);
 

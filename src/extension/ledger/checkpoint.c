@@ -272,7 +272,9 @@ checkpoint_step(void)
 TimestampTz
 checkpoint_tell(void)
 {
-	static LedgerPlan plan = LEDGER_PLAN("SELECT pg_notify('twin_audit_checkpoint', $1)", TEXTOID);
+	/* asking for its fill gives back what of the queue was read */
+	static LedgerPlan plan =
+		LEDGER_PLAN("SELECT pg_notify('twin_audit_checkpoint', $1) FROM pg_notification_queue_usage()", TEXTOID);
 	Datum note;
 
 	if (untold[0] == '\0')

@@ -4,7 +4,8 @@
  *		are triggers on twin_internal.alerts.
  *
  * NOTIFY takes a lock of the whole cluster when its transaction commits, and needs room in a queue that any session can
- * fill: so no alert depends on it. The writer of events announces alerts afterwards, in a transaction of its own.
+ * fill: so no alert depends on it. The writer of events announces alerts afterwards, in a transaction of its own. A queue that
+ * was full stays so for NOTIFY, whoever has read it meanwhile, until somebody asks how full it is.
  */
 
 /* Anybody may listen: no subject. */
@@ -44,7 +45,7 @@ DECLARE
 	first bigint;
 	announced bigint := 0;
 BEGIN
-	PERFORM set_config('lock_timeout', '50ms', true);
+	PERFORM set_config('lock_timeout', '50ms', true), pg_notification_queue_usage();
 	FOR first IN DELETE FROM twin_internal.unannounced_alerts u
 		USING (SELECT w.alert_id FROM twin_internal.unannounced_alerts w ORDER BY w.alert_id LIMIT max_alerts FOR UPDATE SKIP LOCKED) w
 		WHERE u.alert_id = w.alert_id RETURNING u.alert_id

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "commands/async.h"
+#include "utils/fmgroids.h"
 
 PG_FUNCTION_INFO_V1(tsec_note_schema_change);
 
@@ -24,7 +25,11 @@ static void
 send_at_commit(XactEvent event, void *argument)
 {
 	if (event == XACT_EVENT_PRE_COMMIT && is_wanted)
+	{
+		/* asking for its fill gives back what of the queue was read: else one that was full would stay so */
+		(void) OidFunctionCall0(F_PG_NOTIFICATION_QUEUE_USAGE);
 		Async_Notify(CHANNEL, PAYLOAD);
+	}
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		is_wanted = false;
 }
