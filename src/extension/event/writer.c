@@ -196,7 +196,11 @@ serve(Writer *writer)
 			continue;
 		}
 		if (follow_run(writer->ring))
+		{
+			idle_since =
+				base_uptime_ms(); /* a database that is written to says so within a second, and is served by one process */
 			continue;
+		}
 		if (elapsed(idle_since, LINGER_MS) && ring_fill(writer->queue) == 0 && !follows_soon(writer->ring))
 			return;
 		(void) pgstat_report_stat(false); /* autovacuum goes by it */
