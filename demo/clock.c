@@ -4,8 +4,9 @@
  *
  * TWIN_CLOCK names a file of eight bytes, a number in the machine's order: by so many
  * seconds this process's clock differs from the machine's.  Whoever writes another
- * number there sets the clocks of all processes that were started so.  Clocks that
- * only measure how long something takes are left alone.
+ * number there sets the clocks of all processes that were started so.  The clock that
+ * only measures how long something takes differs by a second number, where the file
+ * has sixteen bytes: with the same in both, so much time passes.
  *
  *		gcc -O2 -fPIC -shared -o clock.so clock.c && LD_PRELOAD=$PWD/clock.so TWIN_CLOCK=... pg_ctl start
  */
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *difference;
+static const volatile int64_t *difference; /* two, of which the second is 0 behind the file's end */
 
 __attribute__((constructor)) static void
 find_clock(void)
@@ -30,7 +31,7 @@ find_clock(void)
 
 	if (file < 0)
 		return;
-	place = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
+	place = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
 	if (place != MAP_FAILED)
 		difference = place;
 	close(file);
@@ -42,7 +43,9 @@ clock_gettime(clockid_t clock, struct timespec *now)
 	int result = (int) syscall(SYS_clock_gettime, clock, now);
 
 	if (result == 0 && difference != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
-		now->tv_sec += *difference;
+		now->tv_sec += difference[0];
+	if (result == 0 && difference != NULL && clock == CLOCK_MONOTONIC)
+		now->tv_sec += difference[1];
 	return result;
 }
 

@@ -8,7 +8,7 @@ use Time::HiRes qw(sleep time);
 use TwinTest;
 
 my $node = new_node('nothing_lost', conf => "fsync = off\n");
-start_with($node, new_key(), undef, JWT_SECRET_KEY => 'the secret of these tokens is not of others');
+start_with($node, new_key(), undef, clock_of($node), JWT_SECRET_KEY => 'the secret of these tokens is not of others');
 sql($node, 'CREATE EXTENSION twin_security');
 sql($node, q{UPDATE twin.alert_rules SET playbook = NULL; CREATE TABLE units (id int); SELECT twin.audit_table('units')});
 sub poll { my ($query) = @_; return comes_true($node, $query) }
@@ -77,6 +77,24 @@ $offset = -s $node->logfile;
 attack('203.0.113.100');
 watched();
 like(logged(), qr/could not be raised: not now/, 'what does not pass by itself is told, and nobody waits for it');
+
+# ... and what should pass and does not is waited for six hours, by whatever clock
+watched();
+sql($node, q{UPDATE in_the_way SET state = '55P03'});
+$offset = -s $node->logfile;
+sub met { my ($what) = @_; for (my $end = time + $PostgreSQL::Test::Utils::timeout_default; time < $end; sleep 0.1) { return 1 if logged() =~ $what } return '' }
+attack('203.0.113.110');
+ok(met(qr/not now.*not now/s), 'something is in the way, and stays there');
+set_clock($node, 7 * 3600);
+$offset = -s $node->logfile;
+ok(met(qr/not now.*not now/s), 'a clock that is set by seven hours');
+unlike(logged(), qr/could not be/, '... makes nobody impatient');
+time_passes($node, 7 * 3600);
+ok(met(qr/could not be raised: not now/), 'after seven hours it is told, and the rules go on');
+sql($node, 'DELETE FROM in_the_way');
+attack('203.0.113.111');
+ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE subject = '203.0.113.111'}), '... to the next');
+is(alerts('203.0.113.110'), '0 of 0', '... without the one that could not be raised');
 sql($node, 'DROP TRIGGER stand_in_the_way ON twin_internal.alerts');
 
 # ---- what cannot be read for a while ----

@@ -22,6 +22,7 @@
 #include "utils/timestamp.h"
 
 #define LINGER_MS 1000
+#define FOLLOWED_LINGER_MS 500 /* when only followers worked: it may be a database that somebody wants to drop */
 #define DEAD_PUSHER_MS 5000
 #define ABSENT_MS 10000
 #define MAINTAIN_AGAIN_MS (10 * 60 * 1000)
@@ -197,8 +198,8 @@ serve(Writer *writer)
 		}
 		if (follow_run(writer->ring))
 		{
-			idle_since =
-				base_uptime_ms(); /* a database that is written to says so within a second, and is served by one process */
+			/* a database that is written to all the time says so within moments, and is served by one process */
+			idle_since = Max(idle_since, base_uptime_ms() - (LINGER_MS - FOLLOWED_LINGER_MS));
 			continue;
 		}
 		if (elapsed(idle_since, LINGER_MS) && ring_fill(writer->queue) == 0 && !follows_soon(writer->ring))

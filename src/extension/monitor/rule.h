@@ -82,8 +82,8 @@ extern void windows_settle(int64 next_leaf);
 typedef struct StreamTrouble
 {
 	int64 leaf;
-	TimestampTz since; /* 0: nothing does */
-	int32 attempts;    /* that failed for what does not pass */
+	int64 since;    /* of base_uptime_ms(); 0: nothing does */
+	int32 attempts; /* that failed for what does not pass */
 } StreamTrouble;
 
 /* What is known of a leaf; and notes it. */

@@ -74,7 +74,7 @@ is_passing(int sqlstate)
 static bool
 is_out_of_patience(void)
 {
-	return trouble.since != 0 && TimestampDifferenceExceeds(trouble.since, GetCurrentTimestamp(), PATIENCE_MS);
+	return trouble.since != 0 && base_uptime_ms() - trouble.since > PATIENCE_MS;
 }
 
 /* Logs what was raised; not what ends this process's work, nor what passes. */
@@ -254,7 +254,7 @@ note_trouble(int sqlstate)
 	if (shown_from < 0)
 		return;
 	if (trouble.since == 0)
-		trouble.since = GetCurrentTimestamp();
+		trouble.since = base_uptime_ms();
 	if (is_reading && (!is_passing(sqlstate) || is_out_of_patience()))
 		trouble.attempts++;
 	windows_note_trouble(&trouble);

@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with begin_query sql edit_log lock_log comes_true events_written events_sealed is_soon kill_server kill_backend fails_with answer_of session_fails
-  clock_of set_clock parallel_mode holds files_holding children_of has_computed root_reads file_bytes armor_of_bytes bytes_of_armor
+  clock_of set_clock time_passes parallel_mode holds files_holding children_of has_computed root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
 # ---- what a machine that is slow or crowded would make fail by chance ----
@@ -127,7 +127,7 @@ sub restart_with
 # What the setting is called with which every query has a parallel worker: from 16 on otherwise.
 sub parallel_mode { my ($node) = @_; return $node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query' }
 
-# A clock for a server of its own, demo/clock.c: gives what start_with() takes.  set_clock() sets it by so many seconds.
+# A clock for a server of its own, demo/clock.c: gives what start_with() takes.  set_clock() sets it by so many seconds; time_passes() has so many pass.
 sub clock_of
 {
 	my ($node) = @_;
@@ -148,6 +148,18 @@ sub set_clock
 	# the same file: servers have it mapped
 	open my $clock, -e $file ? '+<:raw' : '>:raw', $file or die "$file: $!";
 	syswrite($clock, pack('q', $seconds)) == 8 or die "$file: $!";
+	close $clock;
+	return;
+}
+
+# The clock that measures how long something takes goes on, too; set_clock() leaves it as it is.
+sub time_passes
+{
+	my ($node, $seconds) = @_;
+	my $file = $node->basedir . '/clock';
+
+	open my $clock, '+<:raw', $file or die "$file: $!";
+	syswrite($clock, pack('qq', $seconds, $seconds)) == 16 or die "$file: $!";
 	close $clock;
 	return;
 }
