@@ -200,12 +200,10 @@ show_from(int64 leaf, int64 end, void (*to)(StreamBatch *batch))
 {
 	StreamBatch batch = {0};
 	const WatchedEvent *last;
-	bool gives_up;
 
 	shown_from = leaf;
 	trouble = windows_trouble(leaf);
-	gives_up = is_out_of_patience();
-	stream_read_ledger(&batch, leaf, end, trouble.attempts > 0 || gives_up ? 1 : batch_rows);
+	stream_read_ledger(&batch, leaf, end, trouble.attempts > 0 ? 1 : batch_rows);
 	if (batch.count == 0)
 		return -1;
 	if (trouble.attempts < ATTEMPTS_MAX)
