@@ -315,6 +315,16 @@ implied_note_asker(int32 modifier, bool allowed)
 		asked_count++;
 }
 
+/* Whether a key that was asked for is one for somebody else. */
+static bool
+answers_differ(void)
+{
+	for (int i = 0; i < asked_count; i++)
+		if (keyring_allows_modifier(asked[i].modifier, KEY_DECRYPT) != asked[i].allowed)
+			return true;
+	return false;
+}
+
 /* Another one is asking: where he may do other things than the one before, plans are made again. */
 static void
 note_new_asker(void)
@@ -329,8 +339,7 @@ note_new_asker(void)
 	is_asking = true;
 	PG_TRY();
 	{
-		for (int i = 0; i < asked_count && !differs; i++)
-			differs = keyring_allows_modifier(asked[i].modifier, KEY_DECRYPT) != asked[i].allowed;
+		differs = answers_differ();
 	}
 	PG_FINALLY();
 	{
