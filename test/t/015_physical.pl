@@ -7,7 +7,8 @@ use Test::More;
 use TwinTest;
 
 my ($old_key, $new_key) = (new_key(), new_key());
-my $primary = new_node('primary', allows_streaming => 1, has_archiving => 1);
+# what was written of a destroyed key is to be found for certain
+my $primary = new_node('primary', allows_streaming => 1, has_archiving => 1, conf => "wal_keep_size = 1GB\n");
 start_with($primary, $old_key);
 sql($primary, q{
 	CREATE EXTENSION twin_security;

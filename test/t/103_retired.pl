@@ -10,7 +10,7 @@ my $exports = "$ENV{TESTDIR}/exports_103";
 mkdir $exports;
 chmod 0755, $exports;
 my $key = new_key();
-my $node = new_node('retired', conf => "twin_security.checkpoint_interval = 1s\ntwin_security.heartbeat_interval = 1s\ntwin_security.export_directory = '$exports'\n");
+my $node = new_node('retired', conf => "twin_security.checkpoint_interval = 1s\ntwin_security.heartbeat_interval = 1h\ntwin_security.export_directory = '$exports'\n");
 start_with($node, $key);
 sql($node, q{
 	CREATE EXTENSION twin_security;
