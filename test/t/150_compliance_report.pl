@@ -19,8 +19,8 @@ sub counted
 {
 	my ($db) = @_;
 	events_written($node, db => $db // 'postgres');
-	return $node->poll_query_until($db // 'postgres', q{SELECT twin_internal.unsealed_since() IS NULL AND p.next_leaf = l.size
-		FROM twin_internal.event_counts_position p, twin_internal.ledger_state l});
+	return comes_true($node, q{SELECT twin_internal.unsealed_since() IS NULL AND p.next_leaf = l.size
+		FROM twin_internal.event_counts_position p, twin_internal.ledger_state l}, db => $db // 'postgres');
 }
 
 # Events of all sorts, in the past and in the future; rows of statements, and what was rolled back.
@@ -122,7 +122,7 @@ my $locker = $node->background_psql('postgres');
 lock_log($locker, 'event_counts', 'SHARE');
 record(0.4);
 events_written($node);
-ok($node->poll_query_until('postgres', 'SELECT twin_internal.unsealed_since() IS NULL'), 'events are sealed while somebody locks what is counted');
+ok(comes_true($node, 'SELECT twin_internal.unsealed_since() IS NULL'), 'events are sealed while somebody locks what is counted');
 is_exact('... and the report is right');
 $locker->query_safe('ROLLBACK');
 $locker->quit;

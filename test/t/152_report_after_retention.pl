@@ -19,7 +19,7 @@ sql($node, q{CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled
 sub counted
 {
 	events_written($node);
-	return $node->poll_query_until('postgres', q{SELECT twin_internal.unsealed_since() IS NULL AND p.next_leaf = l.size FROM twin_internal.event_counts_position p, twin_internal.ledger_state l});
+	return comes_true($node, q{SELECT twin_internal.unsealed_since() IS NULL AND p.next_leaf = l.size FROM twin_internal.event_counts_position p, twin_internal.ledger_state l});
 }
 
 # ---- months pass ----
