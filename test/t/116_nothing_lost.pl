@@ -65,8 +65,7 @@ foreach my $state ('55P03', '40P01', '40001', '53100', '53200', '57P01')
 	sql($node, "INSERT INTO in_the_way VALUES ('$state')");
 	$offset = -s $node->logfile;
 	attack($address);
-	my $tried = '';
-	for (my $end = time + $PostgreSQL::Test::Utils::timeout_default; $tried !~ /not now.*not now/s && time < $end; sleep 0.1) { $tried = logged() }
+	$node->wait_for_log(qr/not now.*not now/s, $offset);
 	sql($node, 'DELETE FROM in_the_way');
 	ok(poll("SELECT count(*) = 1 FROM twin.alerts WHERE subject = '$address'"), "an alert that met $state is raised later");
 	is(alerts($address), '1 of 5', '... once');
@@ -82,15 +81,14 @@ like(logged(), qr/could not be raised: not now/, 'what does not pass by itself i
 watched();
 sql($node, q{UPDATE in_the_way SET state = '55P03'});
 $offset = -s $node->logfile;
-sub met { my ($what) = @_; for (my $end = time + $PostgreSQL::Test::Utils::timeout_default; time < $end; sleep 0.1) { return 1 if logged() =~ $what } return '' }
 attack('203.0.113.110');
-ok(met(qr/not now.*not now/s), 'something is in the way, and stays there');
+ok($node->wait_for_log(qr/not now.*not now/s, $offset), 'something is in the way, and stays there');
 set_clock($node, 7 * 3600);
 $offset = -s $node->logfile;
-ok(met(qr/not now.*not now/s), 'a clock that is set by seven hours');
+ok($node->wait_for_log(qr/not now.*not now/s, $offset), 'a clock that is set by seven hours');
 unlike(logged(), qr/could not be/, '... makes nobody impatient');
 time_passes($node, 7 * 3600);
-ok(met(qr/could not be raised: not now/), 'after seven hours it is told, and the rules go on');
+ok($node->wait_for_log(qr/could not be raised: not now/, $offset), 'after seven hours it is told, and the rules go on');
 sql($node, 'DELETE FROM in_the_way');
 attack('203.0.113.111');
 ok(poll(q{SELECT count(*) = 1 FROM twin.alerts WHERE subject = '203.0.113.111'}), '... to the next');

@@ -15,13 +15,7 @@ sql($node, q{CREATE EXTENSION twin_security; UPDATE twin.alert_rules SET enabled
 	CREATE ROLE reader LOGIN; GRANT SELECT ON secrets TO reader; SELECT twin.grant_key('main', 'reader', 'decrypt')});
 
 # Whether all that is in the log now is counted.
-sub counted
-{
-	my ($db) = @_;
-	events_written($node, db => $db // 'postgres');
-	return comes_true($node, q{SELECT twin_internal.unsealed_since() IS NULL AND p.next_leaf = l.size
-		FROM twin_internal.event_counts_position p, twin_internal.ledger_state l}, db => $db // 'postgres');
-}
+sub counted { my ($db) = @_; return events_counted($node, db => $db // 'postgres') }
 
 # Events of all sorts, in the past and in the future; rows of statements, and what was rolled back.
 sub record

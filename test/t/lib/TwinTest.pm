@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with begin_query sql edit_log lock_log comes_true events_written events_sealed is_soon kill_server kill_backend fails_with answer_of session_fails
+our @EXPORT = qw(random_bytes new_key canary new_node start_with restart_with begin_query sql edit_log lock_log comes_true events_written events_sealed events_counted is_soon kill_server kill_backend fails_with answer_of session_fails
   clock_of set_clock time_passes parallel_mode holds files_holding children_of has_computed root_reads file_bytes armor_of_bytes bytes_of_armor
   run_pipe subscribe catch_up);
 
@@ -140,26 +140,19 @@ sub clock_of
 	return (LD_PRELOAD => $library, TWIN_CLOCK => "$folder/clock");
 }
 
-sub set_clock
+sub set_clock { my ($node, $seconds) = @_; return write_clock($node, $seconds) }
+
+# The clock that measures how long something takes goes on, too; set_clock() leaves it as it is.
+sub time_passes { my ($node, $seconds) = @_; return write_clock($node, $seconds, $seconds) }
+
+sub write_clock
 {
-	my ($node, $seconds) = @_;
+	my ($node, @numbers) = @_;
 	my $file = $node->basedir . '/clock';
 
 	# the same file: servers have it mapped
 	open my $clock, -e $file ? '+<:raw' : '>:raw', $file or die "$file: $!";
-	syswrite($clock, pack('q', $seconds)) == 8 or die "$file: $!";
-	close $clock;
-	return;
-}
-
-# The clock that measures how long something takes goes on, too; set_clock() leaves it as it is.
-sub time_passes
-{
-	my ($node, $seconds) = @_;
-	my $file = $node->basedir . '/clock';
-
-	open my $clock, '+<:raw', $file or die "$file: $!";
-	syswrite($clock, pack('qq', $seconds, $seconds)) == 16 or die "$file: $!";
+	syswrite($clock, pack('q*', @numbers)) == 8 * @numbers or die "$file: $!";
 	close $clock;
 	return;
 }
@@ -308,6 +301,15 @@ sub comes_true
 sub events_written { my ($node, %options) = @_; return comes_true($node, 'SELECT ring_fill = 0 AND emitted = written + dropped FROM twin.stat_audit', %options) }
 
 sub events_sealed { my ($node, %options) = @_; return comes_true($node, q{SELECT ring_fill = 0 AND emitted = written + dropped AND seal_lag = '0' FROM twin.stat_audit}, %options) }
+
+# ... and counted for reports.
+sub events_counted
+{
+	my ($node, %options) = @_;
+	events_written($node, %options);
+	return comes_true($node, q{SELECT twin_internal.unsealed_since() IS NULL AND p.next_leaf = l.size
+		FROM twin_internal.event_counts_position p, twin_internal.ledger_state l}, %options);
+}
 
 # Passes when little time has gone by, for a crowded machine: whoever waits where nobody should waits much longer, or for ever.
 sub is_soon
