@@ -45,7 +45,7 @@ DECLARE
 	first bigint;
 	announced bigint := 0;
 BEGIN
-	PERFORM set_config('lock_timeout', '50ms', true), pg_notification_queue_usage();
+	PERFORM set_config('lock_timeout', '50ms', true);
 	FOR first IN DELETE FROM twin_internal.unannounced_alerts u
 		USING (SELECT w.alert_id FROM twin_internal.unannounced_alerts w ORDER BY w.alert_id LIMIT max_alerts FOR UPDATE SKIP LOCKED) w
 		WHERE u.alert_id = w.alert_id RETURNING u.alert_id
@@ -53,6 +53,9 @@ BEGIN
 		PERFORM twin_internal.announce_alert(a) FROM twin_internal.alerts a WHERE a.alert_id = first;
 		announced := announced + 1;
 	END LOOP;
+	IF announced > 0 THEN
+		PERFORM pg_notification_queue_usage();
+	END IF;
 	RETURN announced;
 END
 $$;
