@@ -125,12 +125,15 @@ $_->query_safe("INSERT INTO b SELECT 1, i::text FROM generate_series(1, 300) i")
 is(sql($node, $rotated), 'f', 'below the limit a key stays');
 $_->query_safe("INSERT INTO b SELECT 2, i::text FROM generate_series(1, 600) i") foreach @sessions;
 ok($node->poll_query_until('postgres', $rotated), 'two sessions pass the limit: the key rotates by itself, once');
+# what is counted ahead for both sessions is not to use up that one as well
+sql($node, q{ALTER SYSTEM SET twin_security.key_message_limit = 100000; SELECT pg_reload_conf()});
 $_->query_safe("INSERT INTO b SELECT 3, i::text FROM generate_series(1, 10) i") foreach @sessions;
-like(sql($node, "SELECT version, sum(values) FROM twin.key_census('b') GROUP BY 1 ORDER BY 1"), qr/\A1\|\d{3,4}\n2\|\d+(?:\n3\|10)?\z/,    # what was counted ahead for the second session may have used up that one as well
+like(sql($node, "SELECT version, sum(values) FROM twin.key_census('b') GROUP BY 1 ORDER BY 1"), qr/\A1\|\d{3,4}\n2\|\d+\z/,
 	'the same sessions seal under the new version');
 is(sql($node, 'SELECT count(v::text) FROM b', @app), '1820', 'values under both open');
 is(sql($node, q{SELECT count(*) FROM b WHERE v = '5'}, @app), '6', 'and are found');
 $_->quit foreach @sessions;
+sql($node, q{ALTER SYSTEM SET twin_security.key_message_limit = 1000; SELECT pg_reload_conf()});
 sql($node, "SELECT twin.encrypt_data(i::text) FROM generate_series(1, 3000) i", @app);
 is(sql($node, q{SELECT count(*) FROM twin.keys WHERE key_name = 'environment'}), '1', 'ENCRYPTION_KEY cannot rotate by itself');
 sql($node, 'BEGIN READ ONLY; ' . join('; ', map { "SELECT FROM t WHERE e = 'value $_' LIMIT 0" } 1 .. 1500) . '; COMMIT', @app);
